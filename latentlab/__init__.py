@@ -1,0 +1,41 @@
+"""Find structure in images that nobody labelled: train an encoder, cluster its code, measure honestly, show it.
+
+The public names are loaded when they are first used, so that importing latentlab stays cheap.
+"""
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "ClusterOptions": "latentlab.config",
+    "ConvAutoencoder": "latentlab.estimators",
+    "DataOptions": "latentlab.sources",
+    "DeepClustering": "latentlab.estimators",
+    "FitOptions": "latentlab.config",
+    "ImageSet": "latentlab.images",
+    "LatentlabError": "latentlab.errors",
+    "Run": "latentlab.run",
+    "cluster": "latentlab.pipeline",
+    "embed": "latentlab.pipeline",
+    "evaluate": "latentlab.pipeline",
+    "fit": "latentlab.pipeline",
+    "open_images": "latentlab.sources",
+    "predict": "latentlab.pipeline",
+    "project": "latentlab.pipeline",
+    "report": "latentlab.pipeline",
+    "sweep": "latentlab.pipeline",
+}
+
+__all__ = sorted([*_HOMES, "__version__"])
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'latentlab' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__

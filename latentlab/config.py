@@ -1,0 +1,118 @@
+"""The settings of each stage: frozen dataclasses, checked all at once, written as TOML."""
+
+import dataclasses
+from dataclasses import dataclass, field
+from typing import Any
+
+from latentlab.errors import ConfigError
+
+SCHEDULES = ("cosine", "constant")
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """How the encoder is trained.
+
+    Attributes
+    ----------
+    arch : str
+        Name of a file in latentlab/encoders.
+    arch_options : dict
+        Values for that file's `Options`.
+    epochs, batch_size : int
+        Passes over the training part; images a step.
+    learning_rate : float
+        Adam's, at the start.
+    schedule : {"cosine", "constant"}
+        How the learning rate goes on: to 0 along a half cosine over all steps, or unchanged.
+    validation : float
+        Share of the training images, in (0, 0.5], kept for early stopping and the choice of the best epoch.
+    patience : int
+        Stop after this many epochs without a better validation loss; 0 never stops.
+    precision : str
+        "auto", "float32", "mixed_bfloat16" or "mixed_float16".
+    seed : int
+        Of the initial weights, the order of the images and the choice of the validation part.
+    """
+
+    arch: str = "conv8"
+    arch_options: dict[str, Any] = field(default_factory=dict)
+    epochs: int = 20
+    batch_size: int = 500
+    learning_rate: float = 1e-3
+    schedule: str = "cosine"
+    validation: float = 0.05
+    patience: int = 10
+    precision: str = "auto"
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(
+            (self.epochs >= 1, f"--epochs must be at least 1, not {self.epochs}"),
+            (self.batch_size >= 1, f"--batch-size must be at least 1, not {self.batch_size}"),
+            (self.learning_rate > 0, f"--learning-rate must be positive, not {self.learning_rate}"),
+            (self.schedule in SCHEDULES, f"--schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}"),
+            (0 < self.validation <= 0.5, f"--validation must be above 0 and at most 0.5, not {self.validation}"),
+            (self.patience >= 0, f"--patience must be at least 0, not {self.patience}"),
+            (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
+        )
+
+
+@dataclass(frozen=True)
+class ClusterOptions:
+    """How the code is clustered.
+
+    Attributes
+    ----------
+    k : int
+        Number of clusters; never read from labels.
+    method : str
+        Name of a file in latentlab/clustering.
+    features : str
+        What is clustered: "code" as it is, or steps joined by "+", such as "pool+whiten+l2" (see `latentlab.features`).
+    restarts : int
+        k-means runs from different initial centres; the one of the lowest inertia is kept.
+    minibatch_above : int
+        MiniBatchKMeans is used where the training images' features hold more numbers than this (images x dimensions).
+    seed : int
+        Of the initial centres and of the feature steps.
+    """
+
+    k: int = 10
+    method: str = "kmeans"
+    features: str = "code"
+    restarts: int = 10
+    minibatch_above: int = 20_000_000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _check(
+            (self.k >= 2, f"--k must be at least 2, not {self.k}"),
+            (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
+            (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
+        )
+
+    @property
+    def name(self) -> str:
+        """Name of the clustering's folder in the run, for example "kmeans-k10" or "kmeans-k10-pool+whiten+l2"."""
+        features = "" if self.features == "code" else f"-{self.features}"
+        seed = f"-seed{self.seed}" if self.seed else ""
+        return f"{self.method}-k{self.k}{features}{seed}"
+
+
+def as_dict(options: Any) -> dict[str, Any]:
+    """Return a dataclass of options as a plain dictionary."""
+    return dataclasses.asdict(options)
+
+
+def as_toml(tables: dict[str, Any]) -> str:
+    """Return dataclasses of options as TOML, one table each; values that are None are left out."""
+    import tomli_w
+
+    return tomli_w.dumps({name: {k: v for k, v in as_dict(options).items() if v is not None} for name, options in tables.items()})
+
+
+def _check(*rules: tuple[bool, str]) -> None:
+    broken = [text for holds, text in rules if not holds]
+    if broken:
+        raise ConfigError("; ".join(broken) + ".")

@@ -1,0 +1,83 @@
+"""What turns an image into a code and back: one file an architecture, found by its name.
+
+An encoder file defines
+
+    Options                                   a frozen dataclass, every field defaulted
+    build(image_shape, options) -> Model      an untrained autoencoder for images of (height, width, channels) in [0, 1]
+
+and nothing else has to be touched. The networks are made of plain Keras layers, so that plain Keras opens the saved
+files without latentlab.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from latentlab import plugins
+from latentlab.errors import ConfigError
+
+if TYPE_CHECKING:
+    import keras
+
+
+@dataclass(frozen=True)
+class Model:
+    """An autoencoder and its two halves, which share their weights.
+
+    Attributes
+    ----------
+    autoencoder : keras.Model
+        float32 images (n, height, width, channels) in [0, 1] -> reconstructions of the same shape.
+    encoder : keras.Model
+        images -> code, of shape (n, *code_shape).
+    decoder : keras.Model or None
+        code -> reconstruction; None where the decoder needs more than the code (pooling switches).
+    """
+
+    autoencoder: "keras.Model"
+    encoder: "keras.Model"
+    decoder: "keras.Model | None"
+
+    @property
+    def code_shape(self) -> tuple[int, ...]:
+        """Shape of one code: (8, 8, channels) or (d,)."""
+        return tuple(self.encoder.output_shape[1:])
+
+
+def build(arch: str, image_shape: tuple[int, int, int], options: dict[str, Any] | None = None) -> Model:
+    """Build the untrained autoencoder `arch` with the given option values.
+
+    Raises
+    ------
+    ConfigError
+        If the architecture or an option is unknown, or the image is too small for the network.
+    """
+    module = plugins.load("encoders", arch)
+    fields = {field.name for field in dataclasses.fields(module.Options)}
+    unknown = set(options or {}) - fields
+    if unknown:
+        raise ConfigError(f"--arch {arch} has no option {', '.join(sorted(unknown))}: it has {', '.join(sorted(fields)) or 'none'}.")
+    return module.build(image_shape, module.Options(**(options or {})))
+
+
+def require_multiple(arch: str, image_shape: tuple[int, int, int], factor: int) -> None:
+    """Raise ConfigError unless height and width are multiples of `factor` pixels."""
+    height, width, _ = image_shape
+    if height % factor or width % factor or min(height, width) < factor:
+        near = max(factor, round(max(height, width) / factor) * factor)
+        raise ConfigError(f"--arch {arch} needs image sides that are multiples of {factor}, not {height}x{width}: use --size {near}.")
+
+
+def assemble(image: Any, code: Any, decode: list) -> Model:
+    """Make the three models of a chain: `image` -> `code` tensors, then the list `decode` of layers."""
+    import keras
+
+    code_input = keras.Input(code.shape[1:], name="code_input")
+    reconstruction, decoded = code, code_input
+    for layer in decode:
+        reconstruction, decoded = layer(reconstruction), layer(decoded)
+    return Model(
+        autoencoder=keras.Model(image, reconstruction, name="autoencoder"),
+        encoder=keras.Model(image, code, name="encoder"),
+        decoder=keras.Model(code_input, decoded, name="decoder"),
+    )

@@ -1,0 +1,52 @@
+"""Save a trained autoencoder in a run and load it again: plain `.keras` files, and weights without pickle."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from latentlab import encoders
+from latentlab.encoders import Model
+from latentlab.errors import RunError
+from latentlab.files import atomic_path, write_json
+from latentlab.run import Run
+
+
+def save(model: Model, arch: str, arch_options: dict[str, Any], image_shape: tuple[int, int, int], run: Run) -> list:
+    """Write encoder.keras, decoder.keras (where there is one), model.json and weights.npz; return their paths.
+
+    Plain Keras opens the `.keras` files without latentlab. Input: float32 images in [0, 1].
+    """
+    folder = run.path / "encoder"
+    written = []
+    for name, part in (("encoder", model.encoder), ("decoder", model.decoder)):
+        if part is not None:
+            with atomic_path(folder / f"{name}.keras") as path:
+                # Keras insists on the file's ending, which the temporary name keeps.
+                part.save(path)
+            written.append(folder / f"{name}.keras")
+    with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
+        np.savez(file, **{f"weight-{i:04d}": w for i, w in enumerate(model.autoencoder.get_weights())})
+    write_json(folder / "model.json", {"arch": arch, "options": arch_options, "image_shape": list(image_shape), "code_shape": list(model.code_shape)})
+    return [*written, folder / "weights.npz", folder / "model.json"]
+
+
+def load(run: Run) -> Model:
+    """Rebuild the run's autoencoder with its trained weights.
+
+    Raises
+    ------
+    RunError
+        If the run has no trained encoder or its files are damaged.
+    """
+    folder = run.path / "encoder"
+    try:
+        described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
+        model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
+        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+            model.autoencoder.set_weights([arrays[name] for name in sorted(arrays.files)])
+    except FileNotFoundError:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}") from None
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"the encoder in {folder} is damaged ({error}). Fit again with --overwrite.") from error
+    return model

@@ -1,0 +1,43 @@
+"""Find sources, encoders and clustering methods by file name.
+
+The name of a file is the name of the plugin (`pool_unpool.py` is `pool-unpool`), so adding one needs no
+registration, and listing the names imports nothing heavy. Other packages add theirs through entry points of
+the group `latentlab.<kind>`.
+"""
+
+import difflib
+import importlib
+import importlib.metadata
+import pkgutil
+from types import ModuleType
+
+from latentlab.errors import ConfigError
+
+KINDS = ("sources", "encoders", "clustering")
+
+
+def names(kind: str) -> list[str]:
+    """Return the sorted plugin names of one kind (one of `KINDS`) without importing the plugins."""
+    package = importlib.import_module(f"latentlab.{kind}")
+    own = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
+    foreign = {entry.name for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}")}
+    return sorted(own | foreign)
+
+
+def load(kind: str, name: str) -> ModuleType:
+    """Import and return the plugin module.
+
+    Raises
+    ------
+    ConfigError
+        If no plugin of this kind has that name; the message lists those there are.
+    """
+    known = names(kind)
+    if name not in known:
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f" Did you mean {close[0]!r}?" if close else ""
+        raise ConfigError(f"unknown name {name!r} in {kind}: known are {', '.join(known)}.{hint}")
+    for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}"):
+        if entry.name == name:
+            return entry.load()
+    return importlib.import_module(f"latentlab.{kind}.{name.replace('-', '_')}")

@@ -1,0 +1,222 @@
+"""The run folder: the memory of a run, and the only interface between its stages.
+
+    run.json                  format, versions, argv, seed, git state, data; per stage: configuration, outputs, seconds
+    config.toml               every setting of the fit, defaults filled in
+    metrics.jsonl             one row an epoch; every curve is drawn from it
+    images.parquet            id, split, status, reason        no labels
+    labels.parquet            id, label                        written and read by evaluation.py only
+    encoder/                  encoder.keras, decoder.keras (plain Keras opens both), model.json, weights.npz
+    checkpoints/epoch-0007/   what resuming needs; the newest and the best are kept
+    reconstructions/          the same images after chosen epochs
+    tensorboard/              loss curves for TensorBoard
+    embeddings/part-00000.parquet     id, split, code
+    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json
+    baselines/                the same scores for raw pixels, PCA and the untrained encoder
+    projection/umap.parquet   id, x, y
+    report/                   index.html and the pictures as PNG
+
+A stage is done when run.json lists it with its outputs; it is written last, and every write is atomic.
+"""
+
+import contextlib
+import datetime
+import json
+import os
+import platform
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import latentlab
+from latentlab.errors import RunError
+from latentlab.files import TEMPORARY_PREFIX, fingerprint, sha256, write_json
+
+FORMAT = 1
+MANIFEST = "run.json"
+
+
+class Run:
+    """One run folder.
+
+    Use `Run.create` to start or resume one and `Run.open` to use a finished one.
+
+    Attributes
+    ----------
+    path : pathlib.Path
+        The folder.
+    manifest : dict
+        The contents of run.json.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def create(cls, path: str | Path) -> "Run":
+        """Return the run in folder `path`, made if it does not exist.
+
+        Raises
+        ------
+        RunError
+            If the folder cannot be written, or holds files and no run.
+        """
+        folder = Path(path)
+        if (folder / MANIFEST).exists():
+            return cls.open(folder)
+        if folder.exists() and (not folder.is_dir() or any(not p.name.startswith((TEMPORARY_PREFIX, "run.lock")) for p in folder.iterdir())):
+            raise RunError(f"{folder} exists and is not a latentlab run. Choose another --run folder.")
+        run = cls(folder, {"format": FORMAT, "created": _now(), "stages": {}} | _environment())
+        run._save()
+        return run
+
+    @classmethod
+    def open(cls, path: str | Path) -> "Run":
+        """Return the existing run in folder `path`.
+
+        Raises
+        ------
+        RunError
+            If there is none, or its manifest is damaged or of a newer format.
+        """
+        manifest_path = Path(path) / MANIFEST
+        try:
+            manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise RunError(f"{path} holds no latentlab run ({MANIFEST} is missing). Make one with: latentlab fit --run {path}") from None
+        except (OSError, ValueError) as error:
+            raise RunError(f"{manifest_path} cannot be read ({error}). Restore it, or fit again into another folder.") from error
+        if not isinstance(manifest, dict) or not isinstance(manifest.get("stages"), dict):
+            raise RunError(f"{manifest_path} is not the manifest of a run. Restore it, or fit again into another folder.")
+        if manifest.get("format", 0) > FORMAT:
+            raise RunError(f"{path} was written by a newer latentlab (format {manifest['format']}). Update latentlab.")
+        return cls(Path(path), manifest)
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for one process; a second one gets a RunError that names the holder."""
+        import filelock
+
+        lock = filelock.FileLock(self.path / "run.lock", timeout=0)
+        try:
+            with lock:
+                (self.path / "run.lock.json").write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": _now()}))
+                yield
+                with contextlib.suppress(OSError):
+                    (self.path / "run.lock.json").unlink()
+        except filelock.Timeout:
+            raise RunError(f"{self.path} is in use by another process{_holder(self.path)}. Wait for it, or choose another --run.") from None
+        except PermissionError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror}. Unlock the folder or choose another --run.") from error
+
+    def is_done(self, stage: str, config: Any) -> bool:
+        """Return whether `stage` finished with this very `config` and its outputs are still there."""
+        entry = self.manifest["stages"].get(stage)
+        if entry is None or entry["config_sha256"] != fingerprint(config):
+            return False
+        return all((self.path / output["path"]).exists() for output in entry["outputs"])
+
+    @contextlib.contextmanager
+    def stage(self, name: str, config: Any) -> Iterator[list[Path]]:
+        """Time a stage; the caller appends the files it wrote to the yielded list, and they are recorded at the end."""
+        outputs: list[Path] = []
+        started = time.perf_counter()
+        yield outputs
+        self.manifest["stages"][name] = {
+            "config": config,
+            "config_sha256": fingerprint(config),
+            "finished": _now(),
+            "seconds": round(time.perf_counter() - started, 3),
+            "outputs": [self._describe(path) for path in sorted(set(outputs))],
+        }
+        self._save()
+
+    def forget(self, *stages: str) -> None:
+        """Drop stages from the manifest, so that they run again."""
+        for name in stages:
+            self.manifest["stages"].pop(name, None)
+        self._save()
+
+    def clear(self) -> None:
+        """Remove everything the run has made, and keep its folder and lock."""
+        for path in self.path.iterdir():
+            if not path.name.startswith("run."):
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
+        self.manifest = {"format": FORMAT, "created": _now(), "stages": {}} | _environment()
+        self._save()
+
+    def note(self, **values: Any) -> None:
+        """Set top-level entries of the manifest."""
+        self.manifest.update(values)
+        self._save()
+
+    def append_metrics(self, row: dict[str, Any]) -> None:
+        """Append one row to metrics.jsonl."""
+        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+    def metrics(self) -> list[dict[str, Any]]:
+        """Return the rows of metrics.jsonl; of rows for the same stage and epoch the last counts, a torn row is dropped."""
+        path = self.path / "metrics.jsonl"
+        rows: dict[tuple[Any, Any], dict[str, Any]] = {}
+        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+            with contextlib.suppress(ValueError):
+                row = json.loads(line)
+                rows[row.get("stage"), row.get("epoch")] = row
+        return list(rows.values())
+
+    def _describe(self, path: Path) -> dict[str, Any]:
+        return {"path": path.relative_to(self.path).as_posix(), "bytes": path.stat().st_size, "sha256": sha256(path)}
+
+    def _save(self) -> None:
+        write_json(self.path / MANIFEST, self.manifest)
+
+
+def find_runs(folder: str | Path) -> list[Run]:
+    """Return the readable runs directly below `folder`, the oldest first."""
+    runs = []
+    for manifest in Path(folder).glob(f"*/{MANIFEST}"):
+        with contextlib.suppress(RunError):
+            runs.append(Run.open(manifest.parent))
+    return sorted(runs, key=lambda run: run.manifest.get("created", ""))
+
+
+def _environment() -> dict[str, Any]:
+    return {
+        "latentlab": latentlab.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "git": _git_state(),
+    }
+
+
+def _git_state() -> dict[str, Any] | None:
+    """Return commit and cleanliness of the checkout that latentlab runs from, or None for an installed package."""
+    def ask(*arguments: str) -> str:
+        folder = Path(__file__).resolve().parent
+        return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()
+
+    try:
+        ask("ls-files", "--error-unmatch", Path(__file__).name)
+        return {"commit": ask("rev-parse", "HEAD"), "clean": not ask("status", "--porcelain")}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _holder(path: Path) -> str:
+    try:
+        holder = json.loads((path / "run.lock.json").read_text())
+        return f" (process {holder['pid']} on {holder['host']} since {holder['since']})"
+    except (OSError, ValueError, KeyError):
+        return ""
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

@@ -1,0 +1,104 @@
+"""Where images come from: one file a source, found by its name.
+
+A source file defines
+
+    open_images(options: DataOptions) -> ImageSet     the images, without labels
+    read_labels(options: DataOptions) -> Labels | None     the held-out labels, or None where there are none
+
+and nothing else has to be touched. `read_labels` is called by `latentlab.evaluation` only.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from latentlab import plugins
+from latentlab.errors import ConfigError, DataError
+from latentlab.images import ImageSet
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """What data to open; every source uses the fields it needs.
+
+    Attributes
+    ----------
+    data : str
+        A source name ("cifar10", "digits", ...) or a path: a folder, a .npy, .npz or .parquet file.
+    data_dir : str or None
+        Where a named source finds its files; default: the Keras cache, else a download.
+    size : int or None
+        Height and width in pixels; None keeps the source's own (32 for folders and parquet).
+    resize : {"crop", "pad", "stretch"}
+        How images of another shape are brought to `size`.
+    held_out : float
+        Share of the images held out where the data has no split of its own, in [0, 1).
+    limit : int or None
+        Keep at most this many images of each split, the first in order (for trials).
+    grey : bool
+        Read folders and parquet as one grey channel.
+    image_column, label_column : str or None
+        Columns of a parquet file; None finds them.
+    """
+
+    data: str = "cifar10"
+    data_dir: str | None = None
+    size: int | None = None
+    resize: str = "crop"
+    held_out: float = 0.2
+    limit: int | None = None
+    grey: bool = False
+    image_column: str | None = None
+    label_column: str | None = None
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Held-out labels of a source.
+
+    Attributes
+    ----------
+    ids : ndarray of shape (n,), str
+        Image ids, as in the ImageSet.
+    labels : ndarray of shape (n,), int32
+        Class number of each, an index into `class_names`; -1 where an image has none.
+    class_names : tuple of str
+        One name a class.
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+    class_names: tuple[str, ...]
+
+
+def resolve(options: DataOptions) -> str:
+    """Return the name of the source that serves `options.data`.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither a source name nor a path that some source reads.
+    """
+    if options.data in plugins.names("sources"):
+        return options.data
+    path = Path(options.data).expanduser()
+    if path.is_dir():
+        return "parquet" if any(path.glob("*.parquet")) else "folder"
+    suffixes = {".npy": "arrays", ".npz": "arrays", ".parquet": "parquet"}
+    if path.suffix in suffixes:
+        if not path.exists():
+            raise DataError(f"{path} does not exist. Check the path given to --data.")
+        return suffixes[path.suffix]
+    known = ", ".join(plugins.names("sources"))
+    raise ConfigError(f"unknown data {options.data!r}: give a folder, a .npy, .npz or .parquet file, or one of {known}.")
+
+
+def open_images(options: DataOptions) -> ImageSet:
+    """Open the images that `options` name (see `DataOptions`), without labels."""
+    return plugins.load("sources", resolve(options)).open_images(options)
+
+
+def read_labels(options: DataOptions) -> Labels | None:
+    """Read the held-out labels; for `latentlab.evaluation` only."""
+    return plugins.load("sources", resolve(options)).read_labels(options)

@@ -1,0 +1,86 @@
+"""Read the Python version of CIFAR-10 without trusting it.
+
+A pickle can name any function and have it called. Here the few names that NumPy arrays need lead to the stand-ins
+below, which only store what they are given; every other name is refused before anything runs.
+"""
+
+import io
+import pickle
+from typing import Any
+
+import numpy as np
+
+from latentlab.errors import DataError
+
+
+class _DType:
+    """Stands for numpy.dtype: keeps the type code."""
+
+    def __init__(self, code: Any = None, *_: Any) -> None:
+        self.code = code
+
+    def __setstate__(self, state: Any) -> None:
+        """Drop byte order and alignment, which single bytes do not have."""
+
+
+class _Array:
+    """Stands for numpy.ndarray: keeps the pickled state (version, shape, dtype, is_fortran, bytes)."""
+
+    state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def _reconstruct(*_: Any) -> _Array:
+    return _Array()
+
+
+def _encode(text: str, encoding: str) -> bytes:
+    if encoding not in ("latin1", "latin-1"):
+        raise pickle.UnpicklingError(f"the encoding {encoding!r} is not allowed")
+    return text.encode("latin1")
+
+
+_ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): _Array,
+    ("numpy", "dtype"): _DType,
+    ("_codecs", "encode"): _encode,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in _ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}, which image data do not need")
+        return _ALLOWED[module, name]
+
+
+def load_dict(content: bytes, where: str) -> dict[str, Any]:
+    """Return the dictionary that a pickle holds, with keys as str, arrays as uint8 ndarray and byte strings as bytes.
+
+    Raises
+    ------
+    DataError
+        If it is damaged, holds anything but a dictionary, or names anything that uint8 arrays do not need.
+    """
+    try:
+        value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+        if not isinstance(value, dict):
+            raise pickle.UnpicklingError(f"it holds a {type(value).__name__}, not a dictionary")
+        return {_text(key): _array(item) if isinstance(item, _Array) else item for key, item in value.items()}
+    except Exception as error:  # a hostile pickle can make the unpickler raise anything
+        raise DataError(f"{where} is refused as a pickle: {error}. Fetch the original archive again.") from error
+
+
+def _text(value: Any) -> str:
+    return value.decode("latin1") if isinstance(value, bytes) else str(value)
+
+
+def _array(array: _Array) -> np.ndarray:
+    _, shape, dtype, is_fortran, content = array.state
+    if dtype.code not in ("u1", b"u1") or not isinstance(content, bytes):
+        raise pickle.UnpicklingError("its array is not of unsigned bytes")
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape, order="F" if is_fortran else "C")

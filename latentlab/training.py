@@ -1,0 +1,263 @@
+"""Train an autoencoder, an epoch at a time, so that a killed run resumes to exactly the weights it would have had.
+
+An epoch is a function of (weights and optimizer state, seed, epoch number): the order of the images comes from
+(seed, epoch), the learning rate from the step number, and a checkpoint holds the rest. Keras' own `fit` is not used:
+its seeded shuffle repeats the first epoch's order, its backup is neither exact nor atomic, and on a CPU it stalls for
+seconds at the end of each call.
+"""
+
+import json
+import math
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab import backend
+from latentlab.config import FitOptions
+from latentlab.encoders import Model
+from latentlab.errors import RunError, TrainingError
+from latentlab.files import atomic_folder, atomic_path
+from latentlab.images import ImageSet
+from latentlab.progress import log, track
+from latentlab.run import Run
+
+SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
+SHOWN_IMAGES = 16
+
+
+def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict[str, Any]:
+    """Train `model` on the training split of `images` and leave the best epoch's weights in it.
+
+    Adam on the mean squared error of images in [0, 1]; "best" and early stopping go by the loss on a validation part
+    of the training images. One row an epoch goes to metrics.jsonl. Resumes from the newest checkpoint in the run.
+
+    Returns
+    -------
+    dict
+        best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs).
+
+    Raises
+    ------
+    TrainingError
+        If the loss is not finite; the weights of the last good epoch are in the run's checkpoints.
+    """
+    training, validation = split_validation(images, options)
+    net = _compile(model, options)
+    state = _State.resume(net, run)
+    if state.epoch == 0:
+        _record_untrained(net, images, validation, run)
+    with _TensorBoard(run) as board:
+        while state.epoch < options.epochs and not state.gave_up(options.patience):
+            row = _train_epoch(net, images, training, validation, options, state.epoch + 1)
+            state.advance(row)
+            _save_reconstructions(net, images, validation, run, state.epoch, last=state.epoch == options.epochs)
+            state.save(net, run)
+            run.append_metrics(row)
+            board.add(row)
+            log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
+    net.set_weights(_load_arrays(run.path / "checkpoints" / state.best_folder, "weight"))
+    return state.summary(options, run)
+
+
+def split_validation(images: ImageSet, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices to train on and those kept for validation, both from the training split, both sorted."""
+    members = images.indices("train")
+    count = min(max(1, round(options.validation * len(members))), len(members) - 1)
+    if count < 1:
+        raise TrainingError(f"{images.name}: {len(members)} training images are too few to train on; at least 2 are needed.")
+    order = np.random.default_rng([options.seed, 1]).permutation(members)
+    return np.sort(order[count:]), np.sort(order[:count])
+
+
+def batches(indices: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
+    """Yield the shuffled index arrays of one epoch; the order depends on (seed, epoch) only.
+
+    The last, short batch is dropped where there is another one, so that every step has the same shape.
+    """
+    order = np.random.default_rng([seed, 2, epoch]).permutation(indices)
+    stop = len(order) - len(order) % batch_size if len(order) >= batch_size else len(order)
+    for start in range(0, stop, batch_size):
+        yield order[start : start + batch_size]
+
+
+def as_input(images: np.ndarray) -> np.ndarray:
+    """Return uint8 images as float32 in [0, 1]."""
+    return images.astype(np.float32) / np.float32(255)
+
+
+def learning_rate(options: FitOptions, step: int, n_steps: int) -> float:
+    """Return the learning rate of step `step` in 0..n_steps-1: constant, or half a cosine down to 0."""
+    if options.schedule == "constant":
+        return options.learning_rate
+    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * step / n_steps))
+
+
+def mean_squared_error(net: Any, images: ImageSet, indices: np.ndarray, batch_size: int = 500) -> float:
+    """Return the mean squared reconstruction error over `indices`, in squared units of [0, 1]."""
+    total = 0.0
+    for start in range(0, len(indices), batch_size):
+        batch = as_input(images.read(indices[start : start + batch_size]))
+        total += float(np.square(net.predict_on_batch(batch) - batch).mean(dtype=np.float64)) * len(batch)
+    return total / len(indices)
+
+
+def _compile(model: Model, options: FitOptions) -> Any:
+    import keras
+
+    net = model.autoencoder
+    net.compile(optimizer=keras.optimizers.Adam(options.learning_rate), loss="mse", jit_compile=backend.jit_compile())
+    net.optimizer.build(net.trainable_variables)
+    return net
+
+
+def _train_epoch(net: Any, images: ImageSet, training: np.ndarray, validation: np.ndarray, options: FitOptions, epoch: int) -> dict[str, Any]:
+    n_steps = max(1, len(training) // options.batch_size)
+    started, seen, loss = time.perf_counter(), 0, math.nan
+    net.reset_metrics()
+    with track(f"epoch {epoch}/{options.epochs}", n_steps) as bar:
+        for step, indices in enumerate(batches(training, options.batch_size, options.seed, epoch)):
+            rate = learning_rate(options, (epoch - 1) * n_steps + step, options.epochs * n_steps)
+            net.optimizer.learning_rate = rate
+            batch = as_input(images.read(indices))
+            loss = float(net.train_on_batch(batch, batch))
+            if not math.isfinite(loss):
+                raise TrainingError(
+                    f"the loss is not finite in epoch {epoch}, step {step + 1}: lower --learning-rate (now {options.learning_rate:g})."
+                    " The last good epoch is in the run's checkpoints."
+                )
+            seen += len(batch)
+            speed = seen / (time.perf_counter() - started)
+            left = (options.epochs - epoch + 1) * len(training) / speed - (time.perf_counter() - started)
+            bar.update(step + 1, f"loss {loss:.5f}, {speed:.0f} images/s, {left / 60:.1f} min left in all")
+    seconds = time.perf_counter() - started
+    return {
+        "stage": "fit",
+        "epoch": epoch,
+        "loss": loss,
+        "val_loss": mean_squared_error(net, images, validation),
+        "learning_rate": rate,
+        "images_per_second": seen / seconds,
+        "seconds": seconds,
+    }
+
+
+class _State:
+    """Where training stands: the epoch, the best one so far, and how both are saved."""
+
+    def __init__(self) -> None:
+        self.epoch = 0
+        self.best_epoch = 0
+        self.best_val_loss = math.inf
+
+    @classmethod
+    def resume(cls, net: Any, run: Run) -> "_State":
+        state = cls()
+        folders = sorted((run.path / "checkpoints").glob("epoch-*"))
+        if folders:
+            try:
+                vars(state).update(json.loads((folders[-1] / "state.json").read_text()))
+                net.set_weights(_load_arrays(folders[-1], "weight"))
+                net.optimizer.load_own_variables({str(i): a for i, a in enumerate(_load_arrays(folders[-1], "optimizer"))})
+            except (OSError, ValueError, KeyError) as error:
+                raise RunError(f"the checkpoint {folders[-1]} cannot be read ({error}). Remove it to resume from the one before.") from error
+            log.info("resuming after epoch %d", state.epoch)
+        return state
+
+    @property
+    def best_folder(self) -> str:
+        return f"epoch-{self.best_epoch:04d}"
+
+    def gave_up(self, patience: int) -> bool:
+        return patience > 0 and self.epoch - self.best_epoch >= patience
+
+    def advance(self, row: dict[str, Any]) -> None:
+        self.epoch = row["epoch"]
+        if row["val_loss"] < self.best_val_loss:
+            self.best_epoch, self.best_val_loss = self.epoch, row["val_loss"]
+
+    def save(self, net: Any, run: Run) -> None:
+        """Write this epoch's checkpoint, then remove all but it and the best one."""
+        own: dict[str, Any] = {}
+        net.optimizer.save_own_variables(own)
+        arrays = {f"weight-{i:04d}": w for i, w in enumerate(net.get_weights())}
+        arrays |= {f"optimizer-{int(i):04d}": np.asarray(v) for i, v in own.items()}
+        with atomic_folder(run.path / "checkpoints" / f"epoch-{self.epoch:04d}") as folder:
+            np.savez(folder / "arrays.npz", **arrays)
+            (folder / "state.json").write_text(json.dumps(vars(self)))
+        for old in (run.path / "checkpoints").glob("epoch-*"):
+            if old.name not in (f"epoch-{self.epoch:04d}", self.best_folder):
+                _remove_folder(old)
+
+    def summary(self, options: FitOptions, run: Run) -> dict[str, Any]:
+        speeds = [row["images_per_second"] for row in run.metrics() if row.get("stage") == "fit" and row["epoch"] > 0]
+        return {
+            "epochs": self.epoch,
+            "best_epoch": self.best_epoch,
+            "best_val_loss": self.best_val_loss,
+            "stopped_early": self.epoch < options.epochs,
+            "images_per_second": float(np.median(speeds)) if speeds else None,
+        }
+
+
+def _record_untrained(net: Any, images: ImageSet, validation: np.ndarray, run: Run) -> None:
+    """Record the loss on one image, and on the validation part, before training, as the blog post does."""
+    one = mean_squared_error(net, images, validation[:1])
+    run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, "val_loss": mean_squared_error(net, images, validation)})
+    log.info("loss on one image before training: %.5f", one)
+    _save_reconstructions(net, images, validation, run, 0, last=False)
+
+
+def _save_reconstructions(net: Any, images: ImageSet, validation: np.ndarray, run: Run, epoch: int, last: bool) -> None:
+    if epoch not in SHOWN_EPOCHS and not last:
+        return
+    originals = images.read(validation[:SHOWN_IMAGES])
+    rebuilt = (net.predict_on_batch(as_input(originals)).clip(0, 1) * 255).round().astype(np.uint8)
+    with atomic_path(run.path / "reconstructions" / f"epoch-{epoch:04d}.npy") as path, path.open("wb") as file:
+        np.save(file, rebuilt)
+    if epoch == 0:
+        with atomic_path(run.path / "reconstructions" / "originals.npy") as path, path.open("wb") as file:
+            np.save(file, originals)
+
+
+def _load_arrays(folder: Path, kind: str) -> list[np.ndarray]:
+    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
+        return [arrays[name] for name in sorted(arrays.files) if name.startswith(kind)]
+
+
+def _remove_folder(folder: Path) -> None:
+    """Remove a checkpoint so that a kill in between leaves no half of it under its name."""
+    import shutil
+
+    doomed = folder.with_name(f".tmp-old-{folder.name}")
+    shutil.rmtree(doomed, ignore_errors=True)
+    folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+class _TensorBoard:
+    """Scalars for TensorBoard, written by its own small package on every backend; nothing where it is not installed."""
+
+    def __init__(self, run: Run) -> None:
+        self.folder = run.path / "tensorboard"
+        self.writer: Any = None
+
+    def __enter__(self) -> "_TensorBoard":
+        try:
+            from tensorboard.summary import Writer
+        except ImportError:
+            return self
+        self.writer = Writer(str(self.folder))
+        return self
+
+    def add(self, row: dict[str, Any]) -> None:
+        if self.writer:
+            for name in ("loss", "val_loss", "learning_rate", "images_per_second"):
+                self.writer.add_scalar(name, row[name], row["epoch"])
+            self.writer.flush()
+
+    def __exit__(self, *error: Any) -> None:
+        if self.writer:
+            self.writer.close()
