@@ -3,8 +3,10 @@
 Everything else speaks `keras.ops` and layers. `select` has to run before the first import of keras.
 """
 
+import contextlib
 import os
 import sys
+from collections.abc import Iterator
 
 from latentlab.errors import ConfigError, MissingDependencyError
 
@@ -36,12 +38,31 @@ def select(name: str | None = None) -> str:
     # Without oneDNN the blog's network trains at half the speed on AMD processors, where TensorFlow leaves it off.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     try:
-        import keras  # noqa: F401
+        with _native_stderr_hidden():
+            import keras  # noqa: F401
+
+            _set_up_devices(chosen)
     except ImportError as error:
         extra = {"tensorflow": "", "jax": "[jax]", "torch": "[torch]"}[chosen]
         raise MissingDependencyError(f"the backend {chosen} is not installed: pip install 'latentlab{extra}' ({error}).") from error
-    _set_up_devices(chosen)
     return chosen
+
+
+@contextlib.contextmanager
+def _native_stderr_hidden() -> Iterator[None]:
+    """Hide what native code prints while it starts: TensorFlow tells its processor's features whatever one asks of it.
+
+    Python's own errors are raised as ever; they do not pass through here.
+    """
+    sys.stderr.flush()
+    kept = os.dup(2)
+    try:
+        with open(os.devnull, "wb") as nowhere:
+            os.dup2(nowhere.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
 
 
 def on_gpu() -> bool:
@@ -70,10 +91,11 @@ def set_precision(precision: str = "auto") -> str:
 
     auto is mixed_bfloat16 on a GPU and float32 on a CPU. Losses and code are float32 under every policy.
     """
-    import keras
-
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision {precision!r}: known are {', '.join(PRECISIONS)}.")
+    select()
+    import keras
+
     policy = ("mixed_bfloat16" if on_gpu() else "float32") if precision == "auto" else precision
     keras.mixed_precision.set_dtype_policy(policy)
     return policy
@@ -81,6 +103,7 @@ def set_precision(precision: str = "auto") -> str:
 
 def seed(value: int) -> None:
     """Seed the initialisers and random layers of models built from now on."""
+    select()
     import keras
 
     keras.utils.set_random_seed(value)
@@ -90,9 +113,9 @@ def versions() -> dict[str, str]:
     """Return the versions of keras and of the backend, and the device in words."""
     import importlib.metadata as metadata
 
+    name = select()
     import keras
 
-    name = select()
     distributions = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}[name]
     installed = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     version = next((installed[d] for d in distributions if d in installed), "unknown")
@@ -122,3 +145,4 @@ def _set_up_devices(name: str) -> None:
 
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
+    tf.zeros(())  # starts the runtime here, where its greeting is hidden

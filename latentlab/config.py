@@ -82,7 +82,7 @@ class ClusterOptions:
     method: str = "kmeans"
     features: str = "code"
     restarts: int = 10
-    minibatch_above: int = 20_000_000
+    minibatch_above: int = 200_000_000
     seed: int = 0
 
     def __post_init__(self) -> None:

@@ -1,6 +1,7 @@
 """Save a trained autoencoder in a run and load it again: plain `.keras` files, and weights without pickle."""
 
 import json
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,28 @@ def save(model: Model, arch: str, arch_options: dict[str, Any], image_shape: tup
     return [*written, folder / "weights.npz", folder / "model.json"]
 
 
+def describe(run: Run) -> dict[str, Any]:
+    """Return model.json: arch, options, image_shape, code_shape.
+
+    Raises
+    ------
+    RunError
+        If the run has no trained encoder.
+    """
+    path = run.path / "encoder" / "model.json"
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}") from None
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
+
+
+def code_shape(run: Run) -> tuple[int, ...]:
+    """Return the shape of one code, (height, width, channels) or (d,)."""
+    return tuple(describe(run)["code_shape"])
+
+
 def load(run: Run) -> Model:
     """Rebuild the run's autoencoder with its trained weights.
 
@@ -39,14 +62,12 @@ def load(run: Run) -> Model:
     RunError
         If the run has no trained encoder or its files are damaged.
     """
-    folder = run.path / "encoder"
+    described = describe(run)
+    path = run.path / "encoder" / "weights.npz"
     try:
-        described = json.loads((folder / "model.json").read_text(encoding="utf-8"))
         model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
-        with np.load(folder / "weights.npz", allow_pickle=False) as arrays:
+        with np.load(path, allow_pickle=False) as arrays:
             model.autoencoder.set_weights([arrays[name] for name in sorted(arrays.files)])
-    except FileNotFoundError:
-        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}") from None
-    except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"the encoder in {folder} is damaged ({error}). Fit again with --overwrite.") from error
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
     return model

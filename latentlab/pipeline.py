@@ -9,7 +9,7 @@ from typing import Any
 
 from latentlab import sources
 from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml
-from latentlab.errors import RunError
+from latentlab.errors import DataError, RunError
 from latentlab.files import atomic_path
 from latentlab.images import ImageSet
 from latentlab.progress import log
@@ -17,19 +17,23 @@ from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 
-def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False) -> Run:
+def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False) -> Run:
     """Train an encoder on the training split of `data` and keep it in the folder `run_path`.
 
     Raises
     ------
     RunError
         If the folder holds a run with other settings and `overwrite` is false.
+
+    With `fresh`, what the folder holds of the same settings is removed too, instead of resumed.
     """
     from latentlab import backend, encoders, model_files, training
 
     images = sources.open_images(data)
     run = Run.create(run_path)
     with run.lock():
+        if fresh:
+            run.clear()
         config = _claim(run, data, options, images, overwrite)
         if run.is_done("fit", config):
             log.info("fit: done already in %s", run.path)
@@ -44,6 +48,172 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
     return run
 
 
+def embed(run: Run) -> Run:
+    """Encode every image of the run's data, in parts, and keep their codes."""
+    from latentlab import embedding, model_files
+
+    if run.is_done("embed", _embed_config(run)):
+        return run
+    images = open_run_images(run)
+    with run.lock(), run.stage("embed", _embed_config(run)) as outputs:
+        outputs += embedding.write_parts(model_files.load(run).encoder, images, run.path / "embeddings")
+    return run
+
+
+def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
+    """Cluster the run's codes: fit on the training split, assign every image; return the facts, result.json.
+
+    Raises
+    ------
+    DataError
+        If k is more than the training images.
+    """
+    from latentlab import assignments, model_files
+
+    embed(run)
+    config = {"options": as_dict(options), "embed": _embed_config(run)}
+    stage = f"cluster/{options.name}"
+    if not run.is_done(stage, config):
+        with run.lock(), run.stage(stage, config) as outputs:
+            outputs += assignments.make(run, options, model_files.code_shape(run))
+    return assignments.read_result(run, options.name)
+
+
+def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
+    """Assign new images to the clusters `name` of a run and write id, cluster, distance and margin to `target`.
+
+    Raises
+    ------
+    DataError
+        If the images have another shape than the run's and cannot be brought to it.
+    """
+    from latentlab import assignments, backend, embedding, model_files
+
+    backend.set_precision(run.manifest["precision"])
+    model = model_files.load(run)
+    images = _open_like(run, data)
+    batches = ((indices, embedding.encode(model.encoder, images.read(indices))) for indices in images.shards(embedding.SHARD))
+    return assignments.predict(run, name, images, batches, Path(target))
+
+
+def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
+    """Score the clusters `name` (default: the newest) and the baselines against held-out labels; return scores.json.
+
+    Returns None where the data has no labels.
+    """
+    from latentlab import assignments, baselines, evaluation
+
+    name = assignments.choose(run, name)
+    options = assignments.options_of(run, name)
+    _reconstruct(run)
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
+    if not run.is_done(f"evaluate/{name}", config):
+        with run.lock():
+            compared = {f"{run.manifest['config']['fit']['arch']}+{options.method}": assignments.read(run, name)}
+            compared |= baselines.assignments_of(run, options, open_run_images)
+            labels = evaluation.read_labels(run)
+            if labels is None:
+                log.info("evaluate: %s has no labels, so there is nothing to score", run.manifest["data"])
+                return None
+            with run.stage(f"evaluate/{name}", config) as outputs:
+                outputs += evaluation.score_assignments(run, name, labels, compared, options.k)
+    return evaluation.read_scores(run, name)
+
+
+def _reconstruct(run: Run) -> None:
+    """Measure the reconstruction error on both splits; no label takes part."""
+    from latentlab import model_files, training
+    from latentlab.files import write_json
+
+    if run.is_done("reconstruct", _embed_config(run)):
+        return
+    images = open_run_images(run)
+    with run.lock(), run.stage("reconstruct", _embed_config(run)) as outputs:
+        net = model_files.load(run).autoencoder
+        errors = {split: training.mean_squared_error(net, images, images.indices(split)) for split in ("train", "test") if len(images.indices(split))}
+        write_json(run.path / "reconstructions" / "mse.json", errors)
+        outputs.append(run.path / "reconstructions" / "mse.json")
+
+
+def project(run: Run, sample: int = 10_000, seed: int = 0) -> Run:
+    """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
+    from latentlab import projection
+
+    embed(run)
+    config = {"sample": sample, "seed": seed, "embed": _embed_config(run)}
+    if not run.is_done("project", config):
+        with run.lock(), run.stage("project", config) as outputs:
+            outputs += projection.write(run, sample, seed)
+    return run
+
+
+def report(run: Run, name: str | None = None, sample: int = 10_000, seed: int = 0) -> Path:
+    """Write the report on the clusters `name` (default: the newest): one HTML file and its pictures; return its path."""
+    from latentlab import assignments, evaluation, report as reporting
+
+    name = assignments.choose(run, name)
+    evaluate(run, name)
+    project(run, sample, seed)
+    with run.lock(), run.stage(f"report/{name}", {"name": name, "sample": sample, "seed": seed}) as outputs:
+        outputs += reporting.build(run, name, open_run_images(run), evaluation.read_labels(run))
+    return run.path / "report" / "index.html"
+
+
+def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: str | Path) -> Path:
+    """Fit once for each learning rate, below `folder`, and draw their loss curves in one figure; return its path."""
+    import dataclasses
+
+    from latentlab import plots
+
+    runs = {f"{rate:g}": fit(data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}") for rate in rates}
+    figure = plots.loss_curves({f"learning rate {rate}": run.metrics() for rate, run in runs.items()})
+    return plots.save_png(figure, Path(folder) / "learning-rates.png")
+
+
+def open_run_images(run: Run) -> ImageSet:
+    """Open the images that the run was fitted on.
+
+    Raises
+    ------
+    RunError
+        If they have changed since.
+    """
+    config = run.manifest.get("config")
+    if config is None:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+    images = sources.open_images(DataOptions(**config["data"]))
+    if images.fingerprint != config["images_sha256"]:
+        raise RunError(f"the images of {run.path} have changed since they were fitted. Fit again into another --run.")
+    return images
+
+
+def _open_like(run: Run, data: DataOptions) -> ImageSet:
+    import dataclasses
+
+    height, width, channels = run_image_shape(run)
+    images = sources.open_images(data)
+    if images.image_shape != (height, width, channels):
+        images = sources.open_images(dataclasses.replace(data, size=height, grey=channels == 1))
+    if images.image_shape != (height, width, channels):
+        raise DataError(f"{images.name} has images of shape {images.image_shape}, the run's encoder takes {(height, width, channels)}.")
+    return images
+
+
+def run_image_shape(run: Run) -> tuple[int, int, int]:
+    """Return (height, width, channels) of the images that the run's encoder takes."""
+    from latentlab import model_files
+
+    height, width, channels = model_files.describe(run)["image_shape"]
+    return height, width, channels
+
+
+def _embed_config(run: Run) -> dict[str, Any]:
+    entry = run.manifest["stages"].get("fit")
+    if entry is None:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+    return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
+
+
 def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, overwrite: bool) -> dict[str, Any]:
     """Write the run's settings and list of images, or check that they are the ones it was started with."""
     config = {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
@@ -56,7 +226,7 @@ def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, o
         with atomic_path(run.path / "config.toml") as path:
             path.write_text(as_toml({"data": data, "fit": options}), encoding="utf-8")
         _write_image_list(images, run)
-        run.note(config=config, data=images.name, images={split: int((images.splits == split).sum()) for split in ("train", "test")}, unreadable=len(images.unreadable))
+        run.note(config=config, data=sources.name_of(data), images={split: int((images.splits == split).sum()) for split in ("train", "test")}, unreadable=len(images.unreadable))
     return config
 
 

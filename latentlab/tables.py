@@ -44,3 +44,10 @@ def matrix(column: pa.ChunkedArray) -> np.ndarray:
     width = column.type.list_size
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(parts).reshape(-1, width) if parts else np.empty((0, width), np.float32)
+
+
+def read_assignment(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ids (str), splits (str) and clusters (int32), each of shape (n,), of a table of assignments."""
+    table = read(path, ["id", "split", "cluster"])
+    ids, splits = (np.asarray(table[name].to_pylist(), dtype=str) for name in ("id", "split"))
+    return ids, splits, np.asarray(table["cluster"], dtype=np.int32)

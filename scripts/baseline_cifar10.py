@@ -1,54 +1,240 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-baseline: plain autoencoder codes against raw pixels on all of CIFAR-10, over three seeds.
 
-usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only fit|score|report]
+usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only fit|score|report] [--minutes N]
 
-Every step is resumable: finished runs and scores are kept in --work and skipped, a killed one goes on where it
-stopped. No label is read before all fitting and clustering of a run is done, and none takes part in a choice.
+Every step resumes: finished fits are kept in --work, finished scores in reports/cifar10-baseline/parts, and both are
+skipped; a killed fit goes on where it stopped. --minutes starts no new step after that time, so that the whole can be
+made in parts. A run's labels are read after all its fitting and clustering is done, and take part in no choice.
 """
 
 import argparse
+import dataclasses
+import json
 import logging
+import shutil
+import statistics
+import time
 from pathlib import Path
+from typing import Any
 
-from latentlab import backend
+from latentlab import backend, files, pipeline
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.run import Run
+from latentlab.sources import DataOptions
 
-backend.select()
-
-from latentlab import pipeline  # noqa: E402
-from latentlab.config import FitOptions  # noqa: E402
-from latentlab.sources import DataOptions  # noqa: E402
-
+REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-baseline"
+PARTS = REPORT / "parts"
+COMMAND = "scripts/baseline_cifar10.py"
 SEEDS = (0, 1, 2)
-ENCODERS = {
+ENCODERS: dict[str, dict[str, Any]] = {
     "conv8": {"arch": "conv8", "epochs": 15},
     "blog": {"arch": "blog", "epochs": 10, "schedule": "constant"},
     "pool-unpool": {"arch": "pool-unpool", "epochs": 10},
     "pool-unpool-switches": {"arch": "pool-unpool", "epochs": 10, "arch_options": {"switches": True}},
 }
 RATES = (0.01, 0.0001)
+TREATMENTS = ("code", "l2", "whiten", "whiten+l2")
+SPATIAL_TREATMENTS = ("pool", "pool+whiten+l2", "pool2+whiten+l2")
+UMAP = "pca50+umap10"
+UMAP_ENCODERS = ("conv8",)
+SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
 
 
-def fits(data: DataOptions, work: Path) -> None:
+class Clock:
+    """Says whether a new step may start."""
+
+    def __init__(self, minutes: float) -> None:
+        self.end = time.monotonic() + 60 * minutes
+
+    def may_start(self) -> bool:
+        return time.monotonic() < self.end
+
+
+def run_folder(work: Path, name: str, seed: int) -> Path:
+    """Return the run folder of an encoder and a seed."""
+    return work / f"{name}-seed{seed}"
+
+
+def fits(data: DataOptions, work: Path, clock: Clock) -> None:
     """Train every encoder with every seed, then the blog's network with its two other learning rates."""
+    todo = [(run_folder(work, name, seed), FitOptions(**settings, seed=seed)) for seed in SEEDS for name, settings in ENCODERS.items()]
+    todo += [(run_folder(work, f"blog-rate{rate:g}", 0), FitOptions(**ENCODERS["blog"], learning_rate=rate)) for rate in RATES]
+    for folder, options in todo:
+        if (PARTS / f"{folder.name}.json").exists():
+            continue
+        if clock.may_start():
+            logging.info("fit %s", folder.name)
+            pipeline.fit(data, options, folder)
+        if is_fitted(folder) and "-rate" in folder.name:
+            save_part(folder, [])
+
+
+def scores(work: Path, clock: Clock) -> None:
+    """Cluster and score every finished fit whose part is missing."""
     for seed in SEEDS:
-        for name, settings in ENCODERS.items():
-            logging.info("%s, seed %d", name, seed)
-            pipeline.fit(data, FitOptions(**settings, seed=seed), work / f"{name}-seed{seed}")
-    for rate in RATES:
-        pipeline.fit(data, FitOptions(**ENCODERS["blog"], learning_rate=rate), work / f"blog-rate{rate:g}-seed0")
+        for name in ENCODERS:
+            folder = run_folder(work, name, seed)
+            if (PARTS / f"{folder.name}.json").exists() or not is_fitted(folder) or not clock.may_start():
+                continue
+            logging.info("score %s", folder.name)
+            save_part(folder, score_run(Run.open(folder), name, seed, work / "shared-baselines"))
+
+
+def is_fitted(folder: Path) -> bool:
+    """Return whether a fit is done."""
+    return (folder / "run.json").exists() and "fit" in Run.open(folder).manifest["stages"]
+
+
+def score_run(run: Run, name: str, seed: int, shared: Path) -> list[dict[str, Any]]:
+    """Return the scores of a run under every treatment of its code, with those of its baselines."""
+    spatial = name in ("conv8", "blog")
+    treatments = (*TREATMENTS, *(SPATIAL_TREATMENTS if spatial else ()), *((UMAP,) if name in UMAP_ENCODERS else ()))
+    options = [ClusterOptions(k=10, features=features, seed=seed) for features in treatments]
+    for one in options:
+        logging.info("  %s", one.features)
+        pipeline.cluster(run, one)
+    own = run.path / "baselines"
+    own.mkdir(exist_ok=True)
+    for path in shared.glob(f"*-seed{seed}.parquet"):
+        shutil.copy(path, own)
+    rows: list[dict[str, Any]] = []
+    for one in options:
+        scored = (pipeline.evaluate(run, one.name) or {})["rows"]
+        main = scored[0]["method"]
+        label = f"{name}+kmeans" if one.features == "code" else f"{name}+{one.features}+kmeans"
+        rows += [{**row, "method": label} for row in scored if row["method"] == main]
+        if one.features == "code":
+            names = {"untrained+kmeans": f"untrained-{name}+kmeans"}
+            rows += [{**row, "method": names.get(row["method"], row["method"])} for row in scored if row["method"] != main]
+    shared.mkdir(exist_ok=True)
+    for path in own.glob("p*-seed*.parquet"):
+        shutil.copy(path, shared)
+    errors = json.loads((run.path / "reconstructions" / "mse.json").read_text())
+    return rows + [{"split": s, "method": name, "metric": "mse", "value": v, "chance": None} for s, v in errors.items()]
+
+
+def save_part(folder: Path, rows: list[dict[str, Any]]) -> None:
+    """Keep what the report needs of a run in a small file of the repository."""
+    run = Run.open(folder)
+    facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
+    seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
+    curve = [{k: row[k] for k in ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image") if k in row} for row in run.metrics()]
+    files.write_json(PARTS / f"{folder.name}.json", {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows})
+
+
+def read_parts() -> dict[str, dict[str, Any]]:
+    """Return all parts, run name -> contents."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(PARTS.glob("*.json"))}
+
+
+def results(parts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the rows of results.json: mean and standard deviation over seeds."""
+    groups: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
+    for part_name, part in parts.items():
+        seed = part_name.rsplit("seed", 1)[1]
+        for row in part["rows"]:
+            groups.setdefault((row["method"], row["split"], row["metric"]), {}).setdefault(seed, {**row, "device": part["device"]})
+    rows = []
+    for (method, split, metric), by_seed in groups.items():
+        values = [row["value"] for row in by_seed.values()]
+        chances = [row["chance"] for row in by_seed.values() if row["chance"] is not None]
+        rows.append(
+            {
+                "dataset": "cifar10",
+                "split": split,
+                "method": method,
+                "metric": metric,
+                "mean": round(statistics.mean(values), 5),
+                "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
+                "low": None,
+                "high": None,
+                "seeds": len(values),
+                "chance": round(statistics.mean(chances), 4) if chances else None,
+                "seconds": None,
+                "device": next(iter(by_seed.values()))["device"],
+                "command": COMMAND,
+            }
+        )
+    return rows
+
+
+def score_table(rows: list[dict[str, Any]], split: str) -> str:
+    """Return a Markdown table of methods by metrics for one split."""
+    cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
+    methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
+    methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
+    lines = ["| method | seeds | " + " | ".join(SHOWN) + " | purity by chance |", "| --- | --- |" + " --- |" * (len(SHOWN) + 1)]
+    for method in methods:
+        values = [cells[method, metric] for metric in SHOWN]
+        texts = [f"{v['mean']:.3f}" + (f" ± {v['std']:.3f}" if v["std"] is not None else "") for v in values]
+        lines.append(f"| {method} | {values[0]['seeds']} | " + " | ".join(texts) + f" | {values[0]['chance']:.3f} |")
+    return "\n".join(lines)
+
+
+def fit_table(parts: dict[str, dict[str, Any]]) -> str:
+    """Return a Markdown table of the fits."""
+    lines = ["| run | epochs | best epoch | validation MSE | held-out MSE | images/s (median) | minutes |", "| --- |" + " --- |" * 6]
+    for name, part in parts.items():
+        mse = [row["value"] for row in part["rows"] if row["metric"] == "mse" and row["split"] == "test"]
+        fitted = part["fit"]
+        lines.append(
+            f"| {name} | {fitted['epochs']} | {fitted['best_epoch']} | {fitted['best_val_loss']:.5f} | {f'{mse[0]:.5f}' if mse else '-'}"
+            f" | {fitted['images_per_second']:.0f} | {part['seconds']['fit'] / 60:.1f} |"
+        )
+    return "\n".join(lines)
+
+
+def report(work: Path) -> None:
+    """Write results.json, the tables between the README's markers, and the pictures whose runs are in --work."""
+    parts = read_parts()
+    rows = results(parts)
+    files.write_json(REPORT / "results.json", rows)
+    tables = f"### Held-out split (10,000 images)\n\n{score_table(rows, 'test')}\n\n### Training split (50,000 images)\n\n{score_table(rows, 'train')}"
+    readme = REPORT / "README.md"
+    text = readme.read_text(encoding="utf-8")
+    for marker, table in (("scores", tables), ("fits", fit_table(parts))):
+        start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        text = text[: text.index(start) + len(start)] + f"\n{table}\n" + text[text.index(end) :]
+    with files.atomic_path(readme) as path:
+        path.write_text(text, encoding="utf-8")
+    pictures(parts, work)
+
+
+def pictures(parts: dict[str, dict[str, Any]], work: Path) -> None:
+    """Draw the learning rates from the parts; reconstructions and maps from the runs in --work."""
+    from latentlab import plots
+
+    named = {"blog-rate0.01-seed0": "0.01", "blog-seed0": "0.001", "blog-rate0.0001-seed0": "0.0001"}
+    curves = {f"learning rate {rate}": parts[name]["curve"] for name, rate in named.items() if name in parts}
+    if curves:
+        plots.save_png(plots.loss_curves(curves), REPORT / "learning-rates.png")
+    for name in ENCODERS:
+        folder = run_folder(work, name, 0)
+        if f"{name}-seed0" in parts and is_fitted(folder):
+            html = pipeline.report(Run.open(folder), ClusterOptions(k=10).name)
+            for picture in ("reconstructions", *(("umap-clusters", "umap-labels", "contingency") if name == "conv8" else ())):
+                shutil.copy(html.parent / f"{picture}.png", REPORT / f"{name}-{picture}.png")
 
 
 def main() -> None:
+    """Run the steps that are asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10-baseline"))
     parser.add_argument("--only", choices=["fit", "score", "report"])
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    data = DataOptions(data="cifar10", data_dir=arguments.data_dir)
+    backend.select()
+    data = dataclasses.replace(DataOptions(), data="cifar10", data_dir=arguments.data_dir)
+    clock = Clock(arguments.minutes)
     if arguments.only in (None, "fit"):
-        fits(data, arguments.work)
+        fits(data, arguments.work, clock)
+    if arguments.only in (None, "score"):
+        scores(arguments.work, clock)
+    if arguments.only in (None, "report"):
+        report(arguments.work)
 
 
 if __name__ == "__main__":

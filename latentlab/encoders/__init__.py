@@ -13,7 +13,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from latentlab import plugins
+from latentlab import backend, plugins
 from latentlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -52,6 +52,7 @@ def build(arch: str, image_shape: tuple[int, int, int], options: dict[str, Any] 
     ConfigError
         If the architecture or an option is unknown, or the image is too small for the network.
     """
+    backend.select()
     module = plugins.load("encoders", arch)
     fields = {field.name for field in dataclasses.fields(module.Options)}
     unknown = set(options or {}) - fields

@@ -94,6 +94,11 @@ def resolve(options: DataOptions) -> str:
     raise ConfigError(f"unknown data {options.data!r}: give a folder, a .npy, .npz or .parquet file, or one of {known}.")
 
 
+def name_of(options: DataOptions) -> str:
+    """Return the short name of the data for tables: the source's name, or that of the folder or file."""
+    return options.data if options.data in plugins.names("sources") else Path(options.data).expanduser().resolve().name
+
+
 def open_images(options: DataOptions) -> ImageSet:
     """Open the images that `options` name (see `DataOptions`), without labels."""
     return plugins.load("sources", resolve(options)).open_images(options)

@@ -1,0 +1,5 @@
+"""python -m latentlab"""
+
+from latentlab.cli import main
+
+main()

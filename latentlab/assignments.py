@@ -1,0 +1,97 @@
+"""Clusters of a run as files: fit the features and the clusterer on the training split, assign every image, read back."""
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from latentlab import embedding, features, plugins, tables
+from latentlab.clustering import Clusterer, Vectors
+from latentlab.config import ClusterOptions, as_dict
+from latentlab.errors import DataError, RunError
+from latentlab.files import atomic_path, write_json
+from latentlab.images import TEST, TRAIN, ImageSet
+from latentlab.run import Run
+
+
+def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list[Path]:
+    """Cluster the run's codes and write assignments.parquet, model.npz and result.json; return their paths."""
+    parts = run.path / "embeddings"
+    ids, splits = embedding.read_index(parts)
+    n_train = int((splits == TRAIN).sum())
+    if n_train < options.k:
+        raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
+    fitted = features.fit(options.features, embedding.read_parts(parts, TRAIN), code_shape, options.seed)
+    width = fitted.transform(next(part for part in embedding.read_parts(parts, TRAIN) if len(part))[:1]).shape[1]
+    training = Vectors(n_train, width, lambda: (fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)))
+    clusterer: Clusterer = plugins.load("clustering", options.method).fit(training, options)
+    assigned = [clusterer.assign(fitted.transform(part)) for part in embedding.read_parts(parts)]
+    cluster, distance, margin = (np.concatenate(column) for column in zip(*assigned, strict=True))
+    folder = run.path / "clusters" / options.name
+    table = pa.table({"id": ids.tolist(), "split": splits.tolist(), "cluster": cluster, "distance": distance, "margin": margin})
+    sizes = {split: np.bincount(cluster[splits == split], minlength=options.k).tolist() for split in (TRAIN, TEST)}
+    with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
+        np.savez(file, centers=clusterer.centers, **fitted.to_arrays())
+    write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
+    return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
+
+
+def predict(run: Run, name: str, images: ImageSet, batches: Iterable[tuple[np.ndarray, np.ndarray]], target: Path) -> Path:
+    """Assign the codes of new images, given as (indices, codes) batches, and write them to a parquet file."""
+    fitted, clusterer = _load(run, name)
+    rows = []
+    for indices, codes in batches:
+        cluster, distance, margin = clusterer.assign(fitted.transform(codes))
+        rows.append(pa.table({"id": images.ids[indices].tolist(), "cluster": cluster, "distance": distance, "margin": margin}))
+    return tables.write(target, pa.concat_tables(rows))
+
+
+def names(run: Run) -> list[str]:
+    """Return the names of the run's finished clusterings, the newest last."""
+    stages = run.manifest["stages"]
+    done = [stage for stage in stages if stage.startswith("cluster/")]
+    return [stage.removeprefix("cluster/") for stage in sorted(done, key=lambda stage: stages[stage]["finished"])]
+
+
+def choose(run: Run, name: str | None) -> str:
+    """Return `name`, or the newest clustering's name where it is None.
+
+    Raises
+    ------
+    RunError
+        If there is none of that name.
+    """
+    known = names(run)
+    if not known:
+        raise RunError(f"{run.path} has no clusters. Make them with: latentlab cluster --run {run.path} --k 10")
+    if name is not None and name not in known:
+        raise RunError(f"{run.path} has no clusters {name!r}: it has {', '.join(known)}.")
+    return name or known[-1]
+
+
+def options_of(run: Run, name: str) -> ClusterOptions:
+    """Return the options that a clustering was made with."""
+    return ClusterOptions(**run.manifest["stages"][f"cluster/{name}"]["config"]["options"])
+
+
+def read(run: Run, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ids, splits and clusters of a clustering, arrays of shape (n,)."""
+    return tables.read_assignment(run.path / "clusters" / name / "assignments.parquet")
+
+
+def read_result(run: Run, name: str) -> dict[str, Any]:
+    """Return result.json of a clustering."""
+    return json.loads((run.path / "clusters" / name / "result.json").read_text(encoding="utf-8"))
+
+
+def _load(run: Run, name: str) -> tuple[features.Features, Clusterer]:
+    path = run.path / "clusters" / name / "model.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {key: file[key] for key in file.files}
+        return features.Features.from_arrays(arrays), Clusterer(arrays["centers"], {})
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error

@@ -1,0 +1,327 @@
+"""The command line: parse, call the pipeline, print the result, turn errors into one line and an exit code.
+
+Nothing heavier than click is imported before a command runs, so that --help answers at once.
+"""
+
+import json
+import logging
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from latentlab import __version__
+from latentlab.errors import ConfigError, LatentlabError
+
+DEFAULT_RUN = "runs/latest"
+
+
+class _Group(click.Group):
+    """Lists commands in the order of the main path and turns every error into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LatentlabError as error:
+            _fail(str(error), error.exit_code, ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _fail("interrupted. Repeating the same command resumes.", 130, ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except MemoryError:
+            _fail("not enough memory. Use fewer images (--limit) or a smaller --size.", 1, ctx)
+        except OSError as error:
+            _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
+        except Exception as error:
+            _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
+
+
+def _fail(message: str, code: int, ctx: click.Context) -> None:
+    if ctx.params.get("verbose"):
+        logging.getLogger("latentlab").exception("details")
+    click.echo(f"error: {' '.join(message.split())}", err=True)
+    ctx.exit(code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="latentlab")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more, and show a traceback for errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
+@click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
+def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
+    """Find structure in images that nobody labelled.
+
+    \b
+    latentlab fit --data cifar10      train an encoder
+    latentlab cluster --k 10          cluster its code
+    latentlab report                  score and show it
+
+    Every command works on a run folder (--run, by default runs/latest); repeating a command skips what is done and
+    resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option, 3 data, 4 run folder or disk,
+    5 training, 6 missing package, 130 Ctrl-C, 143 SIGTERM.
+    """
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("latentlab")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+    signal.signal(signal.SIGTERM, _terminated)
+    if backend:
+        os.environ["KERAS_BACKEND"] = backend
+    from latentlab import progress
+
+    progress.show_bars(not quiet)
+
+
+def _terminated(number: int, frame: Any) -> None:
+    click.echo("error: terminated. Repeating the same command resumes.", err=True)
+    raise SystemExit(143)
+
+
+def _options(*decorators: Any) -> Any:
+    """Return one decorator of several options, in their order."""
+
+    def decorate(function: Any) -> Any:
+        for decorator in reversed(decorators):
+            function = decorator(function)
+        return function
+
+    return decorate
+
+
+_run_option = click.option("--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder.")
+_json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+_name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
+
+_data_options = _options(
+    click.option("--data", default="cifar10", show_default=True, help="Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file."),
+    click.option("--data-dir", help="Where a named source finds its files [default: the Keras cache, else a download]."),
+    click.option("--size", type=click.IntRange(4, 1024), help="Height and width in pixels [default: the source's own; 32 for folders]."),
+    click.option("--resize", type=click.Choice(["crop", "pad", "stretch"]), default="crop", show_default=True, help="Rule for images of another shape."),
+    click.option("--held-out", type=float, default=0.2, show_default=True, help="Share held out where the data has no split of its own."),
+    click.option("--limit", type=click.IntRange(1), help="Keep this many images of each split, for a trial."),
+    click.option("--grey", is_flag=True, help="Read folders and parquet as grey."),
+    click.option("--image-column", help="Image column of a parquet file."),
+    click.option("--label-column", help="Label column of a parquet file, read by evaluate only."),
+)
+
+_fit_options = _options(
+    click.option("--arch", default="conv8", show_default=True, help="Encoder (see latentlab encoders)."),
+    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the encoder, for example code_channels=32; repeatable."),
+    click.option("--switches", is_flag=True, help="pool-unpool: unpool with switches (--set switches=true)."),
+    click.option("--epochs", type=int, default=20, show_default=True),
+    click.option("--batch-size", type=int, default=500, show_default=True),
+    click.option("--schedule", default="cosine", show_default=True, help="Learning rate: cosine (down to 0) or constant."),
+    click.option("--validation", type=float, default=0.05, show_default=True, help="Share of the training images kept for early stopping."),
+    click.option("--patience", type=int, default=10, show_default=True, help="Stop after this many epochs without improvement; 0 never."),
+    click.option("--precision", default="auto", show_default=True, help="auto, float32, mixed_bfloat16 or mixed_float16."),
+    click.option("--seed", type=int, default=0, show_default=True),
+)
+
+_DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column")
+_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed")
+
+
+def _data(values: dict[str, Any]) -> Any:
+    from latentlab.sources import DataOptions
+
+    return DataOptions(**{name: values[name] for name in _DATA_NAMES})
+
+
+def _fit(values: dict[str, Any], learning_rate: float) -> Any:
+    from latentlab.config import FitOptions
+
+    arch_options = dict(_setting(text) for text in values["settings"])
+    if values["switches"]:
+        arch_options["switches"] = True
+    return FitOptions(**{name: values[name] for name in _FIT_NAMES}, arch_options=arch_options, learning_rate=learning_rate)
+
+
+def _setting(text: str) -> tuple[str, Any]:
+    name, equals, value = text.partition("=")
+    if not equals or not name:
+        raise ConfigError(f"--set {text!r} must be NAME=VALUE.")
+    try:
+        return name.strip(), json.loads(value)
+    except ValueError:
+        return name.strip(), value
+
+
+@cli.command()
+@_data_options
+@_fit_options
+@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Adam's.")
+@_run_option
+@click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where an interrupted fit stopped, or start afresh.")
+@click.option("--overwrite", is_flag=True, help="Replace a run with other settings.")
+@_json_option
+def fit(run_path: str, overwrite: bool, resume: bool, as_json: bool, learning_rate: float, **values: Any) -> None:
+    """Train an encoder on unlabelled images."""
+    from latentlab import pipeline
+
+    run = pipeline.fit(_data(values), _fit(values, learning_rate), run_path, overwrite or not resume, fresh=not resume)
+    facts = {"run": str(run.path), **run.manifest["fit"]}
+    _print(facts, as_json, f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}")
+
+
+@cli.command()
+@_data_options
+@_fit_options
+@click.option("--learning-rate", default="0.01,0.001,0.0001", show_default=True, help="Learning rates to compare.")
+@click.option("--run", "run_path", default="runs/sweep", show_default=True, help="Folder for the runs.")
+def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
+    """Compare learning rates in one figure."""
+    from latentlab import pipeline
+
+    try:
+        rates = [float(text) for text in learning_rate.split(",")]
+    except ValueError:
+        raise ConfigError(f"--learning-rate {learning_rate!r} must be numbers separated by commas.") from None
+    click.echo(str(pipeline.sweep(_data(values), _fit(values, rates[0]), rates, run_path)))
+
+
+@cli.command()
+@_run_option
+def embed(run_path: str) -> None:
+    """Encode every image to parquet (also done by cluster)."""
+    from latentlab import pipeline
+
+    click.echo(str(pipeline.embed(_open(run_path)).path / "embeddings"))
+
+
+@cli.command()
+@_run_option
+@click.option("--k", type=int, required=True, help="Number of clusters.")
+@click.option("--method", default="kmeans", show_default=True)
+@click.option("--features", default="code", show_default=True, help='"code" as it is, or steps such as pool+whiten+l2 (pool[N], pca[N], whiten[N], l2, umap[N]).')
+@click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")
+@click.option("--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions).")
+@click.option("--seed", type=int, default=0, show_default=True)
+@_json_option
+def cluster(run_path: str, as_json: bool, **values: Any) -> None:
+    """Cluster the code into --k groups."""
+    from latentlab import features, pipeline, plugins
+    from latentlab.config import ClusterOptions
+
+    options = ClusterOptions(**values)
+    features.parse(options.features)
+    plugins.load("clustering", options.method)
+    result = pipeline.cluster(_open(run_path), options)
+    _print(result, as_json, f"{Path(run_path) / 'clusters' / options.name}: sizes {', '.join(map(str, result['sizes']['train']))}")
+
+
+@cli.command()
+@_data_options
+@_run_option
+@_name_option
+@click.option("--out", default="predictions.parquet", show_default=True, help="Parquet file to write.")
+def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
+    """Assign new images to the clusters of a run."""
+    from latentlab import assignments, pipeline
+
+    run = _open(run_path)
+    click.echo(str(pipeline.predict(run, assignments.choose(run, name), _data(values), out)))
+
+
+@cli.command()
+@_run_option
+@_name_option
+@_json_option
+def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
+    """Score the clusters against held-out labels, beside chance and baselines."""
+    from latentlab import pipeline
+
+    scores = pipeline.evaluate(_open(run_path), name)
+    if scores is None:
+        _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
+        return
+    _print(scores, as_json, _score_table(scores["rows"]))
+
+
+@cli.command()
+@_run_option
+@_name_option
+@click.option("--sample", type=click.IntRange(10), default=10_000, show_default=True, help="Images in the UMAP picture.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
+def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
+    """Score, lay out and write one HTML file and its pictures."""
+    from latentlab import pipeline
+
+    click.echo(str(pipeline.report(_open(run_path), name, sample, seed)))
+
+
+@cli.command()
+@click.argument("folder", default="runs", type=click.Path())
+@_json_option
+def runs(folder: str, as_json: bool) -> None:
+    """List the runs below FOLDER."""
+    from latentlab.run import find_runs
+
+    rows = [_describe_run(run) for run in find_runs(folder)]
+    lines = [f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {', '.join(row['stages'])}" for row in rows]
+    _print(rows, as_json, "\n".join(lines) or f"no runs in {folder}")
+
+
+@cli.command()
+def sources() -> None:
+    """List the named image sources."""
+    from latentlab import plugins
+
+    click.echo("\n".join(plugins.names("sources")))
+
+
+@cli.command()
+def encoders() -> None:
+    """List the encoders."""
+    from latentlab import plugins
+
+    click.echo("\n".join(plugins.names("encoders")))
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="latentlab")
+
+
+def _open(run_path: str) -> Any:
+    from latentlab.run import Run
+
+    return Run.open(run_path)
+
+
+def _describe_run(run: Any) -> dict[str, Any]:
+    fitted = run.manifest.get("config", {}).get("fit", {})
+    return {
+        "run": str(run.path),
+        "data": run.manifest.get("data", "-"),
+        "arch": fitted.get("arch", "-"),
+        "created": run.manifest.get("created", "-"),
+        "stages": list(run.manifest["stages"]),
+    }
+
+
+def _score_table(rows: list[dict[str, Any]]) -> str:
+    """Return methods by metrics as text, the held-out split where there is one."""
+    split = "test" if any(row["split"] == "test" for row in rows) else "train"
+    shown = ("purity", "acc", "nmi", "ari")
+    lines = [f"{split + ' split':<20}" + "".join(f"{name:>9}" for name in shown) + "  purity by chance"]
+    for method in dict.fromkeys(row["method"] for row in rows):
+        own = {row["metric"]: row for row in rows if row["method"] == method and row["split"] == split}
+        if "purity" in own:
+            lines.append(f"{method:<20}" + "".join(f"{own[name]['value']:9.3f}" for name in shown) + f"{own['purity']['chance']:10.3f}")
+    return "\n".join(lines)
+
+
+def _print(value: Any, as_json: bool, text: str) -> None:
+    click.echo(json.dumps(value, indent=2) if as_json else text)

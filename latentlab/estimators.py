@@ -1,0 +1,249 @@
+"""scikit-learn faces of the pipeline: `ConvAutoencoder`, a transformer, and `DeepClustering`, a clusterer.
+
+Both take images of shape (n, height, width[, channels]) or flattened rows (n, d). A row is an image of `image_shape`;
+without one it is laid out, row by row, on the smallest square whose side is a multiple of 4, the rest filled with zeros.
+uint8 values are divided by 255; others are scaled by the smallest and largest value seen in `fit` and cut to [0, 1].
+"""
+
+import math
+import tempfile
+from typing import Any, Self
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from latentlab import encoders, features, plugins, training
+from latentlab.clustering import Clusterer, Vectors
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.embedding import encode
+from latentlab.errors import ConfigError
+from latentlab.images import TRAIN, from_array
+from latentlab.run import Run
+
+
+class _ImageEstimator(BaseEstimator):
+    """Fits the autoencoder and keeps its weights as plain arrays, so that the estimator pickles and copies."""
+
+    def _fit_autoencoder(self, x: np.ndarray) -> np.ndarray:
+        """Train on `x` and return the images, uint8 (n, height, width, channels)."""
+        from latentlab import backend
+
+        self._low, self._high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+        self.image_shape_ = self._shape_of(x)
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        images = self._as_images(x)
+        options = FitOptions(
+            arch=self.arch,
+            arch_options=self.arch_options or {},
+            epochs=self.epochs,
+            batch_size=min(self.batch_size, len(x)),
+            learning_rate=self.learning_rate,
+            schedule=self.schedule,
+            patience=0,
+            seed=self._seed,
+        )
+        backend.set_precision("auto")
+        backend.seed(self._seed)
+        model = encoders.build(self.arch, self.image_shape_, self.arch_options)
+        with tempfile.TemporaryDirectory() as folder:
+            run = Run.create(folder)
+            training.train(model, from_array("array", images, np.full(len(images), TRAIN)), options, run)
+            self.history_ = run.metrics()
+        self.weights_ = model.autoencoder.get_weights()
+        self.code_shape_ = model.code_shape
+        self._n_features_out = math.prod(self.code_shape_)
+        self._built = model
+        return images
+
+    def _model(self) -> encoders.Model:
+        if getattr(self, "_built", None) is None:
+            self._built = encoders.build(self.arch, self.image_shape_, self.arch_options)
+            self._built.autoencoder.set_weights(self.weights_)
+        return self._built
+
+    def _encode(self, x: np.ndarray) -> np.ndarray:
+        return encode(self._model().encoder, self._as_images(x))
+
+    def __getstate__(self) -> dict[str, Any]:
+        state = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_built"}
+
+    def _check(self, x: Any, reset: bool) -> np.ndarray:
+        if not reset:
+            check_is_fitted(self)
+        dtypes = [np.uint8, np.float64, np.float32]
+        return validate_data(self, x, reset=reset, allow_nd=True, dtype=dtypes, ensure_min_samples=2 if reset else 1)
+
+    def _shape_of(self, x: np.ndarray) -> tuple[int, int, int]:
+        if x.ndim == 3:
+            return (x.shape[1], x.shape[2], 1)
+        if x.ndim == 4:
+            return (x.shape[1], x.shape[2], x.shape[3])
+        if x.ndim != 2:
+            raise ConfigError(f"images must have shape (n, height, width, channels), (n, height, width) or (n, d), not {x.shape}.")
+        if self.image_shape is not None:
+            height, width, channels = self.image_shape
+            if height * width * channels != x.shape[1]:
+                raise ConfigError(f"rows of {x.shape[1]} numbers are not images of shape {tuple(self.image_shape)}.")
+            return (height, width, channels)
+        side = 4 * math.ceil(math.sqrt(x.shape[1]) / 4)
+        return (side, side, 1)
+
+    def _as_images(self, x: np.ndarray) -> np.ndarray:
+        """Return uint8 images (n, *image_shape_)."""
+        scaled = (x.astype(np.float64) - self._low) / max(self._high - self._low, 1e-12)
+        flat = (scaled.clip(0, 1) * 255).round().astype(np.uint8).reshape(len(x), -1)
+        missing = math.prod(self.image_shape_) - flat.shape[1]
+        return np.pad(flat, ((0, 0), (0, missing))).reshape(len(x), *self.image_shape_)
+
+
+class ConvAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _ImageEstimator):
+    """Convolutional autoencoder: images to codes and back.
+
+    Parameters
+    ----------
+    arch : str
+        Encoder, see `latentlab encoders`.
+    arch_options : dict or None
+        Its options, for example {"code_channels": 32}.
+    epochs, batch_size : int
+        Passes over the images; images a step.
+    learning_rate : float
+        Adam's, at the start.
+    schedule : {"cosine", "constant"}
+        How the learning rate goes on.
+    image_shape : tuple of int or None
+        (height, width, channels) of flattened rows.
+    random_state : int, RandomState or None
+        Seed of weights and order.
+
+    Attributes
+    ----------
+    weights_ : list of ndarray
+        Of the autoencoder, at its best epoch by the loss on 5% of the images kept for validation.
+    code_shape_ : tuple of int
+        Shape of one code.
+    history_ : list of dict
+        One row an epoch.
+    n_features_in_ : int
+        Size of the second axis of the images seen in `fit`.
+    """
+
+    def __init__(
+        self,
+        arch: str = "conv8",
+        arch_options: dict[str, Any] | None = None,
+        epochs: int = 20,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        schedule: str = "cosine",
+        image_shape: tuple[int, int, int] | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.arch = arch
+        self.arch_options = arch_options
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Train on images X (see the module's text); y is ignored."""
+        self._fit_autoencoder(self._check(X, reset=True))
+        return self
+
+    def transform(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the flattened codes, float32 (n, d)."""
+        return self._encode(self._check(X, reset=False))
+
+    def inverse_transform(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the decoded images, float32 (n, height, width, channels) in [0, 1], of flattened codes (n, d)."""
+        check_is_fitted(self)
+        decoder = self._model().decoder
+        if decoder is None:
+            raise ConfigError(f"{self.arch} with these options cannot decode a code alone (its decoder needs switches).")
+        codes = np.asarray(X, dtype=np.float32).reshape(-1, *self.code_shape_)
+        return np.asarray(decoder.predict_on_batch(codes)).clip(0, 1)
+
+
+class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, _ImageEstimator):
+    """Cluster images by the code of an autoencoder trained on them.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of clusters.
+    method : str
+        Name of a file in latentlab/clustering.
+    features : str
+        What of the code is clustered, see `latentlab.features`.
+    arch, arch_options, epochs, batch_size, learning_rate, schedule, image_shape, random_state
+        As for `ConvAutoencoder`.
+
+    Attributes
+    ----------
+    labels_ : ndarray of shape (n,), int32
+        Cluster of each image seen in `fit`.
+    cluster_centers_ : ndarray of shape (n_clusters, d), float32
+        In the space of the features.
+    inertia_ : float
+        Sum of squared distances to the centers.
+    """
+
+    def __init__(
+        self,
+        n_clusters: int = 10,
+        method: str = "kmeans",
+        features: str = "code",
+        arch: str = "conv8",
+        arch_options: dict[str, Any] | None = None,
+        epochs: int = 20,
+        batch_size: int = 500,
+        learning_rate: float = 1e-3,
+        schedule: str = "cosine",
+        image_shape: tuple[int, int, int] | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.method = method
+        self.features = features
+        self.arch = arch
+        self.arch_options = arch_options
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.image_shape = image_shape
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
+        """Train on images X (see the module's text) and cluster them; y is ignored."""
+        x = self._check(X, reset=True)
+        self._fit_autoencoder(x)
+        codes = self._encode(x)
+        self._features = features.fit(self.features, [codes], self.code_shape_, self._seed)
+        vectors = self._features.transform(codes)
+        options = ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed)
+        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(*vectors.shape, lambda: iter([vectors])), options)
+        self.cluster_centers_ = clusterer.centers
+        self.inertia_ = clusterer.facts["inertia"]
+        self.labels_ = clusterer.assign(vectors)[0]
+        self._n_features_out = self.n_clusters
+        return self
+
+    def predict(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the cluster of each image, int32 (n,)."""
+        return Clusterer(self.cluster_centers_, {}).assign(self._vectors(X))[0]
+
+    def transform(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the Euclidean distance of each image to each center, float32 (n, n_clusters)."""
+        difference = self._vectors(X)[:, None] - self.cluster_centers_[None]
+        return np.linalg.norm(difference, axis=2).astype(np.float32)
+
+    def _vectors(self, x: Any) -> np.ndarray:
+        checked = self._check(x, reset=False)
+        return self._features.transform(self._encode(checked))

@@ -1,0 +1,88 @@
+"""The judge: the only reader of labels. It scores assignments that are already written, and writes scores.json.
+
+Rows of scores.json have the form of results.json under reports/: dataset, split, method, metric, value, chance.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from latentlab import metrics, sources, tables
+from latentlab.errors import DataError
+from latentlab.files import write_json
+from latentlab.images import TEST, TRAIN
+from latentlab.run import Run
+from latentlab.sources import DataOptions, Labels
+
+
+def read_labels(run: Run) -> Labels | None:
+    """Read the held-out labels of the run's data and keep them as labels.parquet; None where the data has none."""
+    labels = sources.read_labels(DataOptions(**run.manifest["config"]["data"]))
+    if labels is not None:
+        named = pa.table({"id": labels.ids.tolist(), "label": labels.labels}).replace_schema_metadata({"class_names": json.dumps(labels.class_names)})
+        tables.write(run.path / "labels.parquet", named)
+    return labels
+
+
+def score_assignments(run: Run, name: str, labels: Labels, assignments: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], k: int) -> list[Path]:
+    """Score several methods' assignments of the same images and write clusters/<name>/scores.json.
+
+    Parameters
+    ----------
+    labels : Labels
+        Images without a label (-1, or absent) are left out, and counted.
+    assignments : dict
+        method -> (ids, splits, clusters), arrays of shape (n,); the first method is the run's own, whose contingency
+        tables are kept too.
+    k : int
+        Number of clusters.
+
+    Raises
+    ------
+    DataError
+        If no image has a label.
+    """
+    rows: list[dict[str, Any]] = []
+    kept: dict[str, Any] = {}
+    for method, (ids, splits, clusters) in assignments.items():
+        classes = _align(ids, labels)
+        if not (classes >= 0).any():
+            raise DataError(f"none of the {len(ids)} images has a label. Evaluate data with labels, or go on to: latentlab report")
+        own_rows, own = _score_splits(classes, splits, clusters, k, len(labels.class_names))
+        rows += [{"dataset": run.manifest["data"], "method": method, **row} for row in own_rows]
+        kept = kept or own | {"unlabelled": int((classes < 0).sum())}
+    path = run.path / "clusters" / name / "scores.json"
+    write_json(path, {"class_names": list(labels.class_names), "k": k, **kept, "rows": rows})
+    return [path]
+
+
+def read_scores(run: Run, name: str) -> dict[str, Any]:
+    """Return clusters/<name>/scores.json."""
+    return json.loads((run.path / "clusters" / name / "scores.json").read_text(encoding="utf-8"))
+
+
+def _score_splits(classes: np.ndarray, splits: np.ndarray, clusters: np.ndarray, k: int, n_classes: int) -> tuple[list[dict], dict[str, Any]]:
+    """Return the rows of both splits, and the contingency tables with the majority class of each cluster."""
+    rows: list[dict[str, Any]] = []
+    contingency: dict[str, Any] = {}
+    majority = None
+    for split in (TRAIN, TEST):
+        chosen = (splits == split) & (classes >= 0)
+        if not chosen.any():
+            continue
+        scores = metrics.score(clusters[chosen], classes[chosen], k, n_classes, majority)
+        rows += [{"split": split, **score, "n": int(chosen.sum())} for score in scores]
+        table = metrics.contingency(clusters[chosen], classes[chosen], k, n_classes)
+        contingency[split] = table.tolist()
+        if majority is None:
+            majority = table.argmax(axis=1)
+    return rows, {"contingency": contingency, "majority_class": None if majority is None else majority.tolist()}
+
+
+def _align(ids: np.ndarray, labels: Labels) -> np.ndarray:
+    """Return the class of each id, -1 where it has none."""
+    number = dict(zip(labels.ids.tolist(), labels.labels.tolist(), strict=True))
+    return np.array([number.get(i, -1) for i in ids.tolist()], dtype=np.int64)

@@ -1,0 +1,178 @@
+"""What of the code is clustered: "code" as it is, or label-free steps joined by "+", for example "pool+whiten+l2".
+
+    pool[N]     average the code over an N x N grid of its height and width (N = 1: global average pooling)
+    pca[N]      the N directions of most variance (50)
+    whiten[N]   the same, each scaled to variance 1
+    l2          each image's vector scaled to length 1
+    umap[N]     N UMAP coordinates (10), 15 neighbours, minimal distance 0; a new image gets the average of its 15
+                nearest fitted images' coordinates, weighted by 1 / distance
+
+The steps are fitted on training images only and saved as plain arrays, so that new images go through the same ones.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentlab.errors import ConfigError
+
+Arrays = dict[str, np.ndarray]
+SAMPLE = 50_000
+NEIGHBORS = 15
+
+
+@dataclass(frozen=True)
+class Features:
+    """Fitted steps.
+
+    Attributes
+    ----------
+    spec : str
+        The steps as text.
+    code_shape : tuple of int
+        Shape of one code before it was flattened.
+    arrays : tuple of dict
+        What each step learned, name -> array.
+    """
+
+    spec: str
+    code_shape: tuple[int, ...]
+    arrays: tuple[Arrays, ...]
+
+    def transform(self, codes: np.ndarray) -> np.ndarray:
+        """Return the features, float32 (n, d'), of flattened codes (n, d)."""
+        vectors = codes.astype(np.float32, copy=False)
+        for (name, number), learned in zip(parse(self.spec), self.arrays, strict=True):
+            vectors = _apply(name, number, vectors, self.code_shape, learned)
+        return vectors
+
+    def to_arrays(self) -> Arrays:
+        """Return everything as flat named arrays, for an .npz file."""
+        named = {f"features-{i}-{name}": a for i, learned in enumerate(self.arrays) for name, a in learned.items()}
+        return named | {"features-spec": np.array(self.spec), "features-code-shape": np.array(self.code_shape)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> "Features":
+        """Undo `to_arrays`; other names are ignored."""
+        spec = str(arrays["features-spec"])
+        learned = [
+            {name.split("-", 2)[2]: a for name, a in arrays.items() if name.startswith(f"features-{i}-")} for i in range(len(parse(spec)))
+        ]
+        return cls(spec, tuple(int(n) for n in arrays["features-code-shape"]), tuple(learned))
+
+
+def parse(spec: str) -> list[tuple[str, int | None]]:
+    """Return the steps of a specification as (name, number or None).
+
+    Raises
+    ------
+    ConfigError
+        If a step is unknown.
+    """
+    if spec == "code":
+        return []
+    steps = []
+    for text in spec.split("+"):
+        match = re.fullmatch(r"(pool|pca|whiten|l2|umap)(\d+)?", text.strip())
+        if match is None or (match[1] == "l2" and match[2]) or match[2] == "0":
+            raise ConfigError(f'--features {spec!r}: unknown step {text!r}. Use "code", or steps from pool[N], pca[N], whiten[N], l2, umap[N] joined by "+".')
+        steps.append((match[1], int(match[2]) if match[2] else None))
+    if any(name == "pool" for name, _ in steps[1:]):
+        raise ConfigError(f"--features {spec!r}: pool must be the first step, since it needs the code's height and width.")
+    return steps
+
+
+def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], seed: int) -> Features:
+    """Fit the steps on codes.
+
+    Parameters
+    ----------
+    spec : str
+        See the module's text.
+    batches : iterable of ndarray of shape (m, d)
+        Flattened codes of the training images; the first 50,000 are used.
+    code_shape : tuple of int
+        (height, width, channels) or (d,).
+    seed : int
+        Of PCA's solver and of UMAP.
+    """
+    steps = parse(spec)
+    if steps and steps[0][0] == "pool":
+        _check_pool(spec, steps[0][1] or 1, code_shape)
+    learned: list[Arrays] = []
+    if all(name in ("pool", "l2") for name, _ in steps):
+        return Features(spec, code_shape, tuple({} for _ in steps))
+    vectors = np.concatenate(list(_first(batches, SAMPLE)))
+    for name, number in steps:
+        learned.append(_learn(name, number, vectors, seed))
+        vectors = _apply(name, number, vectors, code_shape, learned[-1])
+    return Features(spec, code_shape, tuple(learned))
+
+
+def _first(batches: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
+    for batch in batches:
+        yield batch[:count]
+        count -= len(batch)
+        if count <= 0:
+            return
+
+
+def _check_pool(spec: str, grid: int, code_shape: tuple[int, ...]) -> None:
+    if len(code_shape) != 3:
+        raise ConfigError(f"--features {spec!r}: pool needs a code with height and width; this encoder's code has {code_shape[0]} numbers.")
+    if code_shape[0] % grid or code_shape[1] % grid:
+        raise ConfigError(f"--features {spec!r}: a {code_shape[0]}x{code_shape[1]} code cannot be divided into a {grid}x{grid} grid.")
+
+
+def _learn(name: str, number: int | None, vectors: np.ndarray, seed: int) -> Arrays:
+    if name in ("pca", "whiten"):
+        return _learn_pca(vectors, number or 50, name == "whiten", seed)
+    if name == "umap":
+        return _learn_umap(vectors, number or 10, seed)
+    return {}
+
+
+def _apply(name: str, number: int | None, vectors: np.ndarray, code_shape: tuple[int, ...], learned: Arrays) -> np.ndarray:
+    if name == "pool":
+        return _pool(vectors, number or 1, code_shape)
+    if name == "l2":
+        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    if name == "umap":
+        return _place(vectors, learned["reference"], learned["coordinates"])
+    return ((vectors - learned["mean"]) @ learned["directions"]).astype(np.float32)
+
+
+def _pool(vectors: np.ndarray, grid: int, code_shape: tuple[int, ...]) -> np.ndarray:
+    height, width, channels = code_shape
+    cells = vectors.reshape(len(vectors), grid, height // grid, grid, width // grid, channels)
+    return cells.mean(axis=(2, 4)).reshape(len(vectors), -1)
+
+
+def _learn_pca(vectors: np.ndarray, count: int, whiten: bool, seed: int) -> Arrays:
+    from sklearn.decomposition import PCA
+
+    pca = PCA(min(count, *vectors.shape), svd_solver="covariance_eigh" if vectors.shape[1] <= 1000 else "randomized", random_state=seed).fit(vectors)
+    scale = np.sqrt(np.maximum(pca.explained_variance_, 1e-12)) if whiten else 1.0
+    return {"mean": pca.mean_.astype(np.float32), "directions": (pca.components_.T / scale).astype(np.float32)}
+
+
+def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int) -> Arrays:
+    import umap
+
+    neighbors = min(NEIGHBORS, len(vectors) - 1)
+    mapper = umap.UMAP(n_neighbors=neighbors, min_dist=0.0, n_components=dimensions, random_state=seed, n_jobs=1)
+    return {"reference": vectors, "coordinates": mapper.fit_transform(vectors).astype(np.float32)}
+
+
+def _place(vectors: np.ndarray, reference: np.ndarray, coordinates: np.ndarray) -> np.ndarray:
+    """Return the coordinates of fitted vectors, and the neighbours' weighted average for others."""
+    from sklearn.neighbors import NearestNeighbors
+
+    finder = NearestNeighbors(n_neighbors=min(NEIGHBORS, len(reference))).fit(reference)
+    distances, neighbors = finder.kneighbors(vectors)
+    weights = 1.0 / np.maximum(distances, 1e-9)
+    weights[distances[:, 0] < 1e-6, 1:] = 0.0
+    weights /= weights.sum(axis=1, keepdims=True)
+    return np.einsum("nk,nkd->nd", weights, coordinates[neighbors]).astype(np.float32)

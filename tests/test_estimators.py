@@ -1,0 +1,69 @@
+"""The estimators against scikit-learn's own checks, and on real digits."""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import Normalizer
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from latentlab.estimators import ConvAutoencoder, DeepClustering
+
+TINY = {"arch_options": {"width": 4, "code_channels": 2}, "epochs": 1, "batch_size": 50, "random_state": 0}
+SKIPPED = {
+    "check_methods_subset_invariance": "float32 convolutions round differently for another batch size",
+    "check_methods_sample_order_invariance": "float32 convolutions round differently for another place in the batch",
+}
+
+
+@parametrize_with_checks(
+    [ConvAutoencoder(**TINY), DeepClustering(n_clusters=3, **TINY)],
+    expected_failed_checks=lambda estimator: SKIPPED,
+)
+def test_scikit_learn_check_passes(estimator, check):
+    check(estimator)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return (load_digits().images * (255 / 16)).astype(np.uint8)[:300]
+
+
+def test_conv_autoencoder_lowers_the_error_and_decodes(digits):
+    model = ConvAutoencoder(epochs=15, batch_size=30, arch_options={"width": 16}, random_state=0).fit(digits)
+    codes = model.transform(digits)
+    rebuilt = model.inverse_transform(codes)
+    assert codes.shape == (300, 2 * 2 * 16)
+    assert rebuilt.shape == (300, 8, 8, 1)
+    error = np.square(rebuilt[..., 0] - digits / 255).mean()
+    assert error < 0.6 * model.history_[0]["val_loss"]
+    assert error < np.var(digits / 255, axis=0).mean()
+
+
+def test_deep_clustering_same_seed_same_labels_and_predict_agrees(digits):
+    settings = {"n_clusters": 10, "epochs": 3, "batch_size": 50, "arch_options": {"width": 8}}
+    first = DeepClustering(**settings, random_state=3).fit(digits)
+    second = DeepClustering(**settings, random_state=3).fit(digits)
+    np.testing.assert_array_equal(first.labels_, second.labels_)
+    np.testing.assert_array_equal(first.predict(digits), first.labels_)
+    assert (first.transform(digits).argmin(axis=1) == first.labels_).mean() > 0.99
+
+
+def test_deep_clustering_pickled_copy_predicts_the_same(digits):
+    model = DeepClustering(n_clusters=4, epochs=1, batch_size=50, features="pool+whiten+l2", random_state=0).fit(digits)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(digits), model.predict(digits))
+
+
+def test_estimators_take_part_in_a_pipeline(digits):
+    steps = make_pipeline(ConvAutoencoder(**TINY), Normalizer())
+    assert np.allclose(np.linalg.norm(clone(steps).fit_transform(digits), axis=1), 1, atol=1e-5)
+
+
+def test_flattened_rows_give_the_codes_of_their_images(digits):
+    images = ConvAutoencoder(**TINY).fit(digits)
+    rows = ConvAutoencoder(**TINY, image_shape=(8, 8, 1)).fit(digits.reshape(300, -1))
+    np.testing.assert_allclose(images.transform(digits), rows.transform(digits.reshape(300, -1)), atol=1e-5)
