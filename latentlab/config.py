@@ -87,7 +87,7 @@ class ClusterOptions:
 
     def __post_init__(self) -> None:
         _check(
-            (self.k >= 2, f"--k must be at least 2, not {self.k}"),
+            (self.k >= 1, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
         )

@@ -73,7 +73,7 @@ class _ImageEstimator(BaseEstimator):
     def _check(self, x: Any, reset: bool) -> np.ndarray:
         if not reset:
             check_is_fitted(self)
-        dtypes = [np.uint8, np.float64, np.float32]
+        dtypes = [np.float64, np.float32, np.uint8]  # the first is what lists and other types become
         return validate_data(self, x, reset=reset, allow_nd=True, dtype=dtypes, ensure_min_samples=2 if reset else 1)
 
     def _shape_of(self, x: np.ndarray) -> tuple[int, int, int]:
@@ -99,7 +99,16 @@ class _ImageEstimator(BaseEstimator):
         return np.pad(flat, ((0, 0), (0, missing))).reshape(len(x), *self.image_shape_)
 
 
-class ConvAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _ImageEstimator):
+class _Float32Transformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin):
+    """Marks a transformer whose output is float32 whatever its input is."""
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+class ConvAutoencoder(_Float32Transformer, _ImageEstimator):
     """Convolutional autoencoder: images to codes and back.
 
     Parameters
@@ -170,7 +179,7 @@ class ConvAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, _ImageE
         return np.asarray(decoder.predict_on_batch(codes)).clip(0, 1)
 
 
-class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterMixin, _ImageEstimator):
+class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
     """Cluster images by the code of an autoencoder trained on them.
 
     Parameters
@@ -237,12 +246,13 @@ class DeepClustering(ClassNamePrefixFeaturesOutMixin, TransformerMixin, ClusterM
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the cluster of each image, int32 (n,)."""
-        return Clusterer(self.cluster_centers_, {}).assign(self._vectors(X))[0]
+        vectors = self._vectors(X)
+        return Clusterer(self.cluster_centers_, {}).assign(vectors)[0]
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the Euclidean distance of each image to each center, float32 (n, n_clusters)."""
-        difference = self._vectors(X)[:, None] - self.cluster_centers_[None]
-        return np.linalg.norm(difference, axis=2).astype(np.float32)
+        vectors = self._vectors(X)
+        return Clusterer(self.cluster_centers_, {}).distances(vectors)
 
     def _vectors(self, x: Any) -> np.ndarray:
         checked = self._check(x, reset=False)

@@ -149,7 +149,7 @@ def project(run: Run, sample: int = 10_000, seed: int = 0) -> Run:
 
 def report(run: Run, name: str | None = None, sample: int = 10_000, seed: int = 0) -> Path:
     """Write the report on the clusters `name` (default: the newest): one HTML file and its pictures; return its path."""
-    from latentlab import assignments, evaluation, report as reporting
+    from latentlab import assignments, evaluation, reporting
 
     name = assignments.choose(run, name)
     evaluate(run, name)

@@ -12,7 +12,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from latentlab.estimators import ConvAutoencoder, DeepClustering
 
-TINY = {"arch_options": {"width": 4, "code_channels": 2}, "epochs": 1, "batch_size": 50, "random_state": 0}
+TINY = {"arch_options": {"width": 8, "code_channels": 4}, "epochs": 1, "batch_size": 50, "random_state": 0}
 SKIPPED = {
     "check_methods_subset_invariance": "float32 convolutions round differently for another batch size",
     "check_methods_sample_order_invariance": "float32 convolutions round differently for another place in the batch",

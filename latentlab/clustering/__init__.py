@@ -50,6 +50,11 @@ class Clusterer:
     centers: np.ndarray
     facts: dict[str, Any]
 
+    def distances(self, vectors: np.ndarray) -> np.ndarray:
+        """Return the Euclidean distances, float32 (n, k), of feature vectors (n, d) to all centers."""
+        squared = np.square(vectors).sum(1)[:, None] - 2 * vectors @ self.centers.T + np.square(self.centers).sum(1)[None]
+        return np.sqrt(np.maximum(squared, 0)).astype(np.float32)
+
     def assign(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Assign feature vectors of shape (n, d).
 
@@ -60,13 +65,14 @@ class Clusterer:
         distance : ndarray of shape (n,), float32
             Euclidean distance to it.
         margin : ndarray of shape (n,), float32
-            Distance to the second nearest center minus `distance`; small is ambiguous.
+            Distance to the second nearest center minus `distance`; small is ambiguous. Infinite where k is 1.
         """
-        squared = np.square(vectors).sum(1)[:, None] - 2 * vectors @ self.centers.T + np.square(self.centers).sum(1)[None]
-        distances = np.sqrt(np.maximum(squared, 0))
-        two = np.partition(distances, 1, axis=1)[:, :2]
+        distances = self.distances(vectors)
         cluster = distances.argmin(axis=1).astype(np.int32)
-        return cluster, two[:, 0].astype(np.float32), (two[:, 1] - two[:, 0]).astype(np.float32)
+        if len(self.centers) == 1:
+            return cluster, distances[:, 0], np.full(len(vectors), np.inf, np.float32)
+        nearest, second = np.partition(distances, 1, axis=1)[:, :2].T
+        return cluster, nearest, second - nearest
 
 
 def canonical_order(labels: np.ndarray, k: int) -> np.ndarray:

@@ -9,7 +9,8 @@ from latentlab.clustering import Clusterer, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError
 
-MINIBATCH_EPOCHS = 5
+MINIBATCH_PASSES = 3
+SAMPLE = 20_000
 
 
 def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:
@@ -45,26 +46,31 @@ def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Clusterer:
 
 
 def _fit_parts(vectors: Vectors, options: ClusterOptions) -> Clusterer:
+    """Start from k-means on a random sample of all parts, since one part may hold a single class; then refine in passes."""
     from sklearn.cluster import MiniBatchKMeans
 
-    model = MiniBatchKMeans(options.k, n_init=options.restarts, random_state=options.seed)
-    for _ in range(MINIBATCH_EPOCHS):
-        for part in _at_least(vectors, options.k):
+    start = _fit_in_memory(_sample(vectors, options.seed), options).centers
+    model = MiniBatchKMeans(options.k, init=start, n_init=1, reassignment_ratio=0, random_state=options.seed)
+    for _ in range(MINIBATCH_PASSES):
+        for part in vectors.parts():
             model.partial_fit(part)
-    fitted = Clusterer(model.cluster_centers_.astype(np.float32), {})
-    labels = np.concatenate([fitted.assign(part)[0] for part in vectors.parts()])
-    inertia = sum(float(np.square(fitted.assign(part)[1].astype(np.float64)).sum()) for part in vectors.parts())
-    facts = {"algorithm": "MiniBatchKMeans", "inertia": inertia, "n_iter": int(model.n_steps_)}
-    return Clusterer(fitted.centers[canonical_order(labels, options.k)], facts)
+    labels, inertia = _assign_parts(vectors, Clusterer(model.cluster_centers_.astype(np.float32), {}))
+    facts = {"algorithm": "MiniBatchKMeans", "inertia": inertia, "n_iter": MINIBATCH_PASSES}
+    return Clusterer(model.cluster_centers_[canonical_order(labels, options.k)].astype(np.float32), facts)
 
 
-def _at_least(vectors: Vectors, count: int):
-    """Yield the parts, small ones joined to the next, so that the first one can hold `count` centers."""
-    waiting: list[np.ndarray] = []
+def _sample(vectors: Vectors, seed: int) -> np.ndarray:
+    """Return about `SAMPLE` vectors drawn at random from all parts."""
+    rng = np.random.default_rng([seed, 3])
+    share = min(1.0, SAMPLE / vectors.n_images)
+    return np.concatenate([part[rng.random(len(part)) < share] for part in vectors.parts()])
+
+
+def _assign_parts(vectors: Vectors, clusterer: Clusterer) -> tuple[np.ndarray, float]:
+    """Return labels, int32 (n,), and the sum of squared distances."""
+    labels, inertia = [], 0.0
     for part in vectors.parts():
-        waiting.append(part)
-        if sum(map(len, waiting)) >= count:
-            yield np.concatenate(waiting)
-            waiting = []
-    if waiting and sum(map(len, waiting)):
-        yield np.concatenate(waiting)
+        cluster, distance, _ = clusterer.assign(part)
+        labels.append(cluster)
+        inertia += float(np.square(distance, dtype=np.float64).sum())
+    return np.concatenate(labels), inertia

@@ -1,0 +1,89 @@
+"""Fixtures: a small data set with real structure, and one finished run of it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.sources import DataOptions
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def make_stripes(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint8 images (count, 16, 16, 3) of four kinds (colour and direction of stripes), and their kinds."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 4, count)
+    axis = np.arange(16)
+    colours = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [220, 220, 40]])
+    images = np.empty((count, 16, 16, 3))
+    for i, kind in enumerate(kinds):
+        wave = (np.sin(axis * 0.8 + rng.uniform(0, 0.5)) > 0).astype(float)
+        pattern = wave[:, None] * np.ones(16) if kind % 2 else np.ones(16)[:, None] * wave
+        images[i] = pattern[..., None] * colours[kind]
+    return (images + rng.normal(0, 8, images.shape)).clip(0, 255).astype(np.uint8), kinds
+
+
+@pytest.fixture(scope="session")
+def stripes_file(tmp_path_factory) -> Path:
+    """Return an .npz file of 120 training and 40 held-out images with labels."""
+    path = tmp_path_factory.mktemp("data") / "stripes.npz"
+    x, y = make_stripes(160)
+    np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
+    return path
+
+
+@pytest.fixture
+def data(stripes_file) -> DataOptions:
+    return DataOptions(data=str(stripes_file))
+
+
+def small_fit(**changes) -> FitOptions:
+    """Return options that train in a second or two."""
+    values = {"arch_options": {"width": 4, "code_channels": 4}, "epochs": 2, "batch_size": 20, "validation": 0.1}
+    return FitOptions(**(values | changes))
+
+
+@pytest.fixture(scope="session")
+def finished_run(stripes_file, tmp_path_factory):
+    """Return a run that was fitted, clustered and evaluated; tests must not change it."""
+    from latentlab import pipeline
+
+    run = pipeline.fit(DataOptions(data=str(stripes_file)), small_fit(), tmp_path_factory.mktemp("runs") / "finished")
+    pipeline.cluster(run, ClusterOptions(k=4))
+    pipeline.evaluate(run)
+    return run
+
+
+def latentlab(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+    """Run the command line in a process of its own, as a user does."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    return subprocess.run(
+        [sys.executable, "-m", "latentlab", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=os.environ | {"PYTHONPATH": path} | environment,
+        timeout=300,
+    )
+
+
+def read_json(path: Path):
+    return json.loads(path.read_text())
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Return the folder of real CIFAR-10 and MNIST; tests skip without it, and fail where CI promises it."""
+    folder = os.environ.get("LATENTLAB_TEST_DATA", "")
+    if folder and Path(folder).is_dir():
+        return Path(folder)
+    message = "LATENTLAB_TEST_DATA names no folder with the real data sets"
+    if os.environ.get("LATENTLAB_REQUIRE_DATA"):
+        pytest.fail(message)
+    pytest.skip(message)

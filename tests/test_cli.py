@@ -1,0 +1,148 @@
+"""The command line as a user meets it: processes, exit codes, one line an error."""
+
+import json
+import os
+import resource
+import signal
+import stat
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from conftest import ROOT, latentlab, make_stripes
+
+FAST = ("--epochs", "1", "--batch-size", "20", "--set", "width=4")
+
+
+def error_line(result, code):
+    """Check that a command failed with one clear line and the documented code, and return the line."""
+    assert result.returncode == code, result.stderr
+    lines = [line for line in result.stderr.splitlines() if line.strip()]
+    assert "Traceback" not in result.stderr
+    assert lines[-1].lower().startswith("error: ")
+    return lines[-1]
+
+
+def test_help_answers_within_its_budget_and_imports_nothing_heavy():
+    code = (
+        "import sys, resource, runpy\n"
+        "sys.argv = ['latentlab', '--help']\n"
+        "try:\n    runpy.run_module('latentlab', run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'numpy', 'pandas', 'sklearn', 'umap', 'matplotlib', 'pyarrow', 'rich'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert result.returncode == 0, result.stderr
+    assert "latentlab cluster --k 10" in result.stdout
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # 0.3 is the promise; machines are noisy
+
+
+def test_the_main_job_by_commands(stripes_file, tmp_path):
+    run = tmp_path / "run"
+    fitted = latentlab("fit", "--data", stripes_file, "--run", run, *FAST, "--json")
+    assert fitted.returncode == 0, fitted.stderr
+    assert json.loads(fitted.stdout)["epochs"] == 1
+    assert "loss on one image before training" in fitted.stderr
+    clustered = latentlab("cluster", "--run", run, "--k", "4")
+    assert "sizes" in clustered.stdout, clustered.stderr
+    scored = latentlab("evaluate", "--run", run)
+    assert "pixels+kmeans" in scored.stdout, scored.stderr
+    reported = latentlab("report", "--run", run)
+    assert reported.returncode == 0, reported.stderr
+    assert reported.stdout.strip().endswith("index.html")
+    listed = latentlab("runs", tmp_path)
+    assert "cluster/kmeans-k4" in listed.stdout
+
+
+def test_unknown_data_is_code_2(tmp_path):
+    assert "unknown data 'cifar11'" in error_line(latentlab("fit", "--data", "cifar11", "--run", tmp_path / "r"), 2)
+    assert not (tmp_path / "r").exists()
+
+
+def test_empty_folder_is_code_3(tmp_path):
+    (tmp_path / "photos").mkdir()
+    assert "photos" in error_line(latentlab("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3)
+
+
+def test_unreadable_archive_is_code_3(tmp_path):
+    (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"not an archive")
+    line = error_line(latentlab("fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"), 3)
+    assert "cifar-10-binary.tar.gz" in line
+
+
+def test_interrupted_download_is_code_3(tmp_path):
+    """Without network and without data, the download fails in one line that says what to do."""
+    home = {"HOME": str(tmp_path), "KERAS_HOME": str(tmp_path / "keras"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": ""}
+    line = error_line(latentlab("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3)
+    assert "--data-dir" in line
+
+
+def test_k_larger_than_n_is_code_3(finished_run):
+    assert "--k 500" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "500"), 3)
+
+
+def test_missing_run_is_code_4(tmp_path):
+    assert "latentlab fit --run" in error_line(latentlab("cluster", "--run", tmp_path / "none", "--k", "3"), 4)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
+def test_read_only_disk_is_code_4(stripes_file, tmp_path):
+    """root passes permissions, so a folder that no one can write to is found where the kernel offers one."""
+    if os.geteuid() == 0:
+        folder = "/proc/latentlab-run"
+    else:
+        folder = tmp_path / "locked" / "run"
+        folder.parent.mkdir()
+        folder.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
+    line = error_line(latentlab("fit", "--data", stripes_file, "--run", folder, *FAST), 4)
+    assert "cannot write" in line
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        (("--epochs", "0"), "--epochs must be at least 1"),
+        (("--learning-rate", "-1"), "--learning-rate must be positive"),
+        (("--arch", "conv9"), "Did you mean 'conv8'"),
+        (("--set", "width"), "NAME=VALUE"),
+        (("--set", "depth=3"), "has no option depth"),
+        (("--size", "30"), "multiples of 4"),
+    ],
+)
+def test_bad_options_are_code_2(stripes_file, tmp_path, options, text):
+    assert text in error_line(latentlab("fit", "--data", stripes_file, "--run", tmp_path / "r", *options), 2)
+
+
+def test_bad_features_and_methods_are_code_2(finished_run):
+    assert "unknown step" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2)
+    assert "unknown name" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"), 2)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code):
+    images = tmp_path / "images.npy"
+    np.save(images, make_stripes(400)[0])
+    command = [sys.executable, "-m", "latentlab", "fit", "--data", str(images), "--run", str(tmp_path / "run"), "--epochs", "400", "--batch-size", "20", "--patience", "0"]
+    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "run").glob("checkpoints/epoch-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "resumes" in stderr
+    assert not list((tmp_path / "run").rglob(".tmp-*"))
+
+
+def test_sweep_draws_one_figure(stripes_file, tmp_path):
+    result = latentlab("sweep", "--data", stripes_file, "--learning-rate", "0.01,0.001", "--run", tmp_path / "sweep", *FAST)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "sweep" / "learning-rates.png").read_bytes().startswith(b"\x89PNG")
+    assert "numbers separated by commas" in error_line(latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2)

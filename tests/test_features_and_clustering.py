@@ -1,0 +1,118 @@
+"""Feature steps and k-means: hand-checked cases, round trips, canonical numbers, errors."""
+
+import inspect
+
+import numpy as np
+import pytest
+
+from latentlab import features, plugins
+from latentlab.clustering import Clusterer, Vectors, canonical_order
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError, DataError
+
+RNG = np.random.default_rng(0)
+CODES = (RNG.normal(size=(200, 4 * 4 * 3)) @ RNG.normal(size=(48, 48))).astype(np.float32)
+SHAPE = (4, 4, 3)
+
+
+def blobs(k=4, each=30, d=5, spread=0.05):
+    centers = RNG.normal(size=(k, d)) * 3
+    return np.concatenate([c + spread * RNG.normal(size=(each, d)) for c in centers]).astype(np.float32)
+
+
+def vectors_of(matrix, size=25):
+    return Vectors(*matrix.shape, lambda: iter(np.array_split(matrix, max(1, len(matrix) // size))))
+
+
+def test_code_is_left_as_it_is():
+    np.testing.assert_array_equal(features.fit("code", [CODES], SHAPE, 0).transform(CODES), CODES)
+
+
+def test_pool_averages_height_and_width():
+    pooled = features.fit("pool", [CODES], SHAPE, 0).transform(CODES)
+    np.testing.assert_allclose(pooled, CODES.reshape(-1, 16, 3).mean(axis=1), rtol=1e-5, atol=1e-5)
+    grid = features.fit("pool2", [CODES], SHAPE, 0).transform(CODES)
+    np.testing.assert_allclose(grid[0, :3], CODES[0].reshape(4, 4, 3)[:2, :2].mean(axis=(0, 1)), rtol=1e-5, atol=1e-5)
+
+
+def test_whiten_gives_unit_covariance_and_l2_unit_length():
+    white = features.fit("whiten20", [CODES], SHAPE, 0).transform(CODES)
+    np.testing.assert_allclose(np.cov(white.T), np.eye(20), atol=0.02)
+    unit = features.fit("whiten20+l2", [CODES], SHAPE, 0).transform(CODES)
+    np.testing.assert_allclose(np.linalg.norm(unit, axis=1), 1, atol=1e-5)
+
+
+def test_steps_are_fitted_in_parts_as_on_the_whole():
+    whole = features.fit("pca5", [CODES], SHAPE, 0).transform(CODES)
+    parts = features.fit("pca5", np.array_split(CODES, 7), SHAPE, 0).transform(CODES)
+    np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("spec", ["code", "pool2+whiten4+l2", "pca5+umap2"])
+def test_features_survive_being_saved(spec, tmp_path):
+    fitted = features.fit(spec, [CODES], SHAPE, 0)
+    np.savez(tmp_path / "f.npz", **fitted.to_arrays())
+    with np.load(tmp_path / "f.npz", allow_pickle=False) as file:
+        again = features.Features.from_arrays(dict(file))
+    np.testing.assert_array_equal(fitted.transform(CODES), again.transform(CODES))
+
+
+def test_umap_places_a_new_image_among_its_neighbours():
+    matrix = blobs(3, 40)
+    fitted = features.fit("umap2", [matrix], (5,), 0)
+    placed = fitted.transform(matrix)
+    near = fitted.transform(matrix + 0.001)
+    own = np.linalg.norm(placed[:, None] - placed[None], axis=2).max()
+    assert np.linalg.norm(placed - near, axis=1).max() < 0.1 * own
+
+
+@pytest.mark.parametrize(
+    ("spec", "shape", "message"),
+    [("pol", SHAPE, "unknown step 'pol'"), ("l2+pool", SHAPE, "pool must be the first"), ("pool", (48,), "height and width"), ("pool3", SHAPE, "3x3 grid"), ("", SHAPE, "unknown step")],
+)
+def test_impossible_features_are_one_clear_line(spec, shape, message):
+    with pytest.raises(ConfigError, match=message):
+        features.fit(spec, [CODES], shape, 0)
+
+
+def test_canonical_order_is_by_size_then_first_member():
+    np.testing.assert_array_equal(canonical_order(np.array([2, 0, 0, 1, 3, 3, 3]), 4), [3, 0, 2, 1])
+
+
+def test_assign_gives_nearest_center_distance_and_margin():
+    clusterer = Clusterer(np.array([[0, 0], [4, 0]], np.float32), {})
+    cluster, distance, margin = clusterer.assign(np.array([[1, 0], [4, 3]], np.float32))
+    np.testing.assert_array_equal(cluster, [0, 1])
+    np.testing.assert_allclose(distance, [1, 3], atol=1e-5)
+    np.testing.assert_allclose(margin, [2, 2], atol=1e-5)
+
+
+@pytest.mark.parametrize("method", plugins.names("clustering"))
+def test_every_method_finds_blobs_in_canonical_order_and_takes_no_labels(method):
+    module = plugins.load("clustering", method)
+    assert "latentlab cluster" in module.__doc__
+    assert list(inspect.signature(module.fit).parameters) == ["vectors", "options"]
+    matrix = np.concatenate([blobs(), blobs(1, 50) + 20])
+    first = module.fit(vectors_of(matrix), ClusterOptions(k=5, seed=1)).assign(matrix)[0]
+    second = module.fit(vectors_of(matrix), ClusterOptions(k=5, seed=1)).assign(matrix)[0]
+    np.testing.assert_array_equal(first, second)
+    assert first.dtype == np.int32
+    sizes = np.bincount(first, minlength=5)
+    assert list(sizes) == sorted(sizes, reverse=True)
+    assert sizes[0] == 50
+
+
+def test_minibatch_above_the_stated_size_agrees_with_the_whole():
+    matrix = blobs(4, 200)
+    whole = plugins.load("clustering", "kmeans").fit(vectors_of(matrix), ClusterOptions(k=4))
+    parts = plugins.load("clustering", "kmeans").fit(vectors_of(matrix), ClusterOptions(k=4, minibatch_above=100))
+    assert (whole.facts["algorithm"], parts.facts["algorithm"]) == ("KMeans", "MiniBatchKMeans")
+    assert parts.facts["inertia"] == pytest.approx(whole.facts["inertia"], rel=0.05)
+
+
+def test_more_clusters_than_images_or_than_different_images_is_a_data_error():
+    kmeans = plugins.load("clustering", "kmeans")
+    with pytest.raises(DataError, match="--k 5 is more than the 4"):
+        kmeans.fit(vectors_of(blobs(1, 4)), ClusterOptions(k=5))
+    with pytest.raises(DataError, match="different images"):
+        kmeans.fit(vectors_of(np.ones((20, 3), np.float32)), ClusterOptions(k=5))

@@ -1,0 +1,135 @@
+"""Training: order, schedule, early stop, and a killed fit that ends at the very same weights."""
+
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from conftest import ROOT, small_fit
+from latentlab import pipeline, sources, training
+from latentlab.errors import RunError, TrainingError
+from latentlab.files import sha256
+
+
+def weights_of(run):
+    with np.load(run.path / "encoder" / "weights.npz") as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
+
+
+def test_batches_depend_on_seed_and_epoch_only():
+    indices = np.arange(50, 150)
+    first = np.concatenate(list(training.batches(indices, 20, 0, 1)))
+    assert sorted(first) == list(range(50, 150))
+    np.testing.assert_array_equal(first, np.concatenate(list(training.batches(indices, 20, 0, 1))))
+    assert not np.array_equal(first, np.concatenate(list(training.batches(indices, 20, 0, 2))))
+    assert not np.array_equal(first, np.concatenate(list(training.batches(indices, 20, 1, 1))))
+
+
+def test_batches_drop_the_short_rest_but_never_everything():
+    assert [len(b) for b in training.batches(np.arange(25), 10, 0, 1)] == [10, 10]
+    assert [len(b) for b in training.batches(np.arange(7), 10, 0, 1)] == [7]
+
+
+def test_cosine_schedule_starts_at_the_rate_and_ends_near_zero():
+    options = small_fit(schedule="cosine", learning_rate=0.1)
+    assert training.learning_rate(options, 0, 100) == pytest.approx(0.1)
+    assert training.learning_rate(options, 50, 100) == pytest.approx(0.05)
+    assert training.learning_rate(options, 99, 100) < 1e-4
+    assert training.learning_rate(small_fit(schedule="constant", learning_rate=0.1), 99, 100) == 0.1
+
+
+def test_validation_part_comes_from_the_training_split_only(data):
+    images = sources.open_images(data)
+    fit_part, validation = training.split_validation(images, small_fit())
+    assert len(validation) == 12
+    assert not set(fit_part) & set(validation)
+    assert set(images.splits[np.concatenate([fit_part, validation])]) == {"train"}
+
+
+def test_fit_lowers_the_loss_and_keeps_the_best_epoch(data, tmp_path):
+    run = pipeline.fit(data, small_fit(epochs=6, learning_rate=0.01), tmp_path / "run")
+    rows = run.metrics()
+    losses = {row["epoch"]: row["val_loss"] for row in rows}
+    assert losses[6] < 0.7 * losses[0]
+    assert rows[0]["loss_one_image"] > 0
+    best = min(losses, key=lambda epoch: losses[epoch] if epoch else math.inf)
+    assert run.manifest["fit"]["best_epoch"] == best
+    images = sources.open_images(data)
+    _, validation = training.split_validation(images, small_fit(epochs=6))
+    from latentlab import model_files
+
+    saved = training.mean_squared_error(model_files.load(run).autoencoder, images, validation)
+    assert saved == pytest.approx(losses[best], rel=1e-4)
+
+
+def test_same_seed_same_weights_other_seed_others(data, tmp_path):
+    first, second, third = (pipeline.fit(data, small_fit(seed=seed), tmp_path / name) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    for one, two in zip(weights_of(first), weights_of(second), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert any(not np.array_equal(one, three) for one, three in zip(weights_of(first), weights_of(third), strict=True))
+
+
+def test_diverging_loss_is_one_clear_line_and_keeps_the_last_good_epoch(data, tmp_path):
+    with pytest.raises(TrainingError, match="loss is not finite in epoch .* lower --learning-rate"):
+        pipeline.fit(data, small_fit(learning_rate=1e30, schedule="constant"), tmp_path / "run")
+
+
+def test_patience_stops_early(data, tmp_path):
+    run = pipeline.fit(data, small_fit(epochs=30, learning_rate=1e-30, patience=2), tmp_path / "run")
+    assert run.manifest["fit"]["stopped_early"]
+    assert run.manifest["fit"]["epochs"] <= 6
+
+
+def test_other_settings_are_refused_and_overwrite_replaces(data, tmp_path):
+    run = pipeline.fit(data, small_fit(), tmp_path / "run")
+    with pytest.raises(RunError, match="epochs was 2 and is 1"):
+        pipeline.fit(data, small_fit(epochs=1), run.path)
+    again = pipeline.fit(data, small_fit(epochs=1), run.path, overwrite=True)
+    assert again.manifest["fit"]["epochs"] == 1
+
+
+def test_killed_fit_resumes_to_the_same_weights(stripes_file, data, tmp_path):
+    options = small_fit(epochs=8, arch="blog", arch_options={})
+    whole = pipeline.fit(data, options, tmp_path / "whole")
+    code = (
+        "from conftest import small_fit; from latentlab import pipeline; from latentlab.sources import DataOptions;"
+        f"pipeline.fit(DataOptions(data={str(stripes_file)!r}), small_fit(epochs=8, arch='blog', arch_options={{}}), {str(tmp_path / 'killed')!r})"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    for stop_after in (1, 4):
+        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+        wanted = tmp_path / "killed" / "checkpoints"
+        deadline = time.monotonic() + 120
+        while not any(p.name >= f"epoch-{stop_after:04d}" for p in wanted.glob("epoch-*")) and time.monotonic() < deadline:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not (tmp_path / "killed" / "encoder" / "weights.npz").exists()
+    resumed = pipeline.fit(data, options, tmp_path / "killed")
+    assert sha256(whole.path / "encoder" / "weights.npz") == sha256(resumed.path / "encoder" / "weights.npz") or all(
+        np.array_equal(a, b) for a, b in zip(weights_of(whole), weights_of(resumed), strict=True)
+    )
+    clean = [{k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in resumed.metrics()]
+    assert clean == [{k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in whole.metrics()]
+
+
+def test_damaged_checkpoint_is_one_clear_line(data, tmp_path):
+    run = pipeline.fit(data, small_fit(), tmp_path / "run")
+    newest = sorted((run.path / "checkpoints").glob("epoch-*"))[-1]
+    (newest / "state.json").write_text(json.dumps({"epoch": 1})[:5])
+    run.forget("fit")
+    with pytest.raises(RunError, match="checkpoint .* cannot be read"):
+        pipeline.fit(data, small_fit(), run.path)
+
+
+def test_tensorboard_logs_and_reconstructions_are_written(finished_run):
+    assert list((finished_run.path / "tensorboard").glob("events*"))
+    shown = sorted(path.name for path in (finished_run.path / "reconstructions").glob("*.npy"))
+    assert shown == ["epoch-0000.npy", "epoch-0001.npy", "epoch-0002.npy", "originals.npy"]
+    assert np.load(finished_run.path / "reconstructions" / "epoch-0002.npy").dtype == np.uint8
