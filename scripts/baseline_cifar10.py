@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-baseline: plain autoencoder codes against raw pixels on all of CIFAR-10, over three seeds.
 
-usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only fit|score|report] [--minutes N]
+usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only runs|report] [--minutes N]
 
 Every step resumes: finished fits are kept in --work, finished scores in reports/cifar10-baseline/parts, and both are
 skipped; a killed fit goes on where it stopped. --minutes starts no new step after that time, so that the whole can be
@@ -28,12 +28,13 @@ PARTS = REPORT / "parts"
 COMMAND = "scripts/baseline_cifar10.py"
 SEEDS = (0, 1, 2)
 ENCODERS: dict[str, dict[str, Any]] = {
-    "conv8": {"arch": "conv8", "epochs": 15},
+    "conv8": {"arch": "conv8", "epochs": 10},
     "blog": {"arch": "blog", "epochs": 10, "schedule": "constant"},
     "pool-unpool": {"arch": "pool-unpool", "epochs": 10},
     "pool-unpool-switches": {"arch": "pool-unpool", "epochs": 10, "arch_options": {"switches": True}},
 }
 RATES = (0.01, 0.0001)
+RESTARTS = 4
 TREATMENTS = ("code", "l2", "whiten", "whiten+l2")
 SPATIAL_TREATMENTS = ("pool", "pool+whiten+l2", "pool2+whiten+l2")
 UMAP = "pca50+umap10"
@@ -56,29 +57,21 @@ def run_folder(work: Path, name: str, seed: int) -> Path:
     return work / f"{name}-seed{seed}"
 
 
-def fits(data: DataOptions, work: Path, clock: Clock) -> None:
-    """Train every encoder with every seed, then the blog's network with its two other learning rates."""
-    todo = [(run_folder(work, name, seed), FitOptions(**settings, seed=seed)) for seed in SEEDS for name, settings in ENCODERS.items()]
-    todo += [(run_folder(work, f"blog-rate{rate:g}", 0), FitOptions(**ENCODERS["blog"], learning_rate=rate)) for rate in RATES]
-    for folder, options in todo:
-        if (PARTS / f"{folder.name}.json").exists():
-            continue
-        if clock.may_start():
-            logging.info("fit %s", folder.name)
-            pipeline.fit(data, options, folder)
-        if is_fitted(folder) and "-rate" in folder.name:
-            save_part(folder, [])
-
-
-def scores(work: Path, clock: Clock) -> None:
-    """Cluster and score every finished fit whose part is missing."""
+def fit_and_score(data: DataOptions, work: Path, clock: Clock) -> None:
+    """Train and score every encoder with every seed, then train the blog's network with its two other learning rates."""
     for seed in SEEDS:
-        for name in ENCODERS:
+        for name, settings in ENCODERS.items():
             folder = run_folder(work, name, seed)
-            if (PARTS / f"{folder.name}.json").exists() or not is_fitted(folder) or not clock.may_start():
-                continue
-            logging.info("score %s", folder.name)
-            save_part(folder, score_run(Run.open(folder), name, seed, work / "shared-baselines"))
+            if not (PARTS / f"{folder.name}.json").exists() and clock.may_start():
+                logging.info("%s: fit", folder.name)
+                run = pipeline.fit(data, FitOptions(**settings, seed=seed), folder)
+                save_part(folder, score_run(run, name, seed, work / "shared-baselines"))
+    for rate in RATES:
+        folder = run_folder(work, f"blog-rate{rate:g}", 0)
+        if not (PARTS / f"{folder.name}.json").exists() and clock.may_start():
+            logging.info("%s: fit", folder.name)
+            pipeline.fit(data, FitOptions(**ENCODERS["blog"], learning_rate=rate), folder)
+            save_part(folder, [])
 
 
 def is_fitted(folder: Path) -> bool:
@@ -90,7 +83,7 @@ def score_run(run: Run, name: str, seed: int, shared: Path) -> list[dict[str, An
     """Return the scores of a run under every treatment of its code, with those of its baselines."""
     spatial = name in ("conv8", "blog")
     treatments = (*TREATMENTS, *(SPATIAL_TREATMENTS if spatial else ()), *((UMAP,) if name in UMAP_ENCODERS else ()))
-    options = [ClusterOptions(k=10, features=features, seed=seed) for features in treatments]
+    options = [ClusterOptions(k=10, features=features, restarts=RESTARTS, seed=seed) for features in treatments]
     for one in options:
         logging.info("  %s", one.features)
         pipeline.cluster(run, one)
@@ -222,17 +215,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10-baseline"))
-    parser.add_argument("--only", choices=["fit", "score", "report"])
+    parser.add_argument("--only", choices=["runs", "report"])
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     data = dataclasses.replace(DataOptions(), data="cifar10", data_dir=arguments.data_dir)
     clock = Clock(arguments.minutes)
-    if arguments.only in (None, "fit"):
-        fits(data, arguments.work, clock)
-    if arguments.only in (None, "score"):
-        scores(arguments.work, clock)
+    if arguments.only in (None, "runs"):
+        fit_and_score(data, arguments.work, clock)
     if arguments.only in (None, "report"):
         report(arguments.work)
 
