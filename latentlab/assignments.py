@@ -33,8 +33,9 @@ def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list
     folder = run.path / "clusters" / options.name
     table = pa.table({"id": ids.tolist(), "split": splits.tolist(), "cluster": cluster, "distance": distance, "margin": margin})
     sizes = {split: np.bincount(cluster[splits == split], minlength=options.k).tolist() for split in (TRAIN, TEST)}
+    arrays: dict[str, Any] = {"centers": clusterer.centers, **fitted.to_arrays()}
     with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
-        np.savez(file, centers=clusterer.centers, **fitted.to_arrays())
+        np.savez(file, **arrays)
     write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
     return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
 

@@ -4,9 +4,12 @@ Everything else speaks `keras.ops` and layers. `select` has to run before the fi
 """
 
 import contextlib
+import importlib.abc
 import os
 import sys
+import warnings
 from collections.abc import Iterator
+from typing import Any
 
 from latentlab.errors import ConfigError, MissingDependencyError
 
@@ -63,6 +66,30 @@ def _native_stderr_hidden() -> Iterator[None]:
     finally:
         os.dup2(kept, 2)
         os.close(kept)
+
+
+class _Hide(importlib.abc.MetaPathFinder):
+    """Answers for the deep-learning frameworks that they are not installed."""
+
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
+        if name in ("tensorflow", "torch"):
+            raise ModuleNotFoundError(f"{name} is hidden", name=name)
+
+
+@contextlib.contextmanager
+def frameworks_hidden() -> Iterator[None]:
+    """Let packages be imported without the deep-learning framework that they would import along, for seconds and noise.
+
+    umap-learn does so for its parametric variant, which is not used here.
+    """
+    finder = _Hide()
+    sys.meta_path.insert(0, finder)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        sys.meta_path.remove(finder)
 
 
 def on_gpu() -> bool:

@@ -1,6 +1,7 @@
 """What any method must beat, computed with the run: k-means on raw pixels, on their PCA, and on the untrained encoder.
 
-No label takes part; `latentlab.evaluation` scores the assignments afterwards.
+Where the code goes through feature steps before k-means, the pixels go through the same ones too, so that a gain is not
+ascribed to the encoder that is the steps' own. No label takes part; `latentlab.evaluation` scores afterwards.
 """
 
 import dataclasses
@@ -39,10 +40,12 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
         "pca+kmeans": lambda images: pca(images, plain),
         "untrained+kmeans": lambda images: untrained(images, plain, fitted["arch"], fitted["arch_options"], fitted["seed"]),
     }
+    if steps := steps_for_pixels(options.features):
+        makers[f"pixels+{steps}+kmeans"] = lambda images: cluster_vectors(images, _flat, steps, plain)
     found: dict[str, Assignment] = {}
     images = None
     for method, make in makers.items():
-        path = run.path / "baselines" / f"{method.split('+')[0]}-k{plain.k}-seed{plain.seed}.parquet"
+        path = run.path / "baselines" / f"{method.removesuffix('+kmeans')}-k{plain.k}-seed{plain.seed}.parquet"
         if not path.exists():
             images = images or open_images(run)
             columns = {"id": images.ids.tolist(), "split": images.splits.tolist(), "cluster": make(images)}
@@ -51,14 +54,19 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
     return found
 
 
+def steps_for_pixels(spec: str) -> str:
+    """Return the feature steps that make sense on raw pixels: all but "pool"; "" where none is left."""
+    return "+".join(text for text in spec.split("+") if text != "code" and not text.startswith("pool"))
+
+
 def pixels(images: ImageSet, options: ClusterOptions) -> np.ndarray:
     """Return the cluster of each image, int32 (n,), by k-means on its pixels in [0, 1]."""
-    return cluster_vectors(images, lambda batch: _flat(batch), "code", options)
+    return cluster_vectors(images, _flat, "code", options)
 
 
 def pca(images: ImageSet, options: ClusterOptions) -> np.ndarray:
     """Return the cluster of each image, int32 (n,), by k-means on 50 principal components of its pixels."""
-    return cluster_vectors(images, lambda batch: _flat(batch), f"pca{PCA_DIMS}", options)
+    return cluster_vectors(images, _flat, f"pca{PCA_DIMS}", options)
 
 
 def untrained(images: ImageSet, options: ClusterOptions, arch: str, arch_options: dict, seed: int) -> np.ndarray:

@@ -58,7 +58,7 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
 @click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
 def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
-    """Find structure in images that nobody labelled.
+    r"""Find structure in images that nobody labelled.
 
     \b
     latentlab fit --data cifar10      train an encoder
@@ -105,10 +105,14 @@ _json_option = click.option("--json", "as_json", is_flag=True, help="Print the r
 _name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
 
 _data_options = _options(
-    click.option("--data", default="cifar10", show_default=True, help="Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file."),
+    click.option(
+        "--data", default="cifar10", show_default=True, help="Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file."
+    ),
     click.option("--data-dir", help="Where a named source finds its files [default: the Keras cache, else a download]."),
     click.option("--size", type=click.IntRange(4, 1024), help="Height and width in pixels [default: the source's own; 32 for folders]."),
-    click.option("--resize", type=click.Choice(["crop", "pad", "stretch"]), default="crop", show_default=True, help="Rule for images of another shape."),
+    click.option(
+        "--resize", type=click.Choice(["crop", "pad", "stretch"]), default="crop", show_default=True, help="Rule for images of another shape."
+    ),
     click.option("--held-out", type=float, default=0.2, show_default=True, help="Share held out where the data has no split of its own."),
     click.option("--limit", type=click.IntRange(1), help="Keep this many images of each split, for a trial."),
     click.option("--grey", is_flag=True, help="Read folders and parquet as grey."),
@@ -118,7 +122,9 @@ _data_options = _options(
 
 _fit_options = _options(
     click.option("--arch", default="conv8", show_default=True, help="Encoder (see latentlab encoders)."),
-    click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the encoder, for example code_channels=32; repeatable."),
+    click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the encoder, for example code_channels=32; repeatable."
+    ),
     click.option("--switches", is_flag=True, help="pool-unpool: unpool with switches (--set switches=true)."),
     click.option("--epochs", type=int, default=20, show_default=True),
     click.option("--batch-size", type=int, default=500, show_default=True),
@@ -204,9 +210,16 @@ def embed(run_path: str) -> None:
 @_run_option
 @click.option("--k", type=int, required=True, help="Number of clusters.")
 @click.option("--method", default="kmeans", show_default=True)
-@click.option("--features", default="code", show_default=True, help='"code" as it is, or steps such as pool+whiten+l2 (pool[N], pca[N], whiten[N], l2, umap[N]).')
+@click.option(
+    "--features",
+    default="code",
+    show_default=True,
+    help='"code" as it is, or steps such as pool+whiten+l2 (pool[N], pca[N], whiten[N], l2, umap[N]).',
+)
 @click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")
-@click.option("--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions).")
+@click.option(
+    "--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions)."
+)
 @click.option("--seed", type=int, default=0, show_default=True)
 @_json_option
 def cluster(run_path: str, as_json: bool, **values: Any) -> None:

@@ -237,7 +237,7 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         self._features = features.fit(self.features, [codes], self.code_shape_, self._seed)
         vectors = self._features.transform(codes)
         options = ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed)
-        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(*vectors.shape, lambda: iter([vectors])), options)
+        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(len(vectors), vectors.shape[1], lambda: iter([vectors])), options)
         self.cluster_centers_ = clusterer.centers
         self.inertia_ = clusterer.facts["inertia"]
         self.labels_ = clusterer.assign(vectors)[0]

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latentlab import backend
 from latentlab.errors import ConfigError
 
 Arrays = dict[str, np.ndarray]
@@ -57,9 +58,7 @@ class Features:
     def from_arrays(cls, arrays: Arrays) -> "Features":
         """Undo `to_arrays`; other names are ignored."""
         spec = str(arrays["features-spec"])
-        learned = [
-            {name.split("-", 2)[2]: a for name, a in arrays.items() if name.startswith(f"features-{i}-")} for i in range(len(parse(spec)))
-        ]
+        learned = [{name.split("-", 2)[2]: a for name, a in arrays.items() if name.startswith(f"features-{i}-")} for i in range(len(parse(spec)))]
         return cls(spec, tuple(int(n) for n in arrays["features-code-shape"]), tuple(learned))
 
 
@@ -77,7 +76,9 @@ def parse(spec: str) -> list[tuple[str, int | None]]:
     for text in spec.split("+"):
         match = re.fullmatch(r"(pool|pca|whiten|l2|umap)(\d+)?", text.strip())
         if match is None or (match[1] == "l2" and match[2]) or match[2] == "0":
-            raise ConfigError(f'--features {spec!r}: unknown step {text!r}. Use "code", or steps from pool[N], pca[N], whiten[N], l2, umap[N] joined by "+".')
+            raise ConfigError(
+                f'--features {spec!r}: unknown step {text!r}. Use "code", or steps from pool[N], pca[N], whiten[N], l2, umap[N] joined by "+".'
+            )
         steps.append((match[1], int(match[2]) if match[2] else None))
     if any(name == "pool" for name, _ in steps[1:]):
         raise ConfigError(f"--features {spec!r}: pool must be the first step, since it needs the code's height and width.")
@@ -159,7 +160,8 @@ def _learn_pca(vectors: np.ndarray, count: int, whiten: bool, seed: int) -> Arra
 
 
 def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int) -> Arrays:
-    import umap
+    with backend.frameworks_hidden():
+        import umap
 
     neighbors = min(NEIGHBORS, len(vectors) - 1)
     mapper = umap.UMAP(n_neighbors=neighbors, min_dist=0.0, n_components=dimensions, random_state=seed, n_jobs=1)

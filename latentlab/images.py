@@ -3,10 +3,14 @@
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from latentlab.errors import ConfigError, DataError
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 RESIZE_RULES = ("crop", "pad", "stretch")
 TRAIN, TEST = "train", "test"
@@ -117,7 +121,7 @@ def held_out_splits(n_images: int, share: float, seed: int = 0) -> np.ndarray:
     return splits
 
 
-def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.ndarray:  # noqa: F821
+def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.ndarray:
     """Return one decoded picture as uint8 (size, size, channels).
 
     Parameters
@@ -148,7 +152,7 @@ def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.
     return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
 
 
-def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":  # noqa: F821
+def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
     from PIL import Image
 
     if image.mode.startswith(("I", "F")):
@@ -164,5 +168,5 @@ def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":  # noqa:
 def _array_fingerprint(images: np.ndarray) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
     for start in range(0, len(images), 4096):
-        digest.update(np.ascontiguousarray(images[start : start + 4096]))
+        digest.update(np.ascontiguousarray(images[start : start + 4096]).data)
     return digest.hexdigest()

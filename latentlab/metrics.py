@@ -1,10 +1,10 @@
 """Scores of an assignment against held-out labels: pure functions on two label vectors.
 
-    purity          share of images whose cluster's majority class is theirs; grows with k, so it stands beside its chance
-    acc             best one-to-one match of clusters and classes (Hungarian method, Kuhn 1955); at most the purity
-    nmi             normalised mutual information, arithmetic mean
-    ari             adjusted Rand index (Hubert and Arabie 1985)
-    homogeneity, completeness       Rosenberg and Hirschberg 2007
+purity          share of images whose cluster's majority class is theirs; grows with k, so it stands beside its chance
+acc             best one-to-one match of clusters and classes (Hungarian method, Kuhn 1955); at most the purity
+nmi             normalised mutual information, arithmetic mean
+ari             adjusted Rand index (Hubert and Arabie 1985)
+homogeneity, completeness       Rosenberg and Hirschberg 2007
 """
 
 from typing import Any

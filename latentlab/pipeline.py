@@ -109,7 +109,7 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
     if not run.is_done(f"evaluate/{name}", config):
         with run.lock():
-            compared = {f"{run.manifest['config']['fit']['arch']}+{options.method}": assignments.read(run, name)}
+            compared = {_method_name(run, options): assignments.read(run, name)}
             compared |= baselines.assignments_of(run, options, open_run_images)
             labels = evaluation.read_labels(run)
             if labels is None:
@@ -118,6 +118,12 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
             with run.stage(f"evaluate/{name}", config) as outputs:
                 outputs += evaluation.score_assignments(run, name, labels, compared, options.k)
     return evaluation.read_scores(run, name)
+
+
+def _method_name(run: Run, options: ClusterOptions) -> str:
+    """Return encoder, feature steps and clustering, joined by "+"."""
+    steps = () if options.features == "code" else (options.features,)
+    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.method))
 
 
 def _reconstruct(run: Run) -> None:
@@ -226,7 +232,12 @@ def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, o
         with atomic_path(run.path / "config.toml") as path:
             path.write_text(as_toml({"data": data, "fit": options}), encoding="utf-8")
         _write_image_list(images, run)
-        run.note(config=config, data=sources.name_of(data), images={split: int((images.splits == split).sum()) for split in ("train", "test")}, unreadable=len(images.unreadable))
+        run.note(
+            config=config,
+            data=sources.name_of(data),
+            images={split: int((images.splits == split).sum()) for split in ("train", "test")},
+            unreadable=len(images.unreadable),
+        )
     return config
 
 

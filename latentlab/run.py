@@ -199,6 +199,7 @@ def _environment() -> dict[str, Any]:
 
 def _git_state() -> dict[str, Any] | None:
     """Return commit and cleanliness of the checkout that latentlab runs from, or None for an installed package."""
+
     def ask(*arguments: str) -> str:
         folder = Path(__file__).resolve().parent
         return subprocess.run(["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10).stdout.strip()

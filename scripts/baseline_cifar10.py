@@ -49,6 +49,7 @@ class Clock:
         self.end = time.monotonic() + 60 * minutes
 
     def may_start(self) -> bool:
+        """Return whether there is time left."""
         return time.monotonic() < self.end
 
 
@@ -89,22 +90,24 @@ def score_run(run: Run, name: str, seed: int, shared: Path) -> list[dict[str, An
         pipeline.cluster(run, one)
     own = run.path / "baselines"
     own.mkdir(exist_ok=True)
-    for path in shared.glob(f"*-seed{seed}.parquet"):
+    for path in shared.glob(f"*-k10-seed{seed}.parquet"):
         shutil.copy(path, own)
-    rows: list[dict[str, Any]] = []
+    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
     for one in options:
-        scored = (pipeline.evaluate(run, one.name) or {})["rows"]
-        main = scored[0]["method"]
-        label = f"{name}+kmeans" if one.features == "code" else f"{name}+{one.features}+kmeans"
-        rows += [{**row, "method": label} for row in scored if row["method"] == main]
-        if one.features == "code":
-            names = {"untrained+kmeans": f"untrained-{name}+kmeans"}
-            rows += [{**row, "method": names.get(row["method"], row["method"])} for row in scored if row["method"] != main]
+        for row in (pipeline.evaluate(run, one.name) or {})["rows"]:
+            method = method_name(row["method"], run.manifest["config"]["fit"]["arch"], name)
+            rows[method, row["split"], row["metric"]] = {**row, "method": method}
     shared.mkdir(exist_ok=True)
     for path in own.glob("p*-seed*.parquet"):
         shutil.copy(path, shared)
     errors = json.loads((run.path / "reconstructions" / "mse.json").read_text())
-    return rows + [{"split": s, "method": name, "metric": "mse", "value": v, "chance": None} for s, v in errors.items()]
+    return [*rows.values()] + [{"split": s, "method": name, "metric": "mse", "value": v, "chance": None} for s, v in errors.items()]
+
+
+def method_name(method: str, arch: str, name: str) -> str:
+    """Return a method's name with the encoder's name in this report, which tells its options too."""
+    encoder, plus, rest = method.partition("+")
+    return {arch: name, "untrained": f"untrained-{name}"}.get(encoder, encoder) + plus + rest
 
 
 def save_part(folder: Path, rows: list[dict[str, Any]]) -> None:
@@ -113,7 +116,9 @@ def save_part(folder: Path, rows: list[dict[str, Any]]) -> None:
     facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
     seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
     curve = [{k: row[k] for k in ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image") if k in row} for row in run.metrics()]
-    files.write_json(PARTS / f"{folder.name}.json", {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows})
+    files.write_json(
+        PARTS / f"{folder.name}.json", {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows}
+    )
 
 
 def read_parts() -> dict[str, dict[str, Any]]:
@@ -183,7 +188,9 @@ def report(work: Path) -> None:
     parts = read_parts()
     rows = results(parts)
     files.write_json(REPORT / "results.json", rows)
-    tables = f"### Held-out split (10,000 images)\n\n{score_table(rows, 'test')}\n\n### Training split (50,000 images)\n\n{score_table(rows, 'train')}"
+    tables = (
+        f"### Held-out split (10,000 images)\n\n{score_table(rows, 'test')}\n\n### Training split (50,000 images)\n\n{score_table(rows, 'train')}"
+    )
     readme = REPORT / "README.md"
     text = readme.read_text(encoding="utf-8")
     for marker, table in (("scores", tables), ("fits", fit_table(parts))):

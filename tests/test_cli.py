@@ -11,7 +11,6 @@ import time
 
 import numpy as np
 import pytest
-
 from conftest import ROOT, latentlab, make_stripes
 
 FAST = ("--epochs", "1", "--batch-size", "20", "--set", "width=4")
@@ -129,7 +128,22 @@ def test_bad_features_and_methods_are_code_2(finished_run):
 def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code):
     images = tmp_path / "images.npy"
     np.save(images, make_stripes(400)[0])
-    command = [sys.executable, "-m", "latentlab", "fit", "--data", str(images), "--run", str(tmp_path / "run"), "--epochs", "400", "--batch-size", "20", "--patience", "0"]
+    command = [
+        sys.executable,
+        "-m",
+        "latentlab",
+        "fit",
+        "--data",
+        str(images),
+        "--run",
+        str(tmp_path / "run"),
+        "--epochs",
+        "400",
+        "--batch-size",
+        "20",
+        "--patience",
+        "0",
+    ]
     process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "run").glob("checkpoints/epoch-*")) and time.monotonic() < deadline:

@@ -114,7 +114,9 @@ def test_plain_keras_opens_the_saved_halves_without_latentlab(finished_run, tmp_
         "assert 'latentlab' not in sys.modules\n"
         "np.save(sys.argv[2], image)\n"
     )
-    subprocess.run([sys.executable, "-c", code, str(finished_run.path / "encoder"), str(tmp_path / "x.npy")], check=True, cwd=tmp_path, capture_output=True)
+    subprocess.run(
+        [sys.executable, "-c", code, str(finished_run.path / "encoder"), str(tmp_path / "x.npy")], check=True, cwd=tmp_path, capture_output=True
+    )
     from latentlab import model_files
 
     expected = model_files.load(finished_run).autoencoder.predict_on_batch(x)

@@ -68,7 +68,13 @@ def test_umap_places_a_new_image_among_its_neighbours():
 
 @pytest.mark.parametrize(
     ("spec", "shape", "message"),
-    [("pol", SHAPE, "unknown step 'pol'"), ("l2+pool", SHAPE, "pool must be the first"), ("pool", (48,), "height and width"), ("pool3", SHAPE, "3x3 grid"), ("", SHAPE, "unknown step")],
+    [
+        ("pol", SHAPE, "unknown step 'pol'"),
+        ("l2+pool", SHAPE, "pool must be the first"),
+        ("pool", (48,), "height and width"),
+        ("pool3", SHAPE, "3x3 grid"),
+        ("", SHAPE, "unknown step"),
+    ],
 )
 def test_impossible_features_are_one_clear_line(spec, shape, message):
     with pytest.raises(ConfigError, match=message):

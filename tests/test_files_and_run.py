@@ -3,8 +3,8 @@
 import os
 
 import pytest
-
 from conftest import read_json
+
 from latentlab.errors import RunError
 from latentlab.files import atomic_folder, atomic_path, fingerprint
 from latentlab.run import Run, find_runs

@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-
 from conftest import ROOT, make_stripes, read_json, small_fit
+
 from latentlab import evaluation, pipeline, sources, tables
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError, RunError

@@ -10,8 +10,8 @@ import time
 
 import numpy as np
 import pytest
-
 from conftest import ROOT, small_fit
+
 from latentlab import pipeline, sources, training
 from latentlab.errors import RunError, TrainingError
 from latentlab.files import sha256

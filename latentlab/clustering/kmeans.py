@@ -1,6 +1,6 @@
 """k-means (Lloyd 1982, k-means++ initial centers), scikit-learn's; above a stated size its mini-batch form, read in parts.
 
-    latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
+latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
 """
 
 import numpy as np

@@ -51,7 +51,8 @@ def build(image_shape: tuple[int, int, int], options: Options) -> Model:
     _check(image_shape, options)
     image = keras.Input(image_shape, name="image")
     padding = "same" if options.pooling else "valid"
-    hidden, switches = image, []
+    hidden: Any = image
+    switches: list[Any] = []
     for maps in (8, 4):
         hidden = layers.Conv2D(maps, 9, padding=padding, activation="relu")(hidden)
         if options.pooling:

@@ -109,9 +109,7 @@ def resize_all(images: np.ndarray, size: int | None, rule: str) -> np.ndarray:
     return result
 
 
-def collect_labels(
-    labels: np.ndarray, class_names: Sequence[str], splits: np.ndarray, options: DataOptions, ids: np.ndarray | None = None
-) -> Labels:
+def collect_labels(labels: np.ndarray, class_names: Sequence[str], splits: np.ndarray, options: DataOptions, ids: np.ndarray | None = None) -> Labels:
     """Make Labels of the class numbers (n,) of all images, after `options.limit`; default ids as `collect` gives."""
     check(options)
     keep = first_of_each(splits, options.limit)

@@ -70,7 +70,8 @@ def download(
 def _try_often(url: str, part: Path, report: Progress, tries: int, wait: float, timeout: float) -> None:
     for attempt in range(1, tries + 1):
         try:
-            return _transfer(url, part, report, timeout)
+            _transfer(url, part, report, timeout)
+            return
         except urllib.error.HTTPError as error:
             reason, final = f"the server answered {error.code} {error.reason}", error.code in PERMANENT
         except (urllib.error.URLError, ConnectionError, TimeoutError, http.client.HTTPException) as error:

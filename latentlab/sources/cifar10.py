@@ -39,8 +39,8 @@ RECORD = 1 + 3 * 32 * 32  # bytes of one image in the binary version
 META = ("batches.meta.txt", "batches.meta")
 LIMITS = {
     **{f"{stem}.bin": 10_000 * RECORD for stem in STEMS},
-    **{stem: 32 << 20 for stem in STEMS},  # the published pickles have 31.04 MB
-    **{name: 1 << 16 for name in META},
+    **dict.fromkeys(STEMS, 32 << 20),  # the published pickles have 31.04 MB
+    **dict.fromkeys(META, 1 << 16),
 }
 
 
@@ -101,7 +101,7 @@ def _find(place: Path) -> Path | None:
 
 def _load(path: Path) -> Batches:
     parts: dict[str, tuple[np.ndarray, np.ndarray]] = {}
-    class_names = CLASS_NAMES
+    class_names: tuple[str, ...] = CLASS_NAMES
     for name, content in read_files(path, LIMITS):
         where, stem = f"{path}: {name}", name.removesuffix(".bin")
         if name in META:

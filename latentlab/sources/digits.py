@@ -4,6 +4,8 @@ The 8x8 values 0 to 16 are scaled to 0 to 255 and enlarged, bicubic, to 32x32 (o
 split: `held_out` of the images, drawn without looking at labels, are the test images.
 """
 
+from typing import Any
+
 import numpy as np
 
 from latentlab.images import ImageSet, held_out_splits
@@ -28,7 +30,7 @@ def read_labels(options: DataOptions) -> Labels:
     return collect_labels(labels, [str(digit) for digit in range(10)], held_out_splits(len(labels), options.held_out), options)
 
 
-def _bunch():  # type: ignore[no-untyped-def]  # a sklearn.utils.Bunch, which has no stubs
+def _bunch() -> Any:  # a sklearn.utils.Bunch, which has no stubs
     from sklearn.datasets import load_digits
 
     return load_digits()

@@ -1,0 +1,192 @@
+"""Static figures. Every function returns a matplotlib Figure that belongs to nobody; `save_png` writes it.
+
+Colours are told apart by colour-blind readers up to ten groups; beyond, hues are spread evenly and names do the work.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from latentlab.files import atomic_path
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+DPI = 110
+LARGEST = 450_000  # bytes of a PNG; pictures above are reduced to 256 colours
+
+
+def palette(count: int) -> list[str]:
+    """Return `count` colours as "#rrggbb"."""
+    import seaborn
+
+    return list(seaborn.color_palette("colorblind" if count <= 10 else "husl", count).as_hex())
+
+
+def save_png(figure: "Figure", path: Path) -> Path:
+    """Write a figure as PNG, atomically, and return its path."""
+    import io
+
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    data = buffer.getvalue()
+    if len(data) > LARGEST:
+        smaller = io.BytesIO()
+        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(smaller, format="png", optimize=True)
+        data = min(data, smaller.getvalue(), key=len)
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(data)
+    return path
+
+
+def loss_curves(curves: dict[str, list[dict[str, Any]]]) -> "Figure":
+    """Draw training (dashed) and validation loss (solid) by epoch, one colour a run.
+
+    Parameters
+    ----------
+    curves : dict
+        name -> rows with "epoch", "loss" (mean squared error on the training images; absent in row 0) and "val_loss".
+    """
+    figure, axis = _axes(7, 4.2)
+    for colour, (name, rows) in zip(palette(len(curves)), curves.items(), strict=True):
+        trained = [row for row in rows if row.get("epoch", 0) > 0]
+        axis.plot([r["epoch"] for r in trained], [r["loss"] for r in trained], "--", color=colour, linewidth=1, alpha=0.7)
+        best = min((r["val_loss"] for r in trained), default=float("nan"))
+        axis.plot(
+            [r["epoch"] for r in trained], [r["val_loss"] for r in trained], "o-", color=colour, markersize=3, label=f"{name} (best {best:.4f})"
+        )
+    axis.set(xlabel="epoch", ylabel="mean squared error", yscale="log", title="Loss on validation images (solid) and training images (dashed)")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    axis.legend(frameon=False)
+    return figure
+
+
+def image_grid(images: np.ndarray, title: str, columns: int = 8) -> "Figure":
+    """Draw uint8 images (n, height, width, channels) in rows of `columns`."""
+    rows = [images[start : start + columns] for start in range(0, len(images), columns)]
+    return _rows_of_images([("", row) for row in rows], title, columns)
+
+
+def reconstruction_grid(originals: np.ndarray, rebuilt: dict[str, np.ndarray], title: str) -> "Figure":
+    """Draw originals above what the decoder makes of them.
+
+    Parameters
+    ----------
+    originals : ndarray of shape (n, height, width, channels), uint8
+    rebuilt : dict
+        row name (such as "epoch 5") -> reconstructions of the same images.
+    """
+    return _rows_of_images([("original", originals), *rebuilt.items()], title, len(originals))
+
+
+def cluster_gallery(clusters: Sequence[tuple[str, np.ndarray]], title: str, columns: int) -> "Figure":
+    """Draw one row of images a cluster, each (row name, uint8 images (m, height, width, channels))."""
+    return _rows_of_images(clusters, title, columns)
+
+
+def scatter(xy: np.ndarray, groups: np.ndarray, names: Sequence[str], title: str, note: str) -> "Figure":
+    """Draw the map, a colour a group, group names at their median places and in the legend.
+
+    Parameters
+    ----------
+    xy : ndarray of shape (n, 2)
+    groups : ndarray of shape (n,), int
+        Index into `names`; -1 is drawn grey.
+    note : str
+        What the picture shows of how many images; stands below it.
+    """
+    figure, axis = _axes(7.6, 6.4)
+    order = np.random.default_rng(0).permutation(len(xy))  # else the last group would lie on all others
+    colours = np.array([*palette(len(names)), "#cccccc"])
+    size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
+    axis.scatter(*xy[order].T, c=colours[groups[order]], s=size, linewidths=0, alpha=0.7, rasterized=True)
+    for number, name in enumerate(names):
+        members = xy[groups == number]
+        axis.scatter([], [], color=colours[number], label=f"{name} ({len(members):,})")
+        if len(members) and len(names) <= 30:
+            x, y = np.median(members, axis=0)
+            axis.text(
+                x,
+                y,
+                name,
+                ha="center",
+                va="center",
+                fontsize=8,
+                bbox={"boxstyle": "round,pad=0.2", "fc": "white", "ec": colours[number], "alpha": 0.8},
+            )
+    axis.set(xticks=[], yticks=[], title=title)
+    axis.set_xlabel(note, fontsize=8)
+    axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5), ncols=1 + len(names) // 31)
+    return figure
+
+
+def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: str) -> "Figure":
+    """Draw the share of each class in each cluster.
+
+    Parameters
+    ----------
+    table : ndarray of shape (k, n_classes), int
+        Images of each cluster by class.
+    """
+    import seaborn
+
+    k, n_classes = table.shape
+    figure, axis = _axes(min(3.5 + 0.62 * n_classes, 16), min(1.8 + 0.42 * k, 16))
+    shares = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
+    rows = [f"{i} ({size:,})" for i, size in enumerate(table.sum(axis=1))]
+    texts = np.array([[f"{share:.0f}" if share >= 0.5 else "" for share in row] for row in shares])
+    seaborn.heatmap(
+        shares,
+        ax=axis,
+        cmap="Blues",
+        annot=texts if k * n_classes <= 400 else False,
+        fmt="",
+        vmin=0,
+        linewidths=0.5,
+        xticklabels=class_names,
+        yticklabels=rows,
+        cbar_kws={"label": "% of the cluster"},
+    )
+    axis.set(xlabel="held-out label", ylabel="cluster (images)", title=title)
+    axis.tick_params(axis="x", rotation=45)
+    axis.tick_params(axis="y", rotation=0)
+    return figure
+
+
+def _axes(width: float, height: float) -> tuple["Figure", Any]:
+    """Return a figure of that size in inches and its axes."""
+    import seaborn
+    from matplotlib.figure import Figure
+
+    with seaborn.axes_style("ticks"):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axis = figure.subplots()
+    seaborn.despine(ax=axis)
+    return figure, axis
+
+
+def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns: int) -> "Figure":
+    """Draw rows of images as one mosaic, every pixel enlarged without smoothing, row names at the left."""
+    from matplotlib.figure import Figure
+
+    height, width, channels = next(images for _, images in rows if len(images)).shape[1:]
+    gap = max(1, height // 16)
+    mosaic = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for r, (_, images) in enumerate(rows):
+        for c, image in enumerate(images[:columns]):
+            top, left = r * (height + gap), c * (width + gap)
+            mosaic[top : top + height, left : left + width] = image if channels == 3 else image.repeat(3, axis=2)
+    side = float(np.clip(9 / columns, 0.45, 0.9))
+    figure = Figure(figsize=(columns * side + 1.5, len(rows) * side * height / width + 0.6), layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(mosaic, interpolation="nearest")
+    axis.set(xticks=[], yticks=[r * (height + gap) + height / 2 for r in range(len(rows))])
+    axis.set_yticklabels([name for name, _ in rows], fontsize=8)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.set_title(title, fontsize=10)
+    return figure
