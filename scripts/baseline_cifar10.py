@@ -28,7 +28,7 @@ PARTS = REPORT / "parts"
 COMMAND = "scripts/baseline_cifar10.py"
 SEEDS = (0, 1, 2)
 ENCODERS: dict[str, dict[str, Any]] = {
-    "conv8": {"arch": "conv8", "epochs": 10},
+    "conv8": {"arch": "conv8", "epochs": 20},
     "blog": {"arch": "blog", "epochs": 10, "schedule": "constant"},
     "pool-unpool": {"arch": "pool-unpool", "epochs": 10},
     "pool-unpool-switches": {"arch": "pool-unpool", "epochs": 10, "arch_options": {"switches": True}},

@@ -117,6 +117,8 @@ def _read(collection: Collection, options: DataOptions, kind: str) -> dict[str, 
     for split in PREFIXES:
         # `locate` returned a folder only if it has all four files.
         part = _from_npz(path, split, kind) if path.is_file() else read_idx(cast(Path, _idx_file(path, split, kind)))
+        if kind == "images" and part.ndim == 4 and part.shape[3] == 1:
+            part = part[..., 0]
         if part.ndim != dimensions or part.dtype != np.uint8 or len(part) == 0:
             raise DataError(f"{path}: the {split} {kind} are {part.dtype} {part.shape}, not uint8 with {dimensions} axes. Fetch it again.")
         parts[split] = part

@@ -47,7 +47,7 @@ def read_labels(options: DataOptions) -> Labels | None:
     column = _label_column(files[0], options)
     if column is None:
         return None
-    values = [value for file in files for value in pq.read_table(file, columns=[column], partitioning=None)[column].to_pylist()]
+    values = [value.as_py() for file in files for value in _values(file, column)]
     labels, names = _common.encode_labels(values)
     declared = _declared_names(files[0], column)
     if declared and all(isinstance(value, int) for value in values if value is not None):
@@ -123,9 +123,16 @@ def _pictures(files: list[Path], column: str, wanted: set[int]) -> Iterator[tupl
     """Yield (id, bytes) of the wanted rows, a row group at a time."""
     row = 0
     for file in files:
+        for value in _values(file, column):
+            if row in wanted:
+                content = value.as_py()
+                yield f"row-{row:07d}", content.get("bytes") if isinstance(content, dict) else content
+            row += 1
+
+
+def _values(file: Path, column: str) -> Iterator[pa.Scalar]:
+    try:
         for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=[column]):
-            for value in batch.column(0):
-                if row in wanted:
-                    content = value.as_py()
-                    yield f"row-{row:07d}", content.get("bytes") if isinstance(content, dict) else content
-                row += 1
+            yield from batch.column(0)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{file} is damaged ({' '.join(str(error).split())}). Fetch or write it again.") from error

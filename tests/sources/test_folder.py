@@ -1,0 +1,147 @@
+"""A folder of pictures as users have them: any size, mode and depth, some broken."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from latentlab import pipeline, sources, tables
+from latentlab.errors import DataError
+from latentlab.sources import DataOptions
+
+
+def save(path, colour=(200, 30, 30), size=(40, 30), mode="RGB", **settings):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", size, colour).convert(mode).save(path, **settings)
+
+
+def open_(folder, **more):
+    return sources.open_images(DataOptions(data=str(folder), **more))
+
+
+def test_pictures_of_all_kinds_become_one_size(tmp_path):
+    save(tmp_path / "a.png")
+    save(tmp_path / "b.jpg", mode="CMYK")
+    save(tmp_path / "c.gif", mode="P")
+    save(tmp_path / "d.bmp", mode="L")
+    save(tmp_path / "e.WEBP", size=(7, 90))
+    save(tmp_path / "deep" / "er" / "f.tiff")
+    Image.fromarray(np.full((20, 20), 65535, np.uint16)).save(tmp_path / "g.png")
+    Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(tmp_path / "h.png")
+    images = open_(tmp_path, held_out=0.0)
+    assert images.ids.tolist() == ["a.png", "b.jpg", "c.gif", "d.bmp", "deep/er/f.tiff", "e.WEBP", "g.png", "h.png"]
+    assert images.image_shape == (32, 32, 3)
+    pixels = images.read(np.arange(8))
+    np.testing.assert_allclose(pixels[0, 16, 16], [200, 30, 30], atol=3)
+    assert pixels[6].min() == 255  # 16-bit white
+    assert pixels[7].min() == 255  # transparent, on white
+
+
+def test_resize_rules(tmp_path):
+    image = np.zeros((20, 60, 3), np.uint8)
+    image[:, 20:40] = 255
+    Image.fromarray(image).save(tmp_path / "wide.png")
+    crop, pad, stretch = (open_(tmp_path, held_out=0.0, size=20, resize=rule).read(np.arange(1))[0] for rule in ("crop", "pad", "stretch"))
+    assert crop.mean() > 240
+    assert pad[0].max() == 0
+    assert 70 < stretch.mean() < 100
+
+
+def test_exif_orientation_is_applied(tmp_path):
+    image = np.zeros((32, 32, 3), np.uint8)
+    image[:16] = 255
+    picture = Image.fromarray(image)
+    exif = Image.Exif()
+    exif[0x0112] = 3  # upside down
+    picture.save(tmp_path / "turned.png", exif=exif)
+    pixels = open_(tmp_path, held_out=0.0).read(np.arange(1))[0]
+    assert pixels[:14].max() == 0
+    assert pixels[18:].min() == 255
+
+
+def test_sub_folders_are_held_out_labels(tmp_path):
+    for name in ("cats", "dogs"):
+        for i in range(3):
+            save(tmp_path / name / f"{i}.png")
+    labels = sources.read_labels(DataOptions(data=str(tmp_path)))
+    assert labels.class_names == ("cats", "dogs")
+    assert labels.labels.tolist() == [0, 0, 0, 1, 1, 1]
+
+
+def test_train_and_test_folders_are_the_splits(tmp_path):
+    for split in ("train", "test"):
+        for name in ("cats", "dogs"):
+            save(tmp_path / split / name / "0.png")
+    images = open_(tmp_path)
+    assert dict(zip(images.ids.tolist(), images.splits.tolist(), strict=True)) == {
+        "test/cats/0.png": "test",
+        "test/dogs/0.png": "test",
+        "train/cats/0.png": "train",
+        "train/dogs/0.png": "train",
+    }
+    assert sources.read_labels(DataOptions(data=str(tmp_path))).class_names == ("cats", "dogs")
+
+
+def test_flat_folder_has_no_labels(tmp_path):
+    save(tmp_path / "a.png")
+    assert sources.read_labels(DataOptions(data=str(tmp_path))) is None
+
+
+def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
+    from conftest import small_fit
+
+    rng = np.random.default_rng(0)
+    (tmp_path / "photos").mkdir()
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(tmp_path / "photos" / f"{i:02d}.png")
+    (tmp_path / "photos" / "empty.png").write_bytes(b"")
+    (tmp_path / "photos" / "half.png").write_bytes((tmp_path / "photos" / "00.png").read_bytes()[:200])
+    (tmp_path / "photos" / "text.jpg").write_text("not a picture")
+    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1, batch_size=4), tmp_path / "run")
+    rows = tables.read(run.path / "images.parquet").to_pylist()
+    bad = {row["id"]: row["reason"] for row in rows if row["status"] == "unreadable"}
+    assert set(bad) == {"empty.png", "half.png", "text.jpg"}
+    assert all(bad.values())
+    assert run.manifest["unreadable"] == 3
+    assert "3 of 15 images cannot be read" in caplog.text
+
+
+def test_all_unreadable_is_an_error(tmp_path):
+    (tmp_path / "a.png").write_text("nonsense")
+    with pytest.raises(DataError, match=r"none of the 1 images can be read; the first, a\.png"):
+        open_(tmp_path)
+
+
+def test_decompression_bombs_are_listed_not_decoded(tmp_path):
+    save(tmp_path / "ok.png")
+    Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
+    images = open_(tmp_path, held_out=0.0)
+    assert images.ids.tolist() == ["ok.png"]
+    assert "Bomb" in images.unreadable[0].reason
+
+
+def test_missing_and_empty_folders_are_errors(tmp_path):
+    (tmp_path / ".hidden").mkdir()
+    save(tmp_path / ".hidden" / "a.png")
+    with pytest.raises(DataError, match="holds no pictures"):
+        open_(tmp_path)
+
+
+def test_links_that_go_round_end(tmp_path):
+    save(tmp_path / "sub" / "a.png")
+    (tmp_path / "sub" / "again").symlink_to(tmp_path)
+    assert open_(tmp_path, held_out=0.0).ids.tolist().count("sub/a.png") == 1
+
+
+def test_real_cifar10_as_a_folder_of_classes(tmp_path, real_data):
+    import subprocess
+    import sys
+
+    subprocess.run([sys.executable, real_data / "unpack_cifar10.py", tmp_path, "--layout", "folders", "--limit", "200"], check=True)
+    options = DataOptions(data=str(tmp_path / "cifar10"))
+    images = sources.open_images(options)
+    assert len(images) == 400
+    assert (images.splits == "test").sum() == 200
+    labels = sources.read_labels(options)
+    assert labels.class_names == ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    truth = np.load(real_data / "cifar10" / "train-labels.npy")[:200]
+    assert np.bincount(labels.labels[images.splits == "train"], minlength=10).tolist() == np.bincount(truth, minlength=10).tolist()
