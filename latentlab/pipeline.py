@@ -30,10 +30,8 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
     from latentlab import backend, encoders, model_files, training
 
     images = sources.open_images(data)
-    if images.unreadable:
-        log.warning(
-            "%d of %d images cannot be read and are skipped; images.parquet lists them", len(images.unreadable), len(images) + len(images.unreadable)
-        )
+    if bad := len(images.unreadable):
+        log.warning("%d of %d images cannot be read and are skipped; images.parquet lists them", bad, len(images) + bad)
     run = Run.create(run_path)
     with run.lock():
         if fresh:
