@@ -58,7 +58,7 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
 @click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
 def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
-    r"""Find structure in images that nobody labelled.
+    """Find structure in images that nobody labelled.
 
     \b
     latentlab fit --data cifar10      train an encoder
@@ -68,7 +68,7 @@ def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
     Every command works on a run folder (--run, by default runs/latest); repeating a command skips what is done and
     resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option, 3 data, 4 run folder or disk,
     5 training, 6 missing package, 130 Ctrl-C, 143 SIGTERM.
-    """
+    """  # noqa: D301  # click wants the backspace itself
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))

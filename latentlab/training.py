@@ -54,8 +54,8 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
             row = _train_epoch(net, images, training, validation, options, state.epoch + 1)
             state.advance(row)
             _save_reconstructions(net, images, validation, run, state.epoch, last=state.epoch == options.epochs)
+            run.append_metrics(row)  # before the checkpoint: a kill in between repeats the epoch and its row, and loses neither
             state.save(net, run)
-            run.append_metrics(row)
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
     net.set_weights(_load_arrays(run.path / "checkpoints" / state.best_folder, "weight"))

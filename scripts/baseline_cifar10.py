@@ -183,21 +183,42 @@ def fit_table(parts: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def summary_table(rows: list[dict[str, Any]]) -> str:
+    """Return the plain methods and the best treatment of each encoder on the held-out split, for the README."""
+    cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == "test"}
+    encoders = ["pixels", "pca", "untrained-conv8", *ENCODERS]
+    lines = ["| clustered | purity | ACC | NMI | ARI |", "| --- |" + " --- |" * 4]
+    for encoder in encoders:
+        plain = f"{encoder}+kmeans"
+        treated = [method for method, metric in cells if metric == "purity" and method.startswith(f"{encoder}+") and method != plain]
+        best = max(treated, key=lambda method: cells[method, "purity"]["mean"], default=None)
+        for method in filter(None, (plain, best)):
+            if (method, "purity") in cells:
+                values = [cells[method, metric] for metric in ("purity", "acc", "nmi", "ari")]
+                lines.append(f"| {method} | " + " | ".join(f"{v['mean']:.3f}" + (f" ± {v['std']:.3f}" if v["std"] else "") for v in values) + " |")
+    chance = statistics.mean(row["chance"] for row in rows if row["metric"] == "purity" and row["split"] == "test")
+    return "\n".join([*lines, f"| chance | {chance:.3f} | | | |"])
+
+
+def fill(page: Path, tables: dict[str, str]) -> None:
+    """Replace what stands between the markers of a page."""
+    text = page.read_text(encoding="utf-8")
+    for marker, table in tables.items():
+        start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        text = text[: text.index(start) + len(start)] + f"\n{table}\n" + text[text.index(end) :]
+    with files.atomic_path(page) as path:
+        path.write_text(text, encoding="utf-8")
+
+
 def report(work: Path) -> None:
-    """Write results.json, the tables between the README's markers, and the pictures whose runs are in --work."""
+    """Write results.json, the tables between the pages' markers, and the pictures whose runs are in --work."""
     parts = read_parts()
     rows = results(parts)
     files.write_json(REPORT / "results.json", rows)
-    tables = (
-        f"### Held-out split (10,000 images)\n\n{score_table(rows, 'test')}\n\n### Training split (50,000 images)\n\n{score_table(rows, 'train')}"
-    )
-    readme = REPORT / "README.md"
-    text = readme.read_text(encoding="utf-8")
-    for marker, table in (("scores", tables), ("fits", fit_table(parts))):
-        start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-        text = text[: text.index(start) + len(start)] + f"\n{table}\n" + text[text.index(end) :]
-    with files.atomic_path(readme) as path:
-        path.write_text(text, encoding="utf-8")
+    splits = {"test": "Held-out split (10,000 images)", "train": "Training split (50,000 images)"}
+    tables = "\n\n".join(f"### {title}\n\n{score_table(rows, split)}" for split, title in splits.items())
+    fill(REPORT / "README.md", {"scores": tables, "fits": fit_table(parts)})
+    fill(REPORT.parent.parent / "README.md", {"summary": summary_table(rows)})
     pictures(parts, work)
 
 
