@@ -1,9 +1,10 @@
 """The unlabelled collection of images that everything works on, and the one rule that brings images to one size."""
 
 import hashlib
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -93,10 +94,25 @@ def from_array(
         ids=numbered_ids(splits) if ids is None else np.asarray(ids, dtype=str),
         splits=np.asarray(splits, dtype=str),
         image_shape=(images.shape[1], images.shape[2], images.shape[3]),
-        read=lambda indices: images[indices],
+        read=lambda indices: _read(images, indices),
         fingerprint=_array_fingerprint(images),
         unreadable=unreadable,
     )
+
+
+def _read(images: np.ndarray, indices: np.ndarray) -> np.ndarray:
+    """Return a copy of some images; of a memory-mapped file, give the pages back, so that memory stays flat."""
+    chosen = images[indices]
+    _release(images)
+    return chosen
+
+
+def _release(images: np.ndarray) -> None:
+    base: Any = images
+    while base is not None and not isinstance(base, mmap.mmap):
+        base = getattr(base, "base", None)
+    if base is not None and hasattr(mmap, "MADV_DONTNEED"):
+        base.madvise(mmap.MADV_DONTNEED)
 
 
 def numbered_ids(splits: np.ndarray) -> np.ndarray:
@@ -169,4 +185,5 @@ def _array_fingerprint(images: np.ndarray) -> str:
     digest = hashlib.sha256(repr(images.shape).encode())
     for start in range(0, len(images), 4096):
         digest.update(np.ascontiguousarray(images[start : start + 4096]).data)
+        _release(images)
     return digest.hexdigest()

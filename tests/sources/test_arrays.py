@@ -1,7 +1,13 @@
 """Images in .npy and .npz files."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+from conftest import ROOT
 
 from latentlab import sources
 from latentlab.errors import DataError
@@ -85,3 +91,27 @@ def test_pickles_damage_and_wrong_counts_are_refused(tmp_path):
         sources.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
     with pytest.raises(DataError, match="does not exist"):
         open_(tmp_path / "none.npy")
+
+
+def test_a_mapped_file_does_not_stay_in_memory(tmp_path):
+    """Reading all of 60 MiB in shards leaves the process about as large as before."""
+    code = (
+        "import sys, numpy as np\n"
+        "from latentlab import sources\n"
+        "size = lambda: int(next(l for l in open('/proc/self/status') if l.startswith('RssFile')).split()[1]) / 1024\n"
+        "before = size()\n"
+        "images = sources.open_images(sources.DataOptions(data=sys.argv[1]))\n"
+        "total = sum(int(images.read(indices)[0, 0, 0, 0]) for indices in images.shards(2048))\n"
+        "print(size() - before, total)\n"
+    )
+    if not Path("/proc/self/status").exists():
+        pytest.skip("needs Linux's /proc")
+    x = np.lib.format.open_memmap(tmp_path / "x.npy", "w+", np.uint8, (20_480, 32, 32, 3))
+    x[:, 0, 0, 0] = 1
+    x.flush()
+    done = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "x.npy"], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+    )
+    grown, total = done.stdout.split()
+    assert int(total) == 10
+    assert float(grown) < 25
