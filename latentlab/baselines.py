@@ -47,6 +47,7 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
     for method, make in makers.items():
         path = run.path / "baselines" / f"{method.removesuffix('+kmeans')}-k{plain.k}-seed{plain.seed}.parquet"
         if not path.exists():
+            log.info("baseline: %s", method)
             images = images or open_images(run)
             columns = {"id": images.ids.tolist(), "split": images.splits.tolist(), "cluster": make(images)}
             tables.write(path, pa.table(columns))
@@ -99,7 +100,7 @@ def cluster_vectors(images: ImageSet, embed: Callable[[np.ndarray], np.ndarray],
     width = fitted.transform(embed(images.read(training[:1]))).shape[1]
     vectors = Vectors(len(training), width, lambda: (fitted.transform(part) for part in codes(training)))
     clusterer: clustering.Clusterer = plugins.load("clustering", "kmeans").fit(vectors, options)
-    log.info("baseline: %s %s", steps, clusterer.facts)
+    log.debug("k-means on %s: %s", steps, clusterer.facts)
     return np.concatenate([clusterer.assign(fitted.transform(part))[0] for part in codes(np.arange(len(images)))])
 
 

@@ -303,8 +303,16 @@ def encoders() -> None:
 
 
 def main() -> None:
-    """Run the command line."""
-    cli(prog_name="latentlab")
+    """Run the command line; wrong options end in one line too, where click would print the usage above it."""
+    try:
+        sys.exit(cli.main(prog_name="latentlab", standalone_mode=False) or 0)
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        sys.exit(2)
+    except click.UsageError as error:
+        command = error.ctx.command_path if error.ctx else "latentlab"
+        click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
+        sys.exit(2)
 
 
 def _open(run_path: str) -> Any:

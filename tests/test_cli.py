@@ -119,6 +119,21 @@ def test_bad_options_are_code_2(stripes_file, tmp_path, options, text):
     assert text in error_line(latentlab("fit", "--data", stripes_file, "--run", tmp_path / "r", *options), 2)
 
 
+@pytest.mark.parametrize(
+    ("command", "text"),
+    [
+        (("cluster",), "Missing option '--k'. See: latentlab cluster --help"),
+        (("fit", "--epochs", "two"), "'two' is not a valid integer"),
+        (("fit", "--epoch", "2"), "Did you mean"),
+        (("cluser", "--k", "2"), "No such command 'cluser'"),
+    ],
+)
+def test_wrong_usage_is_code_2_in_one_line(command, text):
+    result = latentlab(*command)
+    assert text in error_line(result, 2)
+    assert result.stderr.count("\n") == 1
+
+
 def test_bad_features_and_methods_are_code_2(finished_run):
     assert "unknown step" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2)
     assert "unknown name" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"), 2)
