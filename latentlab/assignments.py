@@ -1,5 +1,6 @@
 """Clusters of a run as files: fit the features and the clusterer on the training split, assign every image, read back."""
 
+import dataclasses
 import json
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,12 +10,26 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab import embedding, features, plugins, tables
-from latentlab.clustering import Clusterer, Vectors
+from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, as_dict
 from latentlab.errors import DataError, RunError
 from latentlab.files import atomic_path, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
+
+
+def resolve(options: ClusterOptions) -> ClusterOptions:
+    """Return the options with the method's own feature steps in the place of "auto".
+
+    Raises
+    ------
+    ConfigError
+        If the method or a feature step is unknown.
+    """
+    method = plugins.load("clustering", options.method)
+    steps = getattr(method, "FEATURES", "code").format(k=options.k) if options.features == "auto" else options.features
+    features.parse(steps)
+    return dataclasses.replace(options, features=steps)
 
 
 def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list[Path]:
@@ -29,15 +44,23 @@ def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list
     training = Vectors(n_train, width, lambda: (fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)))
     clusterer: Clusterer = plugins.load("clustering", options.method).fit(training, options)
     assigned = [clusterer.assign(fitted.transform(part)) for part in embedding.read_parts(parts)]
-    cluster, distance, margin = (np.concatenate(column) for column in zip(*assigned, strict=True))
+    table = _as_table(assigned).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
+    cluster = np.asarray(table["cluster"])
     folder = run.path / "clusters" / options.name
-    table = pa.table({"id": ids.tolist(), "split": splits.tolist(), "cluster": cluster, "distance": distance, "margin": margin})
     sizes = {split: np.bincount(cluster[splits == split], minlength=options.k).tolist() for split in (TRAIN, TEST)}
-    arrays: dict[str, Any] = {"centers": clusterer.centers, **fitted.to_arrays()}
+    arrays: dict[str, Any] = {**clusterer.to_arrays(), **fitted.to_arrays()}
     with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
         np.savez(file, **arrays)
     write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
     return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
+
+
+def _as_table(assigned: list[Assigned]) -> pa.Table:
+    """Return cluster, distance, margin and, where there is one, the soft assignment as columns."""
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in assigned]) for name in ("cluster", "distance", "margin")}
+    if assigned[0].soft is not None:
+        columns["soft"] = tables.vectors(np.concatenate([part.soft for part in assigned if part.soft is not None]))
+    return pa.table(columns)
 
 
 def predict(run: Run, name: str, images: ImageSet, batches: Iterable[tuple[np.ndarray, np.ndarray]], target: Path) -> Path:
@@ -45,8 +68,7 @@ def predict(run: Run, name: str, images: ImageSet, batches: Iterable[tuple[np.nd
     fitted, clusterer = _load(run, name)
     rows = []
     for indices, codes in batches:
-        cluster, distance, margin = clusterer.assign(fitted.transform(codes))
-        rows.append(pa.table({"id": images.ids[indices].tolist(), "cluster": cluster, "distance": distance, "margin": margin}))
+        rows.append(_as_table([clusterer.assign(fitted.transform(codes))]).add_column(0, "id", [images.ids[indices].tolist()]))
     return tables.write(target, pa.concat_tables(rows))
 
 
@@ -93,6 +115,6 @@ def _load(run: Run, name: str) -> tuple[features.Features, Clusterer]:
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {key: file[key] for key in file.files}
-        return features.Features.from_arrays(arrays), Clusterer(arrays["centers"], {})
+        return features.Features.from_arrays(arrays), plugins.load("clustering", options_of(run, name).method).load(arrays)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error

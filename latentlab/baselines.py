@@ -101,7 +101,7 @@ def cluster_vectors(images: ImageSet, embed: Callable[[np.ndarray], np.ndarray],
     vectors = Vectors(len(training), width, lambda: (fitted.transform(part) for part in codes(training)))
     clusterer: clustering.Clusterer = plugins.load("clustering", "kmeans").fit(vectors, options)
     log.debug("k-means on %s: %s", steps, clusterer.facts)
-    return np.concatenate([clusterer.assign(fitted.transform(part))[0] for part in codes(np.arange(len(images)))])
+    return np.concatenate([clusterer.assign(fitted.transform(part)).cluster for part in codes(np.arange(len(images)))])
 
 
 def _flat(batch: np.ndarray) -> np.ndarray:

@@ -209,12 +209,12 @@ def embed(run_path: str) -> None:
 @cli.command()
 @_run_option
 @click.option("--k", type=int, required=True, help="Number of clusters.")
-@click.option("--method", default="kmeans", show_default=True)
+@click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm or n2d (UMAP, then a Gaussian mixture).")
 @click.option(
     "--features",
-    default="code",
-    show_default=True,
-    help='"code" as it is, or steps such as pool+whiten+l2 (pool[N], pca[N], whiten[N], l2, umap[N]).',
+    default="auto",
+    help="What is clustered: code (as it is), or steps such as pool+whiten+l2 (pool[N], pca[N], whiten[N], l2, umap[N])"
+    " [default: the method's own; kmeans: code].",
 )
 @click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")
 @click.option(
@@ -224,12 +224,10 @@ def embed(run_path: str) -> None:
 @_json_option
 def cluster(run_path: str, as_json: bool, **values: Any) -> None:
     """Cluster the code into --k groups."""
-    from latentlab import features, pipeline, plugins
+    from latentlab import assignments, pipeline
     from latentlab.config import ClusterOptions
 
-    options = ClusterOptions(**values)
-    features.parse(options.features)
-    plugins.load("clustering", options.method)
+    options = assignments.resolve(ClusterOptions(**values))
     result = pipeline.cluster(_open(run_path), options)
     _print(result, as_json, f"{Path(run_path) / 'clusters' / options.name}: sizes {', '.join(map(str, result['sizes']['train']))}")
 

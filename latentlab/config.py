@@ -69,7 +69,8 @@ class ClusterOptions:
     method : str
         Name of a file in latentlab/clustering.
     features : str
-        What is clustered: "code" as it is, or steps joined by "+", such as "pool+whiten+l2" (see `latentlab.features`).
+        What is clustered: "code" as it is, or steps joined by "+", such as "pool+whiten+l2" (see `latentlab.features`);
+        "auto" is what the method is used with.
     restarts : int
         k-means runs from different initial centres; the one of the lowest inertia is kept.
     minibatch_above : int
@@ -80,7 +81,7 @@ class ClusterOptions:
 
     k: int = 10
     method: str = "kmeans"
-    features: str = "code"
+    features: str = "auto"
     restarts: int = 10
     minibatch_above: int = 200_000_000
     seed: int = 0
@@ -95,7 +96,7 @@ class ClusterOptions:
     @property
     def name(self) -> str:
         """Name of the clustering's folder in the run, for example "kmeans-k10" or "kmeans-k10-pool+whiten+l2"."""
-        features = "" if self.features == "code" else f"-{self.features}"
+        features = "" if self.features in ("auto", "code") else f"-{self.features}"
         seed = f"-seed{self.seed}" if self.seed else ""
         return f"{self.method}-k{self.k}{features}{seed}"
 

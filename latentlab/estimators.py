@@ -15,7 +15,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from latentlab import encoders, features, plugins, training
-from latentlab.clustering import Clusterer, Vectors
+from latentlab.assignments import resolve
+from latentlab.clustering import Clusterer, Vectors, distances_to
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.embedding import encode
 from latentlab.errors import ConfigError
@@ -207,7 +208,7 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         self,
         n_clusters: int = 10,
         method: str = "kmeans",
-        features: str = "code",
+        features: str = "auto",
         arch: str = "conv8",
         arch_options: dict[str, Any] | None = None,
         epochs: int = 20,
@@ -234,25 +235,26 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         x = self._check(X, reset=True)
         self._fit_autoencoder(x)
         codes = self._encode(x)
-        self._features = features.fit(self.features, [codes], self.code_shape_, self._seed)
+        options = resolve(ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed))
+        self._features = features.fit(options.features, [codes], self.code_shape_, self._seed)
         vectors = self._features.transform(codes)
-        options = ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed)
         clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(len(vectors), vectors.shape[1], lambda: iter([vectors])), options)
+        self._clusterer = clusterer
         self.cluster_centers_ = clusterer.centers
         self.inertia_ = clusterer.facts["inertia"]
-        self.labels_ = clusterer.assign(vectors)[0]
+        self.labels_ = clusterer.assign(vectors).cluster
         self._n_features_out = self.n_clusters
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the cluster of each image, int32 (n,)."""
         vectors = self._vectors(X)
-        return Clusterer(self.cluster_centers_, {}).assign(vectors)[0]
+        return self._clusterer.assign(vectors).cluster
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the Euclidean distance of each image to each center, float32 (n, n_clusters)."""
         vectors = self._vectors(X)
-        return Clusterer(self.cluster_centers_, {}).distances(vectors)
+        return distances_to(self._clusterer.centers, vectors)
 
     def _vectors(self, x: Any) -> np.ndarray:
         checked = self._check(x, reset=False)

@@ -72,6 +72,7 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     """
     from latentlab import assignments, model_files
 
+    options = assignments.resolve(options)
     embed(run)
     config = {"options": as_dict(options), "embed": _embed_config(run)}
     stage = f"cluster/{options.name}"

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-baseline: plain autoencoder codes against raw pixels on all of CIFAR-10, over three seeds.
 
-usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only runs|report] [--minutes N]
+usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only seeds|rates|report] [--seeds 0,1,2] [--minutes N]
 
 Every step resumes: finished fits are kept in --work, finished scores in reports/cifar10-baseline/parts, and both are
 skipped; a killed fit goes on where it stopped. --minutes starts no new step after that time, so that the whole can be
@@ -58,15 +58,19 @@ def run_folder(work: Path, name: str, seed: int) -> Path:
     return work / f"{name}-seed{seed}"
 
 
-def fit_and_score(data: DataOptions, work: Path, clock: Clock) -> None:
-    """Train and score every encoder with every seed, then train the blog's network with its two other learning rates."""
-    for seed in SEEDS:
+def fit_and_score(data: DataOptions, work: Path, seeds: list[int], clock: Clock) -> None:
+    """Train and score every encoder with every seed."""
+    for seed in seeds:
         for name, settings in ENCODERS.items():
             folder = run_folder(work, name, seed)
             if not (PARTS / f"{folder.name}.json").exists() and clock.may_start():
                 logging.info("%s: fit", folder.name)
                 run = pipeline.fit(data, FitOptions(**settings, seed=seed), folder)
                 save_part(folder, score_run(run, name, seed, work / "shared-baselines"))
+
+
+def fit_rates(data: DataOptions, work: Path, clock: Clock) -> None:
+    """Train the blog's network with its two other learning rates."""
     for rate in RATES:
         folder = run_folder(work, f"blog-rate{rate:g}", 0)
         if not (PARTS / f"{folder.name}.json").exists() and clock.may_start():
@@ -243,15 +247,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10-baseline"))
-    parser.add_argument("--only", choices=["runs", "report"])
+    parser.add_argument("--only", choices=["seeds", "rates", "report"])
+    parser.add_argument("--seeds", default=",".join(map(str, SEEDS)), help="do these only; several processes can share the work")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     data = dataclasses.replace(DataOptions(), data="cifar10", data_dir=arguments.data_dir)
     clock = Clock(arguments.minutes)
-    if arguments.only in (None, "runs"):
-        fit_and_score(data, arguments.work, clock)
+    if arguments.only in (None, "seeds"):
+        fit_and_score(data, arguments.work, [int(seed) for seed in arguments.seeds.split(",")], clock)
+    if arguments.only in (None, "rates"):
+        fit_rates(data, arguments.work, clock)
     if arguments.only in (None, "report"):
         report(arguments.work)
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from latentlab import features, plugins
-from latentlab.clustering import Clusterer, Vectors, canonical_order
+from latentlab.clustering import Centers, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
 
@@ -86,8 +86,8 @@ def test_canonical_order_is_by_size_then_first_member():
 
 
 def test_assign_gives_nearest_center_distance_and_margin():
-    clusterer = Clusterer(np.array([[0, 0], [4, 0]], np.float32), {})
-    cluster, distance, margin = clusterer.assign(np.array([[1, 0], [4, 3]], np.float32))
+    clusterer = Centers(np.array([[0, 0], [4, 0]], np.float32))
+    cluster, distance, margin, _ = clusterer.assign(np.array([[1, 0], [4, 3]], np.float32))
     np.testing.assert_array_equal(cluster, [0, 1])
     np.testing.assert_allclose(distance, [1, 3], atol=1e-5)
     np.testing.assert_allclose(margin, [2, 2], atol=1e-5)
@@ -103,6 +103,12 @@ def test_every_method_finds_blobs_in_canonical_order_and_takes_no_labels(method)
     second = module.fit(vectors_of(matrix), ClusterOptions(k=5, seed=1)).assign(matrix)[0]
     np.testing.assert_array_equal(first, second)
     assert first.dtype == np.int32
+    fitted = module.fit(vectors_of(matrix), ClusterOptions(k=5, seed=1))
+    again = module.load({name: np.array(values) for name, values in fitted.to_arrays().items()}).assign(matrix)
+    np.testing.assert_array_equal(again.cluster, first)
+    if again.soft is not None:
+        np.testing.assert_allclose(again.soft.sum(axis=1), 1, atol=1e-5)
+        np.testing.assert_array_equal(again.soft.argmax(axis=1), first)
     sizes = np.bincount(first, minlength=5)
     assert list(sizes) == sorted(sizes, reverse=True)
     assert sizes[0] == 50
@@ -122,3 +128,25 @@ def test_more_clusters_than_images_or_than_different_images_is_a_data_error():
         kmeans.fit(vectors_of(blobs(1, 4)), ClusterOptions(k=5))
     with pytest.raises(DataError, match="different images"):
         kmeans.fit(vectors_of(np.ones((20, 3), np.float32)), ClusterOptions(k=5))
+
+
+def test_mixture_agrees_with_scikit_learn():
+    from sklearn.mixture import GaussianMixture
+
+    rng = np.random.default_rng(0)
+    matrix = np.concatenate([rng.normal(0, 1, (200, 3)) @ rng.normal(0, 1, (3, 3)) + shift for shift in (0, 3)]).astype(np.float32)
+    ours = plugins.load("clustering", "gmm").fit(vectors_of(matrix), ClusterOptions(k=2, method="gmm", restarts=1))
+    theirs = GaussianMixture(2, random_state=0, reg_covar=1e-6 * matrix.var(axis=0).mean()).fit(matrix)
+    expected = theirs.predict_proba(matrix)
+    found = ours.assign(matrix).soft
+    np.testing.assert_allclose(np.sort(found, axis=1), np.sort(expected, axis=1), atol=1e-3)
+
+
+def test_methods_bring_their_own_features():
+    from latentlab.assignments import resolve
+
+    assert resolve(ClusterOptions(k=7)).features == "code"
+    assert resolve(ClusterOptions(k=7, method="n2d")).features == "umap7"
+    assert resolve(ClusterOptions(k=7, method="n2d", features="pca5+umap3")).name == "n2d-k7-pca5+umap3"
+    with pytest.raises(ConfigError, match="unknown step"):
+        resolve(ClusterOptions(features="auto+l2"))

@@ -3,13 +3,15 @@
 A method file defines
 
     fit(vectors: Vectors, options: ClusterOptions) -> Clusterer
+    load(arrays) -> Clusterer           from what the clusterer's `to_arrays` gave
+    FEATURES                            optional: the feature steps where --features is not given; {k} is replaced
 
 and nothing else has to be touched. No argument can carry a label.
 """
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -35,44 +37,78 @@ class Vectors:
         return np.concatenate(list(self.parts()))
 
 
-@dataclass(frozen=True)
-class Clusterer:
-    """Fitted centers; an image belongs to the nearest.
+class Assigned(NamedTuple):
+    """Where vectors belong.
 
     Attributes
     ----------
-    centers : ndarray of shape (k, d), float32
-        In the order of the cluster numbers.
-    facts : dict
-        algorithm, inertia, n_iter and whatever else the method has to tell.
+    cluster : ndarray of shape (n,), int32
+        Number of the cluster.
+    distance : ndarray of shape (n,), float32
+        Euclidean distance to its center.
+    margin : ndarray of shape (n,), float32
+        How clear the choice is; small is ambiguous. Of centers: distance to the second nearest minus `distance`, infinite
+        where k is 1. Of probabilities: the largest minus the second largest.
+    soft : ndarray of shape (n, k), float32, or None
+        Probability of each cluster, where the method has one; rows sum to 1.
     """
 
+    cluster: np.ndarray
+    distance: np.ndarray
+    margin: np.ndarray
+    soft: np.ndarray | None = None
+
+
+class Clusterer(Protocol):
+    """Fitted clusters."""
+
+    @property
+    def centers(self) -> np.ndarray:
+        """Their centers, float32 (k, d), in the order of the cluster numbers."""
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What the method has to tell: algorithm, inertia, n_iter and more."""
+
+    def assign(self, vectors: np.ndarray) -> Assigned:
+        """Assign feature vectors of shape (n, d)."""
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return everything as named arrays, for an .npz file."""
+
+
+@dataclass(frozen=True)
+class Centers:
+    """Clusters that are their centers; an image belongs to the nearest."""
+
     centers: np.ndarray
-    facts: dict[str, Any]
+    facts: dict[str, Any] = field(default_factory=dict)
 
-    def distances(self, vectors: np.ndarray) -> np.ndarray:
-        """Return the Euclidean distances, float32 (n, k), of feature vectors (n, d) to all centers."""
-        squared = np.square(vectors).sum(1)[:, None] - 2 * vectors @ self.centers.T + np.square(self.centers).sum(1)[None]
-        return np.sqrt(np.maximum(squared, 0)).astype(np.float32)
-
-    def assign(self, vectors: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Assign feature vectors of shape (n, d).
-
-        Returns
-        -------
-        cluster : ndarray of shape (n,), int32
-            Number of the nearest center.
-        distance : ndarray of shape (n,), float32
-            Euclidean distance to it.
-        margin : ndarray of shape (n,), float32
-            Distance to the second nearest center minus `distance`; small is ambiguous. Infinite where k is 1.
-        """
-        distances = self.distances(vectors)
+    def assign(self, vectors: np.ndarray) -> Assigned:
+        """Assign feature vectors of shape (n, d) to the nearest centers."""
+        distances = distances_to(self.centers, vectors)
         cluster = distances.argmin(axis=1).astype(np.int32)
         if len(self.centers) == 1:
-            return cluster, distances[:, 0], np.full(len(vectors), np.inf, np.float32)
+            return Assigned(cluster, distances[:, 0], np.full(len(vectors), np.inf, np.float32))
         nearest, second = np.partition(distances, 1, axis=1)[:, :2].T
-        return cluster, nearest, second - nearest
+        return Assigned(cluster, nearest, second - nearest)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the centers by name."""
+        return {"centers": self.centers}
+
+
+def distances_to(centers: np.ndarray, vectors: np.ndarray) -> np.ndarray:
+    """Return the Euclidean distances, float32 (n, k), of vectors (n, d) to centers (k, d)."""
+    squared = np.square(vectors).sum(1)[:, None] - 2 * vectors @ centers.T + np.square(centers).sum(1)[None]
+    return np.sqrt(np.maximum(squared, 0)).astype(np.float32)
+
+
+def assigned_softly(soft: np.ndarray, distances: np.ndarray) -> Assigned:
+    """Return the most probable clusters of probabilities (n, k), with the distances (n, k) to the centers."""
+    cluster = soft.argmax(axis=1).astype(np.int32)
+    top = np.partition(soft, -2, axis=1)[:, -2:] if soft.shape[1] > 1 else np.pad(soft, ((0, 0), (1, 0)))
+    return Assigned(cluster, distances[np.arange(len(cluster)), cluster], top[:, 1] - top[:, 0], soft.astype(np.float32))
 
 
 def canonical_order(labels: np.ndarray, k: int) -> np.ndarray:

@@ -5,7 +5,7 @@ latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
 
 import numpy as np
 
-from latentlab.clustering import Clusterer, Vectors, canonical_order
+from latentlab.clustering import Centers, Clusterer, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError
 
@@ -28,7 +28,12 @@ def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:
     return _fit_in_memory(vectors.matrix(), options)
 
 
-def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Clusterer:
+def load(arrays: dict[str, np.ndarray]) -> Clusterer:
+    """Return the fitted clusters from their saved arrays."""
+    return Centers(arrays["centers"])
+
+
+def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
     import warnings
 
     from sklearn.cluster import KMeans
@@ -42,7 +47,7 @@ def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Clusterer:
             raise DataError(f"--k {options.k} is more than the different images there are ({warning}). Choose a smaller --k.") from None
     order = canonical_order(model.labels_, options.k)
     facts = {"algorithm": "KMeans", "inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
-    return Clusterer(model.cluster_centers_[order].astype(np.float32), facts)
+    return Centers(model.cluster_centers_[order].astype(np.float32), facts)
 
 
 def _fit_parts(vectors: Vectors, options: ClusterOptions) -> Clusterer:
@@ -54,9 +59,9 @@ def _fit_parts(vectors: Vectors, options: ClusterOptions) -> Clusterer:
     for _ in range(MINIBATCH_PASSES):
         for part in vectors.parts():
             model.partial_fit(part)
-    labels, inertia = _assign_parts(vectors, Clusterer(model.cluster_centers_.astype(np.float32), {}))
+    labels, inertia = _assign_parts(vectors, Centers(model.cluster_centers_.astype(np.float32)))
     facts = {"algorithm": "MiniBatchKMeans", "inertia": inertia, "n_iter": MINIBATCH_PASSES}
-    return Clusterer(model.cluster_centers_[canonical_order(labels, options.k)].astype(np.float32), facts)
+    return Centers(model.cluster_centers_[canonical_order(labels, options.k)].astype(np.float32), facts)
 
 
 def _sample(vectors: Vectors, seed: int) -> np.ndarray:
@@ -70,7 +75,7 @@ def _assign_parts(vectors: Vectors, clusterer: Clusterer) -> tuple[np.ndarray, f
     """Return labels, int32 (n,), and the sum of squared distances."""
     labels, inertia = [], 0.0
     for part in vectors.parts():
-        cluster, distance, _ = clusterer.assign(part)
-        labels.append(cluster)
-        inertia += float(np.square(distance, dtype=np.float64).sum())
+        assigned = clusterer.assign(part)
+        labels.append(assigned.cluster)
+        inertia += float(np.square(assigned.distance, dtype=np.float64).sum())
     return np.concatenate(labels), inertia
