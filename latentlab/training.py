@@ -6,20 +6,18 @@ its seeded shuffle repeats the first epoch's order, its backup is neither exact 
 seconds at the end of each call.
 """
 
-import json
 import math
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latentlab import backend
+from latentlab import backend, checkpoints
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
-from latentlab.errors import RunError, TrainingError
-from latentlab.files import atomic_folder, atomic_path
+from latentlab.errors import TrainingError
+from latentlab.files import atomic_path
 from latentlab.images import ImageSet
 from latentlab.progress import log, track
 from latentlab.run import Run
@@ -58,7 +56,8 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
             state.save(net, run)
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
-    net.set_weights(_load_arrays(run.path / "checkpoints" / state.best_folder, "weight"))
+    best, _ = checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", state.best_epoch))
+    net.set_weights(checkpoints.in_order("weight", best))
     return state.summary(options, run)
 
 
@@ -155,20 +154,13 @@ class _State:
     @classmethod
     def resume(cls, net: Any, run: Run) -> "_State":
         state = cls()
-        folders = sorted((run.path / "checkpoints").glob("epoch-*"))
-        if folders:
-            try:
-                vars(state).update(json.loads((folders[-1] / "state.json").read_text()))
-                net.set_weights(_load_arrays(folders[-1], "weight"))
-                net.optimizer.load_own_variables({str(i): a for i, a in enumerate(_load_arrays(folders[-1], "optimizer"))})
-            except (OSError, ValueError, KeyError) as error:
-                raise RunError(f"the checkpoint {folders[-1]} cannot be read ({error}). Remove it to resume from the one before.") from error
+        folder = checkpoints.newest(run.path / "checkpoints", "epoch")
+        if folder:
+            arrays, values = checkpoints.load(folder)
+            vars(state).update(values)
+            restore(net, arrays)
             log.info("resuming after epoch %d", state.epoch)
         return state
-
-    @property
-    def best_folder(self) -> str:
-        return f"epoch-{self.best_epoch:04d}"
 
     def gave_up(self, patience: int) -> bool:
         return patience > 0 and self.epoch - self.best_epoch >= patience
@@ -179,17 +171,8 @@ class _State:
             self.best_epoch, self.best_val_loss = self.epoch, row["val_loss"]
 
     def save(self, net: Any, run: Run) -> None:
-        """Write this epoch's checkpoint, then remove all but it and the best one."""
-        own: dict[str, Any] = {}
-        net.optimizer.save_own_variables(own)
-        arrays = {f"weight-{i:04d}": w for i, w in enumerate(net.get_weights())}
-        arrays |= {f"optimizer-{int(i):04d}": np.asarray(v) for i, v in own.items()}
-        with atomic_folder(run.path / "checkpoints" / f"epoch-{self.epoch:04d}") as folder:
-            np.savez(folder / "arrays.npz", **arrays)
-            (folder / "state.json").write_text(json.dumps(vars(self)))
-        for old in (run.path / "checkpoints").glob("epoch-*"):
-            if old.name not in (f"epoch-{self.epoch:04d}", self.best_folder):
-                _remove_folder(old)
+        """Write this epoch's checkpoint; it and the best one are kept."""
+        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, snapshot(net), vars(self), keep=[self.best_epoch])
 
     def summary(self, options: FitOptions, run: Run) -> dict[str, Any]:
         speeds = [row["images_per_second"] for row in run.metrics() if row.get("stage") == "fit" and row["epoch"] > 0]
@@ -222,19 +205,18 @@ def _save_reconstructions(net: Any, images: ImageSet, validation: np.ndarray, ru
             np.save(file, originals)
 
 
-def _load_arrays(folder: Path, kind: str) -> list[np.ndarray]:
-    with np.load(folder / "arrays.npz", allow_pickle=False) as arrays:
-        return [arrays[name] for name in sorted(arrays.files) if name.startswith(kind)]
+def snapshot(net: Any) -> dict[str, np.ndarray]:
+    """Return weights and optimizer state of a compiled Keras model as named arrays."""
+    own: dict[str, Any] = {}
+    net.optimizer.save_own_variables(own)
+    optimizer = [own[str(i)] for i in range(len(own))]
+    return checkpoints.numbered("weight", net.get_weights()) | checkpoints.numbered("optimizer", optimizer)
 
 
-def _remove_folder(folder: Path) -> None:
-    """Remove a checkpoint so that a kill in between leaves no half of it under its name."""
-    import shutil
-
-    doomed = folder.with_name(f".tmp-old-{folder.name}")
-    shutil.rmtree(doomed, ignore_errors=True)
-    folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+def restore(net: Any, arrays: dict[str, np.ndarray]) -> None:
+    """Undo `snapshot` on a model of the same layers and optimizer."""
+    net.set_weights(checkpoints.in_order("weight", arrays))
+    net.optimizer.load_own_variables({str(i): array for i, array in enumerate(checkpoints.in_order("optimizer", arrays))})
 
 
 class _TensorBoard:
