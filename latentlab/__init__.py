@@ -9,6 +9,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "ClusteringLayer": "latentlab.layers",
     "ClusterOptions": "latentlab.config",
     "ConvAutoencoder": "latentlab.estimators",
     "DataOptions": "latentlab.sources",

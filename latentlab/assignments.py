@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,13 @@ from latentlab.files import atomic_path, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
 
+METHODS = ("clustering", "refinement")
+
+
+def is_deep(method: str) -> bool:
+    """Return whether a method trains the encoder too."""
+    return plugins.load_any(METHODS, method)[0] == "refinement"
+
 
 def resolve(options: ClusterOptions) -> ClusterOptions:
     """Return the options with the method's own feature steps in the place of "auto".
@@ -26,7 +33,7 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
     ConfigError
         If the method or a feature step is unknown.
     """
-    method = plugins.load("clustering", options.method)
+    _, method = plugins.load_any(METHODS, options.method)
     steps = getattr(method, "FEATURES", "code").format(k=options.k) if options.features == "auto" else options.features
     features.parse(steps)
     return dataclasses.replace(options, features=steps)
@@ -63,12 +70,16 @@ def _as_table(assigned: list[Assigned]) -> pa.Table:
     return pa.table(columns)
 
 
-def predict(run: Run, name: str, images: ImageSet, batches: Iterable[tuple[np.ndarray, np.ndarray]], target: Path) -> Path:
-    """Assign the codes of new images, given as (indices, codes) batches, and write them to a parquet file."""
+def assign(run: Run, name: str, batches: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[tuple[np.ndarray, Assigned]]:
+    """Yield (indices, where they belong) for (indices, codes) batches of new images."""
     fitted, clusterer = _load(run, name)
-    rows = []
     for indices, codes in batches:
-        rows.append(_as_table([clusterer.assign(fitted.transform(codes))]).add_column(0, "id", [images.ids[indices].tolist()]))
+        yield indices, clusterer.assign(fitted.transform(codes))
+
+
+def write_predictions(images: ImageSet, assigned: Iterable[tuple[np.ndarray, Assigned]], target: Path) -> Path:
+    """Write id, cluster, distance, margin and, where there is one, the soft assignment to a parquet file."""
+    rows = [_as_table([part]).add_column(0, "id", [images.ids[indices].tolist()]) for indices, part in assigned]
     return tables.write(target, pa.concat_tables(rows))
 
 

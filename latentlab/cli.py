@@ -131,12 +131,15 @@ _fit_options = _options(
     click.option("--schedule", default="cosine", show_default=True, help="Learning rate: cosine (down to 0) or constant."),
     click.option("--validation", type=float, default=0.05, show_default=True, help="Share of the training images kept for early stopping."),
     click.option("--patience", type=int, default=10, show_default=True, help="Stop after this many epochs without improvement; 0 never."),
+    click.option(
+        "--augment", default="none", show_default=True, help="Change images while training: none, affine (shifts, rotations) or affine+flip."
+    ),
     click.option("--precision", default="auto", show_default=True, help="auto, float32, mixed_bfloat16 or mixed_float16."),
     click.option("--seed", type=int, default=0, show_default=True),
 )
 
 _DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column")
-_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed")
+_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment")
 
 
 def _data(values: dict[str, Any]) -> Any:
@@ -209,7 +212,7 @@ def embed(run_path: str) -> None:
 @cli.command()
 @_run_option
 @click.option("--k", type=int, required=True, help="Number of clusters.")
-@click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm or n2d (UMAP, then a Gaussian mixture).")
+@click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm, n2d (UMAP, then a mixture), dec, idec or dcec.")
 @click.option(
     "--features",
     default="auto",
@@ -221,13 +224,15 @@ def embed(run_path: str) -> None:
     "--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions)."
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option("--augment", default="none", show_default=True, help="Deep methods: change images while training, as in fit.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a deep method, for example gamma=0.1; repeatable.")
 @_json_option
-def cluster(run_path: str, as_json: bool, **values: Any) -> None:
+def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
     from latentlab import assignments, pipeline
     from latentlab.config import ClusterOptions
 
-    options = assignments.resolve(ClusterOptions(**values))
+    options = assignments.resolve(ClusterOptions(**values, settings=dict(map(_setting, settings))))
     result = pipeline.cluster(_open(run_path), options)
     _print(result, as_json, f"{Path(run_path) / 'clusters' / options.name}: sizes {', '.join(map(str, result['sizes']['train']))}")
 

@@ -7,6 +7,7 @@ from typing import Any
 from latentlab.errors import ConfigError
 
 SCHEDULES = ("cosine", "constant")
+AUGMENTATIONS = ("none", "affine", "affine+flip")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,8 @@ class FitOptions:
         "auto", "float32", "mixed_bfloat16" or "mixed_float16".
     seed : int
         Of the initial weights, the order of the images and the choice of the validation part.
+    augment : str
+        How images are changed while training, see `latentlab.augmentation`.
     """
 
     arch: str = "conv8"
@@ -45,6 +48,7 @@ class FitOptions:
     patience: int = 10
     precision: str = "auto"
     seed: int = 0
+    augment: str = "none"
 
     def __post_init__(self) -> None:
         _check(
@@ -55,6 +59,7 @@ class FitOptions:
             (0 < self.validation <= 0.5, f"--validation must be above 0 and at most 0.5, not {self.validation}"),
             (self.patience >= 0, f"--patience must be at least 0, not {self.patience}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
+            (self.augment in AUGMENTATIONS, f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
         )
 
 
@@ -76,7 +81,11 @@ class ClusterOptions:
     minibatch_above : int
         MiniBatchKMeans is used where the training images' features hold more numbers than this (images x dimensions).
     seed : int
-        Of the initial centres and of the feature steps.
+        Of the initial centres, of the feature steps and of deep methods.
+    settings : dict
+        Values for the `Options` of a deep method's file.
+    augment : str
+        How deep methods change images while training, see `latentlab.augmentation`.
     """
 
     k: int = 10
@@ -85,12 +94,15 @@ class ClusterOptions:
     restarts: int = 10
     minibatch_above: int = 200_000_000
     seed: int = 0
+    settings: dict[str, Any] = field(default_factory=dict)
+    augment: str = "none"
 
     def __post_init__(self) -> None:
         _check(
             (self.k >= 1, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
+            (self.augment in AUGMENTATIONS, f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
         )
 
     @property

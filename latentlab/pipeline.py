@@ -78,8 +78,18 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):
         with run.lock(), run.stage(stage, config) as outputs:
-            outputs += assignments.make(run, options, model_files.code_shape(run))
+            if assignments.is_deep(options.method):
+                outputs += _refine(run, options)
+            else:
+                outputs += assignments.make(run, options, model_files.code_shape(run))
     return assignments.read_result(run, options.name)
+
+
+def _refine(run: Run, options: ClusterOptions) -> list[Path]:
+    from latentlab import backend, model_files, refined
+
+    backend.set_precision(run.manifest["precision"])
+    return refined.make(run, options, model_files.load(run), open_run_images(run))
 
 
 def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
@@ -90,13 +100,15 @@ def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
     DataError
         If the images have another shape than the run's and cannot be brought to it.
     """
-    from latentlab import assignments, backend, embedding, model_files
+    from latentlab import assignments, backend, embedding, model_files, refined
 
     backend.set_precision(run.manifest["precision"])
-    model = model_files.load(run)
     images = _open_like(run, data)
-    batches = ((indices, embedding.encode(model.encoder, images.read(indices))) for indices in images.shards(embedding.SHARD))
-    return assignments.predict(run, name, images, batches, Path(target))
+    if assignments.is_deep(assignments.options_of(run, name).method):
+        return assignments.write_predictions(images, refined.assign(run, name, images), Path(target))
+    encoder = model_files.load(run).encoder
+    batches = ((indices, embedding.encode(encoder, images.read(indices))) for indices in images.shards(embedding.SHARD))
+    return assignments.write_predictions(images, assignments.assign(run, name, batches), Path(target))
 
 
 def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:

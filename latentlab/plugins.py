@@ -13,7 +13,7 @@ from types import ModuleType
 
 from latentlab.errors import ConfigError
 
-KINDS = ("sources", "encoders", "clustering")
+KINDS = ("sources", "encoders", "clustering", "refinement")
 
 
 def names(kind: str) -> list[str]:
@@ -32,12 +32,18 @@ def load(kind: str, name: str) -> ModuleType:
     ConfigError
         If no plugin of this kind has that name; the message lists those there are.
     """
-    known = names(kind)
+    return load_any((kind,), name)[1]
+
+
+def load_any(kinds: tuple[str, ...], name: str) -> tuple[str, ModuleType]:
+    """Return (kind, module) of the plugin of that name among several kinds; errors as in `load`."""
+    known = {plugin: kind for kind in reversed(kinds) for plugin in names(kind)}
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"unknown name {name!r} in {kind}: known are {', '.join(known)}.{hint}")
+        raise ConfigError(f"unknown name {name!r} in {' and '.join(kinds)}: known are {', '.join(sorted(known))}.{hint}")
+    kind = known[name]
     for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}"):
         if entry.name == name:
-            return entry.load()
-    return importlib.import_module(f"latentlab.{kind}.{name.replace('-', '_')}")
+            return kind, entry.load()
+    return kind, importlib.import_module(f"latentlab.{kind}.{name.replace('-', '_')}")

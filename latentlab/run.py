@@ -154,16 +154,20 @@ class Run:
         self.manifest.update(values)
         self._save()
 
-    def append_metrics(self, row: dict[str, Any]) -> None:
-        """Append one row to metrics.jsonl."""
-        with (self.path / "metrics.jsonl").open("a", encoding="utf-8") as file:
+    def append_metrics(self, row: dict[str, Any], name: str = "metrics.jsonl") -> None:
+        """Append one row to metrics.jsonl, or to another file of the run."""
+        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
+        with (self.path / name).open("a", encoding="utf-8") as file:
             file.write(json.dumps(row) + "\n")
             file.flush()
             os.fsync(file.fileno())
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """Return the rows of metrics.jsonl; of rows for the same stage and epoch the last counts, a torn row is dropped."""
-        path = self.path / "metrics.jsonl"
+    def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+        """Return the rows of metrics.jsonl, or of another file of the run.
+
+        Of rows for the same stage and epoch the last counts; a torn row is dropped.
+        """
+        path = self.path / name
         rows: dict[tuple[Any, Any], dict[str, Any]] = {}
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             with contextlib.suppress(ValueError):

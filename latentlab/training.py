@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import backend, checkpoints
+from latentlab.augmentation import augment
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
 from latentlab.errors import TrainingError
@@ -120,7 +121,7 @@ def _train_epoch(net: Any, images: ImageSet, training: np.ndarray, validation: n
         for step, indices in enumerate(batches(training, options.batch_size, options.seed, epoch)):
             rate = learning_rate(options, (epoch - 1) * n_steps + step, options.epochs * n_steps)
             net.optimizer.learning_rate = rate
-            batch = as_input(images.read(indices))
+            batch = augment(as_input(images.read(indices)), options.augment, np.random.default_rng([options.seed, 4, epoch, step]))
             loss = float(net.train_on_batch(batch, batch))
             if not math.isfinite(loss):
                 raise TrainingError(

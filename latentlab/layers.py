@@ -1,0 +1,55 @@
+"""The clustering layer of the deep methods, a plain Keras layer: any Keras program that imports it loads a saved `.keras`."""
+
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+
+@keras.saving.register_keras_serializable(package="latentlab")
+class ClusteringLayer(keras.layers.Layer):
+    """Soft assignment of vectors to trainable centers by Student's t kernel (Xie et al., ICML 2016, equation 1).
+
+        q_ij  proportional to  (1 + |z_i - m_j|^2 / (alpha scale)) ^ (-(alpha + 1) / 2),     rows sum to 1
+
+    Input: float32 (n, d). Output: float32 (n, n_clusters).
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of centers.
+    alpha : float
+        Degrees of freedom; 1 in the paper.
+    scale : float
+        Squared distance that counts as 1; 1 in the paper. In many dimensions all squared distances are large and alike, so
+        that q is nearly uniform; their typical value as `scale` restores the contrast.
+    """
+
+    def __init__(self, n_clusters: int, alpha: float = 1.0, scale: float = 1.0, **settings: Any) -> None:
+        super().__init__(**{"dtype": "float32", **settings})
+        self.n_clusters = n_clusters
+        self.alpha = alpha
+        self.scale = scale
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make the centers, (n_clusters, d)."""
+        self.centers = self.add_weight(name="centers", shape=(self.n_clusters, input_shape[-1]), initializer="glorot_uniform")
+
+    def call(self, z: Any) -> Any:
+        """Return q for vectors z."""
+        squared = ops.sum(ops.square(ops.expand_dims(z, 1) - self.centers), axis=2)
+        q = ops.power(1.0 + squared / (self.alpha * self.scale), -(self.alpha + 1.0) / 2.0)
+        return q / ops.sum(q, axis=1, keepdims=True)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Return (n, n_clusters)."""
+        return (input_shape[0], self.n_clusters)
+
+    def set_centers(self, centers: np.ndarray) -> None:
+        """Set the centers, (n_clusters, d)."""
+        self.centers.assign(centers)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return every setting; the centers are saved with the weights."""
+        return {**super().get_config(), "n_clusters": self.n_clusters, "alpha": self.alpha, "scale": self.scale}

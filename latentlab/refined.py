@@ -1,0 +1,162 @@
+"""Deep clusters of a run as files: start from k-means on the code, train network and clusters together, assign every image.
+
+clusters/<name>/assignments.parquet     id, split, cluster, distance, margin, soft, start (the cluster before)
+clusters/<name>/assigner.keras          images -> [z, q], which any Keras program opens that imports latentlab.layers
+clusters/<name>/model.npz               the centers
+clusters/<name>/decoded.npz             what the decoder makes of the clusters' mean codes, and of ways between them
+clusters/<name>/history.jsonl           one row a round: losses, label change, sizes
+"""
+
+import dataclasses
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from latentlab import backend, embedding, features, plugins, tables
+from latentlab.clustering import Assigned, Centers, Vectors, assigned_softly, canonical_order, distances_to
+from latentlab.config import ClusterOptions, as_dict
+from latentlab.encoders import Model
+from latentlab.errors import ConfigError, RunError
+from latentlab.files import atomic_path, fingerprint, write_json
+from latentlab.images import TEST, TRAIN, ImageSet
+from latentlab.refinement import Refiner, Start
+from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
+from latentlab.run import Run
+
+SHARD = 2048
+PATH_STEPS = 8
+
+
+def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> list[Path]:
+    """Train the deep clusters, assign every image and write the files; return their paths. Resumes where it was killed."""
+    folder = run.path / "clusters" / options.name
+    place = _checkpoints(folder, run, options)
+    method = plugins.load("refinement", options.method)
+    own = _method_options(method, options)
+    backend.seed(options.seed)
+    start, centers = _start(run, options, model)
+    refiner: Refiner = method.refiner(start, own)
+    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed)
+    history = f"clusters/{options.name}/history.jsonl"
+    facts = refine(refiner, images, schedule, place, lambda row: run.append_metrics(row, history))
+    order = canonical_order(assign_all(refiner, images, images.indices(TRAIN))[1].argmax(axis=1), options.k)
+    refiner.reorder(order)
+    before = np.argsort(order)[_assign_before(run, start.features, centers)]
+    written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
+    _write_result(folder, options, facts)
+    shutil.rmtree(place, ignore_errors=True)
+    return [*written, folder / "result.json", run.path / history]
+
+
+def assign(run: Run, name: str, images: ImageSet) -> Iterator[tuple[np.ndarray, Assigned]]:
+    """Yield (indices, where they belong) for new images, part by part, by the saved network alone."""
+    assigner, centers = _load(run, name)
+    for indices in images.shards(SHARD):
+        yield indices, _assign_shard(assigner, centers, images, indices)
+
+
+def _checkpoints(folder: Path, run: Run, options: ClusterOptions) -> Path:
+    """Return the folder of the checkpoints; those of other settings or another encoder are removed."""
+    wanted = fingerprint([as_dict(options), [output["sha256"] for output in run.manifest["stages"]["fit"]["outputs"]]])
+    place = folder / "checkpoints" / wanted[:12]
+    if not place.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+    place.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _method_options(method: Any, options: ClusterOptions) -> Any:
+    known = {field.name for field in dataclasses.fields(method.Options)}
+    unknown = set(options.settings) - known
+    if unknown:
+        raise ConfigError(f"--method {options.method} has no option {', '.join(sorted(unknown))}: it has {', '.join(sorted(known))}.")
+    return method.Options(**options.settings)
+
+
+def _start(run: Run, options: ClusterOptions, model: Model) -> tuple[Start, Centers]:
+    """Return what the method starts from: k-means on the features of the run's codes."""
+    parts = run.path / "embeddings"
+    fitted = features.fit(options.features, embedding.read_parts(parts, TRAIN), model.code_shape, options.seed)
+    matrix = np.concatenate([fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)])
+    plain = dataclasses.replace(options, method="kmeans")
+    centers = plugins.load("clustering", "kmeans").fit(Vectors(len(matrix), matrix.shape[1], lambda: iter([matrix])), plain)
+    spread = float(np.square(centers.assign(matrix).distance).mean())
+    return Start(model, fitted, centers.centers, spread, options.seed), centers
+
+
+def _assign_before(run: Run, fitted: features.Features, centers: Centers) -> np.ndarray:
+    """Return the cluster of every image by the starting k-means, int32 (n,)."""
+    return np.concatenate([centers.assign(fitted.transform(part)).cluster for part in embedding.read_parts(run.path / "embeddings")])
+
+
+def _assign_shard(assigner: Any, centers: np.ndarray, images: ImageSet, indices: np.ndarray) -> Assigned:
+    z, q = assign_batch(assigner, images.read(indices))
+    return assigned_softly(q, distances_to(centers, z))
+
+
+def _write_assignments(folder: Path, refiner: Refiner, images: ImageSet, before: np.ndarray) -> Path:
+    assigner, centers = refiner.networks()[1], refiner.centers()
+    parts = [_assign_shard(assigner, centers, images, indices) for indices in images.shards(SHARD)]
+    columns: dict[str, Any] = {"id": images.ids.tolist(), "split": images.splits.tolist()}
+    columns |= {name: np.concatenate([getattr(part, name) for part in parts]) for name in ("cluster", "distance", "margin")}
+    columns["soft"] = tables.vectors(np.concatenate([part.soft for part in parts if part.soft is not None]))
+    columns["start"] = before.astype(np.int32)
+    return tables.write(folder / "assignments.parquet", pa.table(columns))
+
+
+def _write_models(folder: Path, refiner: Refiner, model: Model, images: ImageSet) -> list[Path]:
+    with atomic_path(folder / "assigner.keras") as path:
+        refiner.networks()[1].save(path)
+    with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
+        np.savez(file, centers=refiner.centers())
+    written = [folder / "assigner.keras", folder / "model.npz"]
+    if model.decoder is not None:
+        decoded: dict[str, Any] = _decoded(folder, model, images)
+        with atomic_path(folder / "decoded.npz") as path, path.open("wb") as file:
+            np.savez(file, **decoded)
+        written.append(folder / "decoded.npz")
+    return written
+
+
+def _decoded(folder: Path, model: Model, images: ImageSet) -> dict[str, np.ndarray]:
+    """Return uint8 pictures: "centroids" (k, ...) of the clusters' mean codes, "paths" (k, steps, ...) to the next one."""
+    table = tables.read(folder / "assignments.parquet", ["cluster", "soft"])
+    cluster, k = np.asarray(table["cluster"]), tables.matrix(table["soft"]).shape[1]
+    sums, counts = np.zeros((k, int(np.prod(model.code_shape)))), np.zeros(k)
+    for indices in images.shards(SHARD):
+        codes = embedding.encode(model.encoder, images.read(indices))
+        np.add.at(sums, cluster[indices], codes)
+        np.add.at(counts, cluster[indices], 1)
+    means = sums / np.maximum(counts, 1)[:, None]
+    share = np.linspace(0, 1, PATH_STEPS)[None, :, None]
+    paths = (1 - share) * means[:, None] + share * np.roll(means, -1, axis=0)[:, None]
+    flat = np.concatenate([means, paths.reshape(-1, means.shape[1])]).astype(np.float32)
+    pictures = np.asarray(model.decoder.predict_on_batch(flat.reshape(-1, *model.code_shape)))  # type: ignore[union-attr]
+    pixels = (pictures.clip(0, 1) * 255).round().astype(np.uint8)
+    return {"centroids": pixels[:k], "paths": pixels[k:].reshape(k, PATH_STEPS, *pixels.shape[1:])}
+
+
+def _write_result(folder: Path, options: ClusterOptions, facts: dict[str, Any]) -> None:
+    table = tables.read(folder / "assignments.parquet", ["split", "cluster", "start"])
+    cluster, splits = np.asarray(table["cluster"]), np.asarray(table["split"].to_pylist())
+    sizes = {split: np.bincount(cluster[splits == split], minlength=options.k).tolist() for split in (TRAIN, TEST)}
+    moved = float((cluster != np.asarray(table["start"])).mean())
+    write_json(folder / "result.json", {**as_dict(options), "algorithm": options.method, **facts, "moved": moved, "sizes": sizes})
+
+
+def _load(run: Run, name: str) -> tuple[Any, np.ndarray]:
+    import keras
+
+    from latentlab import layers  # noqa: F401  # registers what the file names
+
+    folder = run.path / "clusters" / name
+    try:
+        with np.load(folder / "model.npz", allow_pickle=False) as file:
+            centers = file["centers"]
+        return keras.saving.load_model(folder / "assigner.keras", compile=False), centers
+    except Exception as error:  # damaged files raise many kinds
+        raise RunError(f"{folder} is missing or damaged ({' '.join(str(error).split())}). Cluster again.") from error

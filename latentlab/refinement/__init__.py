@@ -1,0 +1,74 @@
+"""Deep clustering: the encoder and the clusters are trained together, from k-means on the code. One file a method.
+
+A method file defines
+
+    Options                                   a frozen dataclass, every field defaulted
+    refiner(start: Start, options) -> Refiner
+    FEATURES                                  optional: the feature steps where --features is not given
+
+and nothing else has to be touched. No argument can carry a label. The loop, its checkpoints, guards and stop are in
+`latentlab.refinement._loop` and the same for every method.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from latentlab.encoders import Model
+from latentlab.features import Features
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a method starts from.
+
+    Attributes
+    ----------
+    model : Model
+        The trained autoencoder; its weights will change.
+    features : Features
+        Fitted steps between code and clusters: of "pool", "pca", "whiten" and "l2".
+    centers : ndarray of shape (k, d), float32
+        Of k-means on the features.
+    spread : float
+        Mean squared distance of the training images to their centers.
+    seed : int
+    """
+
+    model: Model
+    features: Features
+    centers: np.ndarray
+    spread: float
+    seed: int
+
+
+class Refiner(Protocol):
+    """One method at work: its network, and what a step of training is."""
+
+    def networks(self) -> tuple[Any, Any]:
+        """Return (trainer, assigner): the compiled Keras model that is trained, and images -> [z (n, d), q (n, k)].
+
+        The trainer holds every weight that changes.
+        """
+
+    def begin_round(self, z: np.ndarray, q: np.ndarray) -> None:
+        """Take note of the training images' vectors (n, d) and soft assignments (n, k), before the next steps."""
+
+    def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
+        """Train on one batch of float32 images; `positions` are theirs among the training images. Return the losses."""
+
+    def centers(self) -> np.ndarray:
+        """Return the centers, float32 (k, d)."""
+
+    def set_centers(self, centers: np.ndarray) -> None:
+        """Replace the centers, (k, d)."""
+
+    def reorder(self, order: np.ndarray) -> None:
+        """Number the clusters anew; `order` holds the old number of each new cluster."""
+
+    def extras(self) -> dict[str, np.ndarray]:
+        """Return state beyond weights and optimizer, for checkpoints."""
+
+    def set_extras(self, arrays: dict[str, np.ndarray]) -> None:
+        """Undo `extras`."""

@@ -1,0 +1,48 @@
+"""The fitted feature steps as Keras layers, so that gradients pass through them."""
+
+from typing import Any
+
+import numpy as np
+
+from latentlab.errors import ConfigError
+from latentlab.features import Features, parse
+
+
+def vectors_of(code: Any, features: Features) -> Any:
+    """Return the Keras tensor (n, d) that `features` makes of the Keras tensor `code` (n, *code_shape).
+
+    Raises
+    ------
+    ConfigError
+        If a step has no gradient (UMAP).
+    """
+    from keras import layers
+
+    vectors, flat = code, len(code.shape) == 2
+    for (name, number), learned in zip(parse(features.spec), features.arrays, strict=True):
+        if name == "umap":
+            raise ConfigError(f"--features {features.spec!r}: no gradient passes through UMAP, so that deep methods cannot use it.")
+        if name == "pool":
+            grid = number or 1
+            vectors = layers.AveragePooling2D((code.shape[1] // grid, code.shape[2] // grid), dtype="float32")(vectors)
+        if not flat and name != "pool":
+            vectors, flat = layers.Flatten()(vectors), True
+        if name in ("pca", "whiten"):
+            vectors = _fixed_projection(learned)(vectors)
+        if name == "l2":
+            vectors = layers.UnitNormalization(axis=-1, dtype="float32")(vectors)
+    return vectors if flat else layers.Flatten(dtype="float32")(vectors)
+
+
+def _fixed_projection(learned: dict[str, np.ndarray]) -> Any:
+    """Return a dense layer that does what PCA learned and is not trained: the encoder moves, the axes stay."""
+    from keras import initializers, layers
+
+    directions = learned["directions"]
+    return layers.Dense(
+        directions.shape[1],
+        kernel_initializer=initializers.Constant(directions),
+        bias_initializer=initializers.Constant(-learned["mean"] @ directions),
+        trainable=False,
+        dtype="float32",
+    )

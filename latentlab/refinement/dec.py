@@ -1,0 +1,132 @@
+"""DEC, "Unsupervised deep embedding for clustering analysis" (Xie, Girshick and Farhadi, ICML 2016).
+
+The encoder and the centers are trained on the Kullback-Leibler divergence KL(P || Q) of the soft assignment Q, by
+Student's t kernel, from its sharpened target P, taken over all training images and refreshed every `interval` steps:
+
+    p_ij  proportional to  q_ij^2 / f_j,    f_j = sum_i q_ij        (equation 3)
+
+There is no decoder in the loss, which may corrupt the code; IDEC and DCEC keep it. The paper's optimizer is SGD, 0.01.
+
+    latentlab cluster --run RUN --k 10 --method dec
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentlab.refinement import Refiner, Start
+from latentlab.refinement._network import vectors_of
+
+
+@dataclass(frozen=True)
+class Options:
+    """Settings of the method; the paper's where it has them.
+
+    Attributes
+    ----------
+    reconstruction, gamma : float
+        Weights of the reconstruction error and of the divergence in the loss.
+    optimizer : {"sgd", "adam"}
+        SGD has momentum 0.9.
+    learning_rate : float
+    alpha : float
+        Degrees of freedom of the kernel.
+    scale : float or None
+        Squared distance that counts as 1 in the kernel; None: 1 for a dense code, as published, else the mean squared
+        distance of the training images to their centers, since on a large code the assignments are else nearly uniform.
+    interval, batch_size, max_steps : int
+        Steps between two targets; images a step; steps at most.
+    tolerance : float
+        Stop where a smaller share of the images has changed its cluster between two targets.
+    """
+
+    reconstruction: float = 0.0
+    gamma: float = 1.0
+    optimizer: str = "sgd"
+    learning_rate: float = 0.01
+    alpha: float = 1.0
+    scale: float | None = None
+    interval: int = 140
+    batch_size: int = 256
+    max_steps: int = 20_000
+    tolerance: float = 0.001
+
+
+def refiner(start: Start, options: Options) -> Refiner:
+    """Return the method, ready to train from `start`."""
+    return SelfTraining(start, options)
+
+
+def target_distribution(q: np.ndarray) -> np.ndarray:
+    """Return P, float32 (n, k), of soft assignments Q (n, k) of all training images."""
+    weights = np.square(q, dtype=np.float64) / q.sum(axis=0, dtype=np.float64)
+    return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+class SelfTraining:
+    """Trains network and centers on KL(P || Q), with or without the reconstruction error."""
+
+    def __init__(self, start: Start, options: Options) -> None:
+        import keras
+
+        from latentlab import backend
+        from latentlab.layers import ClusteringLayer
+
+        image = start.model.encoder.input
+        z = vectors_of(start.model.encoder.output, start.features)
+        dense = len(start.model.code_shape) == 1 and start.features.spec == "code"
+        scale = options.scale or (1.0 if dense else start.spread)
+        self.layer = ClusteringLayer(len(start.centers), options.alpha, scale, name="clustering")
+        q = self.layer(z)
+        self.layer.set_centers(start.centers)
+        self.reconstructs = options.reconstruction > 0
+        outputs = [start.model.autoencoder.output, q] if self.reconstructs else [q]
+        self.trainer = keras.Model(image, outputs, name="trainer")
+        optimizer = (
+            keras.optimizers.SGD(options.learning_rate, momentum=0.9) if options.optimizer == "sgd" else keras.optimizers.Adam(options.learning_rate)
+        )
+        losses, weights = (
+            (["mse", "kl_divergence"], [options.reconstruction, options.gamma]) if self.reconstructs else (["kl_divergence"], [options.gamma])
+        )
+        self.trainer.compile(optimizer=optimizer, loss=losses, loss_weights=weights, jit_compile=backend.jit_compile())
+        self.trainer.optimizer.build(self.trainer.trainable_variables)
+        self.assigner = keras.Model(image, [z, q], name="assigner")
+        self.target: np.ndarray | None = None
+
+    def networks(self) -> tuple[Any, Any]:
+        """Return the trained model and images -> [z, q]."""
+        return self.trainer, self.assigner
+
+    def begin_round(self, z: np.ndarray, q: np.ndarray) -> None:
+        """Set the target of the next steps."""
+        self.target = target_distribution(q)
+
+    def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
+        """Train on one batch and return its losses."""
+        assert self.target is not None
+        target = self.target[positions]
+        self.trainer.reset_metrics()
+        values = self.trainer.train_on_batch(batch, [batch, target] if self.reconstructs else [target])
+        if not self.reconstructs:
+            return {"clustering_loss": float(np.ravel(values)[0])}
+        return {"reconstruction_loss": float(values[1]), "clustering_loss": float(values[2])}
+
+    def centers(self) -> np.ndarray:
+        """Return the centers, float32 (k, d)."""
+        return np.asarray(self.layer.get_weights()[0])
+
+    def set_centers(self, centers: np.ndarray) -> None:
+        """Replace the centers."""
+        self.layer.set_centers(centers)
+
+    def reorder(self, order: np.ndarray) -> None:
+        """Number the clusters anew."""
+        self.layer.set_centers(self.centers()[order])
+
+    def extras(self) -> dict[str, np.ndarray]:
+        """Return nothing: the target is made anew each round."""
+        return {}
+
+    def set_extras(self, arrays: dict[str, np.ndarray]) -> None:
+        """Do nothing."""
