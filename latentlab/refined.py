@@ -49,7 +49,7 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
     _write_result(folder, options, facts)
     shutil.rmtree(place, ignore_errors=True)
-    return [*written, folder / "result.json", run.path / history]
+    return [*written, folder / "result.json", *filter(Path.exists, [run.path / history])]
 
 
 def assign(run: Run, name: str, images: ImageSet) -> Iterator[tuple[np.ndarray, Assigned]]:

@@ -1,0 +1,264 @@
+"""Deep clustering: formulas, guards, exact resume after a kill, prediction from saved files alone."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from conftest import ROOT, make_stripes, read_json, small_fit
+
+from latentlab import pipeline, plugins, tables
+from latentlab.augmentation import augment
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError
+from latentlab.files import sha256
+from latentlab.refinement import _guards, _loop
+from latentlab.refinement.dec import target_distribution
+from latentlab.sources import DataOptions
+
+FAST = {"interval": 4, "batch_size": 30, "max_steps": 12, "tolerance": -1.0}  # never settles
+METHODS = plugins.names("refinement")
+
+
+def options_of(method, **changes):
+    return ClusterOptions(**({"k": 4, "method": method, "features": "pool2+pca6+l2", "settings": FAST} | changes))
+
+
+@pytest.fixture(scope="module")
+def fitted(stripes_file, tmp_path_factory):
+    """Return a function that gives a copy of a fitted and embedded run."""
+    import shutil
+
+    from latentlab.run import Run
+
+    folder = tmp_path_factory.mktemp("refine") / "fitted"
+    pipeline.embed(pipeline.fit(DataOptions(data=str(stripes_file)), small_fit(), folder))
+
+    def copy(name):
+        target = folder.with_name(name)
+        shutil.copytree(folder, target)
+        return Run.open(target)
+
+    return copy
+
+
+def test_target_distribution_is_the_papers():
+    q = np.array([[0.8, 0.2], [0.6, 0.4], [0.1, 0.9]], np.float32)
+    f = q.sum(axis=0)
+    expected = np.array([[row[j] ** 2 / f[j] / sum(row[i] ** 2 / f[i] for i in range(2)) for j in range(2)] for row in q])
+    np.testing.assert_allclose(target_distribution(q), expected, rtol=1e-5)
+
+
+def test_clustering_layer_is_students_t_and_saves_all_its_settings(tmp_path):
+    import keras
+
+    from latentlab.layers import ClusteringLayer
+
+    z = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
+    centers = np.random.default_rng(1).normal(size=(4, 3)).astype(np.float32)
+    vectors = keras.Input((3,))
+    layer = ClusteringLayer(4, alpha=2.0, scale=3.0)
+    model = keras.Model(vectors, layer(vectors))
+    layer.set_centers(centers)
+    squared = np.square(z[:, None] - centers[None]).sum(axis=2)
+    kernel = (1 + squared / 6) ** -1.5
+    np.testing.assert_allclose(model.predict(z, verbose=0), kernel / kernel.sum(axis=1, keepdims=True), rtol=1e-4)
+    model.save(tmp_path / "m.keras")
+    loaded = keras.saving.load_model(tmp_path / "m.keras")
+    assert (loaded.layers[-1].n_clusters, loaded.layers[-1].alpha, loaded.layers[-1].scale) == (4, 2.0, 3.0)
+    np.testing.assert_array_equal(loaded.predict(z, verbose=0), model.predict(z, verbose=0))
+
+
+def test_large_codes_need_a_scaled_kernel():
+    """On 1,024 dimensions the published kernel is nearly uniform; with the mean squared distance as unit it is not."""
+    from latentlab.layers import ClusteringLayer
+
+    rng = np.random.default_rng(0)
+    centers = rng.normal(size=(10, 1024)).astype(np.float32)
+    z = (centers[rng.integers(0, 10, 200)] + rng.normal(size=(200, 1024))).astype(np.float32)
+
+    def confidence(scale):
+        layer = ClusteringLayer(10, scale=scale)
+        layer.build((None, 1024))
+        layer.set_centers(centers)
+        return float(np.asarray(layer(z)).max(axis=1).mean())
+
+    plain = rng.normal(size=(200, 1024)).astype(np.float32) * 30  # vectors of a code: far from every center
+    layer = ClusteringLayer(10)
+    layer.build((None, 1024))
+    layer.set_centers(centers)
+    assert float(np.asarray(layer(plain)).max(axis=1).mean()) < 0.15
+    assert confidence(1024.0) < confidence(100.0)
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_runs_repeats_and_predicts_after_a_reload(fitted, method, data, tmp_path):
+    assert "latentlab cluster" in plugins.load("refinement", method).__doc__
+    first, second = fitted(f"{method}-1"), fitted(f"{method}-2")
+    options = options_of(method)
+    result = pipeline.cluster(first, options)
+    pipeline.cluster(second, options)
+    files = [run.path / "clusters" / options.name / "assignments.parquet" for run in (first, second)]
+    assert sha256(files[0]) == sha256(files[1])
+    table = tables.read(files[0])
+    assert table.column_names == ["id", "split", "cluster", "distance", "margin", "soft", "start"]
+    soft = tables.matrix(table["soft"])
+    np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(soft.argmax(axis=1), table["cluster"])
+    assert result["sizes"]["train"] == sorted(result["sizes"]["train"], reverse=True)
+    assert result["rounds"] == 3
+    code = (
+        "import sys; from pathlib import Path\n"
+        "from latentlab import pipeline; from latentlab.run import Run; from latentlab.sources import DataOptions\n"
+        "pipeline.predict(Run.open(sys.argv[1]), sys.argv[2], DataOptions(data=sys.argv[3]), Path(sys.argv[4]))"
+    )
+    command = [sys.executable, "-c", code, first.path, options.name, data.data, tmp_path / "new.parquet"]
+    subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
+    again = tables.read(tmp_path / "new.parquet")
+    assert again["cluster"].to_pylist() == table["cluster"].to_pylist()
+    np.testing.assert_allclose(tables.matrix(again["soft"]), soft, atol=1e-5)
+
+
+def test_different_seeds_differ(fitted):
+    run = fitted("seeds")
+    results = [pipeline.cluster(run, options_of("idec", seed=seed, augment="affine")) for seed in (0, 1)]
+    soft = [tables.matrix(tables.read(run.path / "clusters" / options_of("idec", seed=s).name / "assignments.parquet")["soft"]) for s in (0, 1)]
+    assert not np.array_equal(*soft)
+    assert results[0]["seed"] == 0
+
+
+def test_history_and_decoded_pictures_are_kept(fitted):
+    run = fitted("history")
+    options = options_of("idec")
+    pipeline.cluster(run, options)
+    folder = run.path / "clusters" / options.name
+    rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert {"reconstruction_loss", "clustering_loss", "label_change", "effective_clusters", "confidence", "sizes"} <= set(rows[0])
+    assert sum(rows[0]["sizes"]) == 120
+    with np.load(folder / "decoded.npz") as decoded:
+        assert decoded["centroids"].shape == (4, 16, 16, 3)
+        assert decoded["paths"].shape == (4, 8, 16, 16, 3)
+        np.testing.assert_array_equal(decoded["paths"][:, 0], decoded["centroids"])
+    assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").iterdir())
+
+
+def test_killed_refinement_resumes_to_the_same_assignments(fitted):
+    whole, killed = fitted("whole"), fitted("killed")
+    options = options_of("idec", settings=FAST | {"max_steps": 48})
+    pipeline.cluster(whole, options)
+    code = (
+        "import sys; from conftest import *; from latentlab.run import Run; from test_refinement import options_of, FAST\n"
+        "from latentlab import pipeline\n"
+        "pipeline.cluster(Run.open(sys.argv[1]), options_of('idec', settings=FAST | {'max_steps': 48}))"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    for stop_after in (1, 6):
+        process = subprocess.Popen([sys.executable, "-c", code, killed.path], env=environment, stderr=subprocess.DEVNULL)
+        deadline = time.monotonic() + 120
+        while time.monotonic() < deadline:
+            rounds = [int(p.name[6:]) for p in killed.path.glob("clusters/*/checkpoints/*/round-*")]
+            if rounds and max(rounds) >= stop_after:
+                break
+            time.sleep(0.005)
+        process.send_signal(signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert not (killed.path / "clusters" / options.name / "assignments.parquet").exists()
+    pipeline.cluster(type(killed).open(killed.path), options)
+    assert sha256(killed.path / "clusters" / options.name / "assignments.parquet") == sha256(
+        whole.path / "clusters" / options.name / "assignments.parquet"
+    )
+    assert len(killed.metrics(f"clusters/{options.name}/history.jsonl")) == 12
+
+
+def test_collapsed_clusters_are_reseeded_from_the_most_spread_one():
+    rng = np.random.default_rng(0)
+    z = np.concatenate([rng.normal(0, 0.1, (50, 2)), rng.normal([5, 5], 0.1, (50, 2)), rng.normal([9, 5], 0.1, (50, 2))]).astype(np.float32)
+    labels = np.repeat([0, 1, 1], 50)
+    centers = np.array([[0, 0], [7, 5], [100, 100]], np.float32)
+    dead = _guards.collapsed(np.bincount(labels, minlength=3))
+    assert dead.tolist() == [2]
+    renewed, donors = _guards.reseed(centers, z, labels, dead, seed=0)
+    assert donors == [1]
+    assert sorted(np.round(renewed[1:, 0]).tolist()) == [5, 9]
+    np.testing.assert_array_equal(renewed[0], centers[0])
+
+
+def test_effective_clusters():
+    assert _guards.effective_clusters(np.array([10, 10, 10, 10])) == pytest.approx(4)
+    assert _guards.effective_clusters(np.array([40, 0, 0, 0])) == pytest.approx(1)
+
+
+def test_collapse_while_training_is_repaired_and_recorded(fitted, monkeypatch):
+    real = _guards.collapsed
+    calls = []
+
+    def collapsed_once(sizes):
+        calls.append(sizes)
+        return np.array([3]) if len(calls) == 2 else real(sizes)
+
+    monkeypatch.setattr(_loop, "collapsed", collapsed_once)
+    result = pipeline.cluster(fitted("collapse"), options_of("idec"))
+    assert result["recoveries"][0] == {"round": 1, "what": "re-seeded", "clusters": [3], "from": result["recoveries"][0]["from"]}
+
+
+def test_divergence_goes_back_to_the_last_good_state_and_ends_sound(fitted):
+    options = options_of("dec", settings=FAST | {"learning_rate": 1e30})
+    run = fitted("diverged")
+    result = pipeline.cluster(run, options)
+    assert any(event["what"] == "rolled back" for event in result["recoveries"])
+    soft = tables.matrix(tables.read(run.path / "clusters" / options.name / "assignments.parquet")["soft"])
+    assert np.isfinite(soft).all()
+
+
+def test_wrong_settings_and_features_are_config_errors(fitted):
+    run = fitted("wrong")
+    with pytest.raises(ConfigError, match="has no option gama: it has alpha"):
+        pipeline.cluster(run, options_of("dec", settings={"gama": 1}))
+    with pytest.raises(ConfigError, match="no gradient passes through UMAP"):
+        pipeline.cluster(run, options_of("dec", features="pca3+umap2"))
+    with pytest.raises(ConfigError, match="--augment must be one of"):
+        options_of("dec", augment="blur")
+
+
+def test_every_image_is_trained_on_once_an_epoch_in_a_new_order():
+    schedule = _loop.Schedule(interval=5, batch_size=10, tolerance=0, max_steps=50, augment="none", seed=0)
+    steps = [p for number in range(2) for p in _loop._positions(50, schedule, number)]
+    assert sorted(np.concatenate(steps[:5])) == list(range(50))
+    assert sorted(np.concatenate(steps[5:])) == list(range(50))
+    assert not np.array_equal(np.concatenate(steps[:5]), np.concatenate(steps[5:]))
+
+
+def test_augmentation_is_small_repeats_and_leaves_none_alone():
+    images = make_stripes(8)[0].astype(np.float32) / 255
+    assert augment(images, "none", np.random.default_rng(0)) is images
+    first, second = (np.asarray(augment(images, "affine", np.random.default_rng(3))) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == images.shape
+    assert not np.array_equal(first, np.asarray(augment(images, "affine", np.random.default_rng(4))))
+    plain = np.full((3, 12, 12, 1), 0.5, np.float32)
+    np.testing.assert_allclose(np.asarray(augment(plain, "affine+flip", np.random.default_rng(0))), 0.5, atol=1e-5)
+
+
+def test_flips_mirror_about_half_of_the_images(monkeypatch):
+    from latentlab import augmentation
+
+    monkeypatch.setattr(augmentation, "DEGREES", 0.0)
+    monkeypatch.setattr(augmentation, "SHIFT", 0.0)
+    images = np.random.default_rng(0).random((40, 9, 9, 1)).astype(np.float32)
+    changed = np.asarray(augment(images, "affine+flip", np.random.default_rng(1)))
+    mirrored = [np.allclose(a, b[:, ::-1], atol=1e-4) for a, b in zip(changed, images, strict=True)]
+    same = [np.allclose(a, b, atol=1e-4) for a, b in zip(changed, images, strict=True)]
+    assert all(m or s for m, s in zip(mirrored, same, strict=True))
+    assert 10 < sum(mirrored) < 30
+
+
+def test_augmented_fit_resumes_and_differs_from_plain(data, tmp_path):
+    plain = pipeline.fit(data, small_fit(), tmp_path / "plain")
+    changed = pipeline.fit(data, small_fit(augment="affine"), tmp_path / "changed")
+    assert plain.metrics()[1]["loss"] != changed.metrics()[1]["loss"]
+    assert read_json(changed.path / "run.json")["config"]["fit"]["augment"] == "affine"
