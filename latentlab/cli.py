@@ -212,7 +212,7 @@ def embed(run_path: str) -> None:
 @cli.command()
 @_run_option
 @click.option("--k", type=int, required=True, help="Number of clusters.")
-@click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm, n2d (UMAP, then a mixture), dec, idec or dcec.")
+@click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm, n2d (UMAP, then a mixture), dec, idec, dcec, dcn or vade.")
 @click.option(
     "--features",
     default="auto",

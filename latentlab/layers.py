@@ -53,3 +53,46 @@ class ClusteringLayer(keras.layers.Layer):
     def get_config(self) -> dict[str, Any]:
         """Return every setting; the centers are saved with the weights."""
         return {**super().get_config(), "n_clusters": self.n_clusters, "alpha": self.alpha, "scale": self.scale}
+
+
+@keras.saving.register_keras_serializable(package="latentlab")
+class MixtureLayer(keras.layers.Layer):
+    """Posterior probabilities of the Gaussians of a trainable mixture with diagonal covariances.
+
+    Input: float32 (n, d). Output: float32 (n, n_clusters), rows sum to 1.
+
+    Parameters
+    ----------
+    n_clusters : int
+        Number of Gaussians.
+    """
+
+    def __init__(self, n_clusters: int, **settings: Any) -> None:
+        super().__init__(**{"dtype": "float32", **settings})
+        self.n_clusters = n_clusters
+
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
+        """Make means and log variances, (n_clusters, d), and the logits of the shares, (n_clusters,)."""
+        shape = (self.n_clusters, input_shape[-1])
+        self.means = self.add_weight(name="means", shape=shape, initializer="glorot_uniform")
+        self.log_variances = self.add_weight(name="log_variances", shape=shape, initializer="zeros")
+        self.logits = self.add_weight(name="logits", shape=(self.n_clusters,), initializer="zeros")
+
+    def log_joint(self, z: Any) -> Any:
+        """Return log(share) + log density of each Gaussian at vectors z, (n, n_clusters)."""
+        variances = ops.exp(self.log_variances)
+        squared = ops.square(ops.expand_dims(z, 1) - self.means) / variances
+        density = -0.5 * ops.sum(squared + self.log_variances + np.log(2 * np.pi), axis=2)
+        return ops.log_softmax(self.logits) + density
+
+    def call(self, z: Any) -> Any:
+        """Return the posterior probabilities at vectors z."""
+        return ops.softmax(self.log_joint(z), axis=1)
+
+    def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
+        """Return (n, n_clusters)."""
+        return (input_shape[0], self.n_clusters)
+
+    def get_config(self) -> dict[str, Any]:
+        """Return every setting; the Gaussians are saved with the weights."""
+        return {**super().get_config(), "n_clusters": self.n_clusters}

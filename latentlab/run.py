@@ -10,7 +10,7 @@
     reconstructions/          the same images after chosen epochs
     tensorboard/              loss curves for TensorBoard
     embeddings/part-00000.parquet     id, split, code
-    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json
+    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; of deep methods see refined.py
     baselines/                the same scores for raw pixels, PCA and the untrained encoder
     projection/umap.parquet   id, x, y
     report/                   index.html and the pictures as PNG

@@ -25,7 +25,8 @@ METHODS = plugins.names("refinement")
 
 
 def options_of(method, **changes):
-    return ClusterOptions(**({"k": 4, "method": method, "features": "pool2+pca6+l2", "settings": FAST} | changes))
+    features = getattr(plugins.load("refinement", method), "FEATURES", "pool2+pca6+l2")
+    return ClusterOptions(**({"k": 4, "method": method, "features": features, "settings": FAST} | changes))
 
 
 @pytest.fixture(scope="module")
@@ -147,18 +148,19 @@ def test_history_and_decoded_pictures_are_kept(fitted):
     assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").iterdir())
 
 
-def test_killed_refinement_resumes_to_the_same_assignments(fitted):
-    whole, killed = fitted("whole"), fitted("killed")
-    options = options_of("idec", settings=FAST | {"max_steps": 48})
+@pytest.mark.parametrize("method", ["idec", "dcn", "vade"])
+def test_killed_refinement_resumes_to_the_same_assignments(fitted, method):
+    whole, killed = fitted(f"whole-{method}"), fitted(f"killed-{method}")
+    options = options_of(method, settings=FAST | {"max_steps": 48})
     pipeline.cluster(whole, options)
     code = (
         "import sys; from conftest import *; from latentlab.run import Run; from test_refinement import options_of, FAST\n"
         "from latentlab import pipeline\n"
-        "pipeline.cluster(Run.open(sys.argv[1]), options_of('idec', settings=FAST | {'max_steps': 48}))"
+        "pipeline.cluster(Run.open(sys.argv[1]), options_of(sys.argv[2], settings=FAST | {'max_steps': 48}))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     for stop_after in (1, 6):
-        process = subprocess.Popen([sys.executable, "-c", code, killed.path], env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen([sys.executable, "-c", code, killed.path, method], env=environment, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
             rounds = [int(p.name[6:]) for p in killed.path.glob("clusters/*/checkpoints/*/round-*")]
@@ -221,6 +223,8 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
         pipeline.cluster(run, options_of("dec", settings={"gama": 1}))
     with pytest.raises(ConfigError, match="no gradient passes through UMAP"):
         pipeline.cluster(run, options_of("dec", features="pca3+umap2"))
+    with pytest.raises(ConfigError, match="works on the code itself"):
+        pipeline.cluster(run, options_of("vade", features="l2"))
     with pytest.raises(ConfigError, match="--augment must be one of"):
         options_of("dec", augment="blur")
 
