@@ -25,6 +25,7 @@ from latentlab.files import atomic_path, fingerprint, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
+from latentlab.refinement._network import check
 from latentlab.run import Run
 
 SHARD = 2048
@@ -37,6 +38,7 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     place = _checkpoints(folder, run, options)
     method = plugins.load("refinement", options.method)
     own = _method_options(method, options)
+    check(options.features)
     backend.seed(options.seed)
     start, centers = _start(run, options, model)
     refiner: Refiner = method.refiner(start, own)

@@ -102,7 +102,7 @@ def _draw(found: Findings, folder: Path) -> dict[str, Path]:
     figures = {
         "original-images": plots.image_grid(found.images.read(np.arange(min(32, len(found.images)))), f"The first images of {found.images.name}")
     }
-    figures |= _training_figures(found.run)
+    figures |= training_figures(found.run)
     figures |= _map_figures(found)
     figures |= _gallery_figures(found)
     if found.scores is not None:
@@ -111,7 +111,8 @@ def _draw(found: Findings, folder: Path) -> dict[str, Path]:
     return {name: plots.save_png(figure, folder / f"{name}.png") for name, figure in figures.items()}
 
 
-def _training_figures(run: Run) -> dict[str, Any]:
+def training_figures(run: Run) -> dict[str, Any]:
+    """Return the figures of a fit: "reconstructions" after several epochs, and "loss"."""
     folder = run.path / "reconstructions"
     originals = np.load(folder / "originals.npy", allow_pickle=False)
     rebuilt = {f"epoch {int(p.stem[6:])}": np.load(p, allow_pickle=False) for p in sorted(folder.glob("epoch-*.npy"))}

@@ -228,7 +228,7 @@ def report(work: Path) -> None:
 
 def pictures(parts: dict[str, dict[str, Any]], work: Path) -> None:
     """Draw the learning rates from the parts; reconstructions and maps from the runs in --work."""
-    from latentlab import plots
+    from latentlab import plots, reporting
 
     named = {"blog-rate0.01-seed0": "0.01", "blog-seed0": "0.001", "blog-rate0.0001-seed0": "0.0001"}
     curves = {f"learning rate {rate}": parts[name]["curve"] for name, rate in named.items() if name in parts}
@@ -237,9 +237,12 @@ def pictures(parts: dict[str, dict[str, Any]], work: Path) -> None:
     for name in ENCODERS:
         folder = run_folder(work, name, 0)
         if f"{name}-seed0" in parts and is_fitted(folder):
-            html = pipeline.report(Run.open(folder), ClusterOptions(k=10).name)
-            for picture in ("reconstructions", *(("umap-clusters", "umap-labels", "contingency") if name == "conv8" else ())):
-                shutil.copy(html.parent / f"{picture}.png", REPORT / f"{name}-{picture}.png")
+            figure = reporting.training_figures(Run.open(folder))["reconstructions"]
+            plots.save_png(figure, REPORT / f"{name}-reconstructions.png")
+    if is_fitted(run_folder(work, "conv8", 0)):
+        page = pipeline.report(Run.open(run_folder(work, "conv8", 0)), ClusterOptions(k=10).name)
+        for picture in ("umap-clusters", "umap-labels", "contingency"):
+            shutil.copy(page.parent / f"{picture}.png", REPORT / f"conv8-{picture}.png")
 
 
 def main() -> None:

@@ -8,20 +8,18 @@ from latentlab.errors import ConfigError
 from latentlab.features import Features, parse
 
 
-def vectors_of(code: Any, features: Features) -> Any:
-    """Return the Keras tensor (n, d) that `features` makes of the Keras tensor `code` (n, *code_shape).
+def check(spec: str) -> None:
+    """Raise ConfigError if a feature step has no gradient (UMAP)."""
+    if any(name == "umap" for name, _ in parse(spec)):
+        raise ConfigError(f"--features {spec!r}: no gradient passes through UMAP, so that deep methods cannot use it.")
 
-    Raises
-    ------
-    ConfigError
-        If a step has no gradient (UMAP).
-    """
+
+def vectors_of(code: Any, features: Features) -> Any:
+    """Return the Keras tensor (n, d) that `features`, which passed `check`, makes of the Keras tensor `code` (n, *code_shape)."""
     from keras import layers
 
     vectors, flat = code, len(code.shape) == 2
     for (name, number), learned in zip(parse(features.spec), features.arrays, strict=True):
-        if name == "umap":
-            raise ConfigError(f"--features {features.spec!r}: no gradient passes through UMAP, so that deep methods cannot use it.")
         if name == "pool":
             grid = number or 1
             vectors = layers.AveragePooling2D((code.shape[1] // grid, code.shape[2] // grid), dtype="float32")(vectors)
