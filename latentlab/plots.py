@@ -157,6 +157,39 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
     return figure
 
 
+def histogram(values: np.ndarray, label: str, title: str) -> "Figure":
+    """Draw how often values in [0, 1] occur."""
+    figure, axis = _axes(6, 3.4)
+    axis.hist(values, bins=np.linspace(0, 1, 51), color=palette(1)[0])
+    axis.set(xlabel=label, ylabel="images", xlim=(0, 1), title=title)
+    return figure
+
+
+def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
+    """Draw the shares of the clusters, for sizes (rounds, k)."""
+    figure, axis = _axes(7, 3.8)
+    shares = 100 * sizes / sizes.sum(axis=1, keepdims=True)
+    for cluster, colour in enumerate(palette(sizes.shape[1])):
+        axis.plot(rounds, shares[:, cluster], "o-", markersize=3, color=colour, label=str(cluster))
+    axis.set(xlabel="round", ylabel="% of the training images", ylim=(0, None), title="Cluster sizes")
+    axis.xaxis.get_major_locator().set_params(integer=True)
+    if sizes.shape[1] <= 30:
+        axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def transfer_heatmap(counts: np.ndarray) -> "Figure":
+    """Draw how many images went from each cluster to each, for counts (k before, k after)."""
+    import seaborn
+
+    k = len(counts)
+    figure, axis = _axes(min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14))
+    texts = np.array([[f"{count:,}" if count else "" for count in row] for row in counts])
+    seaborn.heatmap(np.log1p(counts), ax=axis, cmap="Blues", annot=texts if k <= 20 else False, fmt="", linewidths=0.5, cbar=False)
+    axis.set(xlabel="cluster after", ylabel="cluster before", title="What refinement moved")
+    return figure
+
+
 def _axes(width: float, height: float) -> tuple["Figure", Any]:
     """Return a figure of that size in inches and its axes."""
     import seaborn

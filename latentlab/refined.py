@@ -49,7 +49,7 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     refiner.reorder(order)
     before = np.argsort(order)[_assign_before(run, start.features, centers)]
     written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
-    _write_result(folder, options, facts)
+    _write_result(folder, options, {**facts, "recoveries": [_renumbered(event, order) for event in facts["recoveries"]], "order": order.tolist()})
     shutil.rmtree(place, ignore_errors=True)
     return [*written, folder / "result.json", *filter(Path.exists, [run.path / history])]
 
@@ -140,6 +140,12 @@ def _decoded(folder: Path, model: Model, images: ImageSet) -> dict[str, np.ndarr
     pictures = np.asarray(model.decoder.predict_on_batch(flat.reshape(-1, *model.code_shape)))  # type: ignore[union-attr]
     pixels = (pictures.clip(0, 1) * 255).round().astype(np.uint8)
     return {"centroids": pixels[:k], "paths": pixels[k:].reshape(k, PATH_STEPS, *pixels.shape[1:])}
+
+
+def _renumbered(event: dict[str, Any], order: np.ndarray) -> dict[str, Any]:
+    """Return what was repaired with the clusters' final numbers; `order` holds the old number of each."""
+    final = np.argsort(order)
+    return {key: final[value].tolist() if key in ("clusters", "from") and value else value for key, value in event.items()}
 
 
 def _write_result(folder: Path, options: ClusterOptions, facts: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import interactive, plots, tables
+from latentlab import deep_figures, interactive, plots, tables
 from latentlab.files import atomic_path
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
@@ -62,6 +62,8 @@ def build(run: Run, name: str, images: ImageSet, labels: Labels | None) -> list[
     found = _gather(run, name, images, labels)
     folder = run.path / "report"
     pictures = _draw(found, folder)
+    for stale in set(folder.glob("*.png")) - set(pictures.values()):  # of another clustering
+        stale.unlink()
     page = _render(found, pictures)
     with atomic_path(folder / "index.html") as path:
         path.write_text(page, encoding="utf-8")
@@ -105,6 +107,7 @@ def _draw(found: Findings, folder: Path) -> dict[str, Path]:
     figures |= training_figures(found.run)
     figures |= _map_figures(found)
     figures |= _gallery_figures(found)
+    figures |= deep_figures.figures(found.run, found.name, found.images)
     if found.scores is not None:
         table = np.array(found.scores["contingency"][found.split])
         figures["contingency"] = plots.contingency_heatmap(table, found.class_names, f"Labels in each cluster, {found.split} split")
@@ -187,6 +190,8 @@ def _render(found: Findings, pictures: dict[str, Path]) -> str:
         scores=score_table(found.scores),
         clusters=_cards(found),
         pictures={name: _inline(path) for name, path in pictures.items()},
+        refinement=deep_figures.events(found.run, found.name),
+        captions=deep_figures.CAPTIONS,
         facts=_facts(found),
         unreadable=found.images.unreadable,
         split=found.split,

@@ -186,6 +186,19 @@ def test_killed_refinement_resumes_to_the_same_assignments(fitted, method):
     assert len(killed.metrics(f"clusters/{options.name}/history.jsonl")) == 12
 
 
+def test_report_shows_what_refinement_did(fitted):
+    run = fitted("reported")
+    options = options_of("idec")
+    pipeline.cluster(run, ClusterOptions(k=4))
+    pipeline.cluster(run, options)
+    text = pipeline.report(run, options.name, sample=60).read_text(encoding="utf-8")
+    names = {path.stem for path in (run.path / "report").glob("*.png")}
+    assert {"confidence", "size-history", "moved", "centroids", "paths"} <= names
+    assert "3 rounds, 12 steps; it ended since the steps allowed were done" in text
+    pipeline.report(run, "kmeans-k4", sample=60)
+    assert not {"confidence", "moved"} & {path.stem for path in (run.path / "report").glob("*.png")}
+
+
 def test_collapsed_clusters_are_reseeded_from_the_most_spread_one():
     rng = np.random.default_rng(0)
     z = np.concatenate([rng.normal(0, 0.1, (50, 2)), rng.normal([5, 5], 0.1, (50, 2)), rng.normal([9, 5], 0.1, (50, 2))]).astype(np.float32)
@@ -214,7 +227,9 @@ def test_collapse_while_training_is_repaired_and_recorded(fitted, monkeypatch):
 
     monkeypatch.setattr(_loop, "collapsed", collapsed_once)
     result = pipeline.cluster(fitted("collapse"), options_of("idec"))
-    assert result["recoveries"][0] == {"round": 1, "what": "re-seeded", "clusters": [3], "from": result["recoveries"][0]["from"]}
+    event = result["recoveries"][0]
+    assert (event["round"], event["what"], event["clusters"]) == (1, "re-seeded", [result["order"].index(3)])
+    assert len(event["from"]) == 1
 
 
 def test_divergence_goes_back_to_the_last_good_state_and_ends_sound(fitted):
