@@ -180,9 +180,11 @@ def fit_table(parts: dict[str, dict[str, Any]]) -> str:
     for name, part in parts.items():
         mse = [row["value"] for row in part["rows"] if row["metric"] == "mse" and row["split"] == "test"]
         fitted = part["fit"]
+        trained = part["images"]["train"] * (1 - part["config"]["validation"])  # images an epoch; a resumed fit has several processes
+        minutes = sum(trained / row["images_per_second"] for row in part["curve"] if row["epoch"]) / 60
         lines.append(
             f"| {name} | {fitted['epochs']} | {fitted['best_epoch']} | {fitted['best_val_loss']:.5f} | {f'{mse[0]:.5f}' if mse else '-'}"
-            f" | {fitted['images_per_second']:.0f} | {part['seconds']['fit'] / 60:.1f} |"
+            f" | {fitted['images_per_second']:.0f} | {minutes:.1f} |"
         )
     return "\n".join(lines)
 
