@@ -69,13 +69,13 @@ def scripts() -> str:
 
 
 def atlas(images: np.ndarray) -> str:
-    """Return thumbnails of uint8 images (n, height, width, channels), 32 pixels a side in rows, as one data URI."""
+    """Return thumbnails of uint8 images (n, height, width, channels), 32 pixels a side in rows, as one WebP in base64."""
     columns = atlas_columns(len(images))
     sheet = np.full((math.ceil(len(images) / columns) * ATLAS_SIDE, columns * ATLAS_SIDE, 3), 255, np.uint8)
     for place, image in enumerate(images):
         top, left = (place // columns) * ATLAS_SIDE, (place % columns) * ATLAS_SIDE
         sheet[top : top + ATLAS_SIDE, left : left + ATLAS_SIDE] = np.asarray(_shrink(image, ATLAS_SIDE, exact=True).convert("RGB"))
-    return _data_uri(sheet, quality=70)
+    return _webp(sheet, quality=70)
 
 
 def atlas_columns(count: int) -> int:
@@ -85,7 +85,7 @@ def atlas_columns(count: int) -> int:
 
 def thumbnail(image: np.ndarray) -> str:
     """Return one uint8 image (height, width, channels), at most 64 pixels a side, as a data URI."""
-    return _data_uri(np.asarray(_shrink(image, THUMBNAIL_SIDE, exact=False).convert("RGB")), quality=85)
+    return "data:image/webp;base64," + _webp(np.asarray(_shrink(image, THUMBNAIL_SIDE, exact=False).convert("RGB")), quality=85)
 
 
 def _shrink(image: np.ndarray, side: int, exact: bool):  # noqa: ANN202
@@ -104,9 +104,9 @@ def _shrink(image: np.ndarray, side: int, exact: bool):  # noqa: ANN202
     return square
 
 
-def _data_uri(pixels: np.ndarray, quality: int) -> str:
+def _webp(pixels: np.ndarray, quality: int) -> str:
     from PIL import Image
 
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, format="webp", quality=quality, method=2)
-    return "data:image/webp;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return base64.b64encode(buffer.getvalue()).decode()

@@ -20,7 +20,7 @@ from latentlab.sources import Labels
 
 SHOWN_METRICS = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
 LARGEST_GALLERY = 1200  # images in all galleries of a page
-SAME = 0.01  # scores closer than this are called equal
+SAME = 0.02  # scores closer than this are called equal: another seed changes a k-means purity by about as much
 
 
 @dataclass(frozen=True)
