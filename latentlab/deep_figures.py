@@ -1,13 +1,12 @@
 """Figures that only soft and deep clusterings have: confidence, sizes by round, what moved, decoded centroids and paths."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from latentlab import plots, tables
+from latentlab import assignments, plots, tables
 from latentlab.images import ImageSet
 from latentlab.run import Run
 
@@ -34,7 +33,7 @@ def figures(run: Run, name: str, images: ImageSet) -> dict[str, Any]:
         drawn |= _moved(table, images)
     history = run.metrics(f"clusters/{name}/history.jsonl")
     if history:
-        sizes = np.array([row["sizes"] for row in history])[:, _result(run, name)["order"]]
+        sizes = np.array([row["sizes"] for row in history])[:, assignments.read_result(run, name)["order"]]
         drawn["size-history"] = plots.size_history(sizes, [row["epoch"] for row in history])
     if (folder / "decoded.npz").exists():
         drawn |= _decoded(folder)
@@ -43,7 +42,7 @@ def figures(run: Run, name: str, images: ImageSet) -> dict[str, Any]:
 
 def events(run: Run, name: str) -> list[str]:
     """Return what the loop of a deep method did and repaired, in sentences."""
-    result = _result(run, name)
+    result = assignments.read_result(run, name)
     if "rounds" not in result:
         return []
     ends = {"settled": "the labels had settled", "max_steps": "the steps allowed were done", "diverged": "the loss did not stay finite"}
@@ -56,10 +55,6 @@ def events(run: Run, name: str) -> list[str]:
         else:
             texts.append(f"Round {event['round']}: the loss was not finite; back to the last good state, with a tenth of the learning rate.")
     return texts
-
-
-def _result(run: Run, name: str) -> dict[str, Any]:
-    return json.loads((run.path / "clusters" / name / "result.json").read_text(encoding="utf-8"))
 
 
 def _moved(table: pa.Table, images: ImageSet) -> dict[str, Any]:

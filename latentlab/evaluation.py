@@ -48,7 +48,7 @@ def score_assignments(run: Run, name: str, labels: Labels, assignments: dict[str
     rows: list[dict[str, Any]] = []
     kept: dict[str, Any] = {}
     for method, (ids, splits, clusters) in assignments.items():
-        classes = _align(ids, labels)
+        classes = align(ids, labels)
         if not (classes >= 0).any():
             raise DataError(f"none of the {len(ids)} images has a label. Evaluate data with labels, or go on to: latentlab report")
         own_rows, own = _score_splits(classes, splits, clusters, k, len(labels.class_names))
@@ -82,7 +82,7 @@ def _score_splits(classes: np.ndarray, splits: np.ndarray, clusters: np.ndarray,
     return rows, {"contingency": contingency, "majority_class": None if majority is None else majority.tolist()}
 
 
-def _align(ids: np.ndarray, labels: Labels) -> np.ndarray:
+def align(ids: np.ndarray, labels: Labels) -> np.ndarray:
     """Return the class of each id, -1 where it has none."""
     number = dict(zip(labels.ids.tolist(), labels.labels.tolist(), strict=True))
     return np.array([number.get(i, -1) for i in ids.tolist()], dtype=np.int64)

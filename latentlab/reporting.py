@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import deep_figures, interactive, plots, tables
+from latentlab import assignments, deep_figures, evaluation, interactive, plots, tables
 from latentlab.files import atomic_path
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
@@ -72,11 +72,6 @@ def build(run: Run, name: str, images: ImageSet, labels: Labels | None) -> list[
 
 def _gather(run: Run, name: str, images: ImageSet, labels: Labels | None) -> Findings:
     table = tables.read(run.path / "clusters" / name / "assignments.parquet")
-    result = _json(run.path / "clusters" / name / "result.json")
-    classes = None
-    if labels is not None:
-        number = dict(zip(labels.ids.tolist(), labels.labels.tolist(), strict=True))
-        classes = np.array([number.get(i, -1) for i in images.ids.tolist()])
     scores_path = run.path / "clusters" / name / "scores.json"
     return Findings(
         run=run,
@@ -85,8 +80,8 @@ def _gather(run: Run, name: str, images: ImageSet, labels: Labels | None) -> Fin
         clusters=np.asarray(table["cluster"]),
         distance=np.asarray(table["distance"]),
         margin=np.asarray(table["margin"]),
-        k=result["k"],
-        classes=classes,
+        k=assignments.read_result(run, name)["k"],
+        classes=None if labels is None else evaluation.align(images.ids, labels),
         class_names=labels.class_names if labels else (),
         scores=_json(scores_path) if labels is not None and scores_path.exists() else None,
     )

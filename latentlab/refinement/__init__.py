@@ -2,7 +2,7 @@
 
 A method file defines
 
-    Options                                   a frozen dataclass, every field defaulted
+    Options                                   a frozen dataclass on top of `LoopOptions`, every field defaulted
     refiner(start: Start, options) -> Refiner
     FEATURES                                  optional: the feature steps where --features is not given
 
@@ -17,6 +17,24 @@ import numpy as np
 
 from latentlab.encoders import Model
 from latentlab.features import Features
+
+
+@dataclass(frozen=True)
+class LoopOptions:
+    """What the loop needs of every method's options.
+
+    Attributes
+    ----------
+    interval, batch_size, max_steps : int
+        Steps between two looks at all images; images a step; steps at most.
+    tolerance : float
+        Stop where a smaller share of the training images has changed its cluster between two looks.
+    """
+
+    interval: int = 140
+    batch_size: int = 256
+    max_steps: int = 20_000
+    tolerance: float = 0.001
 
 
 @dataclass(frozen=True)

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.refinement import Refiner, Start
+from latentlab.refinement import LoopOptions, Refiner, Start
 from latentlab.refinement._network import vectors_of
 
 
 @dataclass(frozen=True)
-class Options:
-    """Settings of the method; the paper's where it has them.
+class Options(LoopOptions):
+    """Settings of the method, beside those of the loop; the paper's where it has them.
 
     Attributes
     ----------
@@ -35,10 +35,6 @@ class Options:
     scale : float or None
         Squared distance that counts as 1 in the kernel; None: 1 for a dense code, as published, else the mean squared
         distance of the training images to their centers, since on a large code the assignments are else nearly uniform.
-    interval, batch_size, max_steps : int
-        Steps between two targets; images a step; steps at most.
-    tolerance : float
-        Stop where a smaller share of the images has changed its cluster between two targets.
     """
 
     reconstruction: float = 0.0
@@ -47,10 +43,6 @@ class Options:
     learning_rate: float = 0.01
     alpha: float = 1.0
     scale: float | None = None
-    interval: int = 140
-    batch_size: int = 256
-    max_steps: int = 20_000
-    tolerance: float = 0.001
 
 
 def refiner(start: Start, options: Options) -> Refiner:

@@ -16,15 +16,15 @@ from typing import Any
 import numpy as np
 
 from latentlab.errors import ConfigError
-from latentlab.refinement import Refiner, Start
+from latentlab.refinement import LoopOptions, Refiner, Start
 
 FEATURES = "code"
 SMALLEST_VARIANCE = 1e-4
 
 
 @dataclass(frozen=True)
-class Options:
-    """Settings of the method.
+class Options(LoopOptions):
+    """Settings of the method, beside those of the loop.
 
     Attributes
     ----------
@@ -32,18 +32,10 @@ class Options:
         Variance of a pixel around its reconstruction, in squared units of [0, 1].
     learning_rate : float
         Adam's.
-    interval, batch_size, max_steps : int
-        Steps between two looks at all images; images a step; steps at most.
-    tolerance : float
-        Stop where a smaller share of the images has changed its cluster between two looks.
     """
 
     noise: float = 0.05
     learning_rate: float = 0.001
-    interval: int = 140
-    batch_size: int = 256
-    max_steps: int = 20_000
-    tolerance: float = 0.001
 
 
 def refiner(start: Start, options: Options) -> Refiner:
