@@ -25,8 +25,8 @@ def is_deep(method: str) -> bool:
     return plugins.load_any(METHODS, method)[0] == "refinement"
 
 
-def resolve(options: ClusterOptions) -> ClusterOptions:
-    """Return the options with the method's own feature steps in the place of "auto".
+def resolve(options: ClusterOptions, augment: str = "none") -> ClusterOptions:
+    """Return the options with the method's own feature steps, and the fit's `augment`, in the place of "auto".
 
     Raises
     ------
@@ -36,7 +36,8 @@ def resolve(options: ClusterOptions) -> ClusterOptions:
     _, method = plugins.load_any(METHODS, options.method)
     steps = getattr(method, "FEATURES", "code").format(k=options.k) if options.features == "auto" else options.features
     features.parse(steps)
-    return dataclasses.replace(options, features=steps)
+    changed = options.augment if options.augment != "auto" else augment if is_deep(options.method) else "none"
+    return dataclasses.replace(options, features=steps, augment=changed)
 
 
 def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list[Path]:

@@ -224,7 +224,7 @@ def embed(run_path: str) -> None:
     "--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions)."
 )
 @click.option("--seed", type=int, default=0, show_default=True)
-@click.option("--augment", default="none", show_default=True, help="Deep methods: change images while training, as in fit.")
+@click.option("--augment", default="auto", show_default=True, help="Deep methods: change images while training; auto: as in fit.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a deep method, for example gamma=0.1; repeatable.")
 @_json_option
 def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
@@ -232,9 +232,10 @@ def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: A
     from latentlab import assignments, pipeline
     from latentlab.config import ClusterOptions
 
-    options = assignments.resolve(ClusterOptions(**values, settings=dict(map(_setting, settings))))
+    options = ClusterOptions(**values, settings=dict(map(_setting, settings)))
     result = pipeline.cluster(_open(run_path), options)
-    _print(result, as_json, f"{Path(run_path) / 'clusters' / options.name}: sizes {', '.join(map(str, result['sizes']['train']))}")
+    name = assignments.resolve(options).name
+    _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
 
 
 @cli.command()

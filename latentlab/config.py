@@ -85,7 +85,8 @@ class ClusterOptions:
     settings : dict
         Values for the `Options` of a deep method's file.
     augment : str
-        How deep methods change images while training, see `latentlab.augmentation`.
+        How deep methods change images while training, see `latentlab.augmentation`; "auto" is what the encoder was fitted
+        with.
     """
 
     k: int = 10
@@ -95,14 +96,14 @@ class ClusterOptions:
     minibatch_above: int = 200_000_000
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
-    augment: str = "none"
+    augment: str = "auto"
 
     def __post_init__(self) -> None:
         _check(
             (self.k >= 1, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
-            (self.augment in AUGMENTATIONS, f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
+            (self.augment in ("auto", *AUGMENTATIONS), f"--augment must be one of auto, {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
         )
 
     @property

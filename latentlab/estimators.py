@@ -7,16 +7,18 @@ uint8 values are divided by 255; others are scaled by the smallest and largest v
 
 import math
 import tempfile
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
 from sklearn.utils import check_random_state
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from latentlab import encoders, features, plugins, training
-from latentlab.assignments import resolve
-from latentlab.clustering import Clusterer, Vectors, distances_to
+from latentlab import encoders, features, plugins, refined, training
+from latentlab.assignments import is_deep, resolve
+from latentlab.clustering import Assigned, Clusterer, Vectors, assigned_softly, distances_to
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.embedding import encode
 from latentlab.errors import ConfigError
@@ -44,6 +46,7 @@ class _ImageEstimator(BaseEstimator):
             schedule=self.schedule,
             patience=0,
             seed=self._seed,
+            augment=getattr(self, "augment", "none"),
         )
         backend.set_precision("auto")
         backend.seed(self._seed)
@@ -69,7 +72,7 @@ class _ImageEstimator(BaseEstimator):
 
     def __getstate__(self) -> dict[str, Any]:
         state = super().__getstate__()
-        return {name: value for name, value in state.items() if name != "_built"}
+        return {name: value for name, value in state.items() if name not in ("_built", "_assigner")}
 
     def _check(self, x: Any, reset: bool) -> np.ndarray:
         if not reset:
@@ -188,7 +191,11 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
     n_clusters : int
         Number of clusters.
     method : str
-        Name of a file in latentlab/clustering.
+        Name of a file in latentlab/clustering or latentlab/refinement.
+    settings : dict or None
+        Options of a deep method, for example {"gamma": 0.1}.
+    augment : {"none", "affine", "affine+flip"}
+        How images are changed while training, see `latentlab.augmentation`.
     features : str
         What of the code is clustered, see `latentlab.features`.
     arch, arch_options, epochs, batch_size, learning_rate, schedule, image_shape, random_state
@@ -209,6 +216,8 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         n_clusters: int = 10,
         method: str = "kmeans",
         features: str = "auto",
+        settings: dict[str, Any] | None = None,
+        augment: str = "none",
         arch: str = "conv8",
         arch_options: dict[str, Any] | None = None,
         epochs: int = 20,
@@ -221,6 +230,8 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         self.n_clusters = n_clusters
         self.method = method
         self.features = features
+        self.settings = settings
+        self.augment = augment
         self.arch = arch
         self.arch_options = arch_options
         self.epochs = epochs
@@ -232,30 +243,72 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
 
     def fit(self, X: Any, y: Any = None) -> Self:  # noqa: N803
         """Train on images X (see the module's text) and cluster them; y is ignored."""
-        x = self._check(X, reset=True)
-        self._fit_autoencoder(x)
-        codes = self._encode(x)
-        options = resolve(ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed))
-        self._features = features.fit(options.features, [codes], self.code_shape_, self._seed)
-        vectors = self._features.transform(codes)
-        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(len(vectors), vectors.shape[1], lambda: iter([vectors])), options)
-        self._clusterer = clusterer
-        self.cluster_centers_ = clusterer.centers
-        self.inertia_ = clusterer.facts["inertia"]
-        self.labels_ = clusterer.assign(vectors).cluster
+        images = self._fit_autoencoder(self._check(X, reset=True))
+        codes = encode(self._model().encoder, images)
+        settings = self.settings or {}
+        options = resolve(
+            ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed, settings=settings), self.augment
+        )
+        assigned = self._refine(images, codes, options) if is_deep(self.method) else self._cluster(codes, options)
+        self.labels_ = assigned.cluster
+        self.inertia_ = float(np.square(assigned.distance, dtype=np.float64).sum())
         self._n_features_out = self.n_clusters
         return self
 
     def predict(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the cluster of each image, int32 (n,)."""
-        vectors = self._vectors(X)
-        return self._clusterer.assign(vectors).cluster
+        return self._assign(X)[1].cluster
+
+    @available_if(lambda self: self.method != "kmeans")
+    def predict_proba(self, X: Any) -> np.ndarray:  # noqa: N803
+        """Return the probability of each cluster, float32 (n, n_clusters); not there with method="kmeans", which has none."""
+        soft = self._assign(X)[1].soft
+        assert soft is not None
+        return soft
 
     def transform(self, X: Any) -> np.ndarray:  # noqa: N803
         """Return the Euclidean distance of each image to each center, float32 (n, n_clusters)."""
-        vectors = self._vectors(X)
-        return distances_to(self._clusterer.centers, vectors)
+        return distances_to(self.cluster_centers_, self._assign(X)[0])
 
-    def _vectors(self, x: Any) -> np.ndarray:
+    def _cluster(self, codes: np.ndarray, options: ClusterOptions) -> Assigned:
+        self._features = features.fit(options.features, [codes], self.code_shape_, self._seed)
+        vectors = self._features.transform(codes)
+        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(len(vectors), vectors.shape[1], lambda: iter([vectors])), options)
+        self._clusterer = clusterer
+        self.cluster_centers_ = clusterer.centers
+        return clusterer.assign(vectors)
+
+    def _refine(self, x: np.ndarray, codes: np.ndarray, options: ClusterOptions) -> Assigned:
+        """Train encoder and clusters together on uint8 images `x`, keep the network as the bytes of its file."""
+        images = from_array("array", x, np.full(len(x), TRAIN))
+        model = self._model()
+        with tempfile.TemporaryDirectory() as folder:
+            refiner = refined.train(model, images, [codes], options, Path(folder), self.history_.append)[0]
+            path = Path(folder) / "assigner.keras"
+            self._assigner = refiner.networks()[1]
+            self._assigner.save(path)
+            self._network = path.read_bytes()
+        self.weights_ = model.autoencoder.get_weights()
+        self.cluster_centers_ = refiner.centers()
+        return self._assign_images(x)[1]
+
+    def _assign(self, x: Any) -> tuple[np.ndarray, Assigned]:
+        """Return vectors (n, d) of images and where they belong."""
         checked = self._check(x, reset=False)
-        return self._features.transform(self._encode(checked))
+        if is_deep(self.method):
+            return self._assign_images(self._as_images(checked))
+        vectors = self._features.transform(self._encode(checked))
+        return vectors, self._clusterer.assign(vectors)
+
+    def _assign_images(self, x: np.ndarray) -> tuple[np.ndarray, Assigned]:
+        parts = [refined.assign_batch(self._network_of(), x[i : i + refined.SHARD]) for i in range(0, len(x), refined.SHARD)]
+        vectors = np.concatenate([z for z, _ in parts])
+        return vectors, assigned_softly(np.concatenate([q for _, q in parts]), distances_to(self.cluster_centers_, vectors))
+
+    def _network_of(self) -> Any:
+        if getattr(self, "_assigner", None) is None:
+            with tempfile.TemporaryDirectory() as folder:
+                path = Path(folder) / "assigner.keras"
+                path.write_bytes(self._network)
+                self._assigner = refined.load_assigner(path)
+        return self._assigner

@@ -72,8 +72,8 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     """
     from latentlab import assignments, model_files
 
-    options = assignments.resolve(options)
     embed(run)
+    options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"])
     config = {"options": as_dict(options), "embed": _embed_config(run)}
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):

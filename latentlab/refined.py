@@ -9,7 +9,7 @@ clusters/<name>/history.jsonl           one row a round: losses, label change, s
 
 import dataclasses
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab import backend, embedding, features, plugins, tables
-from latentlab.clustering import Assigned, Centers, Vectors, assigned_softly, canonical_order, distances_to
+from latentlab.clustering import Assigned, Centers, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions, as_dict
 from latentlab.encoders import Model
 from latentlab.errors import ConfigError, RunError
@@ -26,6 +26,7 @@ from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
 from latentlab.refinement._network import check
+from latentlab.refinement._start import start_from
 from latentlab.run import Run
 
 SHARD = 2048
@@ -34,17 +35,13 @@ PATH_STEPS = 8
 
 def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> list[Path]:
     """Train the deep clusters, assign every image and write the files; return their paths. Resumes where it was killed."""
+    _method(options)  # refuses what is wrong before anything is removed
     folder = run.path / "clusters" / options.name
     place = _checkpoints(folder, run, options)
-    method = plugins.load("refinement", options.method)
-    own = _method_options(method, options)
-    check(options.features)
-    backend.seed(options.seed)
-    start, centers = _start(run, options, model)
-    refiner: Refiner = method.refiner(start, own)
-    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed)
+    parts = run.path / "embeddings"
     history = f"clusters/{options.name}/history.jsonl"
-    facts = refine(refiner, images, schedule, place, lambda row: run.append_metrics(row, history))
+    codes = [part for part in embedding.read_parts(parts, TRAIN) if len(part)]
+    refiner, start, centers, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history))
     order = canonical_order(assign_all(refiner, images, images.indices(TRAIN))[1].argmax(axis=1), options.k)
     refiner.reorder(order)
     before = np.argsort(order)[_assign_before(run, start.features, centers)]
@@ -52,6 +49,27 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     _write_result(folder, options, {**facts, "recoveries": [_renumbered(event, order) for event in facts["recoveries"]], "order": order.tolist()})
     shutil.rmtree(place, ignore_errors=True)
     return [*written, folder / "result.json", *filter(Path.exists, [run.path / history])]
+
+
+def train(
+    model: Model, images: ImageSet, codes: list[np.ndarray], options: ClusterOptions, place: Path, record: Callable[[dict[str, Any]], None]
+) -> tuple[Refiner, Start, Centers, dict[str, Any]]:
+    """Train `model` and clusters together and return the refiner, what it started from, and `refine`'s facts.
+
+    Parameters
+    ----------
+    codes : list of ndarray of shape (m, d)
+        Flattened codes of the training images, in order.
+    place, record
+        As for `refine`.
+    """
+    method, own = _method(options)
+    backend.seed(options.seed)
+    fitted = features.fit(options.features, codes, model.code_shape, options.seed)
+    start, centers = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own.start)
+    refiner: Refiner = method.refiner(start, own)
+    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed)
+    return refiner, start, centers, refine(refiner, images, schedule, place, record)
 
 
 def assign(run: Run, name: str, images: ImageSet) -> Iterator[tuple[np.ndarray, Assigned]]:
@@ -71,23 +89,15 @@ def _checkpoints(folder: Path, run: Run, options: ClusterOptions) -> Path:
     return place
 
 
-def _method_options(method: Any, options: ClusterOptions) -> Any:
+def _method(options: ClusterOptions) -> tuple[Any, Any]:
+    """Return the method's module and its options; ConfigError where one is unknown."""
+    method = plugins.load("refinement", options.method)
     known = {field.name for field in dataclasses.fields(method.Options)}
     unknown = set(options.settings) - known
     if unknown:
         raise ConfigError(f"--method {options.method} has no option {', '.join(sorted(unknown))}: it has {', '.join(sorted(known))}.")
-    return method.Options(**options.settings)
-
-
-def _start(run: Run, options: ClusterOptions, model: Model) -> tuple[Start, Centers]:
-    """Return what the method starts from: k-means on the features of the run's codes."""
-    parts = run.path / "embeddings"
-    fitted = features.fit(options.features, embedding.read_parts(parts, TRAIN), model.code_shape, options.seed)
-    matrix = np.concatenate([fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)])
-    plain = dataclasses.replace(options, method="kmeans")
-    centers = plugins.load("clustering", "kmeans").fit(Vectors(len(matrix), matrix.shape[1], lambda: iter([matrix])), plain)
-    spread = float(np.square(centers.assign(matrix).distance).mean())
-    return Start(model, fitted, centers.centers, spread, options.seed), centers
+    check(options.features)
+    return method, method.Options(**options.settings)
 
 
 def _assign_before(run: Run, fitted: features.Features, centers: Centers) -> np.ndarray:
@@ -156,15 +166,20 @@ def _write_result(folder: Path, options: ClusterOptions, facts: dict[str, Any]) 
     write_json(folder / "result.json", {**as_dict(options), "algorithm": options.method, **facts, "moved": moved, "sizes": sizes})
 
 
-def _load(run: Run, name: str) -> tuple[Any, np.ndarray]:
+def load_assigner(path: Path) -> Any:
+    """Return the network images -> [z, q] of a saved file."""
     import keras
 
     from latentlab import layers  # noqa: F401  # registers what the file names
 
+    return keras.saving.load_model(path, compile=False)
+
+
+def _load(run: Run, name: str) -> tuple[Any, np.ndarray]:
     folder = run.path / "clusters" / name
     try:
         with np.load(folder / "model.npz", allow_pickle=False) as file:
             centers = file["centers"]
-        return keras.saving.load_model(folder / "assigner.keras", compile=False), centers
+        return load_assigner(folder / "assigner.keras"), centers
     except Exception as error:  # damaged files raise many kinds
         raise RunError(f"{folder} is missing or damaged ({' '.join(str(error).split())}). Cluster again.") from error

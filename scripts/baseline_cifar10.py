@@ -14,9 +14,10 @@ import json
 import logging
 import shutil
 import statistics
-import time
 from pathlib import Path
 from typing import Any
+
+from _reports import Clock, Parts, Row, fill, is_fitted, mean_text, read_parts, results, save_part, score, score_table
 
 from latentlab import backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
@@ -39,18 +40,6 @@ TREATMENTS = ("code", "l2", "whiten", "whiten+l2")
 SPATIAL_TREATMENTS = ("pool", "pool+whiten+l2", "pool2+whiten+l2")
 UMAP = "pca50+umap10"
 UMAP_ENCODERS = ("conv8",)
-SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
-
-
-class Clock:
-    """Says whether a new step may start."""
-
-    def __init__(self, minutes: float) -> None:
-        self.end = time.monotonic() + 60 * minutes
-
-    def may_start(self) -> bool:
-        """Return whether there is time left."""
-        return time.monotonic() < self.end
 
 
 def run_folder(work: Path, name: str, seed: int) -> Path:
@@ -66,7 +55,7 @@ def fit_and_score(data: DataOptions, work: Path, seeds: list[int], clock: Clock)
             if not (PARTS / f"{folder.name}.json").exists() and clock.may_start():
                 logging.info("%s: fit", folder.name)
                 run = pipeline.fit(data, FitOptions(**settings, seed=seed), folder)
-                save_part(folder, score_run(run, name, seed, work / "shared-baselines"))
+                save_part(PARTS / f"{folder.name}.json", run, score_run(run, name, seed, work / "shared-baselines"))
 
 
 def fit_rates(data: DataOptions, work: Path, clock: Clock) -> None:
@@ -75,16 +64,10 @@ def fit_rates(data: DataOptions, work: Path, clock: Clock) -> None:
         folder = run_folder(work, f"blog-rate{rate:g}", 0)
         if not (PARTS / f"{folder.name}.json").exists() and clock.may_start():
             logging.info("%s: fit", folder.name)
-            pipeline.fit(data, FitOptions(**ENCODERS["blog"], learning_rate=rate), folder)
-            save_part(folder, [])
+            save_part(PARTS / f"{folder.name}.json", pipeline.fit(data, FitOptions(**ENCODERS["blog"], learning_rate=rate), folder), [])
 
 
-def is_fitted(folder: Path) -> bool:
-    """Return whether a fit is done."""
-    return (folder / "run.json").exists() and "fit" in Run.open(folder).manifest["stages"]
-
-
-def score_run(run: Run, name: str, seed: int, shared: Path) -> list[dict[str, Any]]:
+def score_run(run: Run, name: str, seed: int, shared: Path) -> list[Row]:
     """Return the scores of a run under every treatment of its code, with those of its baselines."""
     spatial = name in ("conv8", "blog")
     treatments = (*TREATMENTS, *(SPATIAL_TREATMENTS if spatial else ()), *((UMAP,) if name in UMAP_ENCODERS else ()))
@@ -92,89 +75,12 @@ def score_run(run: Run, name: str, seed: int, shared: Path) -> list[dict[str, An
     for one in options:
         logging.info("  %s", one.features)
         pipeline.cluster(run, one)
-    own = run.path / "baselines"
-    own.mkdir(exist_ok=True)
-    for path in shared.glob(f"*-k10-seed{seed}.parquet"):
-        shutil.copy(path, own)
-    rows: dict[tuple[str, str, str], dict[str, Any]] = {}
-    for one in options:
-        for row in (pipeline.evaluate(run, one.name) or {})["rows"]:
-            method = method_name(row["method"], run.manifest["config"]["fit"]["arch"], name)
-            rows[method, row["split"], row["metric"]] = {**row, "method": method}
-    shared.mkdir(exist_ok=True)
-    for path in own.glob("p*-seed*.parquet"):
-        shutil.copy(path, shared)
+    rows = score(run, options, name, shared)
     errors = json.loads((run.path / "reconstructions" / "mse.json").read_text())
-    return [*rows.values()] + [{"split": s, "method": name, "metric": "mse", "value": v, "chance": None} for s, v in errors.items()]
+    return rows + [{"split": s, "method": name, "metric": "mse", "value": v, "chance": None} for s, v in errors.items()]
 
 
-def method_name(method: str, arch: str, name: str) -> str:
-    """Return a method's name with the encoder's name in this report, which tells its options too."""
-    encoder, plus, rest = method.partition("+")
-    return {arch: name, "untrained": f"untrained-{name}"}.get(encoder, encoder) + plus + rest
-
-
-def save_part(folder: Path, rows: list[dict[str, Any]]) -> None:
-    """Keep what the report needs of a run in a small file of the repository."""
-    run = Run.open(folder)
-    facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
-    seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
-    curve = [{k: row[k] for k in ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image") if k in row} for row in run.metrics()]
-    files.write_json(
-        PARTS / f"{folder.name}.json", {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows}
-    )
-
-
-def read_parts() -> dict[str, dict[str, Any]]:
-    """Return all parts, run name -> contents."""
-    return {path.stem: json.loads(path.read_text()) for path in sorted(PARTS.glob("*.json"))}
-
-
-def results(parts: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
-    """Return the rows of results.json: mean and standard deviation over seeds."""
-    groups: dict[tuple[str, str, str], dict[str, dict[str, Any]]] = {}
-    for part_name, part in parts.items():
-        seed = part_name.rsplit("seed", 1)[1]
-        for row in part["rows"]:
-            groups.setdefault((row["method"], row["split"], row["metric"]), {}).setdefault(seed, {**row, "device": part["device"]})
-    rows = []
-    for (method, split, metric), by_seed in groups.items():
-        values = [row["value"] for row in by_seed.values()]
-        chances = [row["chance"] for row in by_seed.values() if row["chance"] is not None]
-        rows.append(
-            {
-                "dataset": "cifar10",
-                "split": split,
-                "method": method,
-                "metric": metric,
-                "mean": round(statistics.mean(values), 5),
-                "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
-                "low": None,
-                "high": None,
-                "seeds": len(values),
-                "chance": round(statistics.mean(chances), 4) if chances else None,
-                "seconds": None,
-                "device": next(iter(by_seed.values()))["device"],
-                "command": COMMAND,
-            }
-        )
-    return rows
-
-
-def score_table(rows: list[dict[str, Any]], split: str) -> str:
-    """Return a Markdown table of methods by metrics for one split."""
-    cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
-    methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
-    methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
-    lines = ["| method | seeds | " + " | ".join(SHOWN) + " | purity by chance |", "| --- | --- |" + " --- |" * (len(SHOWN) + 1)]
-    for method in methods:
-        values = [cells[method, metric] for metric in SHOWN]
-        texts = [f"{v['mean']:.3f}" + (f" ± {v['std']:.3f}" if v["std"] is not None else "") for v in values]
-        lines.append(f"| {method} | {values[0]['seeds']} | " + " | ".join(texts) + f" | {values[0]['chance']:.3f} |")
-    return "\n".join(lines)
-
-
-def fit_table(parts: dict[str, dict[str, Any]]) -> str:
+def fit_table(parts: Parts) -> str:
     """Return a Markdown table of the fits."""
     lines = ["| run | epochs | best epoch | validation MSE | held-out MSE | images/s (median) | minutes |", "| --- |" + " --- |" * 6]
     for name, part in parts.items():
@@ -189,7 +95,7 @@ def fit_table(parts: dict[str, dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
-def summary_table(rows: list[dict[str, Any]]) -> str:
+def summary_table(rows: list[Row]) -> str:
     """Return the plain methods and the best treatment of each encoder on the held-out split, for the README."""
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == "test"}
     encoders = ["pixels", "pca", "untrained-conv8", *ENCODERS]
@@ -201,25 +107,15 @@ def summary_table(rows: list[dict[str, Any]]) -> str:
         for method in filter(None, (plain, best)):
             if (method, "purity") in cells:
                 values = [cells[method, metric] for metric in ("purity", "acc", "nmi", "ari")]
-                lines.append(f"| {method} | " + " | ".join(f"{v['mean']:.3f}" + (f" ± {v['std']:.3f}" if v["std"] else "") for v in values) + " |")
+                lines.append(f"| {method} | " + " | ".join(map(mean_text, values)) + " |")
     chance = statistics.mean(row["chance"] for row in rows if row["metric"] == "purity" and row["split"] == "test")
     return "\n".join([*lines, f"| chance | {chance:.3f} | | | |"])
 
 
-def fill(page: Path, tables: dict[str, str]) -> None:
-    """Replace what stands between the markers of a page."""
-    text = page.read_text(encoding="utf-8")
-    for marker, table in tables.items():
-        start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
-        text = text[: text.index(start) + len(start)] + f"\n{table}\n" + text[text.index(end) :]
-    with files.atomic_path(page) as path:
-        path.write_text(text, encoding="utf-8")
-
-
 def report(work: Path) -> None:
     """Write results.json, the tables between the pages' markers, and the pictures whose runs are in --work."""
-    parts = read_parts()
-    rows = results(parts)
+    parts = read_parts(PARTS)
+    rows = results(parts, "cifar10", COMMAND)
     files.write_json(REPORT / "results.json", rows)
     splits = {"test": "Held-out split (10,000 images)", "train": "Training split (50,000 images)"}
     tables = "\n\n".join(f"### {title}\n\n{score_table(rows, split)}" for split, title in splits.items())
@@ -228,7 +124,7 @@ def report(work: Path) -> None:
     pictures(parts, work)
 
 
-def pictures(parts: dict[str, dict[str, Any]], work: Path) -> None:
+def pictures(parts: Parts, work: Path) -> None:
     """Draw the learning rates from the parts; reconstructions and maps from the runs in --work."""
     from latentlab import plots, reporting
 

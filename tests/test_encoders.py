@@ -11,7 +11,7 @@ from latentlab import encoders, plugins
 from latentlab.errors import ConfigError
 
 IMAGES = np.random.default_rng(0).random((4, 32, 32, 3), dtype=np.float32)
-CODES = {"conv8": (8, 8, 16), "blog": (10, 10, 16), "dcec": (10,), "pool-unpool": (30,)}
+CODES = {"conv8": (8, 8, 16), "blog": (10, 10, 16), "dcec": (10,), "mlp": (10,), "pool-unpool": (30,)}
 
 
 def test_every_encoder_is_listed_here():
@@ -60,6 +60,12 @@ def test_dcec_has_the_papers_weights():
     # 28x28x1: 5*5*1*32+32 + 5*5*32*64+64 + 3*3*64*128+128 + 1152*10+10, mirrored with 10*1152+1152 and the deconvolutions.
     encoder = encoders.build("dcec", (28, 28, 1)).encoder
     assert encoder.count_params() == 832 + 51_264 + 73_856 + 11_530
+
+
+def test_mlp_has_the_papers_weights_and_takes_any_size():
+    # 784-500-500-2000-10
+    assert encoders.build("mlp", (28, 28, 1)).encoder.count_params() == 392_500 + 250_500 + 1_002_000 + 20_010
+    assert encoders.build("mlp", (7, 9, 3), {"code_dim": 4}).autoencoder.output_shape[1:] == (7, 9, 3)
 
 
 @pytest.mark.parametrize("size", [2, 10, 30])

@@ -67,3 +67,23 @@ def test_flattened_rows_give_the_codes_of_their_images(digits):
     images = ConvAutoencoder(**TINY).fit(digits)
     rows = ConvAutoencoder(**TINY, image_shape=(8, 8, 1)).fit(digits.reshape(300, -1))
     np.testing.assert_allclose(images.transform(digits), rows.transform(digits.reshape(300, -1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("method", ["dec", "dcn", "vade"])
+def test_deep_methods_fit_predict_transform_and_pickle(digits, method):
+    settings = {"interval": 5, "batch_size": 50, "max_steps": 10}
+    model = DeepClustering(10, method=method, settings=settings, augment="affine", arch="mlp", epochs=1, batch_size=50, random_state=0)
+    labels = model.fit_predict(digits)
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(digits), labels)
+    soft, distances = copy.predict_proba(digits), copy.transform(digits)
+    assert soft.shape == distances.shape == (300, 10)
+    np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_array_equal(soft.argmax(axis=1), labels)
+    if method != "vade":  # whose Gaussians have variances of their own
+        np.testing.assert_array_equal(distances.argmin(axis=1), labels)
+
+
+def test_plain_kmeans_has_no_probabilities():
+    assert not hasattr(DeepClustering(), "predict_proba")
+    assert hasattr(DeepClustering(method="gmm"), "predict_proba")

@@ -147,6 +147,9 @@ def test_methods_bring_their_own_features():
 
     assert resolve(ClusterOptions(k=7)).features == "code"
     assert resolve(ClusterOptions(k=7, method="n2d")).features == "umap7"
+    assert resolve(ClusterOptions(method="dec"), "affine").augment == "affine"
+    assert resolve(ClusterOptions(method="dec", augment="none"), "affine").augment == "none"
+    assert resolve(ClusterOptions(method="kmeans"), "affine").augment == "none"
     assert resolve(ClusterOptions(k=7, method="n2d", features="pca5+umap3")).name == "n2d-k7-pca5+umap3"
     with pytest.raises(ConfigError, match="unknown step"):
         resolve(ClusterOptions(features="auto+l2"))

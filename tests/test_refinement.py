@@ -1,5 +1,6 @@
 """Deep clustering: formulas, guards, exact resume after a kill, prediction from saved files alone."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -10,13 +11,15 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT, make_stripes, read_json, small_fit
+from sklearn.datasets import make_moons
 
-from latentlab import pipeline, plugins, tables
+from latentlab import features, pipeline, plugins, tables
 from latentlab.augmentation import augment
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.files import sha256
 from latentlab.refinement import _guards, _loop
+from latentlab.refinement._start import start_from
 from latentlab.refinement.dec import target_distribution
 from latentlab.sources import DataOptions
 
@@ -94,6 +97,29 @@ def test_large_codes_need_a_scaled_kernel():
     layer.set_centers(centers)
     assert float(np.asarray(layer(plain)).max(axis=1).mean()) < 0.15
     assert confidence(1024.0) < confidence(100.0)
+
+
+def test_an_unknown_start_is_refused_and_keeps_what_is_there(fitted):
+    run = fitted("starts")
+    options = options_of("idec")
+    pipeline.cluster(run, options)
+    with pytest.raises(ConfigError, match="start=random: must be one of kmeans, n2d"):
+        pipeline.cluster(run, dataclasses.replace(options, settings={**options.settings, "start": "random"}))
+    assert (run.path / "clusters" / options.name / "assignments.parquet").exists()
+    assert pipeline.cluster(run, dataclasses.replace(options, settings={**options.settings, "start": "n2d"}))["rounds"] == 3
+
+
+def test_start_from_manifold_clusters_follows_moons():
+    matrix, moon = make_moons(600, noise=0.05, random_state=0)
+    matrix = matrix.astype(np.float32)
+    means = np.stack([matrix[moon == m].mean(axis=0) for m in (0, 1)])
+
+    def start(by):
+        found = start_from(matrix, None, features.fit("code", [], (2,), 0), ClusterOptions(k=2, method="dec"), by)[0].centers
+        return found[np.argsort(found[:, 0])]
+
+    np.testing.assert_allclose(start("n2d"), means, atol=0.02)
+    assert np.abs(start("kmeans") - means).max() > 0.1
 
 
 @pytest.mark.parametrize("method", METHODS)

@@ -16,7 +16,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from latentlab.encoders import Model
+from latentlab.errors import ConfigError
 from latentlab.features import Features
+
+STARTS = ("kmeans", "n2d")
 
 
 @dataclass(frozen=True)
@@ -29,12 +32,22 @@ class LoopOptions:
         Steps between two looks at all images; images a step; steps at most.
     tolerance : float
         Stop where a smaller share of the training images has changed its cluster between two looks.
+    start : {"kmeans", "n2d"}
+        Whose clusters' means the centers start from: k-means on the features, as published, or N2D (UMAP of the
+        features, then a Gaussian mixture), which follows clusters that are not round.
     """
 
     interval: int = 140
     batch_size: int = 256
     max_steps: int = 20_000
     tolerance: float = 0.001
+    start: str = "kmeans"
+
+    def __post_init__(self) -> None:
+        if self.start not in STARTS:
+            raise ConfigError(f"--set start={self.start}: must be one of {', '.join(STARTS)}.")
+        if min(self.interval, self.batch_size, self.max_steps) < 1:
+            raise ConfigError("--set interval, batch_size and max_steps must be at least 1.")
 
 
 @dataclass(frozen=True)
@@ -48,7 +61,7 @@ class Start:
     features : Features
         Fitted steps between code and clusters: of "pool", "pca", "whiten" and "l2".
     centers : ndarray of shape (k, d), float32
-        Of k-means on the features.
+        Means of the starting clusters' features.
     spread : float
         Mean squared distance of the training images to their centers.
     seed : int

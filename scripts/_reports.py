@@ -1,0 +1,134 @@
+"""What the scripts that make reports/ share: a time limit, scores of a run as a small file, their means, tables in a page."""
+
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from latentlab import files, pipeline
+from latentlab.config import ClusterOptions
+from latentlab.run import Run
+
+SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
+CURVE = ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image")
+
+Row = dict[str, Any]
+Parts = dict[str, dict[str, Any]]
+
+
+class Clock:
+    """Says whether a new step may start."""
+
+    def __init__(self, minutes: float) -> None:
+        self.end = time.monotonic() + 60 * minutes
+
+    def may_start(self) -> bool:
+        """Return whether there is time left."""
+        return time.monotonic() < self.end
+
+
+def is_fitted(folder: Path) -> bool:
+    """Return whether a fit is done."""
+    return (folder / "run.json").exists() and "fit" in Run.open(folder).manifest["stages"]
+
+
+def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared: Path | None = None) -> list[Row]:
+    """Return the scores of finished clusterings of a run, and of its baselines, with the encoder called `encoder`.
+
+    Parameters
+    ----------
+    shared : pathlib.Path or None
+        Folder in which runs on the same images leave each other the baselines on pixels.
+    """
+    own = run.path / "baselines"
+    own.mkdir(exist_ok=True)
+    if shared:
+        shared.mkdir(exist_ok=True)
+        for path in shared.glob("p*-seed*.parquet"):
+            shutil.copy(path, own)
+    arch = run.manifest["config"]["fit"]["arch"]
+    rows: dict[tuple[str, str, str], Row] = {}
+    for options in clusterings:
+        for row in (pipeline.evaluate(run, options.name) or {"rows": []})["rows"]:
+            first, plus, rest = row["method"].partition("+")
+            method = {arch: encoder, "untrained": f"untrained-{encoder}"}.get(first, first) + plus + rest
+            rows[method, row["split"], row["metric"]] = {**row, "method": method}
+    if shared:
+        for path in own.glob("p*-seed*.parquet"):
+            shutil.copy(path, shared)
+    return [*rows.values()]
+
+
+def save_part(path: Path, run: Run, rows: list[Row]) -> None:
+    """Keep what a report needs of a run in a small file of the repository."""
+    facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
+    seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
+    curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
+    files.write_json(path, {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows})
+
+
+def read_parts(folder: Path) -> Parts:
+    """Return all parts, name -> contents; the name ends in "seedN"."""
+    return {path.stem: json.loads(path.read_text()) for path in sorted(folder.glob("*seed*.json"))}
+
+
+def results(parts: Parts, dataset: str, command: str) -> list[Row]:
+    """Return the rows of results.json: mean and standard deviation over seeds, and the median."""
+    groups: dict[tuple[str, str, str], dict[str, Row]] = {}
+    for name, part in parts.items():
+        seed = name.rsplit("seed", 1)[1]
+        for row in part["rows"]:
+            groups.setdefault((row["method"], row["split"], row["metric"]), {}).setdefault(seed, {**row, "device": part["device"]})
+    rows = []
+    for (method, split, metric), by_seed in groups.items():
+        values = [row["value"] for row in by_seed.values()]
+        chances = [row["chance"] for row in by_seed.values() if row["chance"] is not None]
+        rows.append(
+            {
+                "dataset": dataset,
+                "split": split,
+                "method": method,
+                "metric": metric,
+                "mean": round(statistics.mean(values), 5),
+                "median": round(statistics.median(values), 5),
+                "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
+                "low": None,
+                "high": None,
+                "seeds": len(values),
+                "chance": round(statistics.mean(chances), 4) if chances else None,
+                "seconds": None,
+                "device": next(iter(by_seed.values()))["device"],
+                "command": command,
+            }
+        )
+    return rows
+
+
+def mean_text(row: Row) -> str:
+    """Return mean and spread as text."""
+    return f"{row['mean']:.3f}" + (f" ± {row['std']:.3f}" if row["std"] is not None else "")
+
+
+def score_table(rows: list[Row], split: str) -> str:
+    """Return a Markdown table of methods by metrics for one split, the purest first."""
+    cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
+    methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
+    methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
+    lines = ["| method | seeds | " + " | ".join(SHOWN) + " | purity by chance |", "| --- | --- |" + " --- |" * (len(SHOWN) + 1)]
+    for method in methods:
+        values = [cells[method, metric] for metric in SHOWN]
+        lines.append(f"| {method} | {values[0]['seeds']} | " + " | ".join(map(mean_text, values)) + f" | {values[0]['chance']:.3f} |")
+    return "\n".join(lines)
+
+
+def fill(page: Path, tables: dict[str, str]) -> None:
+    """Replace what stands between the markers of a page; a page that does not exist yet gets the tables alone."""
+    text = page.read_text(encoding="utf-8") if page.exists() else "".join(f"## {m}\n\n<!-- {m} -->\n<!-- /{m} -->\n\n" for m in tables)
+    for marker, table in tables.items():
+        start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        text = text[: text.index(start) + len(start)] + f"\n{table}\n" + text[text.index(end) :]
+    with files.atomic_path(page) as path:
+        path.write_text(text, encoding="utf-8")

@@ -1,0 +1,167 @@
+#!/usr/bin/env python3
+"""Make reports/cifar10-deep-clustering: the deep methods on CIFAR-10 from conv8's 8x8 code, over three seeds.
+
+usage: scripts/deep_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--limit 10000] [--seeds 0,1,2] [--minutes N]
+
+Every step resumes: fits and clusterings are kept in --work, finished scores in reports/cifar10-deep-clustering/parts, and
+both are skipped. --limit takes the first images of each split; 0 takes all. --minutes starts no new step after that time.
+Labels are read after all fitting and clustering of a run is done, by the scorer alone, and take part in no choice.
+"""
+
+import argparse
+import json
+import logging
+from pathlib import Path
+from typing import Any
+
+from _reports import Clock, Parts, Row, fill, read_parts, results, save_part, score, score_table
+
+from latentlab import assignments, backend, pipeline
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-deep-clustering"
+PARTS = REPORT / "parts"
+COMMAND = "scripts/deep_cifar10.py"
+REDUCED = "whiten+l2"
+LOOP = {"interval": 40, "max_steps": 400}
+METHODS: tuple[dict[str, Any], ...] = (
+    {"method": "kmeans"},
+    {"method": "kmeans", "features": REDUCED},
+    {"method": "n2d"},
+    *({"method": method, "features": REDUCED, "settings": LOOP} for method in ("dec", "idec", "dcec", "dcn", "vade")),
+)
+KERNELS: tuple[dict[str, Any], ...] = (
+    {"features": "code", "settings": {**LOOP, "scale": 1.0}},
+    {"features": "code", "settings": LOOP},
+    {"features": "pool2", "settings": LOOP},
+    {"features": "pca10", "settings": {**LOOP, "scale": 1.0}},
+    {"features": "pca10", "settings": LOOP},
+    {"features": "pca50+l2", "settings": LOOP},
+)
+
+
+def options_of(settings: dict[str, Any], seed: int) -> ClusterOptions:
+    """Return the options of one clustering."""
+    return assignments.resolve(ClusterOptions(**{"k": 10, "restarts": 4, "seed": seed, **settings}))
+
+
+def main_methods(data: DataOptions, work: Path, seed: int, epochs: int, clock: Clock) -> None:
+    """Fit conv8 with one seed, cluster with every method and keep the scores."""
+    folder, part = work / f"conv8-seed{seed}", PARTS / f"conv8-seed{seed}.json"
+    if part.exists() or not clock.may_start():
+        return
+    logging.info("%s: fit", folder.name)
+    run = pipeline.fit(data, FitOptions(arch="conv8", epochs=epochs, seed=seed), folder)
+    options = [options_of(settings, seed) for settings in METHODS]
+    for one in options:
+        if not clock.may_start():
+            return
+        logging.info("%s: %s", folder.name, one.name)
+        pipeline.cluster(run, one)
+    save_part(part, run, score(run, options, "conv8"))
+    add_facts(part, run, options)
+
+
+def kernels(work: Path, clock: Clock) -> None:
+    """Run DEC from seed 0's code with and without a scaled kernel and a reduced code, and keep how sure it is."""
+    folder, part = work / "conv8-seed0", PARTS / "kernels-seed0.json"
+    if part.exists() or not (PARTS / "conv8-seed0.json").exists():
+        return
+    run, rows = Run.open(folder), []
+    for settings in KERNELS:
+        if not clock.may_start():
+            return
+        # a clustering's folder is named after method, k, features and seed only: the scale-1 runs get a seed of their own
+        published = settings["settings"].get("scale") == 1.0
+        one = options_of({"method": "dec", **settings}, 1000 if published else 0)
+        logging.info("kernel: %s, scale %s", one.features, "1" if published else "spread")
+        result = pipeline.cluster(run, one)
+        scores = {row["metric"]: row["value"] for row in score(run, [one], "conv8") if row["split"] == "test" and row["method"].endswith("+dec")}
+        history = [json.loads(line) for line in (run.path / "clusters" / one.name / "history.jsonl").read_text().splitlines()]
+        rows.append(
+            {
+                "features": one.features,
+                "scale": "1, as published" if published else "spread of the start",
+                "confidence": [row["confidence"] for row in history],
+                "label_change": [row["label_change"] for row in history],
+                "effective_clusters": history[-1]["effective_clusters"],
+                "moved": result["moved"],
+                "recoveries": len(result["recoveries"]),
+                "scores": scores,
+            }
+        )
+    save_part(part, run, [])
+    part.write_text(json.dumps({**json.loads(part.read_text()), "kernels": rows}, indent=1) + "\n")
+
+
+def add_facts(part: Path, run: Run, options: list[ClusterOptions]) -> None:
+    """Add to a part what the deep methods tell of themselves."""
+    facts = {}
+    for one in options:
+        result = assignments.read_result(run, one.name)
+        facts[one.name] = {key: result.get(key) for key in ("rounds", "stopped", "moved", "recoveries") if key in result}
+    part.write_text(json.dumps({**json.loads(part.read_text()), "facts": facts}, indent=1) + "\n")
+
+
+def kernel_table(part: dict[str, Any]) -> str:
+    """Return the Markdown table of kernels."""
+    lines = [
+        "| DEC on | kernel scale | confidence after round 1 | at the end | moved | effective clusters | held-out purity | NMI |",
+        "| --- |" + " --- |" * 7,
+    ]
+    for row in part["kernels"]:
+        lines.append(
+            f"| {row['features']} | {row['scale']} | {row['confidence'][0]:.3f} | {row['confidence'][-1]:.3f} | {row['moved']:.3f}"
+            f" | {row['effective_clusters']:.2f} | {row['scores']['purity']:.3f} | {row['scores']['nmi']:.3f} |"
+        )
+    return "\n".join(lines)
+
+
+def facts_table(parts: Parts) -> str:
+    """Return the Markdown table of rounds, stops and repairs."""
+    lines = ["| run | clustering | rounds | stopped | moved | repairs | seconds |", "| --- |" + " --- |" * 6]
+    for name, part in parts.items():
+        for clustering, facts in part.get("facts", {}).items():
+            if facts:
+                values = (f"{facts['rounds']}", facts["stopped"], f"{facts['moved']:.3f}", f"{len(facts['recoveries'])}")
+                lines.append(f"| {name} | {clustering} | {' | '.join(values)} | {part['seconds'][f'cluster/{clustering}']:.0f} |")
+    return "\n".join(lines)
+
+
+def report() -> None:
+    """Write results.json and the tables between the page's markers."""
+    from latentlab import files
+
+    parts = read_parts(PARTS)
+    rows: list[Row] = results(parts, "cifar10", COMMAND)
+    files.write_json(REPORT / "results.json", rows)
+    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "facts": facts_table(parts)}
+    if "kernels-seed0" in parts:
+        tables["kernels"] = kernel_table(parts["kernels-seed0"])
+    fill(REPORT / "README.md", tables)
+
+
+def main() -> None:
+    """Run what is missing and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
+    parser.add_argument("--work", type=Path, default=Path("runs/cifar10-deep"))
+    parser.add_argument("--limit", type=int, default=10_000, help="images of each split; 0: all")
+    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    backend.select()
+    data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
+    clock = Clock(arguments.minutes)
+    for seed in map(int, arguments.seeds.split(",")):
+        main_methods(data, arguments.work, seed, arguments.epochs, clock)
+    kernels(arguments.work, clock)
+    report()
+
+
+if __name__ == "__main__":
+    main()
