@@ -12,7 +12,7 @@ import pyarrow as pa
 from latentlab import embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, as_dict
-from latentlab.errors import DataError, RunError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import atomic_path, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
@@ -31,9 +31,11 @@ def resolve(options: ClusterOptions, augment: str = "none") -> ClusterOptions:
     Raises
     ------
     ConfigError
-        If the method or a feature step is unknown.
+        If the method or a feature step is unknown, or the method has no options to --set.
     """
     _, method = plugins.load_any(METHODS, options.method)
+    if options.settings and not is_deep(options.method):
+        raise ConfigError(f"--method {options.method} has no option {', '.join(sorted(options.settings))}: --set is for the deep methods.")
     steps = getattr(method, "FEATURES", "code").format(k=options.k) if options.features == "auto" else options.features
     features.parse(steps)
     changed = options.augment if options.augment != "auto" else augment if is_deep(options.method) else "none"

@@ -170,6 +170,7 @@ def _set_up_devices(name: str) -> None:
         return
     import tensorflow as tf
 
+    tf.get_logger().setLevel("ERROR")  # it warns of retracing where the last batch of a data set is a short one
     for gpu in tf.config.list_physical_devices("GPU"):
         tf.config.experimental.set_memory_growth(gpu, True)
     tf.zeros(())  # starts the runtime here, where its greeting is hidden

@@ -1,7 +1,9 @@
 """The settings of each stage: frozen dataclasses, checked all at once, written as TOML."""
 
 import dataclasses
+import typing
 from dataclasses import dataclass, field
+from types import NoneType
 from typing import Any
 
 from latentlab.errors import ConfigError
@@ -108,10 +110,37 @@ class ClusterOptions:
 
     @property
     def name(self) -> str:
-        """Name of the clustering's folder in the run, for example "kmeans-k10" or "kmeans-k10-pool+whiten+l2"."""
+        """Name of the clustering's folder in the run, for example "kmeans-k10-pool+whiten+l2" or "dcec-k10-start=n2d"."""
         features = "" if self.features in ("auto", "code") else f"-{self.features}"
+        settings = "".join(f"-{key}={value}" for key, value in sorted(self.settings.items()))
         seed = f"-seed{self.seed}" if self.seed else ""
-        return f"{self.method}-k{self.k}{features}{seed}"
+        return f"{self.method}-k{self.k}{features}{settings}{seed}"
+
+
+def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
+    """Return `kind`, the `Options` dataclass of a plugin, with `values` from --set in it.
+
+    Parameters
+    ----------
+    owner : str
+        How messages name the plugin, for example "--arch conv8".
+
+    Raises
+    ------
+    ConfigError
+        If there is no such option, or a value has another type than the option.
+    """
+    types = typing.get_type_hints(kind)
+    known = sorted(field.name for field in dataclasses.fields(kind))
+    if unknown := sorted(set(values) - set(known)):
+        raise ConfigError(f"{owner} has no option {', '.join(unknown)}: it has {', '.join(known) or 'none'}.")
+    for name, value in values.items():
+        wanted = typing.get_args(types[name]) or (types[name],)
+        accepted = (*wanted, int) if float in wanted else wanted
+        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in wanted):
+            words = " or ".join("null" if one is NoneType else one.__name__ for one in wanted)
+            raise ConfigError(f"{owner}: --set {name}={value} must be of type {words}.")
+    return kind(**values)
 
 
 def as_dict(options: Any) -> dict[str, Any]:

@@ -7,7 +7,6 @@ clusters/<name>/decoded.npz             what the decoder makes of the clusters' 
 clusters/<name>/history.jsonl           one row a round: losses, label change, sizes
 """
 
-import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,16 +16,16 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab import backend, embedding, features, plugins, tables
-from latentlab.clustering import Assigned, Centers, assigned_softly, canonical_order, distances_to
-from latentlab.config import ClusterOptions, as_dict
+from latentlab.clustering import Assigned, assigned_softly, canonical_order, distances_to
+from latentlab.config import ClusterOptions, as_dict, plugin_options
 from latentlab.encoders import Model
-from latentlab.errors import ConfigError, RunError
+from latentlab.errors import RunError
 from latentlab.files import atomic_path, fingerprint, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
 from latentlab.refinement._network import check
-from latentlab.refinement._start import start_from
+from latentlab.refinement._start import First, start_from
 from latentlab.run import Run
 
 SHARD = 2048
@@ -41,10 +40,10 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     parts = run.path / "embeddings"
     history = f"clusters/{options.name}/history.jsonl"
     codes = [part for part in embedding.read_parts(parts, TRAIN) if len(part)]
-    refiner, start, centers, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history))
+    refiner, start, first, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history))
     order = canonical_order(assign_all(refiner, images, images.indices(TRAIN))[1].argmax(axis=1), options.k)
     refiner.reorder(order)
-    before = np.argsort(order)[_assign_before(run, start.features, centers)]
+    before = np.argsort(order)[_assign_before(run, start.features, first)]
     written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
     _write_result(folder, options, {**facts, "recoveries": [_renumbered(event, order) for event in facts["recoveries"]], "order": order.tolist()})
     shutil.rmtree(place, ignore_errors=True)
@@ -53,7 +52,7 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
 
 def train(
     model: Model, images: ImageSet, codes: list[np.ndarray], options: ClusterOptions, place: Path, record: Callable[[dict[str, Any]], None]
-) -> tuple[Refiner, Start, Centers, dict[str, Any]]:
+) -> tuple[Refiner, Start, First, dict[str, Any]]:
     """Train `model` and clusters together and return the refiner, what it started from, and `refine`'s facts.
 
     Parameters
@@ -66,10 +65,11 @@ def train(
     method, own = _method(options)
     backend.seed(options.seed)
     fitted = features.fit(options.features, codes, model.code_shape, options.seed)
-    start, centers = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own.start)
+    start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own.start)
     refiner: Refiner = method.refiner(start, own)
-    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed)
-    return refiner, start, centers, refine(refiner, images, schedule, place, record)
+    least_rounds = own.warm_up + 1 if own.start == "n2d" else 1
+    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, least_rounds)
+    return refiner, start, first, refine(refiner, images, schedule, place, record)
 
 
 def assign(run: Run, name: str, images: ImageSet) -> Iterator[tuple[np.ndarray, Assigned]]:
@@ -92,17 +92,13 @@ def _checkpoints(folder: Path, run: Run, options: ClusterOptions) -> Path:
 def _method(options: ClusterOptions) -> tuple[Any, Any]:
     """Return the method's module and its options; ConfigError where one is unknown."""
     method = plugins.load("refinement", options.method)
-    known = {field.name for field in dataclasses.fields(method.Options)}
-    unknown = set(options.settings) - known
-    if unknown:
-        raise ConfigError(f"--method {options.method} has no option {', '.join(sorted(unknown))}: it has {', '.join(sorted(known))}.")
     check(options.features)
-    return method, method.Options(**options.settings)
+    return method, plugin_options(method.Options, options.settings, f"--method {options.method}")
 
 
-def _assign_before(run: Run, fitted: features.Features, centers: Centers) -> np.ndarray:
-    """Return the cluster of every image by the starting k-means, int32 (n,)."""
-    return np.concatenate([centers.assign(fitted.transform(part)).cluster for part in embedding.read_parts(run.path / "embeddings")])
+def _assign_before(run: Run, fitted: features.Features, first: First) -> np.ndarray:
+    """Return the cluster of every image before training, int32 (n,)."""
+    return np.concatenate([first.assign(fitted.transform(part)).cluster for part in embedding.read_parts(run.path / "embeddings")])
 
 
 def _assign_shard(assigner: Any, centers: np.ndarray, images: ImageSet, indices: np.ndarray) -> Assigned:

@@ -9,11 +9,11 @@ and nothing else has to be touched. The networks are made of plain Keras layers,
 files without latentlab.
 """
 
-import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from latentlab import backend, plugins
+from latentlab.config import plugin_options
 from latentlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -54,11 +54,7 @@ def build(arch: str, image_shape: tuple[int, int, int], options: dict[str, Any] 
     """
     backend.select()
     module = plugins.load("encoders", arch)
-    fields = {field.name for field in dataclasses.fields(module.Options)}
-    unknown = set(options or {}) - fields
-    if unknown:
-        raise ConfigError(f"--arch {arch} has no option {', '.join(sorted(unknown))}: it has {', '.join(sorted(fields)) or 'none'}.")
-    return module.build(image_shape, module.Options(**(options or {})))
+    return module.build(image_shape, plugin_options(module.Options, options or {}, f"--arch {arch}"))
 
 
 def require_multiple(arch: str, image_shape: tuple[int, int, int], factor: int) -> None:

@@ -33,8 +33,11 @@ class LoopOptions:
     tolerance : float
         Stop where a smaller share of the training images has changed its cluster between two looks.
     start : {"kmeans", "n2d"}
-        Whose clusters' means the centers start from: k-means on the features, as published, or N2D (UMAP of the
-        features, then a Gaussian mixture), which follows clusters that are not round.
+        Whose clusters the method starts from: k-means' on the features, as published, or N2D's (UMAP of the features, then
+        a Gaussian mixture), which follows clusters that are not round.
+    warm_up : int
+        With start "n2d", rounds in which `dec` and its kin train towards N2D's own assignments, before the first target
+        that they make themselves: the nearest mean is not yet the cluster, and the code has to become round first.
     """
 
     interval: int = 140
@@ -42,12 +45,15 @@ class LoopOptions:
     max_steps: int = 20_000
     tolerance: float = 0.001
     start: str = "kmeans"
+    warm_up: int = 10
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
             raise ConfigError(f"--set start={self.start}: must be one of {', '.join(STARTS)}.")
         if min(self.interval, self.batch_size, self.max_steps) < 1:
             raise ConfigError("--set interval, batch_size and max_steps must be at least 1.")
+        if self.warm_up < 0:
+            raise ConfigError("--set warm_up must be at least 0.")
 
 
 @dataclass(frozen=True)
@@ -65,6 +71,8 @@ class Start:
     spread : float
         Mean squared distance of the training images to their centers.
     seed : int
+    soft : ndarray of shape (n, k), float32, or None
+        Probabilities of the starting clusters for the training images, where N2D made them.
     """
 
     model: Model
@@ -72,6 +80,7 @@ class Start:
     centers: np.ndarray
     spread: float
     seed: int
+    soft: np.ndarray | None = None
 
 
 class Refiner(Protocol):

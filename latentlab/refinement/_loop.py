@@ -41,6 +41,8 @@ class Schedule:
     augment : str
         See `latentlab.augmentation`; all images are assigned unchanged.
     seed : int
+    least_rounds : int
+        Do not stop for settled labels before so many rounds.
     """
 
     interval: int
@@ -49,6 +51,7 @@ class Schedule:
     max_steps: int
     augment: str
     seed: int
+    least_rounds: int = 1
 
 
 def refine(refiner: Refiner, images: ImageSet, schedule: Schedule, place: Path, record: Callable[[dict[str, Any]], None]) -> dict[str, Any]:
@@ -74,7 +77,7 @@ def refine(refiner: Refiner, images: ImageSet, schedule: Schedule, place: Path, 
         while state["stopped"] is None:
             labels = q.argmax(axis=1)
             change = float((labels != np.asarray(state["labels"])).mean()) if state["labels"] is not None else 1.0
-            if state["round"] and change <= schedule.tolerance:
+            if state["round"] >= schedule.least_rounds and change <= schedule.tolerance:
                 state["stopped"] = "settled"
             elif state["round"] >= last_round:
                 state["stopped"] = "max_steps"

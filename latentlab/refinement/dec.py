@@ -15,9 +15,11 @@ from typing import Any
 
 import numpy as np
 
+from latentlab.errors import ConfigError
 from latentlab.refinement import LoopOptions, Refiner, Start
 from latentlab.refinement._network import vectors_of
 
+OPTIMIZERS = ("sgd", "adam")
 
 @dataclass(frozen=True)
 class Options(LoopOptions):
@@ -43,6 +45,14 @@ class Options(LoopOptions):
     learning_rate: float = 0.01
     alpha: float = 1.0
     scale: float | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.optimizer not in OPTIMIZERS:
+            raise ConfigError(f"--set optimizer={self.optimizer}: must be one of {', '.join(OPTIMIZERS)}.")
+        for name in ("learning_rate", "alpha", "scale"):
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ConfigError(f"--set {name}={value}: must be above 0.")
 
 
 def refiner(start: Start, options: Options) -> Refiner:
@@ -85,14 +95,18 @@ class SelfTraining:
         self.trainer.optimizer.build(self.trainer.trainable_variables)
         self.assigner = keras.Model(image, [z, q], name="assigner")
         self.target: np.ndarray | None = None
+        self.first_target, self.warm_up = start.soft, options.warm_up
+        self._rounds = 0
 
     def networks(self) -> tuple[Any, Any]:
         """Return the trained model and images -> [z, q]."""
         return self.trainer, self.assigner
 
     def begin_round(self, z: np.ndarray, q: np.ndarray) -> None:
-        """Set the target of the next steps."""
-        self.target = target_distribution(q)
+        """Set the target of the next steps: N2D's assignments while warming up from them, then P."""
+        warming = self.first_target is not None and self._rounds < self.warm_up
+        self.target = self.first_target if warming else target_distribution(q)
+        self._rounds += 1
 
     def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
         """Train on one batch and return its losses."""
@@ -117,8 +131,9 @@ class SelfTraining:
         self.layer.set_centers(self.centers()[order])
 
     def extras(self) -> dict[str, np.ndarray]:
-        """Return nothing: the target is made anew each round."""
-        return {}
+        """Return how far training is; the target is made anew each round."""
+        return {"rounds": np.array(self._rounds)}
 
     def set_extras(self, arrays: dict[str, np.ndarray]) -> None:
-        """Do nothing."""
+        """Undo `extras`."""
+        self._rounds = int(arrays["rounds"])
