@@ -116,6 +116,12 @@ class ClusterOptions:
         seed = f"-seed{self.seed}" if self.seed else ""
         return f"{self.method}-k{self.k}{features}{settings}{seed}"
 
+    @property
+    def title(self) -> str:
+        """The method as tables of scores name it, for example "kmeans" or "dcec(start=n2d)"."""
+        settings = ",".join(f"{key}={value}" for key, value in sorted(self.settings.items()))
+        return f"{self.method}({settings})" if settings else self.method
+
 
 def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
     """Return `kind`, the `Options` dataclass of a plugin, with `values` from --set in it.

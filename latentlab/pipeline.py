@@ -138,7 +138,7 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
 def _method_name(run: Run, options: ClusterOptions) -> str:
     """Return encoder, feature steps and clustering, joined by "+"."""
     steps = () if options.features == "code" else (options.features,)
-    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.method))
+    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.title))
 
 
 def _reconstruct(run: Run) -> None:

@@ -1,5 +1,6 @@
 """What the scripts that make reports/ share: a time limit, scores of a run as a small file, their means, tables in a page."""
 
+import itertools
 import json
 import shutil
 import statistics
@@ -8,7 +9,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from latentlab import files, pipeline
+import numpy as np
+from sklearn.metrics import adjusted_rand_score
+
+from latentlab import assignments, files, pipeline
 from latentlab.config import ClusterOptions
 from latentlab.run import Run
 
@@ -53,7 +57,7 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
     rows: dict[tuple[str, str, str], Row] = {}
     for options in clusterings:
         for row in (pipeline.evaluate(run, options.name) or {"rows": []})["rows"]:
-            first, plus, rest = row["method"].partition("+")
+            first, plus, rest = row["method"].replace(options.title, label(options)).partition("+")
             method = {arch: encoder, "untrained": f"untrained-{encoder}"}.get(first, first) + plus + rest
             rows[method, row["split"], row["metric"]] = {**row, "method": method}
     if shared:
@@ -62,12 +66,55 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
     return [*rows.values()]
 
 
+def label(options: ClusterOptions) -> str:
+    """Return the method with where it starts from, as the reports name it; how long it trains stands in their text."""
+    return f"{options.settings['start']}+{options.method}" if "start" in options.settings else options.method
+
+
 def save_part(path: Path, run: Run, rows: list[Row]) -> None:
     """Keep what a report needs of a run in a small file of the repository."""
     facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
     seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
     files.write_json(path, {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows})
+
+
+def add_facts(path: Path, run: Run, clusterings: Iterable[ClusterOptions]) -> None:
+    """Add to a part what the deep methods tell of themselves."""
+    facts = {}
+    for options in clusterings:
+        result = assignments.read_result(run, options.name)
+        if "rounds" in result:
+            told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
+            facts[label(options)] = {**told, "seconds": run.manifest["stages"][f"cluster/{options.name}"]["seconds"]}
+    files.write_json(path, {**json.loads(path.read_text()), "facts": facts})
+
+
+def facts_table(parts: Parts) -> str:
+    """Return the Markdown table of rounds, stops and repairs."""
+    lines = ["| run | clustering | rounds | stopped | moved | repairs | seconds |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    for name, part in parts.items():
+        for clustering, facts in part.get("facts", {}).items():
+            values = (f"{facts['rounds']}", facts["stopped"], f"{facts['moved']:.3f}", f"{len(facts['recoveries'])}", f"{facts['seconds']:.0f}")
+            lines.append(f"| {name} | {clustering} | {' | '.join(values)} |")
+    return "\n".join(lines)
+
+
+def agreement(found: dict[str, list[np.ndarray]]) -> list[Row]:
+    """Return the mean adjusted Rand index between every two seeds' assignments of the same images, name -> (n,) arrays."""
+    rows = []
+    for name, assigned in found.items():
+        values = [adjusted_rand_score(a, b) for a, b in itertools.combinations(assigned, 2)]
+        if values:
+            rows.append({"method": name, "ari_between_seeds": round(statistics.mean(values), 4), "seeds": len(assigned)})
+    return rows
+
+
+def agreement_table(found: dict[str, list[Row]]) -> str:
+    """Return the Markdown table of what `agreement` gave for each data set."""
+    lines = ["| data | method | seeds | mean ARI between two seeds |", "| --- | --- | --- | --- |"]
+    lines += [f"| {data} | {row['method']} | {row['seeds']} | {row['ari_between_seeds']:.3f} |" for data, rows in found.items() for row in rows]
+    return "\n".join(lines)
 
 
 def read_parts(folder: Path) -> Parts:
