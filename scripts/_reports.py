@@ -159,15 +159,18 @@ def mean_text(row: Row) -> str:
     return f"{row['mean']:.3f}" + (f" ± {row['std']:.3f}" if row["std"] is not None else "")
 
 
-def score_table(rows: list[Row], split: str) -> str:
-    """Return a Markdown table of methods by metrics for one split, the purest first."""
+def score_table(rows: list[Row], split: str, extra: str | None = None) -> str:
+    """Return a Markdown table of methods by metrics for one split, the purest first; `extra` may be "median", of the purity."""
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
     methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
     methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
-    lines = ["| method | seeds | " + " | ".join(SHOWN) + " | purity by chance |", "| --- | --- |" + " --- |" * (len(SHOWN) + 1)]
+    first = [f"{extra} purity"] if extra else []
+    heads = ["method", "seeds", *first, *SHOWN, "purity by chance"]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for method in methods:
         values = [cells[method, metric] for metric in SHOWN]
-        lines.append(f"| {method} | {values[0]['seeds']} | " + " | ".join(map(mean_text, values)) + f" | {values[0]['chance']:.3f} |")
+        shown = f" {values[0][extra]:.3f} |" if extra else ""
+        lines.append(f"| {method} | {values[0]['seeds']} |{shown} " + " | ".join(map(mean_text, values)) + f" | {values[0]['chance']:.3f} |")
     return "\n".join(lines)
 
 

@@ -9,12 +9,26 @@ scorer alone, and take part in no choice.
 """
 
 import argparse
-import itertools
+import json
 import logging
-import statistics
 from pathlib import Path
+from typing import Any
 
-from _reports import Parts, Row, add_facts, facts_table, fill, read_parts, results, save_part, score, score_table
+import numpy as np
+from _reports import (
+    Parts,
+    add_facts,
+    agreement,
+    agreement_table,
+    facts_table,
+    fill,
+    label,
+    read_parts,
+    results,
+    save_part,
+    score,
+    score_table,
+)
 
 from latentlab import assignments, backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
@@ -26,9 +40,10 @@ PARTS = REPORT / "parts"
 COMMAND = "scripts/digits.py"
 DATA = DataOptions(data="digits", size=16)
 ENCODER = "dcec-augmented"
-FIT = {"arch": "dcec", "epochs": 60, "batch_size": 50, "patience": 0, "augment": "affine"}
-LOOP = {"interval": 70, "batch_size": 128, "max_steps": 1400}
-METHODS = (
+BEST = "n2d+dcec"
+FIT: dict[str, Any] = {"arch": "dcec", "epochs": 60, "batch_size": 50, "patience": 0, "augment": "affine"}
+LOOP: dict[str, Any] = {"interval": 70, "batch_size": 128, "max_steps": 1400}
+METHODS: tuple[dict[str, Any], ...] = (
     {"method": "kmeans"},
     {"method": "n2d"},
     {"method": "dcec", "settings": LOOP},
@@ -54,14 +69,59 @@ def work_through(work: Path, seed: int) -> None:
     add_facts(part, run, clusterings(seed))
 
 
-def agreement(work: Path, seeds: list[int]) -> list[Row]:
-    """Return the mean adjusted Rand index between the assignments of every two seeds."""
-    from sklearn.metrics import adjusted_rand_score
+def assigned(work: Path, seeds: list[int]) -> dict[str, list[np.ndarray]]:
+    """Return the assignments of each method by every seed whose run is in --work."""
+    found: dict[str, list[np.ndarray]] = {}
+    for seed in seeds:
+        if (folder := work / f"{ENCODER}-seed{seed}").exists():
+            for options in clusterings(seed):
+                found.setdefault(label(options), []).append(assignments.read(Run.open(folder), options.name)[2])
+    return found
 
-    rows = []
-    for number in range(len(METHODS)):
-        options = [clusterings(seed)[number] for seed in seeds]
-        found = [assignments.read(Run.open(work / f"{ENCODER}-seed{one.seed}"), one.name)[2] for one in options]
-        values = [adjusted_rand_score(a, b) for a, b in itertools.combinations(found, 2)]
-        rows.append({"clustering": options[0].label, "ari_between_seeds": round(statistics.mean(values), 4), "seeds": len(seeds)})
-    return rows
+
+def seconds_table(parts: Parts) -> str:
+    """Return the Markdown table of the seconds that DCEC took with its fit, and of its purity, one row a seed."""
+    lines = ["| seed | fit | embedding | DCEC | together | held-out purity | all stages |", "| --- |" + " --- |" * 6]
+    for name, part in parts.items():
+        stages, dcec = part["seconds"], part["facts"][BEST]["seconds"]
+        purity = next(r["value"] for r in part["rows"] if (r["method"], r["split"], r["metric"]) == (f"{ENCODER}+{BEST}", "test", "purity"))
+        numbers = [stages["fit"], stages["embed"], dcec, stages["fit"] + stages["embed"] + dcec]
+        everything = sum(stages.values())
+        lines.append(f"| {name.rsplit('seed', 1)[1]} | " + " | ".join(f"{n:.0f} s" for n in numbers) + f" | {purity:.3f} | {everything:.0f} s |")
+    return "\n".join(lines)
+
+
+def report(work: Path, seeds: list[int]) -> None:
+    """Write results.json and the tables between the page's markers."""
+    parts = read_parts(PARTS)
+    rows = results(parts, "digits", COMMAND)
+    files.write_json(REPORT / "results.json", rows)
+    if between := agreement(assigned(work, seeds)):
+        files.write_json(PARTS / "agreement.json", between)
+    kept = PARTS / "agreement.json"
+    tables = {
+        "test": score_table(rows, "test", "median"),
+        "train": score_table(rows, "train", "median"),
+        "seconds": seconds_table(parts),
+        "facts": facts_table(parts),
+        "agreement": agreement_table({"digits": json.loads(kept.read_text()) if kept.exists() else []}),
+    }
+    fill(REPORT / "README.md", tables)
+
+
+def main() -> None:
+    """Run what is missing and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--work", type=Path, default=Path("runs/digits-report"))
+    parser.add_argument("--seeds", default="0,1,2,3,4")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    backend.select()
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    for seed in seeds:
+        work_through(arguments.work, seed)
+    report(arguments.work, seeds)
+
+
+if __name__ == "__main__":
+    main()

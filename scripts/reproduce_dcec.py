@@ -53,7 +53,12 @@ ENCODERS: dict[str, dict[str, Any]] = {
 }
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "mlp": ({"method": "kmeans"}, {"method": "dec", "settings": {"max_steps": 4200}}, {"method": "idec", "settings": {"max_steps": 4200}}),
-    "dcec": ({"method": "kmeans"}, {"method": "n2d"}, {"method": "dcec", "settings": {"max_steps": 4200}}),
+    "dcec": (
+        {"method": "kmeans"},
+        {"method": "n2d"},
+        {"method": "dcec", "settings": {"max_steps": 4200}},
+        {"method": "dcec", "settings": {"start": "n2d", "interval": 70, "max_steps": 2100}},
+    ),
     "dcec-augmented": (
         {"method": "kmeans"},
         {"method": "n2d"},
@@ -90,6 +95,7 @@ NAMES = {
     "mlp+idec": "IDEC",
     "dcec+dcec": "DCEC",
     "dcec+n2d": "convolutional autoencoder + N2D",
+    "dcec+n2d+dcec": "DCEC, from N2D",
     "dcec-augmented+kmeans": "augmented autoencoder + k-means",
     "dcec-augmented+n2d": "augmented autoencoder + N2D",
     "dcec-augmented+n2d+dcec": "DCEC, augmented, from N2D",

@@ -47,9 +47,9 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
     DataError
         If there are fewer images than clusters.
     """
-    first = _manifold(matrix, options) if by == "n2d" else _kmeans(matrix, options)
+    first: First = _manifold(matrix, options) if by == "n2d" else _kmeans(matrix, options)
     assigned = first.assign(matrix)
-    centers = _means(matrix, assigned.cluster, options.k) if by == "n2d" else first.centers
+    centers = first.centers if isinstance(first, Centers) else _means(matrix, assigned.cluster, options.k)
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
     return Start(model, fitted, centers, spread, options.seed, assigned.soft), first
 

@@ -21,6 +21,7 @@ from latentlab.refinement._network import vectors_of
 
 OPTIMIZERS = ("sgd", "adam")
 
+
 @dataclass(frozen=True)
 class Options(LoopOptions):
     """Settings of the method, beside those of the loop; the paper's where it has them.
