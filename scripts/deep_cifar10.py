@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-deep-clustering: the deep methods on CIFAR-10 from conv8's 8x8 code, over three seeds.
 
-usage: scripts/deep_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--limit 10000] [--seeds 0,1,2] [--minutes N]
+usage: scripts/deep_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--limit 5000] [--seeds 0,1,2] [--minutes N]
 
 Every step resumes: fits and clusterings are kept in --work, finished scores in reports/cifar10-deep-clustering/parts, and
 both are skipped. --limit takes the first images of each split; 0 takes all. --minutes starts no new step after that time.
@@ -14,9 +14,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Parts, Row, fill, read_parts, results, save_part, score, score_table
+import numpy as np
+from _reports import Clock, Row, add_facts, agreement, agreement_table, facts_table, fill, label, read_parts, results, save_part, score, score_table
 
-from latentlab import assignments, backend, pipeline
+from latentlab import assignments, backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
@@ -25,12 +26,15 @@ REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-deep-clus
 PARTS = REPORT / "parts"
 COMMAND = "scripts/deep_cifar10.py"
 REDUCED = "whiten+l2"
-LOOP = {"interval": 40, "max_steps": 400}
+LOOP = {"interval": 40, "max_steps": 240}
 METHODS: tuple[dict[str, Any], ...] = (
     {"method": "kmeans"},
     {"method": "kmeans", "features": REDUCED},
     {"method": "n2d"},
-    *({"method": method, "features": REDUCED, "settings": LOOP} for method in ("dec", "idec", "dcec", "dcn", "vade")),
+    {"method": "gmm", "features": REDUCED},
+    *({"method": method, "features": REDUCED, "settings": LOOP} for method in ("dec", "idec", "dcec", "dcn")),
+    {"method": "vade", "settings": LOOP},
+    {"method": "dcec", "features": REDUCED, "settings": {**LOOP, "start": "n2d", "warm_up": 3}},
 )
 KERNELS: tuple[dict[str, Any], ...] = (
     {"features": "code", "settings": {**LOOP, "scale": 1.0}},
@@ -73,12 +77,12 @@ def kernels(work: Path, clock: Clock) -> None:
     for settings in KERNELS:
         if not clock.may_start():
             return
-        # a clustering's folder is named after method, k, features and seed only: the scale-1 runs get a seed of their own
         published = settings["settings"].get("scale") == 1.0
-        one = options_of({"method": "dec", **settings}, 1000 if published else 0)
+        one = options_of({"method": "dec", **settings}, 0)
         logging.info("kernel: %s, scale %s", one.features, "1" if published else "spread")
         result = pipeline.cluster(run, one)
-        scores = {row["metric"]: row["value"] for row in score(run, [one], "conv8") if row["split"] == "test" and row["method"].endswith("+dec")}
+        rows_of_dec = [row for row in score(run, [one], "conv8") if row["split"] == "test" and row["method"].endswith("+dec")]
+        scores = {row["metric"]: row["value"] for row in rows_of_dec}
         history = [json.loads(line) for line in (run.path / "clusters" / one.name / "history.jsonl").read_text().splitlines()]
         rows.append(
             {
@@ -96,15 +100,6 @@ def kernels(work: Path, clock: Clock) -> None:
     part.write_text(json.dumps({**json.loads(part.read_text()), "kernels": rows}, indent=1) + "\n")
 
 
-def add_facts(part: Path, run: Run, options: list[ClusterOptions]) -> None:
-    """Add to a part what the deep methods tell of themselves."""
-    facts = {}
-    for one in options:
-        result = assignments.read_result(run, one.name)
-        facts[one.name] = {key: result.get(key) for key in ("rounds", "stopped", "moved", "recoveries") if key in result}
-    part.write_text(json.dumps({**json.loads(part.read_text()), "facts": facts}, indent=1) + "\n")
-
-
 def kernel_table(part: dict[str, Any]) -> str:
     """Return the Markdown table of kernels."""
     lines = [
@@ -119,25 +114,28 @@ def kernel_table(part: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def facts_table(parts: Parts) -> str:
-    """Return the Markdown table of rounds, stops and repairs."""
-    lines = ["| run | clustering | rounds | stopped | moved | repairs | seconds |", "| --- |" + " --- |" * 6]
-    for name, part in parts.items():
-        for clustering, facts in part.get("facts", {}).items():
-            if facts:
-                values = (f"{facts['rounds']}", facts["stopped"], f"{facts['moved']:.3f}", f"{len(facts['recoveries'])}")
-                lines.append(f"| {name} | {clustering} | {' | '.join(values)} | {part['seconds'][f'cluster/{clustering}']:.0f} |")
-    return "\n".join(lines)
+def assigned(work: Path, seeds: list[int]) -> dict[str, list[np.ndarray]]:
+    """Return the assignments of each method by every seed whose run is in --work."""
+    found: dict[str, list[np.ndarray]] = {}
+    for seed in seeds:
+        for one in [options_of(settings, seed) for settings in METHODS]:
+            folder = work / f"conv8-seed{seed}"
+            if (folder / "clusters" / one.name / "assignments.parquet").exists():
+                steps = "" if one.features == "code" else f"{one.features}+"
+                found.setdefault(f"conv8+{steps}{label(one)}", []).append(assignments.read(Run.open(folder), one.name)[2])
+    return found
 
 
-def report() -> None:
+def report(work: Path, seeds: list[int]) -> None:
     """Write results.json and the tables between the page's markers."""
-    from latentlab import files
-
     parts = read_parts(PARTS)
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(REPORT / "results.json", rows)
+    if between := agreement(assigned(work, seeds)):
+        files.write_json(PARTS / "agreement.json", between)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "facts": facts_table(parts)}
+    if (PARTS / "agreement.json").exists():
+        tables["agreement"] = agreement_table({"cifar10": json.loads((PARTS / "agreement.json").read_text())})
     if "kernels-seed0" in parts:
         tables["kernels"] = kernel_table(parts["kernels-seed0"])
     fill(REPORT / "README.md", tables)
@@ -148,8 +146,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10-deep"))
-    parser.add_argument("--limit", type=int, default=10_000, help="images of each split; 0: all")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--limit", type=int, default=5000, help="images of each split; 0: all")
+    parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     arguments = parser.parse_args()
@@ -157,10 +155,11 @@ def main() -> None:
     backend.select()
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
     clock = Clock(arguments.minutes)
-    for seed in map(int, arguments.seeds.split(",")):
+    seeds = [int(seed) for seed in arguments.seeds.split(",")]
+    for seed in seeds:
         main_methods(data, arguments.work, seed, arguments.epochs, clock)
     kernels(arguments.work, clock)
-    report()
+    report(arguments.work, seeds)
 
 
 if __name__ == "__main__":

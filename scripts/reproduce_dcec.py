@@ -52,11 +52,11 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "dcec-augmented": {"arch": "dcec", "augment": "affine"},
 }
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
-    "mlp": ({"method": "kmeans"}, {"method": "dec", "settings": {"max_steps": 4200}}, {"method": "idec", "settings": {"max_steps": 4200}}),
+    "mlp": ({"method": "kmeans"}, {"method": "dec", "settings": {"max_steps": 2800}}, {"method": "idec", "settings": {"max_steps": 2800}}),
     "dcec": (
         {"method": "kmeans"},
         {"method": "n2d"},
-        {"method": "dcec", "settings": {"max_steps": 4200}},
+        {"method": "dcec", "settings": {"max_steps": 2800}},
         {"method": "dcec", "settings": {"start": "n2d", "interval": 70, "max_steps": 2100}},
     ),
     "dcec-augmented": (
