@@ -15,7 +15,7 @@ MOVED_IMAGES = 12
 CAPTIONS = {
     "confidence": "The largest soft assignment of each image: at the right the method is sure, at 1 / k it knows nothing.",
     "size-history": "Share of the training images in each cluster, by round.",
-    "moved": "Images by their cluster before (k-means on the code) and after refinement; what left the diagonal has moved.",
+    "moved": "Images by the cluster that refinement started from and their cluster after it; what left the diagonal has moved.",
     "moved-images": "Images that refinement moved, the surest first.",
     "centroids": "What the decoder makes of the mean code of each cluster.",
     "paths": "What it makes of the way from the mean code of each cluster to that of the next.",
@@ -46,9 +46,9 @@ def events(run: Run, name: str) -> list[str]:
     if "rounds" not in result:
         return []
     ends = {"settled": "the labels had settled", "max_steps": "the steps allowed were done", "diverged": "the loss did not stay finite"}
-    texts = [
-        f"{result['rounds']} rounds, {result['steps']:,} steps; it ended since {ends[result['stopped']]}. {result['moved']:.1%} of the images moved."
-    ]
+    first = {"n2d": "N2D's clusters"}.get(result["settings"].get("start"), "k-means on the code")
+    done = f"{result['rounds']} rounds, {result['steps']:,} steps; it ended since {ends[result['stopped']]}."
+    texts = [f"Started from {first}. {done} {result['moved']:.1%} of the images moved."]
     for event in result["recoveries"]:
         if event["what"] == "re-seeded":
             texts.append(f"Round {event['round']}: clusters {event['clusters']} had collapsed and were re-seeded from clusters {event['from']}.")

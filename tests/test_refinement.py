@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -122,6 +123,32 @@ def test_start_from_manifold_clusters_follows_moons():
     assert np.abs(start("kmeans") - means).max() > 0.1
 
 
+def test_warming_up_trains_towards_n2ds_own_assignments(fitted):
+    from latentlab import embedding, model_files
+    from latentlab.refinement import dec, idec
+
+    run = fitted("warming")
+    options = options_of("idec", settings=FAST | {"start": "n2d", "warm_up": 2})
+    model, images = model_files.load(run), pipeline.open_run_images(run)
+    codes = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train")))
+    steps = features.fit(options.features, [codes], model.code_shape, 0)
+    start, first = start_from(steps.transform(codes), model, steps, options, "n2d")
+    np.testing.assert_array_equal(start.soft.argmax(axis=1), first.assign(steps.transform(codes)).cluster)
+    refiner = idec.refiner(start, idec.Options(start="n2d", warm_up=2))
+    z, q = _loop.assign_all(refiner, images, images.indices("train"))
+    for _ in range(2):
+        refiner.begin_round(z, q)
+        assert refiner.target is start.soft
+    refiner.begin_round(z, q)
+    np.testing.assert_array_equal(refiner.target, dec.target_distribution(q))
+
+
+def test_settled_labels_do_not_end_the_warm_up(fitted):
+    loose = FAST | {"tolerance": 1.0, "max_steps": 40}
+    assert pipeline.cluster(fitted("loose"), options_of("idec", settings=loose))["rounds"] == 1
+    assert pipeline.cluster(fitted("warm"), options_of("idec", settings=loose | {"start": "n2d", "warm_up": 3}))["rounds"] == 4
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_and_repeats(fitted, method):
     assert "latentlab cluster" in plugins.load("refinement", method).__doc__
@@ -159,6 +186,17 @@ def test_every_method_predicts_the_same_in_a_fresh_process(fitted, data, tmp_pat
         np.testing.assert_allclose(tables.matrix(again["soft"]), tables.matrix(expected["soft"]), atol=1e-5)
 
 
+def test_other_settings_are_another_clustering(fitted):
+    run = fitted("settings")
+    for gamma in (0.1, 1.0):
+        pipeline.cluster(run, options_of("idec", features="pool2", settings=FAST | {"gamma": gamma}))
+        pipeline.evaluate(run)
+    names = sorted(path.name for path in (run.path / "clusters").iterdir())
+    assert names == [f"idec-k4-pool2-batch_size=30-gamma={gamma}-interval=4-max_steps=12-tolerance=-1.0" for gamma in (0.1, 1.0)]
+    rows = read_json(run.path / "clusters" / names[1] / "scores.json")["rows"]
+    assert "conv8+pool2+idec(batch_size=30,gamma=1.0,interval=4,max_steps=12,tolerance=-1.0)" in {row["method"] for row in rows}
+
+
 def test_different_seeds_differ(fitted):
     run = fitted("seeds")
     results = [pipeline.cluster(run, options_of("idec", seed=seed, augment="affine")) for seed in (0, 1)]
@@ -183,15 +221,16 @@ def test_history_and_decoded_pictures_are_kept(fitted):
     assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").iterdir())
 
 
-@pytest.mark.parametrize("method", ["idec", "dcn", "vade"])
-def test_killed_refinement_resumes_to_the_same_assignments(fitted, method):
+@pytest.mark.parametrize(("method", "start"), [("idec", "kmeans"), ("dec", "n2d"), ("dcn", "kmeans"), ("vade", "kmeans")])
+def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start):
     whole, killed = fitted(f"whole-{method}"), fitted(f"killed-{method}")
-    options = options_of(method, settings=FAST | {"max_steps": 48})
+    settings = FAST | {"max_steps": 48, "start": start, "warm_up": 6}
+    options = options_of(method, settings=settings)
     pipeline.cluster(whole, options)
     code = (
         "import sys; from conftest import *; from latentlab.run import Run; from test_refinement import options_of, FAST\n"
         "from latentlab import pipeline\n"
-        "pipeline.cluster(Run.open(sys.argv[1]), options_of(sys.argv[2], settings=FAST | {'max_steps': 48}))"
+        f"pipeline.cluster(Run.open(sys.argv[1]), options_of(sys.argv[2], settings={settings}))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     for stop_after in (1, 6) if method == "idec" else (4,):
@@ -220,7 +259,7 @@ def test_report_shows_what_refinement_did(fitted):
     text = pipeline.report(run, options.name, sample=60).read_text(encoding="utf-8")
     names = {path.stem for path in (run.path / "report").glob("*.png")}
     assert {"confidence", "size-history", "moved", "centroids", "paths"} <= names
-    assert "3 rounds, 12 steps; it ended since the steps allowed were done" in text
+    assert "Started from k-means on the code. 3 rounds, 12 steps; it ended since the steps allowed were done" in text
     pipeline.report(run, "kmeans-k4", sample=60)
     assert not {"confidence", "moved"} & {path.stem for path in (run.path / "report").glob("*.png")}
 
@@ -271,6 +310,19 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
     run = fitted("wrong")
     with pytest.raises(ConfigError, match="has no option gama: it has alpha"):
         pipeline.cluster(run, options_of("dec", settings={"gama": 1}))
+    for name, (value, message) in {
+        "gamma": ("much", "--method dec: --set gamma=much must be of type float"),
+        "interval": (2.5, "--set interval=2.5 must be of type int"),
+        "reconstruction": (True, "--set reconstruction=True must be of type float"),
+        "optimizer": ("../../x", "must be one of sgd, adam"),
+        "alpha": (0, "--set alpha=0: must be above 0"),
+        "warm_up": (-1, "warm_up must be at least 0"),
+    }.items():
+        with pytest.raises(ConfigError, match=re.escape(message)):
+            pipeline.cluster(run, options_of("dec", settings={name: value}))
+    with pytest.raises(ConfigError, match="--method kmeans has no option gamma"):
+        pipeline.cluster(run, ClusterOptions(k=4, settings={"gamma": 1.0}))
+    assert not (run.path / "clusters").exists()
     with pytest.raises(ConfigError, match="no gradient passes through UMAP"):
         pipeline.cluster(run, options_of("dec", features="pca3+umap2"))
     with pytest.raises(ConfigError, match="works on the code itself"):
