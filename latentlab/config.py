@@ -112,15 +112,19 @@ class ClusterOptions:
     def name(self) -> str:
         """Name of the clustering's folder in the run, for example "kmeans-k10-pool+whiten+l2" or "dcec-k10-start=n2d"."""
         features = "" if self.features in ("auto", "code") else f"-{self.features}"
-        settings = "".join(f"-{key}={value}" for key, value in sorted(self.settings.items()))
+        settings = "".join(f"-{text}" for text in self._told())
         seed = f"-seed{self.seed}" if self.seed else ""
         return f"{self.method}-k{self.k}{features}{settings}{seed}"
 
     @property
     def title(self) -> str:
         """The method as tables of scores name it, for example "kmeans" or "dcec(start=n2d)"."""
-        settings = ",".join(f"{key}={value}" for key, value in sorted(self.settings.items()))
-        return f"{self.method}({settings})" if settings else self.method
+        return f"{self.method}({','.join(self._told())})" if self._told() else self.method
+
+    def _told(self) -> list[str]:
+        """Return what differs from the method's own settings, as NAME=VALUE."""
+        changed = self.settings if self.augment in ("auto", "none") else {**self.settings, "augment": self.augment}
+        return [f"{key}={value}" for key, value in sorted(changed.items())]
 
 
 def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:

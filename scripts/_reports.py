@@ -68,7 +68,8 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
 
 def label(options: ClusterOptions) -> str:
     """Return the method with where it starts from, as the reports name it; how long it trains stands in their text."""
-    return f"{options.settings['start']}+{options.method}" if "start" in options.settings else options.method
+    start = f"{options.settings['start']}+" if "start" in options.settings else ""
+    return f"{start}{options.method}{'-augmented' if options.augment != 'none' else ''}"
 
 
 def save_part(path: Path, run: Run, rows: list[Row]) -> None:

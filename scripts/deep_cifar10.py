@@ -26,7 +26,7 @@ REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-deep-clus
 PARTS = REPORT / "parts"
 COMMAND = "scripts/deep_cifar10.py"
 REDUCED = "whiten+l2"
-LOOP = {"interval": 40, "max_steps": 240}
+LOOP = {"interval": 40, "max_steps": 160}
 METHODS: tuple[dict[str, Any], ...] = (
     {"method": "kmeans"},
     {"method": "kmeans", "features": REDUCED},
@@ -34,7 +34,7 @@ METHODS: tuple[dict[str, Any], ...] = (
     {"method": "gmm", "features": REDUCED},
     *({"method": method, "features": REDUCED, "settings": LOOP} for method in ("dec", "idec", "dcec", "dcn")),
     {"method": "vade", "settings": LOOP},
-    {"method": "dcec", "features": REDUCED, "settings": {**LOOP, "start": "n2d", "warm_up": 3}},
+    {"method": "dcec", "features": REDUCED, "settings": {**LOOP, "start": "n2d", "warm_up": 2}},
 )
 KERNELS: tuple[dict[str, Any], ...] = (
     {"features": "code", "settings": {**LOOP, "scale": 1.0}},
