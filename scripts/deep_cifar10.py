@@ -3,8 +3,8 @@
 
 usage: scripts/deep_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--limit 5000] [--seeds 0,1,2] [--minutes N]
 
-Every step resumes: fits and clusterings are kept in --work, finished scores in reports/cifar10-deep-clustering/parts, and
-both are skipped. --limit takes the first images of each split; 0 takes all. --minutes starts no new step after that time.
+Every step resumes: fits and clusterings are kept in --work, finished scores in parts/ of --out, and both are skipped.
+--limit takes the first images of each split; 0 takes all. --minutes starts no new step after that time.
 Labels are read after all fitting and clustering of a run is done, by the scorer alone, and take part in no choice.
 """
 
@@ -23,7 +23,6 @@ from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-deep-clustering"
-PARTS = REPORT / "parts"
 COMMAND = "scripts/deep_cifar10.py"
 REDUCED = "whiten+l2"
 LOOP = {"interval": 40, "max_steps": 160}
@@ -51,9 +50,9 @@ def options_of(settings: dict[str, Any], seed: int) -> ClusterOptions:
     return assignments.resolve(ClusterOptions(**{"k": 10, "restarts": 4, "seed": seed, **settings}))
 
 
-def main_methods(data: DataOptions, work: Path, seed: int, epochs: int, clock: Clock) -> None:
+def main_methods(data: DataOptions, work: Path, parts: Path, seed: int, epochs: int, clock: Clock) -> None:
     """Fit conv8 with one seed, cluster with every method and keep the scores."""
-    folder, part = work / f"conv8-seed{seed}", PARTS / f"conv8-seed{seed}.json"
+    folder, part = work / f"conv8-seed{seed}", parts / f"conv8-seed{seed}.json"
     if part.exists() or not clock.may_start():
         return
     logging.info("%s: fit", folder.name)
@@ -68,10 +67,10 @@ def main_methods(data: DataOptions, work: Path, seed: int, epochs: int, clock: C
     add_facts(part, run, options)
 
 
-def kernels(work: Path, clock: Clock) -> None:
+def kernels(work: Path, parts: Path, clock: Clock) -> None:
     """Run DEC from seed 0's code with and without a scaled kernel and a reduced code, and keep how sure it is."""
-    folder, part = work / "conv8-seed0", PARTS / "kernels-seed0.json"
-    if part.exists() or not (PARTS / "conv8-seed0.json").exists():
+    folder, part = work / "conv8-seed0", parts / "kernels-seed0.json"
+    if part.exists() or not (parts / "conv8-seed0.json").exists():
         return
     run, rows = Run.open(folder), []
     for settings in KERNELS:
@@ -126,19 +125,20 @@ def assigned(work: Path, seeds: list[int]) -> dict[str, list[np.ndarray]]:
     return found
 
 
-def report(work: Path, seeds: list[int]) -> None:
+def report(work: Path, out: Path, seeds: list[int]) -> None:
     """Write results.json and the tables between the page's markers."""
-    parts = read_parts(PARTS)
+    parts = read_parts(out / "parts")
     rows: list[Row] = results(parts, "cifar10", COMMAND)
-    files.write_json(REPORT / "results.json", rows)
+    files.write_json(out / "results.json", rows)
+    kept = out / "parts" / "agreement.json"
     if between := agreement(assigned(work, seeds)):
-        files.write_json(PARTS / "agreement.json", between)
+        files.write_json(kept, between)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "facts": facts_table(parts)}
-    if (PARTS / "agreement.json").exists():
-        tables["agreement"] = agreement_table({"cifar10": json.loads((PARTS / "agreement.json").read_text())})
+    if kept.exists():
+        tables["agreement"] = agreement_table({"cifar10": json.loads(kept.read_text())})
     if "kernels-seed0" in parts:
         tables["kernels"] = kernel_table(parts["kernels-seed0"])
-    fill(REPORT / "README.md", tables)
+    fill(out / "README.md", tables)
 
 
 def main() -> None:
@@ -146,6 +146,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10-deep"))
+    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/cifar10-deep-clustering")
     parser.add_argument("--limit", type=int, default=5000, help="images of each split; 0: all")
     parser.add_argument("--epochs", type=int, default=10)
     parser.add_argument("--seeds", default="0,1,2")
@@ -157,9 +158,9 @@ def main() -> None:
     clock = Clock(arguments.minutes)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     for seed in seeds:
-        main_methods(data, arguments.work, seed, arguments.epochs, clock)
-    kernels(arguments.work, clock)
-    report(arguments.work, seeds)
+        main_methods(data, arguments.work, arguments.out / "parts", seed, arguments.epochs, clock)
+    kernels(arguments.work, arguments.out / "parts", clock)
+    report(arguments.work, arguments.out, seeds)
 
 
 if __name__ == "__main__":

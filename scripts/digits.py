@@ -4,7 +4,7 @@
 usage: scripts/digits.py [--work FOLDER] [--seeds 0,1,2,3,4]
 
 The settings are those of scripts/quickstart. Every step resumes: fits and clusterings are kept in --work, finished scores
-in reports/digits/parts, and both are skipped. Labels are read after all fitting and clustering of a run is done, by the
+in parts/ of --out, and both are skipped. Labels are read after all fitting and clustering of a run is done, by the
 scorer alone, and take part in no choice.
 """
 
@@ -36,7 +36,6 @@ from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "digits"
-PARTS = REPORT / "parts"
 COMMAND = "scripts/digits.py"
 DATA = DataOptions(data="digits", size=16)
 ENCODER = "dcec-augmented"
@@ -56,9 +55,9 @@ def clusterings(seed: int) -> list[ClusterOptions]:
     return [assignments.resolve(ClusterOptions(k=10, seed=seed, **method), FIT["augment"]) for method in METHODS]
 
 
-def work_through(work: Path, seed: int) -> None:
+def work_through(work: Path, parts: Path, seed: int) -> None:
     """Fit with one seed, cluster with every method and keep the scores."""
-    part = PARTS / f"{ENCODER}-seed{seed}.json"
+    part = parts / f"{ENCODER}-seed{seed}.json"
     if part.exists():
         return
     run = pipeline.fit(DATA, FitOptions(**FIT, seed=seed), work / part.stem)
@@ -91,14 +90,14 @@ def seconds_table(parts: Parts) -> str:
     return "\n".join(lines)
 
 
-def report(work: Path, seeds: list[int]) -> None:
+def report(work: Path, out: Path, seeds: list[int]) -> None:
     """Write results.json and the tables between the page's markers."""
-    parts = read_parts(PARTS)
+    parts = read_parts(out / "parts")
     rows = results(parts, "digits", COMMAND)
-    files.write_json(REPORT / "results.json", rows)
+    files.write_json(out / "results.json", rows)
+    kept = out / "parts" / "agreement.json"
     if between := agreement(assigned(work, seeds)):
-        files.write_json(PARTS / "agreement.json", between)
-    kept = PARTS / "agreement.json"
+        files.write_json(kept, between)
     tables = {
         "test": score_table(rows, "test", "median"),
         "train": score_table(rows, "train", "median"),
@@ -106,21 +105,22 @@ def report(work: Path, seeds: list[int]) -> None:
         "facts": facts_table(parts),
         "agreement": agreement_table({"digits": json.loads(kept.read_text()) if kept.exists() else []}),
     }
-    fill(REPORT / "README.md", tables)
+    fill(out / "README.md", tables)
 
 
 def main() -> None:
     """Run what is missing and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=Path("runs/digits-report"))
+    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/digits")
     parser.add_argument("--seeds", default="0,1,2,3,4")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     for seed in seeds:
-        work_through(arguments.work, seed)
-    report(arguments.work, seeds)
+        work_through(arguments.work, arguments.out / "parts", seed)
+    report(arguments.work, arguments.out, seeds)
 
 
 if __name__ == "__main__":

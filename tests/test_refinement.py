@@ -20,7 +20,7 @@ from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.files import sha256
 from latentlab.refinement import _guards, _loop
-from latentlab.refinement._start import start_from
+from latentlab.refinement._start import most_even, start_from
 from latentlab.refinement.dec import target_distribution
 from latentlab.sources import DataOptions
 
@@ -121,6 +121,13 @@ def test_start_from_manifold_clusters_follows_moons():
 
     np.testing.assert_allclose(start("n2d"), means, atol=0.02)
     assert np.abs(start("kmeans") - means).max() > 0.1
+
+
+def test_the_most_even_start_is_taken():
+    merged = np.repeat([0, 0, 1, 2], [40, 40, 40, 3])
+    even = np.repeat([2, 0, 1, 1], [40, 40, 40, 3])
+    assert most_even([merged, even, merged], 3) == 1
+    assert most_even([even, merged], 3) == 0
 
 
 def test_warming_up_trains_towards_n2ds_own_assignments(fitted):

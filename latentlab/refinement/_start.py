@@ -71,9 +71,14 @@ def _manifold(matrix: np.ndarray, options: ClusterOptions) -> _Manifold:
     likelihood rewards that, but the sizes show it; how the islands lie changes with UMAP's seed.
     """
     tries = [_manifold_once(matrix, options, number) for number in range(TRIES)]
-    evenness = [effective_clusters(np.bincount(one.assign(matrix).cluster, minlength=options.k)) for one in tries]
-    log.info("effective clusters of %d N2D starts: %s", TRIES, ", ".join(f"{value:.2f}" for value in evenness))
-    return tries[int(np.argmax(evenness))]
+    return tries[most_even([one.assign(matrix).cluster for one in tries], options.k)]
+
+
+def most_even(clusterings: list[np.ndarray], k: int) -> int:
+    """Return the position of the clustering, each of shape (n,), whose k clusters are nearest to equal sizes."""
+    evenness = [effective_clusters(np.bincount(labels, minlength=k)) for labels in clusterings]
+    log.info("effective clusters of %d N2D starts: %s", len(evenness), ", ".join(f"{value:.2f}" for value in evenness))
+    return int(np.argmax(evenness))
 
 
 def _manifold_once(matrix: np.ndarray, options: ClusterOptions, number: int) -> _Manifold:
