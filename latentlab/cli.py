@@ -226,6 +226,7 @@ def embed(run_path: str) -> None:
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--augment", default="auto", show_default=True, help="Deep methods: change images while training; auto: as in fit.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a deep method, for example gamma=0.1; repeatable.")
+@click.option("--name", "label", default="", help="Name of the clusters [default: made of the method and of what was changed].")
 @_json_option
 def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
@@ -340,11 +341,12 @@ def _score_table(rows: list[dict[str, Any]]) -> str:
     """Return methods by metrics as text, the held-out split where there is one."""
     split = "test" if any(row["split"] == "test" for row in rows) else "train"
     shown = ("purity", "acc", "nmi", "ari")
-    lines = [f"{split + ' split':<20}" + "".join(f"{name:>9}" for name in shown) + "  purity by chance"]
+    width = max([20, *(len(row["method"]) + 1 for row in rows)])
+    lines = [f"{split + ' split':<{width}}" + "".join(f"{name:>9}" for name in shown) + "  purity by chance"]
     for method in dict.fromkeys(row["method"] for row in rows):
         own = {row["metric"]: row for row in rows if row["method"] == method and row["split"] == split}
         if "purity" in own:
-            lines.append(f"{method:<20}" + "".join(f"{own[name]['value']:9.3f}" for name in shown) + f"{own['purity']['chance']:10.3f}")
+            lines.append(f"{method:<{width}}" + "".join(f"{own[name]['value']:9.3f}" for name in shown) + f"{own['purity']['chance']:10.3f}")
     return "\n".join(lines)
 
 

@@ -1,6 +1,7 @@
 """The settings of each stage: frozen dataclasses, checked all at once, written as TOML."""
 
 import dataclasses
+import re
 import typing
 from dataclasses import dataclass, field
 from types import NoneType
@@ -89,6 +90,8 @@ class ClusterOptions:
     augment : str
         How deep methods change images while training, see `latentlab.augmentation`; "auto" is what the encoder was fitted
         with.
+    label : str
+        Name of the clustering's folder and of its rows in tables; "" makes one of the method and of what was changed.
     """
 
     k: int = 10
@@ -99,9 +102,14 @@ class ClusterOptions:
     seed: int = 0
     settings: dict[str, Any] = field(default_factory=dict)
     augment: str = "auto"
+    label: str = ""
 
     def __post_init__(self) -> None:
         _check(
+            (
+                re.fullmatch(r"[\w+=,-][\w.+=,-]*|", self.label) is not None,
+                f"--name {self.label!r}: use letters, digits and . + = , - _ only, without a point at the start",
+            ),
             (self.k >= 1, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
@@ -111,6 +119,8 @@ class ClusterOptions:
     @property
     def name(self) -> str:
         """Name of the clustering's folder in the run, for example "kmeans-k10-pool+whiten+l2" or "dcec-k10-start=n2d"."""
+        if self.label:
+            return self.label
         features = "" if self.features in ("auto", "code") else f"-{self.features}"
         settings = "".join(f"-{text}" for text in self._told())
         seed = f"-seed{self.seed}" if self.seed else ""
@@ -119,6 +129,8 @@ class ClusterOptions:
     @property
     def title(self) -> str:
         """The method as tables of scores name it, for example "kmeans" or "dcec(start=n2d)"."""
+        if self.label:
+            return self.label
         return f"{self.method}({','.join(self._told())})" if self._told() else self.method
 
     def _told(self) -> list[str]:

@@ -85,7 +85,7 @@ def parse(spec: str) -> list[tuple[str, int | None]]:
     return steps
 
 
-def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], seed: int) -> Features:
+def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], seed: int, neighbors: int = NEIGHBORS) -> Features:
     """Fit the steps on codes.
 
     Parameters
@@ -98,6 +98,8 @@ def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], s
         (height, width, channels) or (d,).
     seed : int
         Of PCA's solver and of UMAP.
+    neighbors : int
+        Of UMAP, while it is fitted.
     """
     steps = parse(spec)
     if steps and steps[0][0] == "pool":
@@ -107,7 +109,7 @@ def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], s
         return Features(spec, code_shape, tuple({} for _ in steps))
     vectors = np.concatenate(list(_first(batches, SAMPLE)))
     for name, number in steps:
-        learned.append(_learn(name, number, vectors, seed))
+        learned.append(_learn(name, number, vectors, seed, neighbors))
         vectors = _apply(name, number, vectors, code_shape, learned[-1])
     return Features(spec, code_shape, tuple(learned))
 
@@ -127,11 +129,11 @@ def _check_pool(spec: str, grid: int, code_shape: tuple[int, ...]) -> None:
         raise ConfigError(f"--features {spec!r}: a {code_shape[0]}x{code_shape[1]} code cannot be divided into a {grid}x{grid} grid.")
 
 
-def _learn(name: str, number: int | None, vectors: np.ndarray, seed: int) -> Arrays:
+def _learn(name: str, number: int | None, vectors: np.ndarray, seed: int, neighbors: int) -> Arrays:
     if name in ("pca", "whiten"):
         return _learn_pca(vectors, number or 50, name == "whiten", seed)
     if name == "umap":
-        return _learn_umap(vectors, number or 10, seed)
+        return _learn_umap(vectors, number or 10, seed, neighbors)
     return {}
 
 
@@ -159,12 +161,11 @@ def _learn_pca(vectors: np.ndarray, count: int, whiten: bool, seed: int) -> Arra
     return {"mean": pca.mean_.astype(np.float32), "directions": (pca.components_.T / scale).astype(np.float32)}
 
 
-def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int) -> Arrays:
+def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int, neighbors: int) -> Arrays:
     with backend.frameworks_hidden():
         import umap
 
-    neighbors = min(NEIGHBORS, len(vectors) - 1)
-    mapper = umap.UMAP(n_neighbors=neighbors, min_dist=0.0, n_components=dimensions, random_state=seed, n_jobs=1)
+    mapper = umap.UMAP(n_neighbors=min(neighbors, len(vectors) - 1), min_dist=0.0, n_components=dimensions, random_state=seed, n_jobs=1)
     return {"reference": vectors, "coordinates": mapper.fit_transform(vectors).astype(np.float32)}
 
 

@@ -65,7 +65,7 @@ def train(
     method, own = _method(options)
     backend.seed(options.seed)
     fitted = features.fit(options.features, codes, model.code_shape, options.seed)
-    start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own.start)
+    start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own)
     refiner: Refiner = method.refiner(start, own)
     least_rounds = own.warm_up + 1 if own.start == "n2d" else 1
     schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, least_rounds)

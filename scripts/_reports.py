@@ -176,10 +176,12 @@ def score_table(rows: list[Row], split: str, extra: str | None = None) -> str:
 
 
 def fill(page: Path, tables: dict[str, str]) -> None:
-    """Replace what stands between the markers of a page; a page that does not exist yet gets the tables alone."""
-    text = page.read_text(encoding="utf-8") if page.exists() else "".join(f"## {m}\n\n<!-- {m} -->\n<!-- /{m} -->\n\n" for m in tables)
+    """Replace what stands between the markers of a page; what a page has no marker for yet is added at its end."""
+    text = page.read_text(encoding="utf-8") if page.exists() else ""
     for marker, table in tables.items():
         start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"
+        if start not in text:
+            text += f"## {marker}\n\n{start}\n{end}\n\n"
         text = text[: text.index(start) + len(start)] + f"\n{table}\n" + text[text.index(end) :]
     with files.atomic_path(page) as path:
         path.write_text(text, encoding="utf-8")

@@ -38,21 +38,22 @@ from latentlab.sources import DataOptions
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "digits"
 COMMAND = "scripts/digits.py"
 DATA = DataOptions(data="digits", size=16)
-ENCODER = "dcec-augmented"
-BEST = "n2d+dcec"
-FIT: dict[str, Any] = {"arch": "dcec", "epochs": 60, "batch_size": 50, "patience": 0, "augment": "affine"}
-LOOP: dict[str, Any] = {"interval": 70, "batch_size": 128, "max_steps": 1400}
+ENCODER = "dcec"
+BEST = "n2d+dcec-augmented"
+FIT: dict[str, Any] = {"arch": "dcec", "epochs": 60, "batch_size": 50}
+LOOP: dict[str, Any] = {"interval": 35, "batch_size": 128, "max_steps": 1050}
 METHODS: tuple[dict[str, Any], ...] = (
     {"method": "kmeans"},
     {"method": "n2d"},
     {"method": "dcec", "settings": LOOP},
-    {"method": "dcec", "settings": {**LOOP, "start": "n2d"}},
+    {"method": "dcec", "settings": LOOP, "augment": "affine"},
+    {"method": "dcec", "settings": {**LOOP, "start": "n2d", "warm_up": 15}, "augment": "affine"},
 )
 
 
 def clusterings(seed: int) -> list[ClusterOptions]:
     """Return what is clustered with one seed."""
-    return [assignments.resolve(ClusterOptions(k=10, seed=seed, **method), FIT["augment"]) for method in METHODS]
+    return [assignments.resolve(ClusterOptions(k=10, seed=seed, **method)) for method in METHODS]
 
 
 def work_through(work: Path, parts: Path, seed: int) -> None:

@@ -51,7 +51,7 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "dcec": {"arch": "dcec"},
     "dcec-augmented": {"arch": "dcec", "augment": "affine"},
 }
-FROM_N2D = {"start": "n2d", "interval": 100, "max_steps": 1600}
+FROM_N2D = {"start": "n2d", "neighbors": 15, "interval": 100, "max_steps": 1600}
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "mlp": ({"method": "kmeans"}, {"method": "dec", "settings": {"max_steps": 2100}}, {"method": "idec", "settings": {"max_steps": 2100}}),
     "dcec": (

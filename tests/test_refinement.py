@@ -19,7 +19,7 @@ from latentlab.augmentation import augment
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.files import sha256
-from latentlab.refinement import _guards, _loop
+from latentlab.refinement import LoopOptions, _guards, _loop
 from latentlab.refinement._start import most_even, start_from
 from latentlab.refinement.dec import target_distribution
 from latentlab.sources import DataOptions
@@ -116,7 +116,7 @@ def test_start_from_manifold_clusters_follows_moons():
     means = np.stack([matrix[moon == m].mean(axis=0) for m in (0, 1)])
 
     def start(by):
-        found = start_from(matrix, None, features.fit("code", [], (2,), 0), ClusterOptions(k=2, method="dec"), by)[0].centers
+        found = start_from(matrix, None, features.fit("code", [], (2,), 0), ClusterOptions(k=2, method="dec"), LoopOptions(start=by))[0].centers
         return found[np.argsort(found[:, 0])]
 
     np.testing.assert_allclose(start("n2d"), means, atol=0.02)
@@ -139,7 +139,7 @@ def test_warming_up_trains_towards_n2ds_own_assignments(fitted):
     model, images = model_files.load(run), pipeline.open_run_images(run)
     codes = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train")))
     steps = features.fit(options.features, [codes], model.code_shape, 0)
-    start, first = start_from(steps.transform(codes), model, steps, options, "n2d")
+    start, first = start_from(steps.transform(codes), model, steps, options, LoopOptions(start="n2d"))
     np.testing.assert_array_equal(start.soft.argmax(axis=1), first.assign(steps.transform(codes)).cluster)
     refiner = idec.refiner(start, idec.Options(start="n2d", warm_up=2))
     z, q = _loop.assign_all(refiner, images, images.indices("train"))
@@ -202,6 +202,16 @@ def test_other_settings_are_another_clustering(fitted):
     assert names == [f"idec-k4-pool2-batch_size=30-gamma={gamma}-interval=4-max_steps=12-tolerance=-1.0" for gamma in (0.1, 1.0)]
     rows = read_json(run.path / "clusters" / names[1] / "scores.json")["rows"]
     assert "conv8+pool2+idec(batch_size=30,gamma=1.0,interval=4,max_steps=12,tolerance=-1.0)" in {row["method"] for row in rows}
+
+
+def test_clusters_can_be_named(fitted):
+    run = fitted("named")
+    assert pipeline.cluster(run, options_of("idec", label="mine"))["rounds"] == 3
+    pipeline.evaluate(run, "mine")
+    assert "conv8+pool2+pca6+l2+mine" in {row["method"] for row in read_json(run.path / "clusters" / "mine" / "scores.json")["rows"]}
+    for wrong in ("../x", ".hidden", "a/b", "a b"):
+        with pytest.raises(ConfigError, match="use letters, digits"):
+            options_of("idec", label=wrong)
 
 
 def test_different_seeds_differ(fitted):

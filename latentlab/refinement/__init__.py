@@ -38,6 +38,8 @@ class LoopOptions:
     warm_up : int
         With start "n2d", rounds in which `dec` and its kin train towards N2D's own assignments, before the first target
         that they make themselves: the nearest mean is not yet the cluster, and the code has to become round first.
+    neighbors : int
+        Of UMAP in N2D's start; 20 in its paper.
     """
 
     interval: int = 140
@@ -46,6 +48,7 @@ class LoopOptions:
     tolerance: float = 0.001
     start: str = "kmeans"
     warm_up: int = 10
+    neighbors: int = 20
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
@@ -54,6 +57,8 @@ class LoopOptions:
             raise ConfigError("--set interval, batch_size and max_steps must be at least 1.")
         if self.warm_up < 0:
             raise ConfigError("--set warm_up must be at least 0.")
+        if self.neighbors < 2:
+            raise ConfigError("--set neighbors must be at least 2.")
 
 
 @dataclass(frozen=True)

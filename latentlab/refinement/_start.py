@@ -12,7 +12,7 @@ from latentlab.config import ClusterOptions
 from latentlab.encoders import Model
 from latentlab.features import Features
 from latentlab.progress import log
-from latentlab.refinement import Start
+from latentlab.refinement import LoopOptions, Start
 from latentlab.refinement._guards import effective_clusters
 
 SAMPLE = 20_000  # images that UMAP is fitted to; others follow their neighbours, and training refines them all
@@ -37,22 +37,22 @@ class _Manifold:
         return self.mixture.assign(self.mapping.transform(vectors))
 
 
-def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: ClusterOptions, by: str) -> tuple[Start, First]:
+def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: ClusterOptions, own: LoopOptions) -> tuple[Start, First]:
     """Return what the method starts from, and the starting clusters.
 
     Parameters
     ----------
     matrix : ndarray of shape (n, d), float32
         Features of the training images' codes, by `fitted`.
-    by : {"kmeans", "n2d"}
-        See `LoopOptions.start`.
+    own : LoopOptions
+        Says by which method, and with how many neighbours.
 
     Raises
     ------
     DataError
         If there are fewer images than clusters.
     """
-    first: First = _manifold(matrix, options) if by == "n2d" else _kmeans(matrix, options)
+    first: First = _manifold(matrix, options, own.neighbors) if own.start == "n2d" else _kmeans(matrix, options)
     assigned = first.assign(matrix)
     centers = first.centers if isinstance(first, Centers) else _means(matrix, assigned.cluster, options.k)
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
@@ -64,13 +64,13 @@ def _kmeans(matrix: np.ndarray, options: ClusterOptions) -> Centers:
     return plugins.load("clustering", "kmeans").fit(_as_vectors(matrix), plain)
 
 
-def _manifold(matrix: np.ndarray, options: ClusterOptions) -> _Manifold:
+def _manifold(matrix: np.ndarray, options: ClusterOptions, neighbors: int) -> _Manifold:
     """Return the most even of several N2D clusterings.
 
     A mixture in UMAP's coordinates now and then spends a Gaussian on a small dense island and merges two groups for it. The
     likelihood rewards that, but the sizes show it; how the islands lie changes with UMAP's seed.
     """
-    tries = [_manifold_once(matrix, options, number) for number in range(TRIES)]
+    tries = [_manifold_once(matrix, options, neighbors, number) for number in range(TRIES)]
     return tries[most_even([one.assign(matrix).cluster for one in tries], options.k)]
 
 
@@ -81,11 +81,11 @@ def most_even(clusterings: list[np.ndarray], k: int) -> int:
     return int(np.argmax(evenness))
 
 
-def _manifold_once(matrix: np.ndarray, options: ClusterOptions, number: int) -> _Manifold:
+def _manifold_once(matrix: np.ndarray, options: ClusterOptions, neighbors: int, number: int) -> _Manifold:
     rng = np.random.default_rng([options.seed, 8, number])
     sample = matrix[np.sort(rng.permutation(len(matrix))[:SAMPLE])]
     n2d, seed = plugins.load("clustering", "n2d"), int(rng.integers(2**31))
-    mapping = features.fit(n2d.FEATURES.format(k=options.k), [sample], (matrix.shape[1],), seed)
+    mapping = features.fit(n2d.FEATURES.format(k=options.k), [sample], (matrix.shape[1],), seed, neighbors)
     return _Manifold(mapping, n2d.fit(_as_vectors(mapping.transform(sample)), dataclasses.replace(options, seed=seed)))
 
 
