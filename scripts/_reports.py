@@ -72,23 +72,20 @@ def label(options: ClusterOptions) -> str:
     return f"{start}{options.method}{'-augmented' if options.augment != 'none' else ''}"
 
 
-def save_part(path: Path, run: Run, rows: list[Row]) -> None:
-    """Keep what a report needs of a run in a small file of the repository."""
+def save_part(path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = ()) -> None:
+    """Keep what a report needs of a run, and what its deep clusterings tell of themselves, in a small file of the repository."""
     facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
     seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
-    files.write_json(path, {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "curve": curve, "rows": rows})
+    told = {label(options): _facts_of(run, options) for options in clusterings if assignments.is_deep(options.method)}
+    files.write_json(path, {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "facts": told, "curve": curve, "rows": rows})
 
 
-def add_facts(path: Path, run: Run, clusterings: Iterable[ClusterOptions]) -> None:
-    """Add to a part what the deep methods tell of themselves."""
-    facts = {}
-    for options in clusterings:
-        result = assignments.read_result(run, options.name)
-        if "rounds" in result:
-            told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
-            facts[label(options)] = {**told, "seconds": run.manifest["stages"][f"cluster/{options.name}"]["seconds"]}
-    files.write_json(path, {**json.loads(path.read_text()), "facts": facts})
+def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
+    """Return the rounds, stop and repairs of a deep clustering, and the seconds that it took."""
+    result = assignments.read_result(run, options.name)
+    told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
+    return {**told, "seconds": run.manifest["stages"][f"cluster/{options.name}"]["seconds"]}
 
 
 def facts_table(parts: Parts) -> str:

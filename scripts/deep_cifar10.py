@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _reports import Clock, Row, add_facts, agreement, agreement_table, facts_table, fill, label, read_parts, results, save_part, score, score_table
+from _reports import Clock, Row, agreement, agreement_table, facts_table, fill, label, read_parts, results, save_part, score, score_table
 
 from latentlab import assignments, backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
@@ -63,8 +63,7 @@ def main_methods(data: DataOptions, work: Path, parts: Path, seed: int, epochs: 
             return
         logging.info("%s: %s", folder.name, one.name)
         pipeline.cluster(run, one)
-    save_part(part, run, score(run, options, "conv8"))
-    add_facts(part, run, options)
+    save_part(part, run, score(run, options, "conv8"), options)
 
 
 def kernels(work: Path, parts: Path, clock: Clock) -> None:

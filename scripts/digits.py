@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 from _reports import (
     Parts,
-    add_facts,
     agreement,
     agreement_table,
     facts_table,
@@ -65,8 +64,7 @@ def work_through(work: Path, parts: Path, seed: int) -> None:
     for options in clusterings(seed):
         logging.info("%s: %s", part.stem, options.name)
         pipeline.cluster(run, options)
-    save_part(part, run, score(run, clusterings(seed), ENCODER, work / "baselines"))
-    add_facts(part, run, clusterings(seed))
+    save_part(part, run, score(run, clusterings(seed), ENCODER, work / "baselines"), clusterings(seed))
 
 
 def assigned(work: Path, seeds: list[int]) -> dict[str, list[np.ndarray]]:

@@ -24,7 +24,6 @@ from _reports import (
     Clock,
     Parts,
     Row,
-    add_facts,
     agreement,
     agreement_table,
     facts_table,
@@ -165,8 +164,7 @@ def work_through(one: Experiment, seed: int, encoders: list[str], clock: Clock) 
             logging.info("%s: %s", folder.name, clustering.name)
             pipeline.cluster(run, clustering)
         rows = score(run, options, encoder, one.work / f"{one.name}-baselines")
-        save_part(part, run, [{**row, "method": row["method"].replace(f"+umap{one.k}", "")} for row in rows])
-        add_facts(part, run, options)
+        save_part(part, run, [{**row, "method": row["method"].replace(f"+umap{one.k}", "")} for row in rows], options)
 
 
 def assigned(one: Experiment, seeds: list[int]) -> dict[str, list[np.ndarray]]:
