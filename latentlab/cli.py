@@ -230,12 +230,12 @@ def embed(run_path: str) -> None:
 @_json_option
 def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
-    from latentlab import assignments, pipeline
+    from latentlab import pipeline
     from latentlab.config import ClusterOptions
 
-    options = ClusterOptions(**values, settings=dict(map(_setting, settings)))
-    result = pipeline.cluster(_open(run_path), options)
-    name = assignments.resolve(options).name
+    run, options = _open(run_path), ClusterOptions(**values, settings=dict(map(_setting, settings)))
+    result = pipeline.cluster(run, options)
+    name = pipeline.resolve(run, options).name
     _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
 
 

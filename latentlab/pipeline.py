@@ -73,7 +73,7 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     from latentlab import assignments, model_files
 
     embed(run)
-    options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"])
+    options = resolve(run, options)
     config = {"options": as_dict(options), "embed": _embed_config(run)}
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):
@@ -83,6 +83,13 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
             else:
                 outputs += assignments.make(run, options, model_files.code_shape(run))
     return assignments.read_result(run, options.name)
+
+
+def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
+    """Return the options with what "auto" means for the run."""
+    from latentlab import assignments
+
+    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"])
 
 
 def _refine(run: Run, options: ClusterOptions) -> list[Path]:

@@ -216,8 +216,9 @@ def test_clusters_can_be_named(fitted):
 
 def test_different_seeds_differ(fitted):
     run = fitted("seeds")
-    results = [pipeline.cluster(run, options_of("idec", seed=seed, augment="affine")) for seed in (0, 1)]
-    soft = [tables.matrix(tables.read(run.path / "clusters" / options_of("idec", seed=s).name / "assignments.parquet")["soft"]) for s in (0, 1)]
+    options = [options_of("idec", seed=seed, augment="affine") for seed in (0, 1)]
+    results = [pipeline.cluster(run, one) for one in options]
+    soft = [tables.matrix(tables.read(run.path / "clusters" / one.name / "assignments.parquet")["soft"]) for one in options]
     assert not np.array_equal(*soft)
     assert results[0]["seed"] == 0
 
