@@ -104,7 +104,7 @@ NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One protocol on one data set."""
+    """One protocol on one data set; `only` names the rows to make, None makes all."""
 
     name: str
     data: DataOptions
@@ -112,6 +112,7 @@ class Experiment:
     k: int
     work: Path
     parts: Path
+    only: frozenset[str] | None = None
 
 
 def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) -> Experiment:
@@ -133,7 +134,7 @@ def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) 
     with np.load(path) as stored:
         count = len(stored["y"])
     epochs = max(1, min(MOST_EPOCHS, round(arguments.steps * BATCH / count)))
-    return Experiment(name, DataOptions(data=str(path), held_out=0.0), epochs, arguments.k, arguments.work, arguments.out / "parts")
+    return Experiment(name, DataOptions(data=str(path), held_out=0.0), epochs, arguments.k, arguments.work, arguments.out / "parts", arguments.only)
 
 
 def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
@@ -144,7 +145,8 @@ def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
 def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions]:
     """Return what is clustered on an encoder's code."""
     augment = ENCODERS[encoder].get("augment", "none")
-    return [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **options), augment) for options in CLUSTERINGS[encoder]]
+    options = [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment) for settings in CLUSTERINGS[encoder]]
+    return [each for each in options if one.only is None or f"{encoder}+{label(each)}" in one.only]
 
 
 def work_through(one: Experiment, seed: int, encoders: list[str], clock: Clock) -> None:
@@ -246,6 +248,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--protocols", default="test,full")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--encoders", default=",".join(ENCODERS), help="several processes can share the work; default: %(default)s")
+    parser.add_argument("--only", type=lambda text: frozenset(text.split(",")), help="rows of the table, such as dcec+kmeans,dcec+dcec; default: all")
     parser.add_argument("--steps", type=int, default=8000, help="of pretraining, in batches of 256; at most 200 epochs, the paper's")
     parser.add_argument("--work", type=Path, help="for the runs; default: runs/dcec-table")
     parser.add_argument("--out", type=Path, help="for the report; default: reports/dcec-table for mnist, else report/ in --work")
@@ -255,6 +258,8 @@ def parse_arguments() -> argparse.Namespace:
     arguments.out = arguments.out or (REPORT if arguments.data == "mnist" and not arguments.limit else arguments.work / "report")
     if unknown := set(arguments.protocols.split(",")) - {"test", "full"}:
         parser.error(f"--protocols are test and full, not {', '.join(unknown)}")
+    if arguments.only and (unknown := arguments.only - set(NAMES)):
+        parser.error(f"--only takes {', '.join(NAMES)}, not {', '.join(unknown)}")
     if unknown := set(arguments.encoders.split(",")) - set(ENCODERS):
         parser.error(f"--encoders are {', '.join(ENCODERS)}, not {', '.join(unknown)}")
     return arguments
