@@ -35,7 +35,7 @@ from _reports import (
     score,
 )
 
-from latentlab import assignments, backend, files, pipeline, sources
+from latentlab import assignments, backend, encoders, files, pipeline, sources
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.errors import DataError, LatentlabError
 from latentlab.run import Run
@@ -149,9 +149,9 @@ def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions
     return [each for each in options if one.only is None or f"{encoder}+{label(each)}" in one.only]
 
 
-def work_through(one: Experiment, seed: int, encoders: list[str], clock: Clock) -> None:
+def work_through(one: Experiment, seed: int, names: list[str], clock: Clock) -> None:
     """Fit every encoder with one seed, cluster its codes with every method, score and keep the scores."""
-    for encoder in encoders:
+    for encoder in names:
         settings = ENCODERS[encoder]
         folder = run_folder(one, encoder, seed)
         part = one.parts / f"{folder.name}.json"
@@ -275,6 +275,8 @@ def main() -> int:
         backend.select()
         data = DataOptions(data=arguments.data, data_dir=arguments.data_dir, size=arguments.size, grey=arguments.grey, limit=arguments.limit)
         experiments = [experiment(data, protocol, arguments) for protocol in protocols]
+        for one, encoder in itertools.product(experiments, arguments.encoders.split(",")):
+            encoders.build(ENCODERS[encoder]["arch"], sources.open_images(one.data).image_shape)  # a wrong size is told before hours of work
         for seed, one in itertools.product(seeds, experiments):
             work_through(one, seed, arguments.encoders.split(","), clock)
         report(experiments, arguments.out, protocols, seeds)
