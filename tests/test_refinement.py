@@ -338,6 +338,8 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
     }.items():
         with pytest.raises(ConfigError, match=re.escape(message)):
             pipeline.cluster(run, options_of("dec", settings={name: value}))
+    with pytest.raises(ConfigError, match="--set penalty=-1: must be above 0"):
+        pipeline.cluster(run, options_of("dcn", settings={"penalty": -1}))
     with pytest.raises(ConfigError, match="--method kmeans has no option gamma"):
         pipeline.cluster(run, ClusterOptions(k=4, settings={"gamma": 1.0}))
     assert not (run.path / "clusters").exists()

@@ -11,7 +11,7 @@ and nothing else has to be touched. No argument can carry a label. The loop, its
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -49,12 +49,16 @@ class LoopOptions:
     start: str = "kmeans"
     warm_up: int = 10
     neighbors: int = 20
+    POSITIVE: ClassVar[tuple[str, ...]] = ()  # a method's numbers that must be above 0
 
     def __post_init__(self) -> None:
         if self.start not in STARTS:
             raise ConfigError(f"--set start={self.start}: must be one of {', '.join(STARTS)}.")
         if min(self.interval, self.batch_size, self.max_steps) < 1:
             raise ConfigError("--set interval, batch_size and max_steps must be at least 1.")
+        for name in self.POSITIVE:
+            if (value := getattr(self, name)) is not None and not value > 0:
+                raise ConfigError(f"--set {name}={value}: must be above 0.")
         if self.warm_up < 0:
             raise ConfigError("--set warm_up must be at least 0.")
         if self.neighbors < 2:

@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from latentlab.clustering import distances_to
-from latentlab.errors import ConfigError
 from latentlab.refinement import LoopOptions, Refiner, Start
 from latentlab.refinement._network import vectors_of
 
@@ -37,12 +36,7 @@ class Options(LoopOptions):
 
     penalty: float = 0.1
     learning_rate: float = 0.001
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("penalty", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"--set {name}={getattr(self, name)}: must be above 0.")
+    POSITIVE = ("penalty", "learning_rate")
 
 
 def refiner(start: Start, options: Options) -> Refiner:

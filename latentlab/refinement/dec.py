@@ -46,14 +46,12 @@ class Options(LoopOptions):
     learning_rate: float = 0.01
     alpha: float = 1.0
     scale: float | None = None
+    POSITIVE = ("learning_rate", "alpha", "scale")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.optimizer not in OPTIMIZERS:
             raise ConfigError(f"--set optimizer={self.optimizer}: must be one of {', '.join(OPTIMIZERS)}.")
-        for name in ("learning_rate", "alpha", "scale"):
-            if (value := getattr(self, name)) is not None and not value > 0:
-                raise ConfigError(f"--set {name}={value}: must be above 0.")
 
 
 def refiner(start: Start, options: Options) -> Refiner:

@@ -36,12 +36,7 @@ class Options(LoopOptions):
 
     noise: float = 0.05
     learning_rate: float = 0.001
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        for name in ("noise", "learning_rate"):
-            if not getattr(self, name) > 0:
-                raise ConfigError(f"--set {name}={getattr(self, name)}: must be above 0.")
+    POSITIVE = ("noise", "learning_rate")
 
 
 def refiner(start: Start, options: Options) -> Refiner:
