@@ -50,7 +50,8 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "dcec": {"arch": "dcec"},
     "dcec-augmented": {"arch": "dcec", "augment": "affine"},
 }
-FROM_N2D = {"start": "n2d", "neighbors": 15, "interval": 100, "max_steps": 1600}
+FROM_N2D = {"start": "n2d", "neighbors": 15, "interval": 100}
+MOST_STEPS, MOST_PASSES = 1600, 15  # what DCEC from N2D may take at most: the longer of the two
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "mlp": ({"method": "kmeans"}, {"method": "dec", "settings": {"max_steps": 2100}}, {"method": "idec", "settings": {"max_steps": 2100}}),
     "dcec": (
@@ -108,6 +109,7 @@ class Experiment:
 
     name: str
     data: DataOptions
+    count: int
     epochs: int
     k: int
     work: Path
@@ -134,7 +136,9 @@ def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) 
     with np.load(path) as stored:
         count = len(stored["y"])
     epochs = max(1, min(MOST_EPOCHS, round(arguments.steps * BATCH / count)))
-    return Experiment(name, DataOptions(data=str(path), held_out=0.0), epochs, arguments.k, arguments.work, arguments.out / "parts", arguments.only)
+    return Experiment(
+        name, DataOptions(data=str(path), held_out=0.0), count, epochs, arguments.k, arguments.work, arguments.out / "parts", arguments.only
+    )
 
 
 def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
@@ -145,7 +149,11 @@ def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
 def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions]:
     """Return what is clustered on an encoder's code."""
     augment = ENCODERS[encoder].get("augment", "none")
-    options = [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment) for settings in CLUSTERINGS[encoder]]
+    steps = max(MOST_STEPS, round(MOST_PASSES * one.count / BATCH, -2))
+    chosen = [
+        {**each, "settings": {**each["settings"], "max_steps": steps}} if each.get("settings") == FROM_N2D else each for each in CLUSTERINGS[encoder]
+    ]
+    options = [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment) for settings in chosen]
     return [each for each in options if one.only is None or f"{encoder}+{label(each)}" in one.only]
 
 
@@ -166,7 +174,7 @@ def work_through(one: Experiment, seed: int, names: list[str], clock: Clock) -> 
             logging.info("%s: %s", folder.name, clustering.name)
             pipeline.cluster(run, clustering)
         rows = score(run, options, encoder, one.work / f"{one.name}-baselines")
-        save_part(part, run, [{**row, "method": row["method"].replace(f"+umap{one.k}", "")} for row in rows], options)
+        save_part(part, run, [{**row, "method": row["method"].replace(f"+umap{one.k}+n2d", "+n2d")} for row in rows], options)
 
 
 def assigned(one: Experiment, seeds: list[int]) -> dict[str, list[np.ndarray]]:
