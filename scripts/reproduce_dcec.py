@@ -149,7 +149,7 @@ def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
 def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions]:
     """Return what is clustered on an encoder's code."""
     augment = ENCODERS[encoder].get("augment", "none")
-    steps = max(MOST_STEPS, round(MOST_PASSES * one.count / BATCH, -2))
+    steps = max(MOST_STEPS, MOST_PASSES * one.count // BATCH)
     chosen = [
         {**each, "settings": {**each["settings"], "max_steps": steps}} if each.get("settings") == FROM_N2D else each for each in CLUSTERINGS[encoder]
     ]
