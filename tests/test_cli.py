@@ -159,7 +159,13 @@ def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code)
         "--patience",
         "0",
     ]
-    process = subprocess.Popen(command, env=os.environ | {"PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell starts background jobs, this test's too, deaf to Ctrl-C
+    )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "run").glob("checkpoints/epoch-*")) and time.monotonic() < deadline:
         time.sleep(0.05)
