@@ -25,7 +25,7 @@ from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
 from latentlab.refinement._network import check
-from latentlab.refinement._start import First, start_from
+from latentlab.refinement._start import StartingClusters, start_from
 from latentlab.run import Run
 
 SHARD = 2048
@@ -52,7 +52,7 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
 
 def train(
     model: Model, images: ImageSet, codes: list[np.ndarray], options: ClusterOptions, place: Path, record: Callable[[dict[str, Any]], None]
-) -> tuple[Refiner, Start, First, dict[str, Any]]:
+) -> tuple[Refiner, Start, StartingClusters, dict[str, Any]]:
     """Train `model` and clusters together and return the refiner, what it started from, and `refine`'s facts.
 
     Parameters
@@ -67,8 +67,7 @@ def train(
     fitted = features.fit(options.features, codes, model.code_shape, options.seed)
     start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own)
     refiner: Refiner = method.refiner(start, own)
-    least_rounds = own.warm_up + 1 if own.start == "n2d" else 1
-    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, least_rounds)
+    schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, own.least_rounds)
     return refiner, start, first, refine(refiner, images, schedule, place, record)
 
 
@@ -96,7 +95,7 @@ def _method(options: ClusterOptions) -> tuple[Any, Any]:
     return method, plugin_options(method.Options, options.settings, f"--method {options.method}")
 
 
-def _assign_before(run: Run, fitted: features.Features, first: First) -> np.ndarray:
+def _assign_before(run: Run, fitted: features.Features, first: StartingClusters) -> np.ndarray:
     """Return the cluster of every image before training, int32 (n,)."""
     return np.concatenate([first.assign(fitted.transform(part)).cluster for part in embedding.read_parts(run.path / "embeddings")])
 

@@ -57,7 +57,7 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
     rows: dict[tuple[str, str, str], Row] = {}
     for options in clusterings:
         for row in (pipeline.evaluate(run, options.name) or {"rows": []})["rows"]:
-            first, plus, rest = row["method"].replace(options.title, label(options)).partition("+")
+            first, plus, rest = row["method"].replace(options.title, short_name(options)).partition("+")
             method = {arch: encoder, "untrained": f"untrained-{encoder}"}.get(first, first) + plus + rest
             rows[method, row["split"], row["metric"]] = {**row, "method": method}
     if shared:
@@ -66,19 +66,20 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
     return [*rows.values()]
 
 
-def label(options: ClusterOptions) -> str:
+def short_name(options: ClusterOptions) -> str:
     """Return the method with where it starts from, as the reports name it; how long it trains stands in their text."""
     start = f"{options.settings['start']}+" if "start" in options.settings else ""
     return f"{start}{options.method}{'-augmented' if options.augment != 'none' else ''}"
 
 
-def save_part(path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = ()) -> None:
-    """Keep what a report needs of a run, and what its deep clusterings tell of themselves, in a small file of the repository."""
+def save_part(path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = (), **more: Any) -> None:
+    """Keep what a report needs of a run, what its deep clusterings tell of themselves, and `more` in a small file of the repository."""
     facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
     seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
-    told = {label(options): _facts_of(run, options) for options in clusterings if assignments.is_deep(options.method)}
-    files.write_json(path, {"config": run.manifest["config"]["fit"], **facts, "seconds": seconds, "facts": told, "curve": curve, "rows": rows})
+    told = {short_name(options): _facts_of(run, options) for options in clusterings if assignments.is_deep(options.method)}
+    config = run.manifest["config"]["fit"]
+    files.write_json(path, {"config": config, **facts, "seconds": seconds, "facts": told, "curve": curve, "rows": rows, **more})
 
 
 def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
@@ -98,8 +99,18 @@ def facts_table(parts: Parts) -> str:
     return "\n".join(lines)
 
 
-def agreement(found: dict[str, list[np.ndarray]]) -> list[Row]:
-    """Return the mean adjusted Rand index between every two seeds' assignments of the same images, name -> (n,) arrays."""
+def agreement(clusterings: Iterable[tuple[str, Path, ClusterOptions]]) -> list[Row]:
+    """Return the mean adjusted Rand index between the assignments of every two seeds.
+
+    Parameters
+    ----------
+    clusterings : iterable of (name, run folder, options)
+        Those of one name, of different seeds, are compared; those that are not on this machine are left out.
+    """
+    found: dict[str, list[np.ndarray]] = {}
+    for name, folder, options in clusterings:
+        if (folder / "clusters" / options.name / "assignments.parquet").exists():
+            found.setdefault(name, []).append(assignments.read(Run.open(folder), options.name)[2])
     rows = []
     for name, assigned in found.items():
         values = [adjusted_rand_score(a, b) for a, b in itertools.combinations(assigned, 2)]
@@ -157,17 +168,16 @@ def mean_text(row: Row) -> str:
     return f"{row['mean']:.3f}" + (f" ± {row['std']:.3f}" if row["std"] is not None else "")
 
 
-def score_table(rows: list[Row], split: str, extra: str | None = None) -> str:
-    """Return a Markdown table of methods by metrics for one split, the purest first; `extra` may be "median", of the purity."""
+def score_table(rows: list[Row], split: str, median: bool = False) -> str:
+    """Return a Markdown table of methods by metrics for one split, the purest first; `median` adds that of the purity."""
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
     methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
     methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
-    first = [f"{extra} purity"] if extra else []
-    heads = ["method", "seeds", *first, *SHOWN, "purity by chance"]
+    heads = ["method", "seeds", *(["median purity"] if median else []), *SHOWN, "purity by chance"]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for method in methods:
         values = [cells[method, metric] for metric in SHOWN]
-        shown = f" {values[0][extra]:.3f} |" if extra else ""
+        shown = f" {values[0]['median']:.3f} |" if median else ""
         lines.append(f"| {method} | {values[0]['seeds']} |{shown} " + " | ".join(map(mean_text, values)) + f" | {values[0]['chance']:.3f} |")
     return "\n".join(lines)
 

@@ -14,8 +14,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from _reports import Clock, Row, agreement, agreement_table, facts_table, fill, label, read_parts, results, save_part, score, score_table
+from _reports import Clock, Row, agreement, agreement_table, facts_table, fill, read_parts, results, save_part, score, score_table, short_name
 
 from latentlab import assignments, backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
@@ -48,6 +47,11 @@ KERNELS: tuple[dict[str, Any], ...] = (
 def options_of(settings: dict[str, Any], seed: int) -> ClusterOptions:
     """Return the options of one clustering."""
     return assignments.resolve(ClusterOptions(**{"k": 10, "restarts": 4, "seed": seed, **settings}))
+
+
+def row_name(options: ClusterOptions) -> str:
+    """Return how the tables name a clustering of conv8's code."""
+    return "+".join(("conv8", *((options.features,) if options.features != "code" else ()), short_name(options)))
 
 
 def main_methods(data: DataOptions, work: Path, parts: Path, seed: int, epochs: int, clock: Clock) -> None:
@@ -94,8 +98,7 @@ def kernels(work: Path, parts: Path, clock: Clock) -> None:
                 "scores": scores,
             }
         )
-    save_part(part, run, [])
-    part.write_text(json.dumps({**json.loads(part.read_text()), "kernels": rows}, indent=1) + "\n")
+    save_part(part, run, [], kernels=rows)
 
 
 def kernel_table(part: dict[str, Any]) -> str:
@@ -112,25 +115,14 @@ def kernel_table(part: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def assigned(work: Path, seeds: list[int]) -> dict[str, list[np.ndarray]]:
-    """Return the assignments of each method by every seed whose run is in --work."""
-    found: dict[str, list[np.ndarray]] = {}
-    for seed in seeds:
-        for one in [options_of(settings, seed) for settings in METHODS]:
-            folder = work / f"conv8-seed{seed}"
-            if (folder / "clusters" / one.name / "assignments.parquet").exists():
-                steps = "" if one.features == "code" else f"{one.features}+"
-                found.setdefault(f"conv8+{steps}{label(one)}", []).append(assignments.read(Run.open(folder), one.name)[2])
-    return found
-
-
 def report(work: Path, out: Path, seeds: list[int]) -> None:
     """Write results.json and the tables between the page's markers."""
     parts = read_parts(out / "parts")
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
     kept = out / "parts" / "agreement.json"
-    if between := agreement(assigned(work, seeds)):
+    clusterings = (options_of(settings, seed) for settings in METHODS for seed in seeds)
+    if between := agreement((row_name(one), work / f"conv8-seed{one.seed}", one) for one in clusterings):
         files.write_json(kept, between)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "facts": facts_table(parts)}
     if kept.exists():

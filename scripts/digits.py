@@ -14,24 +14,22 @@ import logging
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from _reports import (
     Parts,
     agreement,
     agreement_table,
     facts_table,
     fill,
-    label,
     read_parts,
     results,
     save_part,
     score,
     score_table,
+    short_name,
 )
 
 from latentlab import assignments, backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "digits"
@@ -67,16 +65,6 @@ def work_through(work: Path, parts: Path, seed: int) -> None:
     save_part(part, run, score(run, clusterings(seed), ENCODER, work / "baselines"), clusterings(seed))
 
 
-def assigned(work: Path, seeds: list[int]) -> dict[str, list[np.ndarray]]:
-    """Return the assignments of each method by every seed whose run is in --work."""
-    found: dict[str, list[np.ndarray]] = {}
-    for seed in seeds:
-        if (folder := work / f"{ENCODER}-seed{seed}").exists():
-            for options in clusterings(seed):
-                found.setdefault(label(options), []).append(assignments.read(Run.open(folder), options.name)[2])
-    return found
-
-
 def seconds_table(parts: Parts) -> str:
     """Return the Markdown table of the seconds that DCEC took with its fit, and of its purity, one row a seed."""
     lines = ["| seed | fit | embedding | DCEC | together | held-out purity | all stages |", "| --- |" + " --- |" * 6]
@@ -95,11 +83,11 @@ def report(work: Path, out: Path, seeds: list[int]) -> None:
     rows = results(parts, "digits", COMMAND)
     files.write_json(out / "results.json", rows)
     kept = out / "parts" / "agreement.json"
-    if between := agreement(assigned(work, seeds)):
+    if between := agreement((short_name(one), work / f"{ENCODER}-seed{seed}", one) for seed in seeds for one in clusterings(seed)):
         files.write_json(kept, between)
     tables = {
-        "test": score_table(rows, "test", "median"),
-        "train": score_table(rows, "train", "median"),
+        "test": score_table(rows, "test", median=True),
+        "train": score_table(rows, "train", median=True),
         "seconds": seconds_table(parts),
         "facts": facts_table(parts),
         "agreement": agreement_table({"digits": json.loads(kept.read_text()) if kept.exists() else []}),

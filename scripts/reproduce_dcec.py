@@ -16,6 +16,7 @@ import json
 import logging
 import statistics
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,16 @@ from _reports import (
     agreement_table,
     facts_table,
     fill,
-    label,
     read_parts,
     results,
     save_part,
     score,
+    short_name,
 )
 
 from latentlab import assignments, backend, encoders, files, pipeline, sources
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.errors import DataError, LatentlabError
-from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "dcec-table"
@@ -50,18 +50,25 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "dcec": {"arch": "dcec"},
     "dcec-augmented": {"arch": "dcec", "augment": "affine"},
 }
-FROM_N2D = {"start": "n2d", "neighbors": 15, "interval": 100}
 MOST_STEPS, MOST_PASSES = 1600, 15  # what DCEC from N2D may take at most: the longer of the two
-CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
-    "mlp": ({"method": "kmeans"}, {"method": "dec", "settings": {"max_steps": 2100}}, {"method": "idec", "settings": {"max_steps": 2100}}),
-    "dcec": (
-        {"method": "kmeans"},
-        {"method": "n2d"},
-        {"method": "dcec", "settings": {"max_steps": 2800}},
-        {"method": "dcec", "settings": FROM_N2D, "augment": "affine"},
-    ),
-    "dcec-augmented": ({"method": "kmeans"}, {"method": "n2d"}, {"method": "dcec", "settings": FROM_N2D}),
-}
+
+
+def methods(count: int) -> dict[str, tuple[dict[str, Any], ...]]:
+    """Return what is clustered on each encoder's code of `count` images."""
+    from_n2d = {"start": "n2d", "neighbors": 15, "interval": 100, "max_steps": max(MOST_STEPS, MOST_PASSES * count // BATCH)}
+    kmeans, n2d = {"method": "kmeans"}, {"method": "n2d"}
+    return {
+        "mlp": (kmeans, {"method": "dec", "settings": {"max_steps": 2100}}, {"method": "idec", "settings": {"max_steps": 2100}}),
+        "dcec": (
+            kmeans,
+            n2d,
+            {"method": "dcec", "settings": {"max_steps": 2800}},
+            {"method": "dcec", "settings": from_n2d, "augment": "affine"},
+        ),
+        "dcec-augmented": (kmeans, n2d, {"method": "dcec", "settings": from_n2d}),
+    }
+
+
 # ACC and NMI in percent as published on MNIST; "?" = remembered, not read in the source. Only DCEC on all of MNIST is certain.
 PUBLISHED: dict[str, dict[str, tuple[str, str]]] = {
     "test": {
@@ -105,7 +112,7 @@ NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """One protocol on one data set; `only` names the rows to make, None makes all."""
+    """One protocol on one data set."""
 
     name: str
     data: DataOptions
@@ -114,7 +121,6 @@ class Experiment:
     k: int
     work: Path
     parts: Path
-    only: frozenset[str] | None = None
 
 
 def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) -> Experiment:
@@ -136,9 +142,7 @@ def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) 
     with np.load(path) as stored:
         count = len(stored["y"])
     epochs = max(1, min(MOST_EPOCHS, round(arguments.steps * BATCH / count)))
-    return Experiment(
-        name, DataOptions(data=str(path), held_out=0.0), count, epochs, arguments.k, arguments.work, arguments.out / "parts", arguments.only
-    )
+    return Experiment(name, DataOptions(data=str(path), held_out=0.0), count, epochs, arguments.k, arguments.work, arguments.out / "parts")
 
 
 def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
@@ -149,17 +153,12 @@ def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
 def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions]:
     """Return what is clustered on an encoder's code."""
     augment = ENCODERS[encoder].get("augment", "none")
-    steps = max(MOST_STEPS, MOST_PASSES * one.count // BATCH)
-    chosen = [
-        {**each, "settings": {**each["settings"], "max_steps": steps}} if each.get("settings") == FROM_N2D else each for each in CLUSTERINGS[encoder]
-    ]
-    options = [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment) for settings in chosen]
-    return [each for each in options if one.only is None or f"{encoder}+{label(each)}" in one.only]
+    return [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment) for settings in methods(one.count)[encoder]]
 
 
-def work_through(one: Experiment, seed: int, names: list[str], clock: Clock) -> None:
+def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) -> None:
     """Fit every encoder with one seed, cluster its codes with every method, score and keep the scores."""
-    for encoder in names:
+    for encoder in chosen:
         settings = ENCODERS[encoder]
         folder = run_folder(one, encoder, seed)
         part = one.parts / f"{folder.name}.json"
@@ -177,15 +176,11 @@ def work_through(one: Experiment, seed: int, names: list[str], clock: Clock) -> 
         save_part(part, run, [{**row, "method": row["method"].replace(f"+umap{one.k}+n2d", "+n2d")} for row in rows], options)
 
 
-def assigned(one: Experiment, seeds: list[int]) -> dict[str, list[np.ndarray]]:
-    """Return the assignments of each method by every seed whose run is in --work."""
-    found: dict[str, list[np.ndarray]] = {}
+def every_clustering(one: Experiment, seeds: list[int]) -> Iterator[tuple[str, Path, ClusterOptions]]:
+    """Yield the name, the run folder and the options of each clustering of every encoder and seed."""
     for encoder, seed in itertools.product(ENCODERS, seeds):
-        folder = run_folder(one, encoder, seed)
         for options in clusterings(one, encoder, seed):
-            if (folder / "clusters" / options.name / "assignments.parquet").exists():
-                found.setdefault(f"{encoder}+{label(options)}", []).append(assignments.read(Run.open(folder), options.name)[2])
-    return found
+            yield f"{encoder}+{short_name(options)}", run_folder(one, encoder, seed), options
 
 
 def minutes_of(parts: Parts, method: str) -> float | None:
@@ -235,7 +230,7 @@ def report(experiments: list[Experiment], out: Path, protocols: list[str], seeds
         own = results(parts, one.name, COMMAND)
         rows += own
         tables[one.name] = comparison(own, parts, protocol, published=one.name.startswith("mnist-"))
-        if between := agreement(assigned(one, seeds)):
+        if between := agreement(every_clustering(one, seeds)):
             files.write_json(one.parts / f"{one.name}-agreement.json", between)
     files.write_json(out / "results.json", rows)
     kept = {one.name: one.parts / f"{one.name}-agreement.json" for one in experiments}
@@ -255,8 +250,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--k", type=int, default=10, help="number of clusters")
     parser.add_argument("--protocols", default="test,full")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--encoders", default=",".join(ENCODERS), help="several processes can share the work; default: %(default)s")
-    parser.add_argument("--only", type=lambda text: frozenset(text.split(",")), help="rows of the table, such as dcec+kmeans,dcec+dcec; default: all")
+    parser.add_argument("--encoders", type=lambda text: text.split(","), default=list(ENCODERS), help="default: all; processes can share them")
     parser.add_argument("--steps", type=int, default=8000, help="of pretraining, in batches of 256; at most 200 epochs, the paper's")
     parser.add_argument("--work", type=Path, help="for the runs; default: runs/dcec-table")
     parser.add_argument("--out", type=Path, help="for the report; default: reports/dcec-table for mnist, else report/ in --work")
@@ -266,9 +260,7 @@ def parse_arguments() -> argparse.Namespace:
     arguments.out = arguments.out or (REPORT if arguments.data == "mnist" and not arguments.limit else arguments.work / "report")
     if unknown := set(arguments.protocols.split(",")) - {"test", "full"}:
         parser.error(f"--protocols are test and full, not {', '.join(unknown)}")
-    if arguments.only and (unknown := arguments.only - set(NAMES)):
-        parser.error(f"--only takes {', '.join(NAMES)}, not {', '.join(unknown)}")
-    if unknown := set(arguments.encoders.split(",")) - set(ENCODERS):
+    if unknown := set(arguments.encoders) - set(ENCODERS):
         parser.error(f"--encoders are {', '.join(ENCODERS)}, not {', '.join(unknown)}")
     return arguments
 
@@ -283,10 +275,10 @@ def main() -> int:
         backend.select()
         data = DataOptions(data=arguments.data, data_dir=arguments.data_dir, size=arguments.size, grey=arguments.grey, limit=arguments.limit)
         experiments = [experiment(data, protocol, arguments) for protocol in protocols]
-        for one, encoder in itertools.product(experiments, arguments.encoders.split(",")):
+        for one, encoder in itertools.product(experiments, arguments.encoders):
             encoders.build(ENCODERS[encoder]["arch"], sources.open_images(one.data).image_shape)  # a wrong size is told before hours of work
         for seed, one in itertools.product(seeds, experiments):
-            work_through(one, seed, arguments.encoders.split(","), clock)
+            work_through(one, seed, arguments.encoders, clock)
         report(experiments, arguments.out, protocols, seeds)
     except LatentlabError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -139,7 +139,7 @@ def test_warming_up_trains_towards_n2ds_own_assignments(fitted):
     model, images = model_files.load(run), pipeline.open_run_images(run)
     codes = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train")))
     steps = features.fit(options.features, [codes], model.code_shape, 0)
-    start, first = start_from(steps.transform(codes), model, steps, options, LoopOptions(start="n2d"))
+    start, first = start_from(steps.transform(codes), model, steps, options, idec.Options(start="n2d"))
     np.testing.assert_array_equal(start.soft.argmax(axis=1), first.assign(steps.transform(codes)).cluster)
     refiner = idec.refiner(start, idec.Options(start="n2d", warm_up=2))
     z, q = _loop.assign_all(refiner, images, images.indices("train"))
@@ -242,7 +242,7 @@ def test_history_and_decoded_pictures_are_kept(fitted):
 @pytest.mark.parametrize(("method", "start"), [("idec", "kmeans"), ("dec", "n2d"), ("dcn", "kmeans"), ("vade", "kmeans")])
 def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start):
     whole, killed = fitted(f"whole-{method}"), fitted(f"killed-{method}")
-    settings = FAST | {"max_steps": 48, "start": start, "warm_up": 6}
+    settings = FAST | {"max_steps": 48, "start": start} | ({"warm_up": 6} if start == "n2d" else {})
     options = options_of(method, settings=settings)
     pipeline.cluster(whole, options)
     code = (
@@ -338,6 +338,8 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
     }.items():
         with pytest.raises(ConfigError, match=re.escape(message)):
             pipeline.cluster(run, options_of("dec", settings={name: value}))
+    with pytest.raises(ConfigError, match="--method dcn has no option warm_up"):
+        pipeline.cluster(run, options_of("dcn", settings={"warm_up": 3}))
     with pytest.raises(ConfigError, match="--set penalty=-1: must be above 0"):
         pipeline.cluster(run, options_of("dcn", settings={"penalty": -1}))
     with pytest.raises(ConfigError, match="--method kmeans has no option gamma"):

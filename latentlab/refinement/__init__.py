@@ -35,9 +35,6 @@ class LoopOptions:
     start : {"kmeans", "n2d"}
         Whose clusters the method starts from: k-means' on the features, as published, or N2D's (UMAP of the features, then
         a Gaussian mixture), which follows clusters that are not round.
-    warm_up : int
-        With start "n2d", rounds in which `dec` and its kin train towards N2D's own assignments, before the first target
-        that they make themselves: the nearest mean is not yet the cluster, and the code has to become round first.
     neighbors : int
         Of UMAP in N2D's start; 20 in its paper.
     """
@@ -47,7 +44,6 @@ class LoopOptions:
     max_steps: int = 20_000
     tolerance: float = 0.001
     start: str = "kmeans"
-    warm_up: int = 10
     neighbors: int = 20
     POSITIVE: ClassVar[tuple[str, ...]] = ()  # a method's numbers that must be above 0
 
@@ -59,10 +55,13 @@ class LoopOptions:
         for name in self.POSITIVE:
             if (value := getattr(self, name)) is not None and not value > 0:
                 raise ConfigError(f"--set {name}={value}: must be above 0.")
-        if self.warm_up < 0:
-            raise ConfigError("--set warm_up must be at least 0.")
         if self.neighbors < 2:
             raise ConfigError("--set neighbors must be at least 2.")
+
+    @property
+    def least_rounds(self) -> int:
+        """Rounds before which settled labels do not end the training."""
+        return 1
 
 
 @dataclass(frozen=True)

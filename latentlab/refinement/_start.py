@@ -19,11 +19,11 @@ SAMPLE = 20_000  # images that UMAP is fitted to; others follow their neighbours
 TRIES = 5
 
 
-class First(Protocol):
-    """The starting clusters."""
+class StartingClusters(Protocol):
+    """Clusters of features before any training."""
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign features (n, d) of the untrained start."""
+        """Assign features, float32 (n, d)."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class _Manifold:
         return self.mixture.assign(self.mapping.transform(vectors))
 
 
-def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: ClusterOptions, own: LoopOptions) -> tuple[Start, First]:
+def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: ClusterOptions, own: LoopOptions) -> tuple[Start, StartingClusters]:
     """Return what the method starts from, and the starting clusters.
 
     Parameters
@@ -52,9 +52,13 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
     DataError
         If there are fewer images than clusters.
     """
-    first: First = _manifold(matrix, options, own.neighbors) if own.start == "n2d" else _kmeans(matrix, options)
-    assigned = first.assign(matrix)
-    centers = first.centers if isinstance(first, Centers) else _means(matrix, assigned.cluster, options.k)
+    first: StartingClusters
+    if own.start == "n2d":
+        first, assigned = _manifold(matrix, options, own.neighbors)
+        centers = _means(matrix, assigned.cluster, options.k)
+    else:
+        first = _kmeans(matrix, options)
+        assigned, centers = first.assign(matrix), first.centers
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
     return Start(model, fitted, centers, spread, options.seed, assigned.soft), first
 
@@ -64,14 +68,16 @@ def _kmeans(matrix: np.ndarray, options: ClusterOptions) -> Centers:
     return plugins.load("clustering", "kmeans").fit(_as_vectors(matrix), plain)
 
 
-def _manifold(matrix: np.ndarray, options: ClusterOptions, neighbors: int) -> _Manifold:
-    """Return the most even of several N2D clusterings.
+def _manifold(matrix: np.ndarray, options: ClusterOptions, neighbors: int) -> tuple[_Manifold, Assigned]:
+    """Return the most even of several N2D clusterings, and where it assigns the features `matrix`, (n, d).
 
     A mixture in UMAP's coordinates now and then spends a Gaussian on a small dense island and merges two groups for it. The
     likelihood rewards that, but the sizes show it; how the islands lie changes with UMAP's seed.
     """
     tries = [_manifold_once(matrix, options, neighbors, number) for number in range(TRIES)]
-    return tries[most_even([one.assign(matrix).cluster for one in tries], options.k)]
+    assigned = [one.assign(matrix) for one in tries]
+    best = most_even([one.cluster for one in assigned], options.k)
+    return tries[best], assigned[best]
 
 
 def most_even(clusterings: list[np.ndarray], k: int) -> int:

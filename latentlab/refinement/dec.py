@@ -38,6 +38,9 @@ class Options(LoopOptions):
     scale : float or None
         Squared distance that counts as 1 in the kernel; None: 1 for a dense code, as published, else the mean squared
         distance of the training images to their centers, since on a large code the assignments are else nearly uniform.
+    warm_up : int
+        With start "n2d", rounds of training towards N2D's own assignments, before the first target P: the nearest mean is
+        not yet the cluster, and the code has to become round first.
     """
 
     reconstruction: float = 0.0
@@ -46,12 +49,20 @@ class Options(LoopOptions):
     learning_rate: float = 0.01
     alpha: float = 1.0
     scale: float | None = None
+    warm_up: int = 10
     POSITIVE = ("learning_rate", "alpha", "scale")
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.optimizer not in OPTIMIZERS:
             raise ConfigError(f"--set optimizer={self.optimizer}: must be one of {', '.join(OPTIMIZERS)}.")
+        if self.warm_up < 0:
+            raise ConfigError("--set warm_up must be at least 0.")
+
+    @property
+    def least_rounds(self) -> int:
+        """The warm-up and one round."""
+        return self.warm_up + 1 if self.start == "n2d" else 1
 
 
 def refiner(start: Start, options: Options) -> Refiner:
