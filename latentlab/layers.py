@@ -22,8 +22,8 @@ class ClusteringLayer(keras.layers.Layer):
     alpha : float
         Degrees of freedom; 1 in the paper.
     scale : float
-        Squared distance that counts as 1; 1 in the paper. In many dimensions all squared distances are large and alike, so
-        that q is nearly uniform; their typical value as `scale` restores the contrast.
+        Squared distance that counts as 1; 1 in the paper. Where squared distances are far below it q is nearly uniform; far
+        above it q depends on their ratios alone, which is as sharp as it gets.
     """
 
     def __init__(self, n_clusters: int, alpha: float = 1.0, scale: float = 1.0, **settings: Any) -> None:

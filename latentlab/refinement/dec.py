@@ -37,7 +37,8 @@ class Options(LoopOptions):
         Degrees of freedom of the kernel.
     scale : float or None
         Squared distance that counts as 1 in the kernel; None: 1 for a dense code, as published, else the mean squared
-        distance of the training images to their centers, since on a large code the assignments are else nearly uniform.
+        distance of the training images to their centers, so that the kernel does not depend on the features' unit. It
+        sharpens q where that distance is below 1, as for vectors of unit length, and flattens it where it is above.
     warm_up : int
         With start "n2d", rounds of training towards N2D's own assignments, before the first target P: the nearest mean is
         not yet the cluster, and the code has to become round first.
