@@ -39,6 +39,10 @@ class FitOptions:
         Of the initial weights, the order of the images and the choice of the validation part.
     augment : str
         How images are changed while training, see `latentlab.augmentation`.
+    objective : str
+        Name of a file in latentlab/objectives: what the encoder is trained to do.
+    objective_options : dict
+        Values for that file's `Options`.
     """
 
     arch: str = "conv8"
@@ -52,6 +56,8 @@ class FitOptions:
     precision: str = "auto"
     seed: int = 0
     augment: str = "none"
+    objective: str = "reconstruction"
+    objective_options: dict[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         _check(

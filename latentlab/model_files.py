@@ -14,20 +14,20 @@ from latentlab.run import Run
 
 
 def save(model: Model, arch: str, arch_options: dict[str, Any], image_shape: tuple[int, int, int], run: Run) -> list:
-    """Write encoder.keras, decoder.keras (where there is one), model.json and weights.npz; return their paths.
+    """Write encoder.keras, decoder.keras and embedder.keras (where there are), model.json and weights.npz; return their paths.
 
     Plain Keras opens the `.keras` files without latentlab. Input: float32 images in [0, 1].
     """
     folder = run.path / "encoder"
     written = []
-    for name, part in (("encoder", model.encoder), ("decoder", model.decoder)):
+    for name, part in (("encoder", model.encoder), ("decoder", model.decoder), ("embedder", model.embedder if model.top is not None else None)):
         if part is not None:
             with atomic_path(folder / f"{name}.keras") as path:
                 # Keras insists on the file's ending, which the temporary name keeps.
                 part.save(path)
             written.append(folder / f"{name}.keras")
     with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
-        np.savez(file, **{f"weight-{i:04d}": w for i, w in enumerate(model.autoencoder.get_weights())})
+        np.savez(file, **{f"weight-{i:04d}": w for i, w in enumerate(model.weights())})
     write_json(folder / "model.json", {"arch": arch, "options": arch_options, "image_shape": list(image_shape), "code_shape": list(model.code_shape)})
     return [*written, folder / "weights.npz", folder / "model.json"]
 
@@ -67,7 +67,7 @@ def load(run: Run) -> Model:
     try:
         model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
         with np.load(path, allow_pickle=False) as arrays:
-            model.autoencoder.set_weights([arrays[name] for name in sorted(arrays.files)])
+            model.set_weights([arrays[name] for name in sorted(arrays.files)])
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
     return model

@@ -13,7 +13,7 @@ from types import ModuleType
 
 from latentlab.errors import ConfigError
 
-KINDS = ("sources", "encoders", "clustering", "refinement")
+KINDS = ("sources", "encoders", "objectives", "clustering", "refinement")
 
 
 def names(kind: str) -> list[str]:

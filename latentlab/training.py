@@ -1,65 +1,87 @@
-"""Train an autoencoder, an epoch at a time, so that a killed run resumes to exactly the weights it would have had.
+"""Train an encoder, an epoch at a time, so that a killed run resumes to exactly the weights it would have had.
 
 An epoch is a function of (weights and optimizer state, seed, epoch number): the order of the images comes from
 (seed, epoch), the learning rate from the step number, and a checkpoint holds the rest. Keras' own `fit` is not used:
 its seeded shuffle repeats the first epoch's order, its backup is neither exact nor atomic, and on a CPU it stalls for
-seconds at the end of each call.
+seconds at the end of each call. What an epoch does is the objective's, see `latentlab.objectives`.
 """
 
 import math
-import time
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from latentlab import backend, checkpoints
-from latentlab.augmentation import augment
-from latentlab.config import FitOptions
+from latentlab import checkpoints, plugins
+from latentlab.config import FitOptions, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import TrainingError
 from latentlab.files import atomic_path
 from latentlab.images import ImageSet
-from latentlab.progress import log, track
+from latentlab.progress import log
 from latentlab.run import Run
 
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 SHOWN_IMAGES = 16
+LEAST_RANK = 1.05  # effective dimensions of the embedding below which it has collapsed
+MOST_RECOVERIES = 3
 
 
 def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict[str, Any]:
-    """Train `model` on the training split of `images` and leave the best epoch's weights in it.
+    """Train `model` on the training split of `images` and leave the best epoch's weights, or the last's, in it.
 
-    Adam on the mean squared error of images in [0, 1]; "best" and early stopping go by the loss on a validation part
-    of the training images. One row an epoch goes to metrics.jsonl. Resumes from the newest checkpoint in the run.
+    "Best" and early stopping go by the loss on a validation part of the training images, where the objective has one to
+    go by. One row an epoch goes to metrics.jsonl. Resumes from the newest checkpoint in the run. An epoch after which
+    the embedding has collapsed is undone, and tried again with half the learning rate.
 
     Returns
     -------
     dict
-        best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs).
+        best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs), recoveries.
 
     Raises
     ------
     TrainingError
-        If the loss is not finite; the weights of the last good epoch are in the run's checkpoints.
+        If the loss is not finite, or the embedding collapses again and again; the weights of the last good epoch are in
+        the run's checkpoints.
     """
     training, validation = split_validation(images, options)
-    net = _compile(model, options)
-    state = _State.resume(net, run)
+    objective = _objective(model, images, options)
+    state = _State.resume(objective, run)
     if state.epoch == 0:
-        _record_untrained(net, images, validation, run)
+        _record_untrained(objective, images, validation, run)
+        state.save(objective, run)
     with _TensorBoard(run) as board:
-        while state.epoch < options.epochs and not state.gave_up(options.patience):
-            row = _train_epoch(net, images, training, validation, options, state.epoch + 1)
-            state.advance(row)
-            _save_reconstructions(net, images, validation, run, state.epoch, last=state.epoch == options.epochs)
+        while state.epoch < options.epochs and not (objective.keeps_best and state.gave_up(options.patience)):
+            row = _train_epoch(objective, training, validation, state.epoch + 1, options)
+            if row.get("effective_rank", math.inf) < LEAST_RANK:
+                state.recover(objective, row, run)
+                continue
+            state.advance(row, objective.keeps_best)
+            _save_reconstructions(objective, images, validation, run, state.epoch, last=state.epoch == options.epochs)
             run.append_metrics(row)  # before the checkpoint: a kill in between repeats the epoch and its row, and loses neither
-            state.save(net, run)
+            state.save(objective, run)
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
-    best, _ = checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", state.best_epoch))
-    net.set_weights(checkpoints.in_order("weight", best))
+    objective.restore(checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", state.best_epoch))[0])
     return state.summary(options, run)
+
+
+def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:
+    module = plugins.load("objectives", options.objective)
+    return module.objective(model, images, options, plugin_options(module.Options, options.objective_options, f"--objective {options.objective}"))
+
+
+def _train_epoch(objective: Any, training: np.ndarray, validation: np.ndarray, epoch: int, options: FitOptions) -> dict[str, Any]:
+    """Train one epoch and return its row."""
+    row = {"stage": "fit", "epoch": epoch, **objective.train_epoch(training, epoch)}
+    if not math.isfinite(row["loss"]):
+        where = f", step {row['step']}" if "step" in row else ""
+        raise TrainingError(
+            f"the loss is not finite in epoch {epoch}{where}: lower --learning-rate (now {options.learning_rate:g})."
+            " The last good epoch is in the run's checkpoints."
+        )
+    return row | objective.validate(validation)
 
 
 def split_validation(images: ImageSet, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
@@ -104,46 +126,6 @@ def mean_squared_error(net: Any, images: ImageSet, indices: np.ndarray, batch_si
     return total / len(indices)
 
 
-def _compile(model: Model, options: FitOptions) -> Any:
-    import keras
-
-    net = model.autoencoder
-    net.compile(optimizer=keras.optimizers.Adam(options.learning_rate), loss="mse", jit_compile=backend.jit_compile())
-    net.optimizer.build(net.trainable_variables)
-    return net
-
-
-def _train_epoch(net: Any, images: ImageSet, training: np.ndarray, validation: np.ndarray, options: FitOptions, epoch: int) -> dict[str, Any]:
-    n_steps = max(1, len(training) // options.batch_size)
-    started, seen, loss = time.perf_counter(), 0, math.nan
-    net.reset_metrics()
-    with track(f"epoch {epoch}/{options.epochs}", n_steps) as bar:
-        for step, indices in enumerate(batches(training, options.batch_size, options.seed, epoch)):
-            rate = learning_rate(options, (epoch - 1) * n_steps + step, options.epochs * n_steps)
-            net.optimizer.learning_rate = rate
-            batch = augment(as_input(images.read(indices)), options.augment, np.random.default_rng([options.seed, 4, epoch, step]))
-            loss = float(net.train_on_batch(batch, batch))
-            if not math.isfinite(loss):
-                raise TrainingError(
-                    f"the loss is not finite in epoch {epoch}, step {step + 1}: lower --learning-rate (now {options.learning_rate:g})."
-                    " The last good epoch is in the run's checkpoints."
-                )
-            seen += len(batch)
-            speed = seen / (time.perf_counter() - started)
-            left = (options.epochs - epoch + 1) * len(training) / speed - (time.perf_counter() - started)
-            bar.update(step + 1, f"loss {loss:.5f}, {speed:.0f} images/s, {left / 60:.1f} min left in all")
-    seconds = time.perf_counter() - started
-    return {
-        "stage": "fit",
-        "epoch": epoch,
-        "loss": loss,
-        "val_loss": mean_squared_error(net, images, validation),
-        "learning_rate": rate,
-        "images_per_second": seen / seconds,
-        "seconds": seconds,
-    }
-
-
 class _State:
     """Where training stands: the epoch, the best one so far, and how both are saved."""
 
@@ -151,29 +133,45 @@ class _State:
         self.epoch = 0
         self.best_epoch = 0
         self.best_val_loss = math.inf
+        self.recoveries: list[dict[str, Any]] = []
 
     @classmethod
-    def resume(cls, net: Any, run: Run) -> "_State":
+    def resume(cls, objective: Any, run: Run) -> "_State":
         state = cls()
         folder = checkpoints.newest(run.path / "checkpoints", "epoch")
         if folder:
             arrays, values = checkpoints.load(folder)
             vars(state).update(values)
-            restore(net, arrays)
+            objective.restore(arrays)
+            for _ in state.recoveries:
+                objective.slow_down(0.5)
             log.info("resuming after epoch %d", state.epoch)
         return state
 
     def gave_up(self, patience: int) -> bool:
         return patience > 0 and self.epoch - self.best_epoch >= patience
 
-    def advance(self, row: dict[str, Any]) -> None:
+    def advance(self, row: dict[str, Any], keeps_best: bool) -> None:
         self.epoch = row["epoch"]
-        if row["val_loss"] < self.best_val_loss:
+        if row["val_loss"] < self.best_val_loss or not keeps_best:
             self.best_epoch, self.best_val_loss = self.epoch, row["val_loss"]
 
-    def save(self, net: Any, run: Run) -> None:
+    def save(self, objective: Any, run: Run) -> None:
         """Write this epoch's checkpoint; it and the best one are kept."""
-        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, snapshot(net), vars(self), keep=[self.best_epoch])
+        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, objective.snapshot(), vars(self), keep=[self.best_epoch])
+
+    def recover(self, objective: Any, row: dict[str, Any], run: Run) -> None:
+        """Undo a collapsed epoch and slow down; TrainingError where that has not helped."""
+        self.recoveries.append({"epoch": row["epoch"], "what": "rolled back", "effective_rank": row["effective_rank"]})
+        if len(self.recoveries) > MOST_RECOVERIES:
+            raise TrainingError(
+                f"the embedding has collapsed in epoch {row['epoch']} (effective rank {row['effective_rank']:.2f}), with a smaller learning rate too:"
+                " lower --learning-rate, or use more images. The last good epoch is in the run's checkpoints."
+            )
+        objective.restore(checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", self.epoch))[0])
+        objective.slow_down(0.5)
+        self.save(objective, run)
+        log.warning("the embedding has collapsed in epoch %d: back to the epoch before, with half the learning rate", row["epoch"])
 
     def summary(self, options: FitOptions, run: Run) -> dict[str, Any]:
         speeds = [row["images_per_second"] for row in run.metrics() if row.get("stage") == "fit" and row["epoch"] > 0]
@@ -183,22 +181,23 @@ class _State:
             "best_val_loss": self.best_val_loss,
             "stopped_early": self.epoch < options.epochs,
             "images_per_second": float(np.median(speeds)) if speeds else None,
+            "recoveries": self.recoveries,
         }
 
 
-def _record_untrained(net: Any, images: ImageSet, validation: np.ndarray, run: Run) -> None:
+def _record_untrained(objective: Any, images: ImageSet, validation: np.ndarray, run: Run) -> None:
     """Record the loss on one image, and on the validation part, before training, as the blog post does."""
-    one = mean_squared_error(net, images, validation[:1])
-    run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, "val_loss": mean_squared_error(net, images, validation)})
+    one = objective.validate(validation[:1])["val_loss"]
+    run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, **objective.validate(validation)})
     log.info("loss on one image before training: %.5f", one)
-    _save_reconstructions(net, images, validation, run, 0, last=False)
+    _save_reconstructions(objective, images, validation, run, 0, last=False)
 
 
-def _save_reconstructions(net: Any, images: ImageSet, validation: np.ndarray, run: Run, epoch: int, last: bool) -> None:
+def _save_reconstructions(objective: Any, images: ImageSet, validation: np.ndarray, run: Run, epoch: int, last: bool) -> None:
     if epoch not in SHOWN_EPOCHS and not last:
         return
     originals = images.read(validation[:SHOWN_IMAGES])
-    rebuilt = (net.predict_on_batch(as_input(originals)).clip(0, 1) * 255).round().astype(np.uint8)
+    rebuilt = (objective.reconstruct(as_input(originals)).clip(0, 1) * 255).round().astype(np.uint8)
     with atomic_path(run.path / "reconstructions" / f"epoch-{epoch:04d}.npy") as path, path.open("wb") as file:
         np.save(file, rebuilt)
     if epoch == 0:

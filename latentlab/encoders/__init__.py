@@ -32,16 +32,45 @@ class Model:
         images -> code, of shape (n, *code_shape).
     decoder : keras.Model or None
         code -> reconstruction; None where the decoder needs more than the code (pooling switches).
+    top : keras.Model or None
+        code -> embedding, of shape (n, d), where the encoder goes on above its code; its parts take images of any size.
     """
 
     autoencoder: "keras.Model"
     encoder: "keras.Model"
     decoder: "keras.Model | None"
+    top: "keras.Model | None" = None
 
     @property
     def code_shape(self) -> tuple[int, ...]:
         """Shape of one code: (8, 8, channels) or (d,)."""
         return tuple(self.encoder.output_shape[1:])
+
+    @property
+    def embedder(self) -> "keras.Model":
+        """images -> embedding (n, d) of an encoder that goes on above its code.
+
+        Raises
+        ------
+        ConfigError
+            If it does not.
+        """
+        import keras
+
+        if self.top is None:
+            raise ConfigError("this encoder ends with its code and has no embedding: use --features code, or --arch fast8 or resnet18.")
+        return keras.Model(self.encoder.input, self.top(self.encoder.output), name="embedder")
+
+    def weights(self) -> list[Any]:
+        """Return every weight as an array, in a fixed order: the autoencoder's, then those above the code."""
+        return [*self.autoencoder.get_weights(), *(self.top.get_weights() if self.top is not None else [])]
+
+    def set_weights(self, weights: list[Any]) -> None:
+        """Undo `weights`."""
+        own = len(self.autoencoder.weights)
+        self.autoencoder.set_weights(weights[:own])
+        if self.top is not None:
+            self.top.set_weights(weights[own:])
 
 
 def build(arch: str, image_shape: tuple[int, int, int], options: dict[str, Any] | None = None) -> Model:

@@ -1,0 +1,51 @@
+"""What an encoder is trained to do: one file an objective, found by its name.
+
+An objective file defines
+
+    Options                                                 a frozen dataclass, every field defaulted
+    objective(model, images, fit_options, options) -> Objective
+
+and nothing else has to be touched. No argument can carry a label. The loop over epochs, its checkpoints and its guard are
+in `latentlab.training` and the same for every objective.
+"""
+
+from typing import ClassVar, Protocol
+
+import numpy as np
+
+
+class Objective(Protocol):
+    """One objective at work on one encoder.
+
+    Attributes
+    ----------
+    keeps_best : bool
+        Whether the epoch of the lowest validation loss is kept in the end, and may stop the training early; else the last.
+    """
+
+    keeps_best: ClassVar[bool]
+
+    def train_epoch(self, training: np.ndarray, epoch: int) -> dict[str, float]:
+        """Train one epoch, a function of the weights, the seed and `epoch` only, on the images of these indices.
+
+        Returns
+        -------
+        dict
+            loss, learning_rate, images_per_second, seconds and more for the row in metrics.jsonl. A loss that is not
+            finite ends the epoch.
+        """
+
+    def validate(self, validation: np.ndarray) -> dict[str, float]:
+        """Return val_loss, the mean squared reconstruction error, and other numbers without labels on these images."""
+
+    def reconstruct(self, batch: np.ndarray) -> np.ndarray:
+        """Return what the decoder makes of float32 images in [0, 1]."""
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return weights and optimizer state as named arrays."""
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Undo `snapshot`."""
+
+    def slow_down(self, factor: float) -> None:
+        """Multiply the learning rate of all further steps by `factor`, after a collapse."""

@@ -1,0 +1,292 @@
+"""Learn what views of one image share: swapped prediction of prototypes over several crops (SwAV), with a decoder beside it.
+
+SwAV (Caron et al., NeurIPS 2020): every crop's embedding is projected to the unit sphere and compared with prototypes;
+Sinkhorn's iterations share the two big crops' images out evenly among the prototypes, and every other crop has to predict
+that code (equation 2, with the temperature tau). Crop sizes, prototypes and eps are IMC-SwAV's for small images (Ntelemis et
+al., 2022); its clustering head is not here, since it passes no gradient to the encoder: clusters come after the fit.
+
+A light decoder learns to rebuild a big crop from its code, whose gradient is stopped: reconstructions and decoded
+centroids work, and the encoder is none the worse for them.
+
+    latentlab fit --data cifar10 --recipe strong
+"""
+
+import math
+import time
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from latentlab import checkpoints, views
+from latentlab.backend.steps import Batch, CompiledSteps
+from latentlab.config import FitOptions
+from latentlab.encoders import Model
+from latentlab.errors import ConfigError
+from latentlab.images import ImageSet
+from latentlab.progress import track
+from latentlab.training import as_input, batches, mean_squared_error
+
+EMBEDDED = 2000  # validation images whose embeddings are watched
+REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
+
+
+@dataclass(frozen=True)
+class Options:
+    """What is compared with what.
+
+    Attributes
+    ----------
+    big, small : int
+        Sizes of the two kinds of crop, in pixels of a 32x32 image; other images scale them.
+    n_small : int
+        Small crops an image, beside two big ones.
+    prototypes : int
+        Number of prototypes.
+    projection, hidden : int
+        Dimensions of the sphere, and of the layer before it.
+    temperature, epsilon : float
+        tau of the prediction, and Sinkhorn's eps: smaller is sharper.
+    sinkhorn_steps : int
+    frozen_steps : int
+        Steps before the prototypes move.
+    warm_up_steps : int
+        Steps while the learning rate rises.
+    weight_decay : float
+        AdamW's.
+    steps_per_call : int
+        Steps compiled into one call.
+    """
+
+    big: int = 28
+    small: int = 18
+    n_small: int = 4
+    prototypes: int = 1000
+    projection: int = 128
+    hidden: int = 512
+    temperature: float = 0.1
+    epsilon: float = 0.05
+    sinkhorn_steps: int = 3
+    frozen_steps: int = 500
+    warm_up_steps: int = 500
+    weight_decay: float = 1e-5
+    steps_per_call: int = 10
+
+    def __post_init__(self) -> None:
+        if min(self.big, self.small) < 8 or self.n_small < 0 or self.prototypes < 2 or self.steps_per_call < 1:
+            raise ConfigError("--set big and small must be at least 8, n_small at least 0, prototypes at least 2, steps_per_call at least 1.")
+        if not (self.temperature > 0 and self.epsilon > 0):
+            raise ConfigError("--set temperature and epsilon must be above 0.")
+
+
+def sinkhorn(scores: Any, epsilon: float, steps: int) -> Any:
+    """Return codes, float32 (n, k), whose rows sum to 1 and whose columns are as even as `steps` iterations make them.
+
+    Cuturi 2013, as in SwAV's algorithm 1; `scores` are (n, k) in float32, and the work is done on logarithms, so that a small
+    `epsilon` does not overflow.
+    """
+    from keras import ops
+
+    logs = scores / epsilon
+    for _ in range(steps):
+        logs = logs - ops.logsumexp(logs, axis=0, keepdims=True)
+        logs = logs - ops.logsumexp(logs, axis=1, keepdims=True)
+    return ops.exp(logs)
+
+
+class SwAV:
+    """An encoder, its projector, its prototypes and its decoder in training."""
+
+    keeps_best: ClassVar[bool] = False
+
+    def __init__(self, model: Model, images: ImageSet, fit: FitOptions, options: Options) -> None:
+        self.model, self.images, self.fit, self.options = model, images, fit, options
+        self.embedder = model.embedder
+        self.lower, self.decoder = model.autoencoder.get_layer("lower"), model.autoencoder.get_layer("decode")
+        self.projector, self.prototypes = _projector(self.embedder.output_shape[-1], options), _prototypes(options)
+        scale = min(images.image_shape[:2]) / 32
+        self.big = views.ViewKind(size=4 * round(options.big * scale / 4), scale=(0.2, 1.0))
+        self.small = views.ViewKind(size=2 * round(options.small * scale / 2), scale=(0.08, 0.4))
+        self.factor = 1.0
+        self._steps: CompiledSteps | None = None
+
+    def train_epoch(self, training: np.ndarray, epoch: int) -> dict[str, float]:
+        """Train one epoch; beside the usual numbers return swapped_loss, reconstruction_loss and used_prototypes."""
+        n_steps = max(1, len(training) // self.fit.batch_size)
+        steps = self._compiled()
+        started, seen, sums = time.perf_counter(), 0, {}
+        chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
+        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar:
+            for first in range(0, len(chosen), self.options.steps_per_call):
+                part = chosen[first : first + self.options.steps_per_call]
+                told = steps(_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]))
+                if not math.isfinite(told["loss"]):
+                    return {"loss": told["loss"], "step": first + 1}
+                for name, value in told.items():
+                    sums[name] = sums.get(name, 0.0) + value * len(part) / len(chosen)
+                seen += sum(map(len, part))
+                speed = seen / (time.perf_counter() - started)
+                left = (self.fit.epochs - epoch + 1) * len(training) / speed - (time.perf_counter() - started)
+                bar.update(first + len(part), f"loss {told['loss']:.4f}, {speed:.0f} images/s, {left / 60:.1f} min left in all")
+        seconds = time.perf_counter() - started
+        return {**sums, "learning_rate": self._rate(n_steps * epoch, n_steps), "images_per_second": seen / seconds, "seconds": seconds}
+
+    def validate(self, validation: np.ndarray) -> dict[str, float]:
+        """Return val_loss and effective_rank, of the embeddings' covariance: 1 where all images lie on a line or a point."""
+        told = {"val_loss": mean_squared_error(self.model.autoencoder, self.images, validation)}
+        if len(validation) > 1:
+            pieces = [validation[i : i + 250] for i in range(0, min(len(validation), EMBEDDED), 250)]
+            embedded = np.concatenate([np.asarray(self.embedder.predict_on_batch(as_input(self.images.read(piece)))) for piece in pieces])
+            told["effective_rank"] = effective_rank(embedded)
+        return told
+
+    def reconstruct(self, batch: np.ndarray) -> np.ndarray:
+        """Return reconstructions."""
+        return np.asarray(self.model.autoencoder.predict_on_batch(batch))
+
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return weights and optimizer state."""
+        own: dict[str, Any] = {}
+        optimizer = self._compiled().optimizer
+        optimizer.save_own_variables(own)
+        weights = [*self.model.weights(), *self.projector.get_weights(), *self.prototypes.get_weights()]
+        return checkpoints.numbered("weight", weights) | checkpoints.numbered("optimizer", [own[str(i)] for i in range(len(own))])
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Undo `snapshot`."""
+        weights = checkpoints.in_order("weight", arrays)
+        above = len(self.projector.weights)
+        self.model.set_weights(weights[: -above - 1])
+        self.projector.set_weights(weights[-above - 1 : -1])
+        self.prototypes.set_weights(weights[-1:])
+        values = checkpoints.in_order("optimizer", arrays)
+        self._compiled().optimizer.load_own_variables({str(i): value for i, value in enumerate(values)})
+
+    def slow_down(self, factor: float) -> None:
+        """Multiply the learning rate by `factor`."""
+        self.factor *= factor
+
+    def _compiled(self) -> CompiledSteps:
+        """Return the training steps, compiled at the first call that trains."""
+        if self._steps is None:
+            import keras
+
+            optimizer = keras.optimizers.AdamW(self.fit.learning_rate, beta_1=0.8, beta_2=0.999, weight_decay=self.options.weight_decay)
+            nets = (self.lower, self.model.top, self.decoder, self.projector, self.prototypes)
+            trainable = [variable for net in nets for variable in net.trainable_variables]
+            others = [variable for net in nets for variable in net.non_trainable_variables]
+            self._steps = CompiledSteps(self._loss, REPORTED, trainable, others, optimizer)
+        return self._steps
+
+    def _rate(self, step: int, n_steps: int) -> float:
+        """Return the learning rate of a step counted from the first epoch's: a rise, then half a cosine down to 0."""
+        total = self.fit.epochs * n_steps
+        rise = min(1.0, (step + 1) / min(self.options.warm_up_steps, max(1, total // 10)))
+        fall = 1.0 if self.fit.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+        return self.factor * self.fit.learning_rate * rise * fall
+
+    def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, np.ndarray]:
+        """Return the images of one step, and the numbers of their views."""
+        rng = np.random.default_rng([self.fit.seed, 8, epoch, step])
+        shape, count = self.images.image_shape, len(indices)
+        number = (epoch - 1) * n_steps + step
+        return {
+            "images": self.images.read(indices),
+            "big": np.concatenate([views.draw(self.big, count, shape, rng) for _ in range(2)]),
+            "small": np.concatenate([views.draw(self.small, count, shape, rng) for _ in range(self.options.n_small)] or [_no_views()]),
+            "rate": np.float32(self._rate(number, n_steps)),
+            "frozen": np.float32(number < min(self.options.frozen_steps, self.fit.epochs * n_steps // 20)),
+        }
+
+    def _loss(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
+        from keras import ops
+
+        images = ops.cast(batch["images"], "float32") / 255.0
+        count = images.shape[0]
+        big = views.apply(ops.tile(images, (2, 1, 1, 1)), batch["big"], self.big.size)
+        codes = self.lower(big, training=True)
+        embedded = [self.model.top(codes, training=True)]
+        if self.options.n_small:
+            small = views.apply(ops.tile(images, (self.options.n_small, 1, 1, 1)), batch["small"], self.small.size)
+            embedded.append(self.model.top(self.lower(small, training=True), training=True))
+        swapped, used = self._swapped(self._scores(ops.concatenate(embedded, axis=0), batch["frozen"]), count)
+        rebuilt = self.decoder(ops.stop_gradient(codes[:count]), training=True)
+        error = ops.mean(ops.square(rebuilt - big[:count]))
+        return swapped + error, {"swapped_loss": swapped, "reconstruction_loss": error, "used_prototypes": used}
+
+    def _scores(self, embedded: Any, frozen: Any) -> Any:
+        """Return the cosine of every projected embedding with every prototype, float32 (views x n, prototypes)."""
+        from keras import ops
+
+        prototypes = ops.convert_to_tensor(self.prototypes.kernel)
+        prototypes = ops.where(frozen > 0, ops.stop_gradient(prototypes), prototypes)
+        return ops.normalize(self.projector(embedded, training=True), axis=1) @ ops.normalize(prototypes, axis=0)
+
+    def _swapped(self, scores: Any, count: int) -> tuple[Any, Any]:
+        """Return the mean cross-entropy of each big view's code and every other view's prediction, and the prototypes in use."""
+        from keras import ops
+
+        per_view = ops.split(scores, scores.shape[0] // count, axis=0)
+        predicted = [ops.log_softmax(one / self.options.temperature, axis=1) for one in per_view]
+        losses = []
+        for view in range(2):
+            code = ops.stop_gradient(sinkhorn(per_view[view], self.options.epsilon, self.options.sinkhorn_steps))
+            losses += [-ops.mean(ops.sum(code * other, axis=1)) for i, other in enumerate(predicted) if i != view]
+        shares = ops.mean(ops.exp(predicted[0]), axis=0)
+        return sum(losses) / len(losses), ops.exp(-ops.sum(shares * ops.log(shares + 1e-9)))
+
+
+def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options) -> SwAV:
+    """Return the objective at work on `model`.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder ends with its code.
+    """
+    return SwAV(model, images, fit, options)
+
+
+def effective_rank(vectors: np.ndarray) -> float:
+    """Return the exponential of the entropy of the shares of variance along the principal axes of vectors (n, d).
+
+    Roy and Vetterli, 2007. Vectors are scaled to length 1 first; 0 where they are all the same.
+    """
+    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    variances = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False).astype(np.float64) ** 2
+    if variances.sum() < 1e-6 * len(vectors):
+        return 0.0
+    shares = variances[variances > 0] / variances.sum()
+    return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def _projector(size: int, options: Options) -> Any:
+    import keras
+    from keras import layers
+
+    return keras.Sequential(
+        [
+            keras.Input((size,)),
+            layers.Dense(options.hidden, use_bias=False),
+            layers.BatchNormalization(momentum=0.9),
+            layers.Activation("relu"),
+            layers.Dense(options.projection, dtype="float32"),
+        ],
+        name="projector",
+    )
+
+
+def _prototypes(options: Options) -> Any:
+    from keras import layers
+
+    layer = layers.Dense(options.prototypes, use_bias=False, dtype="float32", name="prototypes")
+    layer.build((None, options.projection))
+    return layer
+
+
+def _stacked(steps: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    return {name: np.stack([step[name] for step in steps]) for name in steps[0]}
+
+
+def _no_views() -> np.ndarray:
+    return np.zeros((0, views.N_NUMBERS), np.float32)
