@@ -1,6 +1,7 @@
 """Clusters of a run as files: fit the features and the clusterer on the training split, assign every image, read back."""
 
 import dataclasses
+import functools
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -11,8 +12,8 @@ import pyarrow as pa
 
 from latentlab import embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
-from latentlab.config import ClusterOptions, as_dict
-from latentlab.errors import ConfigError, DataError, RunError
+from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options
+from latentlab.errors import DataError, RunError
 from latentlab.files import atomic_path, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
@@ -25,8 +26,10 @@ def is_deep(method: str) -> bool:
     return plugins.load_any(METHODS, method)[0] == "refinement"
 
 
-def resolve(options: ClusterOptions, augment: str = "none") -> ClusterOptions:
+def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool = False) -> ClusterOptions:
     """Return the options with the method's own feature steps, and the fit's `augment`, in the place of "auto".
+
+    With an embedding above the code the steps start from it, scaled to length 1.
 
     Raises
     ------
@@ -34,26 +37,33 @@ def resolve(options: ClusterOptions, augment: str = "none") -> ClusterOptions:
         If the method or a feature step is unknown, or the method has no options to --set.
     """
     _, method = plugins.load_any(METHODS, options.method)
-    if options.settings and not is_deep(options.method):
-        raise ConfigError(f"--method {options.method} has no option {', '.join(sorted(options.settings))}: --set is for the deep methods.")
-    steps = getattr(method, "FEATURES", "code").format(k=options.k) if options.features == "auto" else options.features
+    plugin_options(getattr(method, "Options", NoOptions), options.settings, f"--method {options.method}")
+    steps = _own_steps(method, options.k, has_embedding) if options.features == "auto" else options.features
     features.parse(steps)
     changed = options.augment if options.augment != "auto" else augment if is_deep(options.method) else "none"
     return dataclasses.replace(options, features=steps, augment=changed)
 
 
-def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list[Path]:
+def _own_steps(method: Any, k: int, has_embedding: bool) -> str:
+    steps = getattr(method, "FEATURES", "code").format(k=k)
+    if not has_embedding or features.column(steps) == "embedding":
+        return steps
+    return "embedding+l2" if steps == "code" else f"embedding+l2+{steps.removeprefix('pool+')}".removesuffix("+l2")
+
+
+def make(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> list[Path]:
     """Cluster the run's codes and write assignments.parquet, model.npz and result.json; return their paths."""
     parts = run.path / "embeddings"
+    vectors = functools.partial(embedding.read_parts, parts, column=features.column(options.features))
     ids, splits = embedding.read_index(parts)
     n_train = int((splits == TRAIN).sum())
     if n_train < options.k:
         raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
-    fitted = features.fit(options.features, embedding.read_parts(parts, TRAIN), code_shape, options.seed)
-    width = fitted.transform(next(part for part in embedding.read_parts(parts, TRAIN) if len(part))[:1]).shape[1]
-    training = Vectors(n_train, width, lambda: (fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)))
+    fitted = features.fit(options.features, vectors(TRAIN), vector_shape, options.seed)
+    width = fitted.transform(next(part for part in vectors(TRAIN) if len(part))[:1]).shape[1]
+    training = Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors(TRAIN) if len(part)))
     clusterer: Clusterer = plugins.load("clustering", options.method).fit(training, options)
-    assigned = [clusterer.assign(fitted.transform(part)) for part in embedding.read_parts(parts)]
+    assigned = [clusterer.assign(fitted.transform(part)) for part in vectors()]
     table = _as_table(assigned).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
     cluster = np.asarray(table["cluster"])
     folder = run.path / "clusters" / options.name

@@ -145,6 +145,11 @@ class ClusterOptions:
         return [f"{key}={value}" for key, value in sorted(changed.items())]
 
 
+@dataclass(frozen=True)
+class NoOptions:
+    """The options of a plugin that has none."""
+
+
 def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
     """Return `kind`, the `Options` dataclass of a plugin, with `values` from --set in it.
 

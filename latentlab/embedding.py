@@ -1,4 +1,7 @@
-"""Encode images to parquet parts (id, split, code), shard by shard, in memory that does not grow with their number."""
+"""Encode images to parquet parts, shard by shard, in memory that does not grow with their number.
+
+A part holds id, split, code and, where the encoder goes on above its code, embedding.
+"""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from latentlab import tables
-from latentlab.errors import RunError
+from latentlab.errors import ConfigError, RunError
 from latentlab.images import ImageSet
 from latentlab.progress import track
 from latentlab.training import as_input
@@ -18,17 +21,19 @@ from latentlab.training import as_input
 if TYPE_CHECKING:
     import keras
 
+    from latentlab.encoders import Model
+
 SHARD = 2048
 BATCH = 256
 
 
-def write_parts(encoder: "keras.Model", images: ImageSet, folder: Path) -> list[Path]:
+def write_parts(model: "Model", images: ImageSet, folder: Path) -> list[Path]:
     """Encode every image and write one part file a shard of 2,048 images; parts that are there already are kept.
 
     Parameters
     ----------
-    encoder : keras.Model
-        float32 (n, height, width, channels) in [0, 1] -> (n, *code_shape).
+    model : Model
+        Whose encoder, and top, are used.
     images : ImageSet
         What to encode; part i holds images 2,048 i to 2,048 (i + 1) - 1, in order.
     folder : pathlib.Path
@@ -44,14 +49,14 @@ def write_parts(encoder: "keras.Model", images: ImageSet, folder: Path) -> list[
         for number, indices in enumerate(images.shards(SHARD)):
             path = folder / f"part-{number:05d}.parquet"
             if not _is_complete(path, images, indices):
-                tables.write(path, _encode_shard(encoder, images, indices))
+                tables.write(path, _encode_shard(model, images, indices))
             parts.append(path)
             bar.update(int(indices[-1]) + 1)
     return parts
 
 
 def encode(encoder: "keras.Model", batch: np.ndarray) -> np.ndarray:
-    """Return the flattened codes, float32 (n, d), of uint8 images (n, height, width, channels)."""
+    """Return the flattened outputs, float32 (n, d), of an encoder, or of an embedder, for uint8 images (n, height, width, channels)."""
     pieces = [np.asarray(encoder.predict_on_batch(as_input(batch[i : i + BATCH]))) for i in range(0, len(batch), BATCH)]
     return np.concatenate(pieces).reshape(len(batch), -1).astype(np.float32)
 
@@ -70,11 +75,24 @@ def part_files(folder: Path) -> list[Path]:
     return parts
 
 
-def read_parts(folder: Path, split: str | None = None) -> Iterator[np.ndarray]:
-    """Yield the codes of each part, float32 (m, d), of one split or of all images."""
+def columns(folder: Path) -> list[str]:
+    """Return what the parts hold of each image: code and, where the encoder goes on above it, embedding."""
+    return [name for name in ("code", "embedding") if name in pq.read_schema(part_files(folder)[0]).names]
+
+
+def read_parts(folder: Path, split: str | None = None, column: str = "code") -> Iterator[np.ndarray]:
+    """Yield the codes, or another column's vectors, of each part, float32 (m, d), of one split or of all images.
+
+    Raises
+    ------
+    ConfigError
+        If the encoder has no embedding and `column` asks for it.
+    """
     for path in part_files(folder):
-        table = tables.read(path)
-        codes = tables.matrix(table["code"])
+        if column not in pq.read_schema(path).names:
+            raise ConfigError(f"this encoder has no {column} above its code: use --features code, or fit with --arch fast8 or resnet18.")
+        table = tables.read(path, ["split", column])
+        codes = tables.matrix(table[column])
         yield codes if split is None else codes[np.asarray(table["split"]) == split]
 
 
@@ -85,9 +103,13 @@ def read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(table["id"].to_pylist(), dtype=str), np.asarray(table["split"].to_pylist(), dtype=str)
 
 
-def _encode_shard(encoder: "keras.Model", images: ImageSet, indices: np.ndarray) -> pa.Table:
-    codes = encode(encoder, images.read(indices))
+def _encode_shard(model: "Model", images: ImageSet, indices: np.ndarray) -> pa.Table:
+    codes = encode(model.encoder, images.read(indices))
     columns = {"id": images.ids[indices].tolist(), "split": images.splits[indices].tolist(), "code": tables.vectors(codes)}
+    if model.top is not None:
+        maps = codes.reshape(-1, *model.code_shape)
+        above = [np.asarray(model.top.predict_on_batch(maps[i : i + BATCH])) for i in range(0, len(maps), BATCH)]
+        columns["embedding"] = tables.vectors(np.concatenate(above))
     return pa.table(columns)
 
 

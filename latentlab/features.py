@@ -1,5 +1,6 @@
-"""What of the code is clustered: "code" as it is, or label-free steps joined by "+", for example "pool+whiten+l2".
+"""What of an image is clustered: "code" as it is, or label-free steps joined by "+", for example "pool+whiten+l2".
 
+    embedding   first only: start from the embedding above the code, where the encoder has one, in the place of the code
     pool[N]     average the code over an N x N grid of its height and width (N = 1: global average pooling)
     pca[N]      the N directions of most variance (50)
     whiten[N]   the same, each scaled to variance 1
@@ -21,6 +22,7 @@ from latentlab.errors import ConfigError
 
 Arrays = dict[str, np.ndarray]
 SAMPLE = 50_000
+COLUMNS = ("code", "embedding")  # of the parquet parts, see `latentlab.embedding`
 NEIGHBORS = 15
 
 
@@ -62,6 +64,11 @@ class Features:
         return cls(spec, tuple(int(n) for n in arrays["features-code-shape"]), tuple(learned))
 
 
+def column(spec: str) -> str:
+    """Return what a specification starts from: "code" or "embedding"."""
+    return "embedding" if spec.split("+")[0] == "embedding" else "code"
+
+
 def parse(spec: str) -> list[tuple[str, int | None]]:
     """Return the steps of a specification as (name, number or None).
 
@@ -70,14 +77,14 @@ def parse(spec: str) -> list[tuple[str, int | None]]:
     ConfigError
         If a step is unknown.
     """
-    if spec == "code":
+    if spec in COLUMNS:
         return []
     steps = []
-    for text in spec.split("+"):
+    for text in spec.removeprefix("embedding+").split("+"):
         match = re.fullmatch(r"(pool|pca|whiten|l2|umap)(\d+)?", text.strip())
         if match is None or (match[1] == "l2" and match[2]) or match[2] == "0":
             raise ConfigError(
-                f'--features {spec!r}: unknown step {text!r}. Use "code", or steps from pool[N], pca[N], whiten[N], l2, umap[N] joined by "+".'
+                f'--features {spec!r}: unknown step {text!r}. Use code, embedding, or steps of pool[N], pca[N], whiten[N], l2, umap[N] joined by "+".'
             )
         steps.append((match[1], int(match[2]) if match[2] else None))
     if any(name == "pool" for name, _ in steps[1:]):
@@ -124,7 +131,7 @@ def _first(batches: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
 
 def _check_pool(spec: str, grid: int, code_shape: tuple[int, ...]) -> None:
     if len(code_shape) != 3:
-        raise ConfigError(f"--features {spec!r}: pool needs a code with height and width; this encoder's code has {code_shape[0]} numbers.")
+        raise ConfigError(f"--features {spec!r}: pool needs a code with height and width; this one has {code_shape[0]} numbers.")
     if code_shape[0] % grid or code_shape[1] % grid:
         raise ConfigError(f"--features {spec!r}: a {code_shape[0]}x{code_shape[1]} code cannot be divided into a {grid}x{grid} grid.")
 

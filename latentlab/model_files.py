@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import encoders
+from latentlab import encoders, features
 from latentlab.encoders import Model
 from latentlab.errors import RunError
 from latentlab.files import atomic_path, write_json
@@ -28,12 +28,15 @@ def save(model: Model, arch: str, arch_options: dict[str, Any], image_shape: tup
             written.append(folder / f"{name}.keras")
     with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
         np.savez(file, **{f"weight-{i:04d}": w for i, w in enumerate(model.weights())})
-    write_json(folder / "model.json", {"arch": arch, "options": arch_options, "image_shape": list(image_shape), "code_shape": list(model.code_shape)})
+    shapes = {"image_shape": list(image_shape), "code_shape": list(model.code_shape)}
+    if model.top is not None:
+        shapes["embedding_shape"] = list(model.top.output_shape[1:])
+    write_json(folder / "model.json", {"arch": arch, "options": arch_options, **shapes})
     return [*written, folder / "weights.npz", folder / "model.json"]
 
 
 def describe(run: Run) -> dict[str, Any]:
-    """Return model.json: arch, options, image_shape, code_shape.
+    """Return model.json: arch, options, image_shape, code_shape and, where there is one, embedding_shape.
 
     Raises
     ------
@@ -49,9 +52,15 @@ def describe(run: Run) -> dict[str, Any]:
         raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
 
 
-def code_shape(run: Run) -> tuple[int, ...]:
-    """Return the shape of one code, (height, width, channels) or (d,)."""
-    return tuple(describe(run)["code_shape"])
+def vector_shape(run: Run, spec: str) -> tuple[int, ...]:
+    """Return the shape of what the feature steps `spec` start from, (height, width, channels) or (d,)."""
+    described = describe(run)
+    return tuple(described["embedding_shape"] if features.column(spec) == "embedding" and has_embedding(run) else described["code_shape"])
+
+
+def has_embedding(run: Run) -> bool:
+    """Return whether the run's encoder goes on above its code."""
+    return describe(run).get("embedding_shape") is not None
 
 
 def load(run: Run) -> Model:

@@ -58,7 +58,7 @@ def embed(run: Run) -> Run:
         return run
     images = open_run_images(run)
     with run.lock(), run.stage("embed", _embed_config(run)) as outputs:
-        outputs += embedding.write_parts(model_files.load(run).encoder, images, run.path / "embeddings")
+        outputs += embedding.write_parts(model_files.load(run), images, run.path / "embeddings")
     return run
 
 
@@ -81,15 +81,15 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
             if assignments.is_deep(options.method):
                 outputs += _refine(run, options)
             else:
-                outputs += assignments.make(run, options, model_files.code_shape(run))
+                outputs += assignments.make(run, options, model_files.vector_shape(run, options.features))
     return assignments.read_result(run, options.name)
 
 
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     """Return the options with what "auto" means for the run."""
-    from latentlab import assignments
+    from latentlab import assignments, model_files
 
-    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"])
+    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], model_files.has_embedding(run))
 
 
 def _refine(run: Run, options: ClusterOptions) -> list[Path]:
@@ -107,13 +107,13 @@ def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
     DataError
         If the images have another shape than the run's and cannot be brought to it.
     """
-    from latentlab import assignments, backend, embedding, model_files, refined
+    from latentlab import assignments, backend, embedding, features, model_files, refined
 
     backend.set_precision(run.manifest["precision"])
     images = _open_like(run, data)
     if assignments.is_deep(assignments.options_of(run, name).method):
         return assignments.write_predictions(images, refined.assign(run, name, images), Path(target))
-    encoder = model_files.load(run).encoder
+    encoder = model_files.load(run).part(features.column(assignments.options_of(run, name).features))
     batches = ((indices, embedding.encode(encoder, images.read(indices))) for indices in images.shards(embedding.SHARD))
     return assignments.write_predictions(images, assignments.assign(run, name, batches), Path(target))
 

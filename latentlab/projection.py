@@ -71,9 +71,9 @@ def lay_out(vectors: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _read_codes(folder: Path, chosen: np.ndarray) -> np.ndarray:
-    """Return the codes at the sorted positions `chosen`, part by part, so that memory holds the sample only."""
+    """Return the codes, or embeddings where there are, at the sorted positions `chosen`, part by part, so that memory holds the sample only."""
     kept, start = [], 0
-    for codes in embedding.read_parts(folder):
+    for codes in embedding.read_parts(folder, column=embedding.columns(folder)[-1]):
         inside = chosen[(chosen >= start) & (chosen < start + len(codes))] - start
         kept.append(codes[inside])
         start += len(codes)

@@ -39,7 +39,7 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     place = _checkpoints(folder, run, options)
     parts = run.path / "embeddings"
     history = f"clusters/{options.name}/history.jsonl"
-    codes = [part for part in embedding.read_parts(parts, TRAIN) if len(part)]
+    codes = [part for part in embedding.read_parts(parts, TRAIN, features.column(options.features)) if len(part)]
     refiner, start, first, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history))
     order = canonical_order(assign_all(refiner, images, images.indices(TRAIN))[1].argmax(axis=1), options.k)
     refiner.reorder(order)
@@ -64,7 +64,7 @@ def train(
     """
     method, own = _method(options)
     backend.seed(options.seed)
-    fitted = features.fit(options.features, codes, model.code_shape, options.seed)
+    fitted = features.fit(options.features, codes, tuple(model.part(features.column(options.features)).output_shape[1:]), options.seed)
     start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own)
     refiner: Refiner = method.refiner(start, own)
     schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, own.least_rounds)
@@ -97,7 +97,8 @@ def _method(options: ClusterOptions) -> tuple[Any, Any]:
 
 def _assign_before(run: Run, fitted: features.Features, first: StartingClusters) -> np.ndarray:
     """Return the cluster of every image before training, int32 (n,)."""
-    return np.concatenate([first.assign(fitted.transform(part)).cluster for part in embedding.read_parts(run.path / "embeddings")])
+    parts = embedding.read_parts(run.path / "embeddings", column=features.column(fitted.spec))
+    return np.concatenate([first.assign(fitted.transform(part)).cluster for part in parts])
 
 
 def _assign_shard(assigner: Any, centers: np.ndarray, images: ImageSet, indices: np.ndarray) -> Assigned:

@@ -5,7 +5,7 @@ usage: scripts/benchmark_training.py [--data-dir FOLDER] [--rounds 5] [--steps 4
                                      [--peer-python PATH] [--json FILE]
 
 Both train the same layers with Adam (0.001) on the mean squared error, from the same uint8 images: CIFAR-10 where
---data-dir names its place, else random ones. latentlab runs `training._train_epoch`, which is what `latentlab fit` runs
+--data-dir names its place, else random ones. latentlab runs `Reconstruction.train_epoch`, which is what `latentlab fit` runs
 for an epoch; PyTorch runs its usual loop in channels_last, with the same reading, shuffling and scaling of the images
 and the same look at each step's loss. Each framework lives in a process of its own and works only when told to, one
 round in turn, so that a change in the machine's speed meets both: pair i is round i of each. PyTorch is left out where
@@ -81,20 +81,21 @@ Round = Callable[[int], dict[str, float]]
 
 def prepare_latentlab(images: np.ndarray, arguments: argparse.Namespace) -> tuple[str, Round]:
     """Return the version and a function that trains epoch `number` as `latentlab fit` does."""
-    from latentlab import backend, encoders, training
+    from latentlab import backend, encoders
     from latentlab.config import FitOptions
     from latentlab.images import from_array
+    from latentlab.objectives import reconstruction
 
     versions = backend.versions()
     backend.set_precision("float32")
     backend.seed(0)
     options = FitOptions(arch="blog", batch_size=arguments.batch, learning_rate=RATE, schedule="constant")
     image_set = from_array("benchmark", images, np.full(len(images), "train"))
-    net = training._compile(encoders.build("blog", SHAPE), options)
+    objective = reconstruction.objective(encoders.build("blog", SHAPE), image_set, options, None)
     everything = np.arange(len(images))
 
     def train(number: int) -> dict[str, float]:
-        row = training._train_epoch(net, image_set, everything, everything[:1], options, number)
+        row = objective.train_epoch(everything, number)
         return {name: row[name] for name in ("loss", "images_per_second", "seconds")}
 
     return f"keras {versions['keras']}, {versions['backend']} {versions['backend_version']}", train

@@ -273,7 +273,12 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--k", type=int, default=10, help="number of clusters")
     parser.add_argument("--protocols", default="test,full")
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--encoders", type=lambda text: text.split(","), default=DEFAULT_ENCODERS, help=f"of {', '.join(ENCODERS)}; default: {','.join(DEFAULT_ENCODERS)}")
+    parser.add_argument(
+        "--encoders",
+        type=lambda text: text.split(","),
+        default=DEFAULT_ENCODERS,
+        help=f"of {', '.join(ENCODERS)}; default: {','.join(DEFAULT_ENCODERS)}",
+    )
     parser.add_argument("--steps", type=int, default=8000, help="of pretraining, in batches of 256; at most 200 epochs, the paper's")
     parser.add_argument("--work", type=Path, help="for the runs; default: runs/dcec-table")
     parser.add_argument("--out", type=Path, help="for the report; default: reports/dcec-table for mnist, else report/ in --work")

@@ -55,7 +55,7 @@ def test_embedding_resumes_with_the_missing_part_only(finished_run, tmp_path, mo
 
     monkeypatch.setattr(embedding, "SHARD", 50)
     images = pipeline.open_run_images(finished_run)
-    encoder = model_files.load(finished_run).encoder
+    encoder = model_files.load(finished_run)
     parts = embedding.write_parts(encoder, images, tmp_path)
     assert [path.name for path in parts] == [f"part-{i:05d}.parquet" for i in range(4)]
     before = [path.read_bytes() for path in parts]

@@ -48,7 +48,7 @@ class Model:
 
     @property
     def embedder(self) -> "keras.Model":
-        """images -> embedding (n, d) of an encoder that goes on above its code.
+        """Images -> embedding (n, d) of an encoder that goes on above its code.
 
         Raises
         ------
@@ -60,6 +60,10 @@ class Model:
         if self.top is None:
             raise ConfigError("this encoder ends with its code and has no embedding: use --features code, or --arch fast8 or resnet18.")
         return keras.Model(self.encoder.input, self.top(self.encoder.output), name="embedder")
+
+    def part(self, column: str) -> "keras.Model":
+        """Return images -> the vectors that features start from: the encoder for "code", the embedder for "embedding"."""
+        return self.embedder if column == "embedding" else self.encoder
 
     def weights(self) -> list[Any]:
         """Return every weight as an array, in a fixed order: the autoencoder's, then those above the code."""

@@ -14,7 +14,7 @@ centroids work, and the encoder is none the worse for them.
 import math
 import time
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import numpy as np
 
@@ -101,7 +101,7 @@ class SwAV:
 
     def __init__(self, model: Model, images: ImageSet, fit: FitOptions, options: Options) -> None:
         self.model, self.images, self.fit, self.options = model, images, fit, options
-        self.embedder = model.embedder
+        self.embedder, self.top = model.embedder, cast(Any, model.top)
         self.lower, self.decoder = model.autoencoder.get_layer("lower"), model.autoencoder.get_layer("decode")
         self.projector, self.prototypes = _projector(self.embedder.output_shape[-1], options), _prototypes(options)
         scale = min(images.image_shape[:2]) / 32
@@ -114,7 +114,8 @@ class SwAV:
         """Train one epoch; beside the usual numbers return swapped_loss, reconstruction_loss and used_prototypes."""
         n_steps = max(1, len(training) // self.fit.batch_size)
         steps = self._compiled()
-        started, seen, sums = time.perf_counter(), 0, {}
+        started, seen = time.perf_counter(), 0
+        sums: dict[str, float] = {}
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
         with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar:
             for first in range(0, len(chosen), self.options.steps_per_call):
@@ -172,7 +173,7 @@ class SwAV:
             import keras
 
             optimizer = keras.optimizers.AdamW(self.fit.learning_rate, beta_1=0.8, beta_2=0.999, weight_decay=self.options.weight_decay)
-            nets = (self.lower, self.model.top, self.decoder, self.projector, self.prototypes)
+            nets = (self.lower, self.top, self.decoder, self.projector, self.prototypes)
             trainable = [variable for net in nets for variable in net.trainable_variables]
             others = [variable for net in nets for variable in net.non_trainable_variables]
             self._steps = CompiledSteps(self._loss, REPORTED, trainable, others, optimizer)
@@ -185,7 +186,7 @@ class SwAV:
         fall = 1.0 if self.fit.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
         return self.factor * self.fit.learning_rate * rise * fall
 
-    def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, np.ndarray]:
+    def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, Any]:
         """Return the images of one step, and the numbers of their views."""
         rng = np.random.default_rng([self.fit.seed, 8, epoch, step])
         shape, count = self.images.image_shape, len(indices)
@@ -205,10 +206,10 @@ class SwAV:
         count = images.shape[0]
         big = views.apply(ops.tile(images, (2, 1, 1, 1)), batch["big"], self.big.size)
         codes = self.lower(big, training=True)
-        embedded = [self.model.top(codes, training=True)]
+        embedded = [self.top(codes, training=True)]
         if self.options.n_small:
             small = views.apply(ops.tile(images, (self.options.n_small, 1, 1, 1)), batch["small"], self.small.size)
-            embedded.append(self.model.top(self.lower(small, training=True), training=True))
+            embedded.append(self.top(self.lower(small, training=True), training=True))
         swapped, used = self._swapped(self._scores(ops.concatenate(embedded, axis=0), batch["frozen"]), count)
         rebuilt = self.decoder(ops.stop_gradient(codes[:count]), training=True)
         error = ops.mean(ops.square(rebuilt - big[:count]))
@@ -284,7 +285,7 @@ def _prototypes(options: Options) -> Any:
     return layer
 
 
-def _stacked(steps: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+def _stacked(steps: list[dict[str, Any]]) -> dict[str, np.ndarray]:
     return {name: np.stack([step[name] for step in steps]) for name in steps[0]}
 
 

@@ -19,7 +19,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.features import Features
 
-STARTS = ("kmeans", "n2d")
+STARTS = ("kmeans", "n2d", "scan", "temi")
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class LoopOptions:
         Steps between two looks at all images; images a step; steps at most.
     tolerance : float
         Stop where a smaller share of the training images has changed its cluster between two looks.
-    start : {"kmeans", "n2d"}
-        Whose clusters the method starts from: k-means' on the features, as published, or N2D's (UMAP of the features, then
-        a Gaussian mixture), which follows clusters that are not round.
+    start : {"kmeans", "n2d", "scan", "temi"}
+        Whose clusters the method starts from: k-means' on the features, as published; N2D's (UMAP of the features, then
+        a Gaussian mixture), which follows clusters that are not round; or those of a head on the features.
     neighbors : int
         Of UMAP in N2D's start; 20 in its paper.
     """
@@ -80,7 +80,9 @@ class Start:
         Mean squared distance of the training images to their centers.
     seed : int
     soft : ndarray of shape (n, k), float32, or None
-        Probabilities of the starting clusters for the training images, where N2D made them.
+        Probabilities of the starting clusters for the training images, where the start has them.
+    head : tuple of ndarray, or None
+        Kernel (d, k) and bias (k,) of the starting clusters, where they are a head's.
     """
 
     model: Model
@@ -89,6 +91,7 @@ class Start:
     spread: float
     seed: int
     soft: np.ndarray | None = None
+    head: tuple[np.ndarray, np.ndarray] | None = None
 
 
 class Refiner(Protocol):

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from latentlab.encoders import Model
 from latentlab.errors import ConfigError
-from latentlab.features import Features, parse
+from latentlab.features import Features, column, parse
 
 
 def check(spec: str) -> None:
@@ -14,10 +15,11 @@ def check(spec: str) -> None:
         raise ConfigError(f"--features {spec!r}: no gradient passes through UMAP, so that deep methods cannot use it.")
 
 
-def vectors_of(code: Any, features: Features) -> Any:
-    """Return the Keras tensor (n, d) that `features`, which passed `check`, makes of the Keras tensor `code` (n, *code_shape)."""
+def vectors_of(model: Model, features: Features) -> Any:
+    """Return the Keras tensor (n, d) that `features`, which passed `check`, makes of the output of `model`'s encoder or embedder."""
     from keras import layers
 
+    code = model.part(column(features.spec)).output
     vectors, flat = code, len(code.shape) == 2
     for (name, number), learned in zip(parse(features.spec), features.arrays, strict=True):
         if name == "pool":

@@ -1,13 +1,14 @@
-"""Where a deep method starts from: clusters that need no training, k-means' or N2D's."""
+"""Where a deep method starts from: clusters on a network that stays as it is, k-means', N2D's or a head's."""
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
 from latentlab import features, plugins
-from latentlab.clustering import Assigned, Centers, Clusterer, Vectors
+from latentlab.clustering import Assigned, Clusterer, Vectors
+from latentlab.clustering._heads import Head
 from latentlab.config import ClusterOptions
 from latentlab.encoders import Model
 from latentlab.features import Features
@@ -52,20 +53,21 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
     DataError
         If there are fewer images than clusters.
     """
-    first: StartingClusters
+    first: Any
     if own.start == "n2d":
         first, assigned = _manifold(matrix, options, own.neighbors)
         centers = _means(matrix, assigned.cluster, options.k)
     else:
-        first = _kmeans(matrix, options)
+        first = _fit_own(own.start, matrix, options)
         assigned, centers = first.assign(matrix), first.centers
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
-    return Start(model, fitted, centers, spread, options.seed, assigned.soft), first
+    head = (first.kernel, first.bias) if isinstance(first, Head) else None
+    return Start(model, fitted, centers, spread, options.seed, assigned.soft, head), first
 
 
-def _kmeans(matrix: np.ndarray, options: ClusterOptions) -> Centers:
-    plain = dataclasses.replace(options, method="kmeans")
-    return plugins.load("clustering", "kmeans").fit(_as_vectors(matrix), plain)
+def _fit_own(method: str, matrix: np.ndarray, options: ClusterOptions) -> Any:
+    """Return the clusters of a method of latentlab/clustering, with its own settings."""
+    return plugins.load("clustering", method).fit(_as_vectors(matrix), dataclasses.replace(options, method=method, settings={}))
 
 
 def _manifold(matrix: np.ndarray, options: ClusterOptions, neighbors: int) -> tuple[_Manifold, Assigned]:

@@ -54,7 +54,7 @@ class KMeansFriendly:
         from latentlab.layers import ClusteringLayer
 
         image = start.model.encoder.input
-        z = vectors_of(start.model.encoder.output, start.features)
+        z = vectors_of(start.model, start.features)
         self.layer = ClusteringLayer(len(start.centers), scale=max(start.spread, 1e-12), trainable=False, name="clustering")
         self.assigner = keras.Model(image, [z, self.layer(z)], name="assigner")
         self.layer.set_centers(start.centers)

@@ -87,7 +87,7 @@ class SelfTraining:
         from latentlab.layers import ClusteringLayer
 
         image = start.model.encoder.input
-        z = vectors_of(start.model.encoder.output, start.features)
+        z = vectors_of(start.model, start.features)
         dense = len(start.model.code_shape) == 1 and start.features.spec == "code"
         scale = options.scale or (1.0 if dense else start.spread)
         self.layer = ClusteringLayer(len(start.centers), options.alpha, scale, name="clustering")

@@ -49,8 +49,8 @@ def refiner(start: Start, options: Options) -> Refiner:
     """
     if start.features.spec != "code":
         raise ConfigError(f"--method vade works on the code itself, not on --features {start.features.spec}: leave the option out.")
-    if start.model.decoder is None:
-        raise ConfigError("--method vade needs an encoder whose code can be decoded alone: fit without --switches.")
+    if start.model.decoder is None or start.model.top is not None:
+        raise ConfigError("--method vade needs a plain autoencoder, whose code can be decoded alone: --arch conv8, say, without --switches.")
     return VariationalMixture(start, options)
 
 
