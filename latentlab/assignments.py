@@ -13,7 +13,7 @@ import pyarrow as pa
 from latentlab import embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options
-from latentlab.errors import DataError, RunError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import atomic_path, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
@@ -73,6 +73,36 @@ def make(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> li
         np.savez(file, **arrays)
     write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
     return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
+
+
+def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[str, Any]:
+    """Cluster the vectors of a parquet file and write where they belong; return the method's facts and the sizes.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its column "embedding", else its first column of vectors, is clustered; its column "id", where there is one, is kept.
+
+    Raises
+    ------
+    DataError
+        If there is no such column, or its vectors differ in length or are not finite.
+    ConfigError
+        If the method trains a network too.
+    """
+    if is_deep(options.method):
+        raise ConfigError(
+            f"--method {options.method} trains the network that made the vectors, which --embeddings lacks: use kmeans, gmm, n2d, scan or temi."
+        )
+    ids, matrix = tables.read_vectors(path)
+    if len(matrix) < options.k:
+        raise DataError(f"--k {options.k} is more than the {len(matrix)} vectors of {path}. Choose a smaller --k.")
+    fitted = features.fit(options.features, [matrix], (matrix.shape[1],), options.seed)
+    found = fitted.transform(matrix)
+    clusterer: Clusterer = plugins.load("clustering", options.method).fit(Vectors(found.shape[0], found.shape[1], lambda: iter([found])), options)
+    assigned = clusterer.assign(found)
+    tables.write(target, _as_table([assigned]).add_column(0, "id", [ids]))
+    return {**as_dict(options), **clusterer.facts, "sizes": np.bincount(assigned.cluster, minlength=options.k).tolist(), "out": str(target)}
 
 
 def _as_table(assigned: list[Assigned]) -> pa.Table:

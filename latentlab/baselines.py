@@ -56,8 +56,9 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
 
 
 def steps_for_pixels(spec: str) -> str:
-    """Return the feature steps that make sense on raw pixels: all but "pool"; "" where none is left."""
-    return "+".join(text for text in spec.split("+") if text != "code" and not text.startswith("pool"))
+    """Return the feature steps that make sense on raw pixels: all but "pool" and a mere "l2"; "" where none is left."""
+    steps = [text for text in spec.split("+") if text not in features.COLUMNS and not text.startswith("pool")]
+    return "+".join(steps) if steps != ["l2"] else ""
 
 
 def pixels(images: ImageSet, options: ClusterOptions) -> np.ndarray:

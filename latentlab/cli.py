@@ -120,10 +120,18 @@ _data_options = _options(
     click.option("--label-column", help="Label column of a parquet file, read by evaluate only."),
 )
 
+_recipe_option = click.option("--recipe", help="Settings that belong together, for example strong; other options go before it.")
+
 _fit_options = _options(
+    _recipe_option,
+    click.option("--objective", default="reconstruction", show_default=True, help="What the encoder is trained to do: reconstruction or swav."),
     click.option("--arch", default="conv8", show_default=True, help="Encoder (see latentlab encoders)."),
     click.option(
-        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the encoder, for example code_channels=32; repeatable."
+        "--set",
+        "settings",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="An option of the encoder or the objective, for example code_channels=32; repeatable.",
     ),
     click.option("--switches", is_flag=True, help="pool-unpool: unpool with switches (--set switches=true)."),
     click.option("--epochs", type=int, default=20, show_default=True),
@@ -139,7 +147,7 @@ _fit_options = _options(
 )
 
 _DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column")
-_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment")
+_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective")
 
 
 def _data(values: dict[str, Any]) -> Any:
@@ -149,12 +157,22 @@ def _data(values: dict[str, Any]) -> Any:
 
 
 def _fit(values: dict[str, Any], learning_rate: float) -> Any:
-    from latentlab.config import FitOptions
+    from latentlab import plugins, recipes
+    from latentlab.config import FitOptions, option_names
 
-    arch_options = dict(_setting(text) for text in values["settings"])
-    if values["switches"]:
-        arch_options["switches"] = True
-    return FitOptions(**{name: values[name] for name in _FIT_NAMES}, arch_options=arch_options, learning_rate=learning_rate)
+    chosen = {name: values[name] for name in _FIT_NAMES} | {"learning_rate": learning_rate}
+    recipe = recipes.fit_settings(values["recipe"]) if values["recipe"] else {}
+    chosen |= {name: value for name, value in recipe.items() if name in chosen and not _given(name)}
+    own = {"arch": {}, "objective": {}} | {kind: dict(recipe.get(f"{kind}_options", {})) for kind in ("arch", "objective") if not _given(kind)}
+    known = option_names(plugins.load("objectives", chosen["objective"]).Options)
+    for name, value in [*map(_setting, values["settings"]), *([("switches", True)] if values["switches"] else [])]:
+        own["objective" if name in known else "arch"][name] = value
+    return FitOptions(**chosen, arch_options=own["arch"], objective_options=own["objective"])
+
+
+def _given(name: str) -> bool:
+    """Return whether an option was written on the command line, so that a recipe must not change it."""
+    return click.get_current_context().get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
 
 
 def _setting(text: str) -> tuple[str, Any]:
@@ -211,13 +229,21 @@ def embed(run_path: str) -> None:
 
 @cli.command()
 @_run_option
+@_recipe_option
+@click.option("--embeddings", type=click.Path(), help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.")
+@click.option("--out", default="clusters.parquet", show_default=True, help="With --embeddings: the file to write.")
 @click.option("--k", type=int, required=True, help="Number of clusters.")
-@click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm, n2d (UMAP, then a mixture), dec, idec, dcec, dcn or vade.")
+@click.option(
+    "--method",
+    default="kmeans",
+    show_default=True,
+    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi. With the network: dec, idec, dcec, dcn, vade, selflabel.",
+)
 @click.option(
     "--features",
     default="auto",
-    help="What is clustered: code (as it is), or steps such as pool+whiten+l2 (pool[N], pca[N], whiten[N], l2, umap[N])"
-    " [default: the method's own; kmeans: code].",
+    help="What is clustered: code (as it is), embedding (where the encoder has one above its code), or steps such as pool+whiten+l2 or"
+    " embedding+l2 (pool[N], pca[N], whiten[N], l2, umap[N]) [default: the method's own; kmeans: code, or embedding+l2].",
 )
 @click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")
 @click.option(
@@ -225,18 +251,32 @@ def embed(run_path: str) -> None:
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option("--augment", default="auto", show_default=True, help="Deep methods: change images while training; auto: as in fit.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of a deep method, for example gamma=0.1; repeatable.")
+@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, for example gamma=0.1; repeatable.")
 @click.option("--name", "label", default="", help="Name of the clusters [default: made of the method and of what was changed].")
 @_json_option
-def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
+def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
     from latentlab import pipeline
-    from latentlab.config import ClusterOptions
 
-    run, options = _open(run_path), ClusterOptions(**values, settings=dict(map(_setting, settings)))
+    options = _cluster_options(recipe, settings, values)
+    if embeddings:
+        result = pipeline.cluster_vectors(embeddings, options, out)
+        _print(result, as_json, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
+        return
+    run = _open(run_path)
     result = pipeline.cluster(run, options)
     name = pipeline.resolve(run, options).name
     _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
+
+
+def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict[str, Any]) -> Any:
+    from latentlab import recipes
+    from latentlab.config import ClusterOptions
+
+    preset = recipes.cluster_settings(recipe) if recipe else {}
+    own = {} if _given("method") else dict(preset.pop("settings", {}))
+    values |= {name: value for name, value in preset.items() if name in values and not _given(name)}
+    return ClusterOptions(**values, settings=own | dict(map(_setting, settings)))
 
 
 @cli.command()

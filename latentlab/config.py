@@ -176,6 +176,11 @@ def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
     return kind(**values)
 
 
+def option_names(kind: type) -> list[str]:
+    """Return the names of the options in a plugin's `Options`."""
+    return [one.name for one in dataclasses.fields(kind)]
+
+
 def as_dict(options: Any) -> dict[str, Any]:
     """Return a dataclass of options as a plain dictionary."""
     return dataclasses.asdict(options)

@@ -85,6 +85,19 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     return assignments.read_result(run, options.name)
 
 
+def cluster_vectors(path: str | Path, options: ClusterOptions, target: str | Path) -> dict[str, Any]:
+    """Cluster the vectors of a parquet file, not of a run, and write id, cluster, distance, margin and soft to `target`.
+
+    Raises
+    ------
+    DataError
+        If the file has no column of vectors, or fewer than k.
+    """
+    from latentlab import assignments
+
+    return assignments.make_of_vectors(Path(path), assignments.resolve(options), Path(target))
+
+
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     """Return the options with what "auto" means for the run."""
     from latentlab import assignments, model_files

@@ -1,12 +1,13 @@
 """Parquet files that pandas, Hugging Face datasets and viewers open directly, written atomically."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from latentlab.errors import RunError
+from latentlab.errors import DataError, RunError
 from latentlab.files import atomic_path
 
 
@@ -44,6 +45,33 @@ def matrix(column: pa.ChunkedArray) -> np.ndarray:
     width = column.type.list_size
     parts = [chunk.flatten().to_numpy(zero_copy_only=False) for chunk in column.chunks]
     return np.concatenate(parts).reshape(-1, width) if parts else np.empty((0, width), np.float32)
+
+
+def read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
+    """Return ids and vectors, float32 (n, d), of any parquet file with a column of vectors.
+
+    Raises
+    ------
+    DataError
+        If there is no file, no such column, or its vectors differ in length or hold numbers that are not finite.
+    """
+    try:
+        table = pq.read_table(path, partitioning=None)
+    except (OSError, pa.ArrowException) as error:
+        raise DataError(f"{path} cannot be read as parquet ({' '.join(str(error).split())}).") from error
+    lists = [field.name for field in table.schema if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)]
+    if not lists:
+        raise DataError(f"{path} has no column of vectors: it has {', '.join(table.column_names) or 'none'}. Write one as lists of numbers.")
+    name = "embedding" if "embedding" in lists else lists[0]
+    rows = table[name].to_pylist()
+    if len({len(row) if row is not None else -1 for row in rows}) != 1 or not rows[0]:
+        raise DataError(f"{path}: the vectors of column {name!r} are missing or differ in length.")
+    vectors = np.asarray(rows, np.float32)
+    if not np.isfinite(vectors).all():
+        raise DataError(
+            f"{path}: column {name!r} holds numbers that are not finite, first in row {int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])}."
+        )
+    return table["id"].to_pylist() if "id" in table.column_names else list(range(len(vectors))), vectors
 
 
 def read_assignment(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

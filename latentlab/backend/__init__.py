@@ -113,6 +113,17 @@ def jit_compile() -> bool:
     return on_gpu() or select() == "jax"
 
 
+def fast_bfloat16() -> bool:
+    """Return whether TensorFlow runs here on a processor with bfloat16 arithmetic, where it is nearly twice as fast as float32."""
+    if select() != "tensorflow":
+        return False
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file:
+            return any(flag in file.read() for flag in ("avx512_bf16", "amx_bf16"))
+    except OSError:
+        return False
+
+
 def set_precision(precision: str = "auto") -> str:
     """Set the numeric policy of the layers built from now on and return it.
 

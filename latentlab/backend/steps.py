@@ -54,7 +54,8 @@ class CompiledSteps:
         Parameters
         ----------
         batches : dict of ndarray of shape (n_steps, ...)
-            What the loss takes, stacked; "rate", of shape (n_steps,), is the learning rate and does not reach the loss.
+            What the loss takes, stacked; "rate", of shape (n_steps,), where there is one, is the learning rate, and does not
+            reach the loss.
         """
         return {name: float(np.mean(np.asarray(values, np.float32))) for name, values in self._run(batches).items()}
 
@@ -64,7 +65,8 @@ class CompiledSteps:
         signature = dict.fromkeys(self.names, tf.TensorSpec((), tf.float32))
 
         def step(batch: Batch) -> dict[str, Any]:
-            self.optimizer.learning_rate.assign(batch.pop(RATE))
+            if RATE in batch:
+                self.optimizer.learning_rate.assign(batch.pop(RATE))
             with tf.GradientTape() as tape:
                 loss, told = self.loss(batch)
             self.optimizer.apply(tape.gradient(loss, [variable.value for variable in self.trainable]), self.trainable)
@@ -72,7 +74,7 @@ class CompiledSteps:
 
         @tf.function(jit_compile=backend.jit_compile())
         def run(batches: Batch) -> dict[str, Any]:
-            numbers = tf.range(len(batches[RATE]))
+            numbers = tf.range(len(next(iter(batches.values()))))
             return tf.map_fn(
                 lambda i: step({name: value[i] for name, value in batches.items()}), numbers, fn_output_signature=signature, parallel_iterations=1
             )
@@ -87,7 +89,8 @@ class CompiledSteps:
 
         def step(state: Any, batch: Batch) -> tuple[Any, dict[str, Any]]:
             trainable, others, own = state
-            own[rate_at] = batch.pop(RATE)
+            if RATE in batch:
+                own[rate_at] = batch.pop(RATE)
 
             def stateless(values: Any) -> tuple[Any, Any]:
                 mapping = [*zip(self.trainable, values, strict=True), *zip(self.non_trainable, others, strict=True)]

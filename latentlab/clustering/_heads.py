@@ -20,6 +20,7 @@ from latentlab.progress import log, track
 STEPS_PER_CALL = 10
 SMALLEST = 0.1  # of an even share; a head with a smaller cluster has collapsed
 MOST_TRIES = 3
+LEAST_STEPS = 1000  # few images have epochs of a step or two; they get more epochs
 EXACT_NEIGHBORS = 100_000  # images; above, neighbours are approximate
 
 
@@ -84,8 +85,8 @@ class Objective:
     ----------
     kernel, bias : keras.Variable
         Of all heads, (heads, d, k) and (heads, 1, k).
-    frozen : list of keras.Variable
-        What `losses` assigns.
+    trainable, frozen : list of keras.Variable
+        What is trained, and what `losses` assigns.
     """
 
     def __init__(self, n_dims: int, k: int, own: Any, seed: int) -> None:
@@ -95,6 +96,7 @@ class Objective:
         self.own = own
         self.kernel = keras.Variable(rng.normal(0, n_dims**-0.5, (own.heads, n_dims, k)).astype(np.float32))
         self.bias = keras.Variable(np.zeros((own.heads, 1, k), np.float32))
+        self.trainable: list[Any] = [self.kernel, self.bias]
         self.frozen: list[Any] = []
 
     def logits(self, z: Any) -> Any:
@@ -123,7 +125,9 @@ def fit(vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int
     if vectors.n_images < max(options.k, 2):
         raise DataError(f"--k {options.k} is more than the {vectors.n_images} training images. Choose a smaller --k.")
     backend.select()
-    z, scale = _scaled(vectors.matrix())
+    matrix = vectors.matrix()
+    mean, scale = matrix.mean(axis=0), float(matrix.std(axis=0).mean()) or 1.0
+    z = (matrix - mean) / scale
     partners = nearest(z, own.neighbors)
     recoveries: list[dict[str, Any]] = []
     for number in range(MOST_TRIES):
@@ -139,12 +143,13 @@ def fit(vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int
         log.warning("every head has lost a cluster: training again with entropy=%g", own.entropy)
     best = min(alive or range(len(losses)), key=lambda i: losses[i])
     order = canonical_order(labels[best], options.k)
+    kernel = kernels[best][:, order] / scale
     told = [round(float(loss), 5) for loss in losses]
     facts = {"algorithm": options.method, "losses": told, "head": int(best), "alive": len(alive), "recoveries": recoveries}
     return Head(
-        (kernels[best] / scale)[:, order].astype(np.float32),
-        biases[best][order].astype(np.float32),
-        _means(z * scale, labels[best], options.k)[order],
+        kernel.astype(np.float32),
+        (biases[best][order] - mean @ kernel).astype(np.float32),
+        _means(matrix, labels[best], options.k)[order],
         facts,
     )
 
@@ -174,12 +179,6 @@ def softmax(logits: np.ndarray) -> np.ndarray:
     return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
 
 
-def _scaled(matrix: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return vectors whose numbers are around 1 in size, and the factor that was divided by."""
-    scale = float(np.sqrt(np.square(matrix, dtype=np.float64).mean())) or 1.0
-    return (matrix / scale).astype(np.float32), scale
-
-
 def _means(z: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
     sums = np.zeros((k, z.shape[1]))
     np.add.at(sums, labels, z)
@@ -196,12 +195,13 @@ def _train(objective: Objective, z: np.ndarray, partners: np.ndarray, own: Any, 
         return ops.sum(each), {f"head{i}": each[i] for i in range(own.heads)}
 
     names = [f"head{i}" for i in range(own.heads)]
-    steps = CompiledSteps(loss, names, [objective.kernel, objective.bias], objective.frozen, keras.optimizers.Adam(own.learning_rate))
+    steps = CompiledSteps(loss, names, objective.trainable, objective.frozen, keras.optimizers.Adam(own.learning_rate))
     size = min(own.batch_size, len(z))
     per_epoch = len(z) // size
     told: dict[str, float] = {}
-    with track(f"{own.heads} heads", own.epochs) as bar:
-        for epoch in range(own.epochs):
+    epochs = max(own.epochs, -(-LEAST_STEPS // per_epoch))
+    with track(f"{own.heads} heads", epochs) as bar:
+        for epoch in range(epochs):
             rng = np.random.default_rng([seed, 10, epoch])
             order = rng.permutation(len(z))[: per_epoch * size].reshape(per_epoch, size)
             picked = partners[order, rng.integers(0, partners.shape[1], order.shape)]

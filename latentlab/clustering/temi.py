@@ -58,7 +58,8 @@ class MutualInformation(_heads.Objective):
         super().__init__(n_dims, k, own, seed)
         self.teacher_kernel = keras.Variable(np.asarray(self.kernel), trainable=False)
         self.teacher_shares = keras.Variable(np.full((own.heads, 1, k), 1 / k, np.float32), trainable=False)
-        self.frozen = [self.teacher_kernel, self.teacher_shares]
+        self.trainable = [self.kernel]
+        self.frozen = [self.bias, self.teacher_kernel, self.teacher_shares]
 
     def losses(self, one: Any, other: Any) -> Any:
         """Return each head's loss, (heads,), and move the teacher."""
@@ -78,7 +79,7 @@ class MutualInformation(_heads.Objective):
         return (each[0] + each[1]) / 2
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the teacher's kernel (heads, d, k), by the temperature; the cosine's length of z is left out, which is the same for all clusters."""
+        """Return the teacher's kernel (heads, d, k), by the temperature and the usual length of z: the cosine's own is the same for all clusters."""
         kernel = np.asarray(self.teacher_kernel)
         unit = kernel / np.linalg.norm(kernel, axis=1, keepdims=True)
         return unit / (self.own.temperature * np.sqrt(kernel.shape[1])), np.zeros(kernel.shape[::2], np.float32)

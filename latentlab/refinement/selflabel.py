@@ -65,6 +65,11 @@ class Options(LoopOptions):
         if max(self.first_share, self.last_share, self.smallest_crop) > 1 or not 0 <= self.cutout <= 1:
             raise ConfigError("--set first_share, last_share, smallest_crop and cutout must be at most 1.")
 
+    @property
+    def least_rounds(self) -> int:
+        """Half of all rounds: while few images are trained on, labels may stand still before the training is done."""
+        return max(1, self.max_steps // self.interval // 2)
+
 
 def refiner(start: Start, options: Options) -> Refiner:
     """Return the method, ready to train from `start`.
@@ -200,7 +205,7 @@ def pseudo_labels(q: np.ndarray, neighbors: np.ndarray, share: float) -> tuple[n
         members = np.flatnonzero(labels == cluster)
         chosen = members[np.argsort(-confidence[members], kind="stable")[: int(np.ceil(share * len(members)))]]
         weight[chosen] = 1 / max(1, len(chosen))
-    return np.eye(q.shape[1], dtype=np.float32)[labels], weight * (weight > 0).sum() / weight.sum()
+    return np.eye(q.shape[1], dtype=np.float32)[labels], (weight * ((weight > 0).sum() / weight.sum())).astype(np.float32)
 
 
 def _head_of(start: Start) -> tuple[np.ndarray, np.ndarray]:

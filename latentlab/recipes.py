@@ -1,0 +1,59 @@
+"""Settings that belong together, by name, for `--recipe`: what is given on the command line besides goes before them.
+
+"strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by neighbour consistency and
+self-labelling of the whole network. Its sizes depend on the machine: ResNet-18 where there is a GPU, else fast8, whose 25
+epochs on CIFAR-10 take about an hour on two cores. No setting was chosen by labels.
+"""
+
+from typing import Any
+
+from latentlab import backend
+from latentlab.errors import ConfigError
+
+Settings = dict[str, Any]
+
+_STRONG_FIT: Settings = {"objective": "swav", "batch_size": 256, "patience": 0, "validation": 0.02}
+FIT: dict[str, dict[str, Settings]] = {
+    "strong": {
+        "cpu": {**_STRONG_FIT, "arch": "fast8", "arch_options": {"width": 48}, "objective_options": {"prototypes": 300}, "epochs": 25},
+        "gpu": {
+            **_STRONG_FIT,
+            "arch": "resnet18",
+            "batch_size": 512,
+            "objective_options": {"steps_per_call": 50},
+            "epochs": 200,
+            "learning_rate": 7e-4,
+        },
+    }
+}
+CLUSTER: dict[str, dict[str, Settings]] = {
+    "strong": {
+        "cpu": {"method": "selflabel"},
+        "gpu": {"method": "selflabel", "settings": {"batch_size": 512, "interval": 98, "max_steps": 98 * 60}},
+    }
+}
+
+
+def fit_settings(name: str) -> Settings:
+    """Return the values of `FitOptions` that a recipe sets on this machine.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such recipe.
+    """
+    settings = dict(_of(FIT, name))
+    if settings.get("objective") == "swav":
+        settings["precision"] = "mixed_bfloat16" if backend.on_gpu() or backend.fast_bfloat16() else "float32"
+    return settings
+
+
+def cluster_settings(name: str) -> Settings:
+    """Return the values of `ClusterOptions` that a recipe sets on this machine; errors as in `fit_settings`."""
+    return dict(_of(CLUSTER, name))
+
+
+def _of(table: dict[str, dict[str, Settings]], name: str) -> Settings:
+    if name not in table:
+        raise ConfigError(f"unknown --recipe {name!r}: known are {', '.join(sorted(table))}.")
+    return table[name]["gpu" if backend.on_gpu() else "cpu"]

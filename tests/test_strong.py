@@ -1,0 +1,221 @@
+"""Past the autoencoder: SwAV on both backends, heads on vectors, self-labelling; small, and collapse provoked."""
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import latentlab, small_fit
+
+from latentlab import assignments, cli, metrics, model_files, pipeline, recipes, training
+from latentlab.clustering import Vectors, _heads, scan
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError, DataError, TrainingError
+from latentlab.objectives import swav
+from latentlab.refinement import selflabel
+from latentlab.run import Run
+
+SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
+SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "steps_per_call": 4}
+
+
+def strong_fit(**changes):
+    return small_fit(**{**SMALL, "objective_options": SWAV, "epochs": 3, "batch_size": 27, "learning_rate": 3e-3, **changes})
+
+
+def weights_of(run):
+    with np.load(run.path / "encoder" / "weights.npz") as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]
+
+
+@pytest.fixture(scope="module")
+def strong_run(stripes_file, tmp_path_factory):
+    from latentlab.sources import DataOptions
+
+    return pipeline.fit(DataOptions(data=str(stripes_file)), strong_fit(), tmp_path_factory.mktemp("runs") / "strong")
+
+
+def test_sinkhorn_shares_out_evenly_without_overflow():
+    scores = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    codes = np.asarray(swav.sinkhorn(scores, 0.5, 50))
+    np.testing.assert_allclose(codes.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(codes.sum(axis=0), 5, rtol=1e-2)
+    assert np.isfinite(np.asarray(swav.sinkhorn(scores, 1e-3, 3))).all()
+
+
+def test_swav_learns_and_its_decoder_too(strong_run):
+    rows = strong_run.metrics()
+    assert rows[-1]["swapped_loss"] < rows[1]["swapped_loss"]
+    assert rows[-1]["val_loss"] < 0.5 * rows[1]["val_loss"]
+    assert strong_run.manifest["fit"]["best_epoch"] == 3
+    assert model_files.load(strong_run).code_shape == (4, 4, 4)
+    assert model_files.load(strong_run).embedder.output_shape == (None, 32)
+
+
+def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
+    import tensorflow as tf
+
+    images = pipeline.open_run_images(strong_run)
+    options = swav.Options(**{**SWAV, "n_small": 2})
+    objective = swav.objective(model_files.load(strong_run), images, strong_fit(), options)
+    batch = {name: value for name, value in objective._batch(images.indices("train")[:8], 1, 0, 1).items() if name != "rate"}
+    assert (len(batch["big"]), len(batch["small"])) == (16, 16)
+    seen = []
+    swapped = objective._swapped
+    objective._swapped = lambda scores, count: seen.append(scores.shape) or swapped(scores, count)
+    with tf.GradientTape() as tape:
+        told = objective._loss(batch)[1]
+    assert tuple(seen[0]) == (32, SWAV["prototypes"])
+    assert told["swapped_loss"] > 0
+    objective._swapped = lambda scores, count: (0.0 * scores[0, 0], 0.0 * scores[0, 0])
+    with tf.GradientTape() as tape:
+        loss = objective._loss(batch)[0]
+    encoder, decoder = tape.gradient(loss, [objective.lower.trainable_variables[0].value, objective.decoder.trainable_variables[0].value])
+    assert encoder is None or float(tf.reduce_max(tf.abs(encoder))) == 0
+    assert float(tf.reduce_max(tf.abs(decoder))) > 0
+
+
+def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, strong_run, tmp_path, monkeypatch):
+    """The views are NumPy's and the checkpoint is arrays, so that another backend ends where this one does, but for rounding."""
+
+    class InterruptError(Exception):
+        pass
+
+    def interrupt(board, row):
+        raise InterruptError
+
+    for name in ("here", "jax"):
+        with monkeypatch.context() as patched, pytest.raises(InterruptError):
+            patched.setattr(training._TensorBoard, "add", interrupt)
+            pipeline.fit(data, strong_fit(), tmp_path / name)
+    resumed = pipeline.fit(data, strong_fit(), tmp_path / "here")
+    for one, other in zip(weights_of(strong_run), weights_of(resumed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **SWAV}.items()]
+    shared = "--arch fast8 --objective swav --patience 0 --epochs 3 --batch-size 27 --learning-rate 0.003 --validation 0.1"
+    done = latentlab("--backend", "jax", "fit", "--data", data.data, *shared.split(), *options, "--run", str(tmp_path / "jax"))
+    assert done.returncode == 0, done.stderr
+    assert "resuming after epoch 1" in done.stderr
+    other = Run.open(tmp_path / "jax")
+    assert other.manifest["backend"] == "jax"
+    losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (strong_run, other)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+
+
+def test_a_collapse_while_training_is_undone_and_told(data, tmp_path, monkeypatch):
+    real, calls = swav.effective_rank, []
+
+    def collapsed_once(vectors):
+        calls.append(len(vectors))
+        return real(vectors * 0 + vectors[:1]) if len(calls) == 3 else real(vectors)
+
+    monkeypatch.setattr(swav, "effective_rank", collapsed_once)
+    run = pipeline.fit(data, strong_fit(), tmp_path / "run")
+    assert [event["epoch"] for event in run.manifest["fit"]["recoveries"]] == [2]
+    rows = run.metrics()
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    assert rows[2]["learning_rate"] < rows[1]["learning_rate"]
+
+
+def test_what_collapses_always_ends_in_one_line(data, tmp_path):
+    """With a learning rate this high the embedding is one point for all images, whatever is undone."""
+    with pytest.raises(TrainingError, match="collapsed in epoch|not finite"):
+        pipeline.fit(data, strong_fit(learning_rate=1e6, schedule="constant"), tmp_path / "run")
+
+
+def test_effective_rank_of_known_clouds():
+    rng = np.random.default_rng(0)
+    assert swav.effective_rank(np.ones((50, 8))) == 0.0
+    assert swav.effective_rank(np.outer(rng.normal(size=500), np.eye(8)[0]) + np.eye(8)[1]) < 2.1
+    assert 7 < swav.effective_rank(rng.normal(size=(2000, 8))) <= 8
+
+
+@pytest.mark.parametrize("method", ["scan", "temi"])
+def test_heads_find_groups_that_are_not_round(method, tmp_path):
+    rng = np.random.default_rng(0)
+    stretch = np.diag([6.0, 0.3, 0.3, 0.3])
+    groups = [rng.normal(size=(150, 4)) @ stretch + 4 * np.eye(4)[axis] for axis in (1, 2, 3)]
+    matrix, y = np.concatenate(groups).astype(np.float32), np.repeat(np.arange(3), 150)
+    pq.write_table(pa.table({"id": [f"a{i}" for i in range(450)], "embedding": matrix.tolist()}), tmp_path / "vectors.parquet")
+    result = pipeline.cluster_vectors(tmp_path / "vectors.parquet", ClusterOptions(k=3, method=method), tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table["id"].to_pylist()[:2] == ["a0", "a1"]
+    np.testing.assert_allclose(np.stack(table["soft"].to_pylist()).sum(axis=1), 1, atol=1e-5)
+    assert metrics.purity(metrics.contingency(np.asarray(table["cluster"]), y, 3, 3)) > 0.95
+    assert result["losses"][result["head"]] == min(result["losses"])
+
+
+def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():
+    matrix = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    vectors = Vectors(300, 4, lambda: iter([matrix]))
+    head = scan.fit(vectors, ClusterOptions(k=6, method="scan", settings={"entropy": 0.3, "heads": 2, "batch_size": 300, "epochs": 1}))
+    assert [event["entropy"] for event in head.facts["recoveries"]] == [0.3, 0.6][: len(head.facts["recoveries"])]
+    assert head.facts["recoveries"]
+    loaded = _heads.load(head.to_arrays())
+    np.testing.assert_array_equal(loaded.assign(matrix).cluster, head.assign(matrix).cluster)
+
+
+def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alike():
+    q = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 4 + [[0.2, 0.8]] * 2)
+    itself = np.arange(10)[:, None]
+    target, weight = selflabel.pseudo_labels(q, itself, 0.5)
+    np.testing.assert_array_equal(target.argmax(axis=1), [0] * 4 + [0] * 4 + [1] * 2)
+    np.testing.assert_array_equal(weight > 0, [True] * 4 + [False] * 4 + [True, False])
+    assert weight[:8].sum() == pytest.approx(weight[8:].sum())
+    assert weight[weight > 0].mean() == pytest.approx(1)
+    neighbors = np.full((10, 3), 9)
+    assert selflabel.pseudo_labels(q, neighbors, 0.5)[0][4].argmax() == 1
+
+
+def test_self_labelling_repairs_resumes_and_predicts_the_same_again(strong_run, data, tmp_path):
+    settings = {"interval": 3, "max_steps": 9, "batch_size": 30}
+    options = ClusterOptions(k=4, method="selflabel", settings=settings)
+    result = pipeline.cluster(strong_run, options)
+    assert result["rounds"] >= 1
+    assert min(result["sizes"]["train"]) > 0
+    name = pipeline.resolve(strong_run, options).name
+    pipeline.predict(strong_run, name, data, tmp_path / "predicted.parquet")
+    ids, _, cluster = assignments.read(strong_run, name)
+    again = pq.read_table(tmp_path / "predicted.parquet")
+    assert again["id"].to_pylist() == ids.tolist()
+    np.testing.assert_array_equal(np.asarray(again["cluster"]), cluster)
+
+
+def test_methods_without_their_network_are_refused_in_one_line(finished_run, strong_run, tmp_path):
+    with pytest.raises(ConfigError, match="no embedding above its code"):
+        pipeline.cluster(finished_run, ClusterOptions(k=4, features="embedding"))
+    with pytest.raises(ConfigError, match="fit with --recipe strong|no embedding above its code"):
+        pipeline.cluster(finished_run, ClusterOptions(k=4, method="selflabel"))
+    with pytest.raises(ConfigError, match="plain autoencoder|works on the code itself"):
+        pipeline.cluster(strong_run, ClusterOptions(k=4, method="vade"))
+    with pytest.raises(ConfigError, match="trains the network that made the vectors"):
+        pipeline.cluster_vectors(tmp_path / "a.parquet", ClusterOptions(k=2, method="dec"), tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [1, 2]}, "no column of vectors"),
+        ({"embedding": [[1.0, 2.0], [1.0]]}, "differ in length"),
+        ({"embedding": [[1.0, 2.0], [1.0, float("nan")]]}, "not finite, first in row 1"),
+        ({"embedding": [[1.0, 2.0]]}, "--k 2 is more than the 1 vectors"),
+    ],
+)
+def test_bad_vector_files_are_one_clear_line(columns, message, tmp_path):
+    pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
+    with pytest.raises(DataError, match=message):
+        pipeline.cluster_vectors(tmp_path / "bad.parquet", ClusterOptions(k=2), tmp_path / "out.parquet")
+
+
+def test_the_recipe_fills_in_what_is_not_given():
+    arguments = ["--recipe", "strong", "--epochs", "1", "--set", "prototypes=8", "--set", "width=4"]
+    with cli.fit.make_context("fit", list(arguments)) as context:
+        chosen = cli._fit(context.params, context.params["learning_rate"])
+    wanted = recipes.FIT["strong"]["cpu"]
+    assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (wanted["arch"], wanted["objective"], 1, wanted["batch_size"])
+    assert chosen.objective_options == {"prototypes": 8}
+    assert chosen.arch_options == {"width": 4}
+    with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
+        options = cli._cluster_options("strong", ("interval=7",), {"k": 4, "method": "kmeans"})
+    assert (options.method, options.settings) == ("selflabel", {"interval": 7})
+    with pytest.raises(ConfigError, match="known are strong"):
+        recipes.fit_settings("weak")
