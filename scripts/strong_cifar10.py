@@ -1,0 +1,115 @@
+#!/usr/bin/env python3
+"""Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
+
+usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--machine TEXT]
+
+It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
+and on the embedding, and the heads alone. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
+Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from _reports import Clock, Row, facts_table, fill, read_parts, results, save_part, score, score_table
+
+from latentlab import backend, files, pipeline, recipes
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-strong"
+COMMAND = "scripts/strong_cifar10.py"
+WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
+
+
+def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
+    """Return what is clustered of one run, the recipe's own last."""
+    chosen: tuple[dict[str, Any], ...] = (
+        {"method": "kmeans", "features": "code"},
+        {"method": "kmeans"},
+        {"method": "scan"},
+        {"method": "temi"},
+        recipes.cluster_settings("strong"),
+    )
+    return [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **settings})) for settings in chosen]
+
+
+def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: Clock, machine: str) -> None:
+    """Fit with one seed, cluster, score and keep the scores."""
+    options = FitOptions(**recipes.fit_settings("strong"), seed=seed)
+    folder, part = work / f"{options.arch}-seed{seed}", parts / f"{options.arch}-seed{seed}.json"
+    if part.exists() or not clock.may_start():
+        return
+    logging.info("%s: fit", folder.name)
+    run = pipeline.fit(data, options, folder)
+    chosen = clusterings(run, seed)
+    for one in chosen:
+        if not clock.may_start():
+            return
+        logging.info("%s: %s", folder.name, one.name)
+        pipeline.cluster(run, one)
+    watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
+    history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
+    save_part(part, run, score(run, chosen, options.arch), chosen[-1:], watched=watched, history=history, machine=machine)
+
+
+def time_table(parts: dict[str, Any]) -> str:
+    """Return the Markdown table of where the minutes went."""
+    lines = ["| run | machine | fit, epochs | images per second | fit, minutes | clusters, minutes |", "| --- |" + " --- |" * 5]
+    for name, part in parts.items():
+        trained = sum(row.get("seconds", 0.0) for row in part["watched"]) / 60
+        deep = sum(facts["seconds"] for facts in part["facts"].values()) / 60
+        fit = part["fit"]
+        lines.append(f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {trained:.0f} | {deep:.0f} |")
+    return "\n".join(lines)
+
+
+def curve_table(parts: dict[str, Any]) -> str:
+    """Return the Markdown table of every fifth epoch of the fits; no label takes part in any of it."""
+    lines = ["| run | epoch | swapped loss | prototypes in use | reconstruction error | effective rank |", "| --- |" + " --- |" * 5]
+    for name, part in parts.items():
+        rows = [row for row in part["watched"] if row["epoch"] and (row["epoch"] % 5 == 0 or row["epoch"] == 1)]
+        lines += [
+            f"| {name} | {row['epoch']} | {row['swapped_loss']:.3f} | {row['used_prototypes']:.0f} | {row['reconstruction_loss']:.4f}"
+            f" | {row['effective_rank']:.1f} |"
+            for row in rows
+        ]
+    return "\n".join(lines)
+
+
+def report(out: Path) -> None:
+    """Write results.json and the tables between the page's markers."""
+    parts = read_parts(out / "parts")
+    rows: list[Row] = results(parts, "cifar10", COMMAND)
+    files.write_json(out / "results.json", rows)
+    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
+    fill(out / "README.md", tables | {"facts": facts_table(parts), "curve": curve_table(parts)})
+
+
+def main() -> None:
+    """Run what is missing and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
+    parser.add_argument("--work", type=Path, default=Path("runs/cifar10-strong"))
+    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/cifar10-strong")
+    parser.add_argument("--limit", type=int, default=0, help="only so many images of each split, for trials")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    parser.add_argument("--machine", default="", help="in words, for the table")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    backend.select()
+    clock = Clock(arguments.minutes)
+    data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
+    machine = arguments.machine or str(backend.versions()["device"])
+    for seed in arguments.seeds.split(","):
+        work_through(data, arguments.work, arguments.out / "parts", int(seed), clock, machine)
+    report(arguments.out)
+    print(arguments.out / "README.md")
+
+
+if __name__ == "__main__":
+    main()
