@@ -5,11 +5,11 @@
     metrics.jsonl             one row an epoch; every curve is drawn from it
     images.parquet            id, split, status, reason        no labels
     labels.parquet            id, label                        written and read by evaluation.py only
-    encoder/                  encoder.keras, decoder.keras (plain Keras opens both), model.json, weights.npz
+    encoder/                  encoder.keras, decoder.keras, embedder.keras (plain Keras opens them), model.json, weights.npz
     checkpoints/epoch-0007/   what resuming needs; the newest and the best are kept
     reconstructions/          the same images after chosen epochs
     tensorboard/              loss curves for TensorBoard
-    embeddings/part-00000.parquet     id, split, code
+    embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code
     clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; of deep methods see refined.py
     baselines/                the same scores for raw pixels, PCA and the untrained encoder
     projection/umap.parquet   id, x, y
