@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 import pytest
-from conftest import ROOT, latentlab, make_stripes
+from conftest import ROOT, latentlab, latentlab_in_turn, make_stripes
 
 FAST = ("--epochs", "1", "--batch-size", "20", "--set", "width=4")
 
@@ -48,14 +48,13 @@ def test_the_main_job_by_commands(stripes_file, tmp_path):
     assert fitted.returncode == 0, fitted.stderr
     assert json.loads(fitted.stdout)["epochs"] == 1
     assert "loss on one image before training" in fitted.stderr
-    clustered = latentlab("cluster", "--run", run, "--k", "4")
+    clustered, scored, reported, listed = latentlab_in_turn(
+        ("cluster", "--run", run, "--k", "4"), ("evaluate", "--run", run), ("report", "--run", run), ("runs", tmp_path)
+    )
     assert "sizes" in clustered.stdout, clustered.stderr
-    scored = latentlab("evaluate", "--run", run)
     assert "pixels+kmeans" in scored.stdout, scored.stderr
-    reported = latentlab("report", "--run", run)
     assert reported.returncode == 0, reported.stderr
     assert reported.stdout.strip().endswith("index.html")
-    listed = latentlab("runs", tmp_path)
     assert "cluster/kmeans-k4" in listed.stdout
 
 
@@ -104,19 +103,27 @@ def test_read_only_disk_is_code_4(stripes_file, tmp_path):
     assert "cannot write" in line
 
 
-@pytest.mark.parametrize(
-    ("options", "text"),
-    [
-        (("--epochs", "0"), "--epochs must be at least 1"),
-        (("--learning-rate", "-1"), "--learning-rate must be positive"),
-        (("--arch", "conv9"), "Did you mean 'conv8'"),
-        (("--set", "width"), "NAME=VALUE"),
-        (("--set", "depth=3"), "has no option depth"),
-        (("--size", "30"), "multiples of 4"),
-    ],
-)
-def test_bad_options_are_code_2(stripes_file, tmp_path, options, text):
-    assert text in error_line(latentlab("fit", "--data", stripes_file, "--run", tmp_path / "r", *options), 2)
+BAD_OPTIONS = {
+    ("--epochs", "0"): "--epochs must be at least 1",
+    ("--learning-rate", "-1"): "--learning-rate must be positive",
+    ("--arch", "conv9"): "Did you mean 'conv8'",
+    ("--set", "width"): "NAME=VALUE",
+    ("--set", "depth=3"): "has no option depth",
+    ("--size", "30"): "multiples of 4",
+}
+
+
+@pytest.fixture(scope="module")
+def refused(stripes_file, tmp_path_factory):
+    """Return what `fit` answered to each of the bad options."""
+    folder = tmp_path_factory.mktemp("refused")
+    commands = [("fit", "--data", stripes_file, "--run", folder / str(i), *options) for i, options in enumerate(BAD_OPTIONS)]
+    return dict(zip(BAD_OPTIONS, latentlab_in_turn(*commands), strict=True))
+
+
+@pytest.mark.parametrize("options", BAD_OPTIONS)
+def test_bad_options_are_code_2(refused, options):
+    assert BAD_OPTIONS[options] in error_line(refused[options], 2)
 
 
 @pytest.mark.parametrize(

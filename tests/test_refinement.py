@@ -4,6 +4,7 @@ import dataclasses
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -36,8 +37,6 @@ def options_of(method, **changes):
 @pytest.fixture(scope="module")
 def fitted(stripes_file, tmp_path_factory):
     """Return a function that gives a copy of a fitted and embedded run."""
-    import shutil
-
     from latentlab.run import Run
 
     folder = tmp_path_factory.mktemp("refine") / "fitted"
@@ -49,6 +48,15 @@ def fitted(stripes_file, tmp_path_factory):
         return Run.open(target)
 
     return copy
+
+
+@pytest.fixture(scope="module")
+def clustered(fitted):
+    """Return a run that was clustered by every method; tests must not change it."""
+    run = fitted("clustered")
+    for method in METHODS:
+        pipeline.cluster(run, options_of(method))
+    return run
 
 
 def test_target_distribution_is_the_papers():
@@ -107,7 +115,6 @@ def test_an_unknown_start_is_refused_and_keeps_what_is_there(fitted):
     with pytest.raises(ConfigError, match="start=random: must be one of kmeans, n2d"):
         pipeline.cluster(run, dataclasses.replace(options, settings={**options.settings, "start": "random"}))
     assert (run.path / "clusters" / options.name / "assignments.parquet").exists()
-    assert pipeline.cluster(run, dataclasses.replace(options, settings={**options.settings, "start": "n2d"}))["rounds"] == 3
 
 
 def test_start_from_manifold_clusters_follows_moons():
@@ -157,13 +164,12 @@ def test_settled_labels_do_not_end_the_warm_up(fitted):
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_every_method_runs_and_repeats(fitted, method):
+def test_every_method_runs_and_repeats(fitted, clustered, method):
     assert "latentlab cluster" in plugins.load("refinement", method).__doc__
-    first, second = fitted(f"{method}-1"), fitted(f"{method}-2")
+    again = fitted(f"{method}-again")
     options = options_of(method)
-    result = pipeline.cluster(first, options)
-    pipeline.cluster(second, options)
-    files = [run.path / "clusters" / options.name / "assignments.parquet" for run in (first, second)]
+    result = pipeline.cluster(again, options)
+    files = [run.path / "clusters" / options.name / "assignments.parquet" for run in (clustered, again)]
     assert sha256(files[0]) == sha256(files[1])
     table = tables.read(files[0])
     assert table.column_names == ["id", "split", "cluster", "distance", "margin", "soft", "start"]
@@ -174,21 +180,18 @@ def test_every_method_runs_and_repeats(fitted, method):
     assert result["rounds"] == 3
 
 
-def test_every_method_predicts_the_same_in_a_fresh_process(fitted, data, tmp_path):
-    run = fitted("predicting")
+def test_every_method_predicts_the_same_in_a_fresh_process(clustered, data, tmp_path):
     names = [options_of(method).name for method in METHODS]
-    for method in METHODS:
-        pipeline.cluster(run, options_of(method))
     code = (
         "import sys; from pathlib import Path\n"
         "from latentlab import pipeline; from latentlab.run import Run; from latentlab.sources import DataOptions\n"
         "for name in sys.argv[4:]:\n"
         "    pipeline.predict(Run.open(sys.argv[1]), name, DataOptions(data=sys.argv[2]), Path(sys.argv[3]) / f'{name}.parquet')"
     )
-    command = [sys.executable, "-c", code, run.path, data.data, tmp_path, *names]
+    command = [sys.executable, "-c", code, clustered.path, data.data, tmp_path, *names]
     subprocess.run(command, check=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, capture_output=True)
     for name in names:
-        expected, again = tables.read(run.path / "clusters" / name / "assignments.parquet"), tables.read(tmp_path / f"{name}.parquet")
+        expected, again = tables.read(clustered.path / "clusters" / name / "assignments.parquet"), tables.read(tmp_path / f"{name}.parquet")
         assert again["cluster"].to_pylist() == expected["cluster"].to_pylist()
         np.testing.assert_allclose(tables.matrix(again["soft"]), tables.matrix(expected["soft"]), atol=1e-5)
 
@@ -223,11 +226,8 @@ def test_different_seeds_differ(fitted):
     assert results[0]["seed"] == 0
 
 
-def test_history_and_decoded_pictures_are_kept(fitted):
-    run = fitted("history")
-    options = options_of("idec")
-    pipeline.cluster(run, options)
-    folder = run.path / "clusters" / options.name
+def test_history_and_decoded_pictures_are_kept(clustered):
+    folder = clustered.path / "clusters" / options_of("idec").name
     rows = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [1, 2, 3]
     assert {"reconstruction_loss", "clustering_loss", "label_change", "effective_clusters", "confidence", "sizes"} <= set(rows[0])
@@ -239,8 +239,9 @@ def test_history_and_decoded_pictures_are_kept(fitted):
     assert not (folder / "checkpoints").exists() or not any((folder / "checkpoints").iterdir())
 
 
-@pytest.mark.parametrize(("method", "start"), [("idec", "kmeans"), ("dec", "n2d"), ("dcn", "kmeans"), ("vade", "kmeans")])
-def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start):
+@pytest.mark.parametrize(("method", "start", "kills"), [("idec", "n2d", (4,)), ("dcn", "kmeans", (1, 6)), ("vade", "kmeans", (4,))])
+def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start, kills):
+    """DEC is IDEC without the decoder; kills are after so many rounds, that of N2D's start while it warms up."""
     whole, killed = fitted(f"whole-{method}"), fitted(f"killed-{method}")
     settings = FAST | {"max_steps": 48, "start": start} | ({"warm_up": 6} if start == "n2d" else {})
     options = options_of(method, settings=settings)
@@ -251,7 +252,7 @@ def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start
         f"pipeline.cluster(Run.open(sys.argv[1]), options_of(sys.argv[2], settings={settings}))"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
-    for stop_after in (1, 6) if method == "idec" else (4,):
+    for stop_after in kills:
         process = subprocess.Popen([sys.executable, "-c", code, killed.path, method], env=environment, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + 120
         while time.monotonic() < deadline:
@@ -269,11 +270,9 @@ def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start
     assert len(killed.metrics(f"clusters/{options.name}/history.jsonl")) == 12
 
 
-def test_report_shows_what_refinement_did(fitted):
-    run = fitted("reported")
-    options = options_of("idec")
+def test_report_shows_what_refinement_did(clustered, tmp_path):
+    run, options = type(clustered).open(shutil.copytree(clustered.path, tmp_path / "run")), options_of("idec")
     pipeline.cluster(run, ClusterOptions(k=4))
-    pipeline.cluster(run, options)
     text = pipeline.report(run, options.name, sample=60).read_text(encoding="utf-8")
     names = {path.stem for path in (run.path / "report").glob("*.png")}
     assert {"confidence", "size-history", "moved", "centroids", "paths"} <= names
