@@ -78,6 +78,8 @@ class Start:
         Means of the starting clusters' features.
     spread : float
         Mean squared distance of the training images to their centers.
+    squared : ndarray of shape (n, k)
+        Squared distances of the training images to every center.
     seed : int
     soft : ndarray of shape (n, k), float32, or None
         Probabilities of the starting clusters for the training images, where N2D made them.
@@ -87,6 +89,7 @@ class Start:
     features: Features
     centers: np.ndarray
     spread: float
+    squared: np.ndarray
     seed: int
     soft: np.ndarray | None = None
 

@@ -7,7 +7,7 @@ from typing import Protocol
 import numpy as np
 
 from latentlab import features, plugins
-from latentlab.clustering import Assigned, Centers, Clusterer, Vectors
+from latentlab.clustering import Assigned, Centers, Clusterer, Vectors, distances_to
 from latentlab.config import ClusterOptions
 from latentlab.encoders import Model
 from latentlab.features import Features
@@ -60,7 +60,8 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
         first = _kmeans(matrix, options)
         assigned, centers = first.assign(matrix), first.centers
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
-    return Start(model, fitted, centers, spread, options.seed, assigned.soft), first
+    squared = np.square(distances_to(centers, matrix))
+    return Start(model, fitted, centers, spread, squared, options.seed, assigned.soft), first
 
 
 def _kmeans(matrix: np.ndarray, options: ClusterOptions) -> Centers:
