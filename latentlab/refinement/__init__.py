@@ -83,6 +83,8 @@ class Start:
     seed : int
     soft : ndarray of shape (n, k), float32, or None
         Probabilities of the starting clusters for the training images, where N2D made them.
+    error : float
+        Mean squared reconstruction error of some training images, in squared units of [0, 1].
     """
 
     model: Model
@@ -92,6 +94,7 @@ class Start:
     squared: np.ndarray
     seed: int
     soft: np.ndarray | None = None
+    error: float = 1.0
 
 
 class Refiner(Protocol):
