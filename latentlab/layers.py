@@ -39,7 +39,10 @@ class ClusteringLayer(keras.layers.Layer):
     def call(self, z: Any) -> Any:
         """Return q for vectors z."""
         squared = ops.sum(ops.square(ops.expand_dims(z, 1) - self.centers), axis=2)
-        q = ops.power(1.0 + squared / (self.alpha * self.scale), -(self.alpha + 1.0) / 2.0)
+        unit = self.alpha * self.scale
+        if self.alpha > 1:  # a high power of a large distance is 0 in float32, for all centers at once: hence the logarithm
+            return ops.softmax(-(self.alpha + 1.0) / 2.0 * ops.log1p(squared / unit), axis=1)
+        q = ops.power(1.0 + squared / unit, -(self.alpha + 1.0) / 2.0)
         return q / ops.sum(q, axis=1, keepdims=True)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:

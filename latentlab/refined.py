@@ -7,6 +7,7 @@ clusters/<name>/decoded.npz             what the decoder makes of the clusters' 
 clusters/<name>/history.jsonl           one row a round: losses, label change, sizes
 """
 
+import dataclasses
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,9 +28,12 @@ from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refin
 from latentlab.refinement._network import check
 from latentlab.refinement._start import StartingClusters, start_from
 from latentlab.run import Run
+from latentlab.training import mean_squared_error
 
 SHARD = 2048
 PATH_STEPS = 8
+MEASURED = 500  # training images whose reconstruction error a method may start from
+SMALLEST_ERROR = 1e-6
 
 
 def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> list[Path]:
@@ -66,6 +70,8 @@ def train(
     backend.seed(options.seed)
     fitted = features.fit(options.features, codes, tuple(model.part(features.column(options.features)).output_shape[1:]), options.seed)
     start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own)
+    some = images.indices(TRAIN)[:MEASURED]
+    start = dataclasses.replace(start, error=max(mean_squared_error(model.autoencoder, images, some), SMALLEST_ERROR))
     refiner: Refiner = method.refiner(start, own)
     schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, own.least_rounds)
     return refiner, start, first, refine(refiner, images, schedule, place, record)

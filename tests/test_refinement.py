@@ -20,7 +20,7 @@ from latentlab.augmentation import augment
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.files import sha256
-from latentlab.refinement import LoopOptions, _guards, _loop
+from latentlab.refinement import LoopOptions, _guards, _kernel, _loop
 from latentlab.refinement._start import most_even, start_from
 from latentlab.refinement.dec import target_distribution
 from latentlab.sources import DataOptions
@@ -86,26 +86,50 @@ def test_clustering_layer_is_students_t_and_saves_all_its_settings(tmp_path):
     np.testing.assert_array_equal(loaded.predict(z, verbose=0), model.predict(z, verbose=0))
 
 
-def test_large_codes_need_a_scaled_kernel():
-    """On 1,024 dimensions the published kernel is nearly uniform; with the mean squared distance as unit it is not."""
+def q_of(z, centers, alpha, scale):
     from latentlab.layers import ClusteringLayer
 
-    rng = np.random.default_rng(0)
-    centers = rng.normal(size=(10, 1024)).astype(np.float32)
-    z = (centers[rng.integers(0, 10, 200)] + rng.normal(size=(200, 1024))).astype(np.float32)
-
-    def confidence(scale):
-        layer = ClusteringLayer(10, scale=scale)
-        layer.build((None, 1024))
-        layer.set_centers(centers)
-        return float(np.asarray(layer(z)).max(axis=1).mean())
-
-    plain = rng.normal(size=(200, 1024)).astype(np.float32) * 30  # vectors of a code: far from every center
-    layer = ClusteringLayer(10)
-    layer.build((None, 1024))
+    layer = ClusteringLayer(len(centers), alpha, scale)
+    layer.build((None, centers.shape[1]))
     layer.set_centers(centers)
-    assert float(np.asarray(layer(plain)).max(axis=1).mean()) < 0.15
-    assert confidence(1024.0) < confidence(100.0)
+    return np.asarray(layer(z))
+
+
+@pytest.mark.parametrize("unit", [0.001, 1.0, 30.0])
+def test_on_a_large_code_q_starts_as_unsure_as_on_the_papers_ten_numbers(unit):
+    """At the published kernel, or one scaled by the spread, q is near uniform; whatever the code's unit, it is not by default."""
+    rng = np.random.default_rng(0)
+    centers = 0.3 * unit * rng.normal(size=(10, 1024)).astype(np.float32)
+    z = centers[rng.integers(0, 10, 200)] + unit * rng.normal(size=(200, 1024)).astype(np.float32)
+    squared = np.square(z[:, None] - centers).sum(axis=2)
+    alpha, scale = _kernel.kernel_for(squared, 1024, is_code=True, alpha=None, scale=None)
+    q = q_of(z, centers, alpha, scale)
+    entropy = -(q * np.log(q)).sum(axis=1).mean() / np.log(10)
+    assert entropy == pytest.approx(_kernel.UNCERTAINTY, abs=0.005)
+    assert 0.25 < q.max(axis=1).mean() < 0.7
+    for fixed in (1.0, float(squared.min(axis=1).mean())):
+        assert q_of(z, centers, 1.0, fixed).max(axis=1).mean() < 0.15
+
+
+def test_q_of_images_far_from_every_center_is_finite_with_many_degrees_of_freedom():
+    q = q_of(1e4 * np.ones((3, 64), np.float32), np.eye(4, 64, dtype=np.float32), 63.0, 1.0)
+    np.testing.assert_allclose(q, 0.25, atol=1e-3)
+
+
+def test_the_published_kernel_stands_on_small_codes_and_what_is_given_stands_everywhere():
+    squared = np.random.default_rng(0).uniform(900, 1100, (50, 4))
+    assert _kernel.kernel_for(squared, 10, True, None, None) == (1.0, 1.0)
+    assert _kernel.kernel_for(squared, 32, True, 2.0, None) == (2.0, 1.0)
+    assert _kernel.kernel_for(squared, 1024, True, None, 5.0) == (1.0, 5.0)
+    assert _kernel.kernel_for(squared, 1024, False, 3.0, 5.0) == (3.0, 5.0)
+    assert _kernel.kernel_for(squared, 1024, False, 50.0, None)[0] == 50.0
+
+
+def test_a_kernel_that_cannot_be_sure_enough_is_as_narrow_as_it_gets():
+    even = np.full((20, 4), 7.0)
+    assert _kernel.fitted_scale(even, 1.0) == pytest.approx(7.0 * _kernel.NARROWEST, rel=1e-3)
+    assert np.isfinite(_kernel.fitted_scale(np.zeros((20, 4)), 1.0))
+    assert np.isfinite(_kernel.fitted_scale(even[:, :1], 1.0))
 
 
 def test_an_unknown_start_is_refused_and_keeps_what_is_there(fitted):

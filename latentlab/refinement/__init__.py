@@ -78,20 +78,26 @@ class Start:
         Means of the starting clusters' features.
     spread : float
         Mean squared distance of the training images to their centers.
+    squared : ndarray of shape (n, k)
+        Squared distances of the training images to every center.
     seed : int
     soft : ndarray of shape (n, k), float32, or None
         Probabilities of the starting clusters for the training images, where the start has them.
     head : tuple of ndarray, or None
         Kernel (d, k) and bias (k,) of the starting clusters, where they are a head's.
+    error : float
+        Mean squared reconstruction error of some training images, in squared units of [0, 1].
     """
 
     model: Model
     features: Features
     centers: np.ndarray
     spread: float
+    squared: np.ndarray
     seed: int
     soft: np.ndarray | None = None
     head: tuple[np.ndarray, np.ndarray] | None = None
+    error: float = 1.0
 
 
 class Refiner(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from latentlab import features, plugins
-from latentlab.clustering import Assigned, Clusterer, Vectors
+from latentlab.clustering import Assigned, Clusterer, Vectors, distances_to
 from latentlab.clustering._heads import Head
 from latentlab.config import ClusterOptions
 from latentlab.encoders import Model
@@ -61,8 +61,9 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
         first = _fit_own(own.start, matrix, options)
         assigned, centers = first.assign(matrix), first.centers
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
+    squared = np.square(distances_to(centers, matrix))
     head = (first.kernel, first.bias) if isinstance(first, Head) else None
-    return Start(model, fitted, centers, spread, options.seed, assigned.soft, head), first
+    return Start(model, fitted, centers, spread, squared, options.seed, assigned.soft, head), first
 
 
 def _fit_own(method: str, matrix: np.ndarray, options: ClusterOptions) -> Any:

@@ -6,7 +6,7 @@ The code is pulled to its center, and the decoder keeps it from collapsing (equa
 
 Network and centers take turns: a step trains the network with centers and assignment fixed, then each center moves to the
 images just assigned to it, by 1 / (images it has seen) (equations 6 to 8). Soft assignments, which the method does not
-have, are those of Student's t kernel at the same centers.
+have, are those of Student's t kernel at the same centers. On features of unit length (l2) clusters still collapse.
 
     latentlab cluster --run RUN --k 10 --method dcn
 """
@@ -28,8 +28,8 @@ class Options(LoopOptions):
     Attributes
     ----------
     penalty : float
-        Weight of the distance to the center, in units of 1 / mean squared distance at the start, so that it means the
-        same for codes of any scale.
+        Weight of the distance to the center. Both terms of the loss are in units of their mean at the start, so that it
+        means the same for codes of any scale and images of any size.
     learning_rate : float
         Adam's.
     """
@@ -59,8 +59,9 @@ class KMeansFriendly:
         self.assigner = keras.Model(image, [z, self.layer(z)], name="assigner")
         self.layer.set_centers(start.centers)
         self.trainer = keras.Model(image, [start.model.autoencoder.output, z], name="trainer")
-        # Keras' error is a mean over the d numbers of z, the paper's a sum: hence the factor d.
-        weight = options.penalty / 2 * start.centers.shape[1] / max(start.spread, 1e-12)
+        # Keras' error is a mean over the d numbers of z, the paper's a sum: hence the factor d. An error of the pixels is a mean
+        # too, far below 1; without the factor start.error the pull wins, the code shrinks, and one center has all images.
+        weight = options.penalty / 2 * start.centers.shape[1] * start.error / max(start.spread, 1e-12)
         optimizer = keras.optimizers.Adam(options.learning_rate)
         self.trainer.compile(optimizer=optimizer, loss=["mse", "mse"], loss_weights=[1.0, weight], jit_compile=backend.jit_compile())
         self.trainer.optimizer.build(self.trainer.trainable_variables)

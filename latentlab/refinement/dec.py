@@ -17,6 +17,7 @@ import numpy as np
 
 from latentlab.errors import ConfigError
 from latentlab.refinement import LoopOptions, Refiner, Start
+from latentlab.refinement._kernel import kernel_for
 from latentlab.refinement._network import vectors_of
 
 OPTIMIZERS = ("sgd", "adam")
@@ -33,12 +34,10 @@ class Options(LoopOptions):
     optimizer : {"sgd", "adam"}
         SGD has momentum 0.9.
     learning_rate : float
-    alpha : float
-        Degrees of freedom of the kernel.
-    scale : float or None
-        Squared distance that counts as 1 in the kernel; None: 1 for a dense code, as published, else the mean squared
-        distance of the training images to their centers, so that the kernel does not depend on the features' unit. It
-        sharpens q where that distance is below 1, as for vectors of unit length, and flattens it where it is above.
+    alpha, scale : float or None
+        Degrees of freedom of the kernel, and the squared distance that counts as 1 in it. None: 1 and 1 for a dense code of
+        at most 32 numbers, as published; else d - 1 degrees of freedom and the scale at which q starts as unsure as the
+        published kernel is on ten numbers, see `latentlab.refinement._kernel`. With a scale that is given, alpha is 1.
     warm_up : int
         With start "n2d", rounds of training towards N2D's own assignments, before the first target P: the nearest mean is
         not yet the cluster, and the code has to become round first.
@@ -48,7 +47,7 @@ class Options(LoopOptions):
     gamma: float = 1.0
     optimizer: str = "sgd"
     learning_rate: float = 0.01
-    alpha: float = 1.0
+    alpha: float | None = None
     scale: float | None = None
     warm_up: int = 10
     POSITIVE = ("learning_rate", "alpha", "scale")
@@ -89,8 +88,8 @@ class SelfTraining:
         image = start.model.encoder.input
         z = vectors_of(start.model, start.features)
         dense = len(start.model.code_shape) == 1 and start.features.spec == "code"
-        scale = options.scale or (1.0 if dense else start.spread)
-        self.layer = ClusteringLayer(len(start.centers), options.alpha, scale, name="clustering")
+        alpha, scale = kernel_for(start.squared, start.centers.shape[1], dense, options.alpha, options.scale)
+        self.layer = ClusteringLayer(len(start.centers), alpha, scale, name="clustering")
         q = self.layer(z)
         self.layer.set_centers(start.centers)
         self.reconstructs = options.reconstruction > 0
