@@ -11,7 +11,7 @@ from latentlab import encoders, plugins
 from latentlab.errors import ConfigError
 
 IMAGES = np.random.default_rng(0).random((4, 32, 32, 3), dtype=np.float32)
-CODES = {"conv8": (8, 8, 16), "blog": (10, 10, 16), "dcec": (10,), "mlp": (10,), "pool-unpool": (30,)}
+CODES = {"conv8": (8, 8, 16), "blog": (10, 10, 16), "dcec": (10,), "mlp": (10,), "pool-unpool": (30,), "fast8": (8, 8, 32), "resnet18": (8, 8, 32)}
 
 
 def test_every_encoder_is_listed_here():

@@ -111,7 +111,8 @@ def test_every_method_finds_blobs_in_canonical_order_and_takes_no_labels(method)
         np.testing.assert_array_equal(again.soft.argmax(axis=1), first)
     sizes = np.bincount(first, minlength=5)
     assert list(sizes) == sorted(sizes, reverse=True)
-    assert sizes[0] == 50
+    if method not in ("scan", "temi"):  # whose clusters are even on purpose: the lone blob of 50 loses some, or wins some
+        assert sizes[0] == 50
 
 
 def test_minibatch_above_the_stated_size_agrees_with_the_whole():

@@ -132,7 +132,7 @@ def test_effective_rank_of_known_clouds():
 @pytest.mark.parametrize("method", ["scan", "temi"])
 def test_heads_find_groups_that_are_not_round(method, tmp_path):
     rng = np.random.default_rng(0)
-    stretch = np.diag([6.0, 0.3, 0.3, 0.3])
+    stretch = np.diag([3.0, 0.3, 0.3, 0.3])
     groups = [rng.normal(size=(150, 4)) @ stretch + 4 * np.eye(4)[axis] for axis in (1, 2, 3)]
     matrix, y = np.concatenate(groups).astype(np.float32), np.repeat(np.arange(3), 150)
     pq.write_table(pa.table({"id": [f"a{i}" for i in range(450)], "embedding": matrix.tolist()}), tmp_path / "vectors.parquet")
