@@ -264,7 +264,7 @@ def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
     if scores is None:
         _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
         return
-    _print(scores, as_json, _score_table(scores["rows"]))
+    _print(scores, as_json, _score_text(scores))
 
 
 @cli.command()
@@ -337,17 +337,12 @@ def _describe_run(run: Any) -> dict[str, Any]:
     }
 
 
-def _score_table(rows: list[dict[str, Any]]) -> str:
-    """Return methods by metrics as text, the held-out split where there is one."""
-    split = "test" if any(row["split"] == "test" for row in rows) else "train"
-    shown = ("purity", "acc", "nmi", "ari")
-    width = max([20, *(len(row["method"]) + 1 for row in rows)])
-    lines = [f"{split + ' split':<{width}}" + "".join(f"{name:>9}" for name in shown) + "  purity by chance"]
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = {row["metric"]: row for row in rows if row["method"] == method and row["split"] == split}
-        if "purity" in own:
-            lines.append(f"{method:<{width}}" + "".join(f"{own[name]['value']:9.3f}" for name in shown) + f"{own['purity']['chance']:10.3f}")
-    return "\n".join(lines)
+def _score_text(scores: dict[str, Any]) -> str:
+    """Return the table of scores, and what is to be said about it."""
+    from latentlab import matches, score_text
+
+    gap = matches.gap_text(scores["gap"][score_text.main_split(scores["rows"])], scores["class_names"])
+    return "\n".join(filter(None, [score_text.text_table(scores["rows"]), gap]))
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:

@@ -128,7 +128,7 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
     name = assignments.choose(run, name)
     options = assignments.options_of(run, name)
     _reconstruct(run)
-    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "scores": evaluation.SCORES_FORMAT}
     if not run.is_done(f"evaluate/{name}", config):
         with run.lock():
             compared = {_method_name(run, options): assignments.read(run, name)}
