@@ -49,9 +49,7 @@ def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list
     n_train = int((splits == TRAIN).sum())
     if n_train < options.k:
         raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
-    fitted = features.fit(options.features, embedding.read_parts(parts, TRAIN), code_shape, options.seed)
-    width = fitted.transform(next(part for part in embedding.read_parts(parts, TRAIN) if len(part))[:1]).shape[1]
-    training = Vectors(n_train, width, lambda: (fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)))
+    fitted, training = training_vectors(run, options, code_shape)
     clusterer: Clusterer = plugins.load("clustering", options.method).fit(training, options)
     assigned = [clusterer.assign(fitted.transform(part)) for part in embedding.read_parts(parts)]
     table = _as_table(assigned).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
@@ -63,6 +61,15 @@ def make(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> list
         np.savez(file, **arrays)
     write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
     return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
+
+
+def training_vectors(run: Run, options: ClusterOptions, code_shape: tuple[int, ...]) -> tuple[features.Features, Vectors]:
+    """Return the feature steps, fitted on the training split, and that split's vectors: what is clustered."""
+    parts = run.path / "embeddings"
+    n_train = int((embedding.read_index(parts)[1] == TRAIN).sum())
+    fitted = features.fit(options.features, embedding.read_parts(parts, TRAIN), code_shape, options.seed)
+    width = fitted.transform(next(part for part in embedding.read_parts(parts, TRAIN) if len(part))[:1]).shape[1]
+    return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in embedding.read_parts(parts, TRAIN) if len(part)))
 
 
 def _as_table(assigned: list[Assigned]) -> pa.Table:

@@ -100,6 +100,15 @@ def _options(*decorators: Any) -> Any:
     return decorate
 
 
+class _Clusters(click.ParamType):
+    """A number of clusters, or "auto"."""
+
+    name = "integer|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else click.INT.convert(value, param, ctx)
+
+
 _run_option = click.option("--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
@@ -211,7 +220,7 @@ def embed(run_path: str) -> None:
 
 @cli.command()
 @_run_option
-@click.option("--k", type=int, required=True, help="Number of clusters.")
+@click.option("--k", type=_Clusters(), required=True, help='Number of clusters, or "auto": what choose-k recommends.')
 @click.option("--method", default="kmeans", show_default=True, help="kmeans, gmm, n2d (UMAP, then a mixture), dec, idec, dcec, dcn or vade.")
 @click.option(
     "--features",
@@ -233,7 +242,10 @@ def cluster(run_path: str, as_json: bool, settings: tuple[str, ...], **values: A
     from latentlab import pipeline
     from latentlab.config import ClusterOptions
 
-    run, options = _open(run_path), ClusterOptions(**values, settings=dict(map(_setting, settings)))
+    run = _open(run_path)
+    if values["k"] == "auto":
+        values["k"] = _automatic_k(run, values)
+    options = ClusterOptions(**values, settings=dict(map(_setting, settings)))
     result = pipeline.cluster(run, options)
     name = pipeline.resolve(run, options).name
     _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
@@ -307,6 +319,36 @@ def encoders() -> None:
     click.echo("\n".join(plugins.names("encoders")))
 
 
+@cli.command("choose-k")
+@_run_option
+@click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10.")
+@click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code].")
+@click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@_json_option
+def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+    """Recommend a number of clusters, without labels, and show what each criterion says."""
+    from latentlab import choosing, pipeline
+    from latentlab.config import ClusterOptions
+
+    found = pipeline.choose_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
+    _print(found, as_json, choosing.text(found))
+
+
+@cli.command()
+@click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
+@click.option("--out", default="comparison", show_default=True, help="Folder for the tables (CSV, Markdown, LaTeX), comparison.json and the figure.")
+@_json_option
+def compare(named: tuple[str, ...], out: str, as_json: bool) -> None:
+    """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
+    from latentlab import comparing, pipeline
+
+    if len(named) < 2:
+        raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
+    found = pipeline.compare([_open_named(text) for text in named], out)
+    _print(found, as_json, f"{comparing.text(found)}\n\n{out}")
+
+
 def main() -> None:
     """Run the command line; wrong options end in one line too, where click would print the usage above it."""
     try:
@@ -324,6 +366,25 @@ def _open(run_path: str) -> Any:
     from latentlab.run import Run
 
     return Run.open(run_path)
+
+
+def _open_named(text: str) -> tuple[Any, str | None]:
+    """Return the run and the name of its clusters that RUN or RUN:NAME names."""
+    path, colon, name = text.rpartition(":")
+    if colon and not Path(text).exists():
+        return _open(path), name
+    return _open(text), None
+
+
+def _automatic_k(run: Any, values: dict[str, Any]) -> int:
+    """Return the k that choose-k recommends for the features that will be clustered, and say why on stderr."""
+    from latentlab import choosing, pipeline
+    from latentlab.config import ClusterOptions
+
+    told = {name: values[name] for name in ("features", "restarts", "seed")}
+    found = pipeline.choose_k(run, ClusterOptions(**told), choosing.parse_range(choosing.RANGE))
+    click.echo(f"--k auto: {found['k']}, since {found['reason']}", err=True)
+    return found["k"]
 
 
 def _describe_run(run: Any) -> dict[str, Any]:
