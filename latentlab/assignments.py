@@ -59,9 +59,7 @@ def make(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> li
     n_train = int((splits == TRAIN).sum())
     if n_train < options.k:
         raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
-    fitted = features.fit(options.features, vectors(TRAIN), vector_shape, options.seed)
-    width = fitted.transform(next(part for part in vectors(TRAIN) if len(part))[:1]).shape[1]
-    training = Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors(TRAIN) if len(part)))
+    fitted, training = training_vectors(run, options, vector_shape)
     clusterer: Clusterer = plugins.load("clustering", options.method).fit(training, options)
     assigned = [clusterer.assign(fitted.transform(part)) for part in vectors()]
     table = _as_table(assigned).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
@@ -103,6 +101,16 @@ def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[s
     assigned = clusterer.assign(found)
     tables.write(target, _as_table([assigned]).add_column(0, "id", [ids]))
     return {**as_dict(options), **clusterer.facts, "sizes": np.bincount(assigned.cluster, minlength=options.k).tolist(), "out": str(target)}
+
+
+def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> tuple[features.Features, Vectors]:
+    """Return the feature steps, fitted on the training split, and that split's vectors: what is clustered."""
+    parts = run.path / "embeddings"
+    vectors = functools.partial(embedding.read_parts, parts, TRAIN, features.column(options.features))
+    n_train = int((embedding.read_index(parts)[1] == TRAIN).sum())
+    fitted = features.fit(options.features, vectors(), vector_shape, options.seed)
+    width = fitted.transform(next(part for part in vectors() if len(part))[:1]).shape[1]
+    return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)))
 
 
 def _as_table(assigned: list[Assigned]) -> pa.Table:

@@ -100,6 +100,15 @@ def _options(*decorators: Any) -> Any:
     return decorate
 
 
+class _Clusters(click.ParamType):
+    """A number of clusters, or "auto"."""
+
+    name = "integer|auto"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value if value == "auto" else click.INT.convert(value, param, ctx)
+
+
 _run_option = click.option("--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder.")
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 _name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
@@ -232,7 +241,7 @@ def embed(run_path: str) -> None:
 @_recipe_option
 @click.option("--embeddings", type=click.Path(), help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.")
 @click.option("--out", default="clusters.parquet", show_default=True, help="With --embeddings: the file to write.")
-@click.option("--k", type=int, required=True, help="Number of clusters.")
+@click.option("--k", type=_Clusters(), required=True, help='Number of clusters, or "auto": what choose-k recommends.')
 @click.option(
     "--method",
     default="kmeans",
@@ -258,12 +267,16 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     """Cluster the code into --k groups."""
     from latentlab import pipeline
 
-    options = _cluster_options(recipe, settings, values)
+    if embeddings and values["k"] == "auto":
+        raise ConfigError("--k auto needs a run: with --embeddings give the number of clusters.")
     if embeddings:
-        result = pipeline.cluster_vectors(embeddings, options, out)
+        result = pipeline.cluster_vectors(embeddings, _cluster_options(recipe, settings, values), out)
         _print(result, as_json, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
         return
     run = _open(run_path)
+    if values["k"] == "auto":
+        values["k"] = _automatic_k(run, values)
+    options = _cluster_options(recipe, settings, values)
     result = pipeline.cluster(run, options)
     name = pipeline.resolve(run, options).name
     _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
@@ -304,7 +317,7 @@ def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
     if scores is None:
         _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
         return
-    _print(scores, as_json, _score_table(scores["rows"]))
+    _print(scores, as_json, _score_text(scores))
 
 
 @cli.command()
@@ -347,6 +360,36 @@ def encoders() -> None:
     click.echo("\n".join(plugins.names("encoders")))
 
 
+@cli.command("choose-k")
+@_run_option
+@click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10.")
+@click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code].")
+@click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@_json_option
+def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+    """Recommend a number of clusters, without labels, and show what each criterion says."""
+    from latentlab import choosing, pipeline
+    from latentlab.config import ClusterOptions
+
+    found = pipeline.choose_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
+    _print(found, as_json, choosing.text(found))
+
+
+@cli.command()
+@click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
+@click.option("--out", default="comparison", show_default=True, help="Folder for the tables (CSV, Markdown, LaTeX), comparison.json and the figure.")
+@_json_option
+def compare(named: tuple[str, ...], out: str, as_json: bool) -> None:
+    """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
+    from latentlab import comparing, pipeline
+
+    if len(named) < 2:
+        raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
+    found = pipeline.compare([_open_named(text) for text in named], out)
+    _print(found, as_json, f"{comparing.text(found)}\n\n{out}")
+
+
 def main() -> None:
     """Run the command line; wrong options end in one line too, where click would print the usage above it."""
     try:
@@ -366,6 +409,25 @@ def _open(run_path: str) -> Any:
     return Run.open(run_path)
 
 
+def _open_named(text: str) -> tuple[Any, str | None]:
+    """Return the run and the name of its clusters that RUN or RUN:NAME names."""
+    path, colon, name = text.rpartition(":")
+    if colon and not Path(text).exists():
+        return _open(path), name
+    return _open(text), None
+
+
+def _automatic_k(run: Any, values: dict[str, Any]) -> int:
+    """Return the k that choose-k recommends for the features that will be clustered, and say why on stderr."""
+    from latentlab import choosing, pipeline
+    from latentlab.config import ClusterOptions
+
+    told = {name: values[name] for name in ("features", "restarts", "seed")}
+    found = pipeline.choose_k(run, ClusterOptions(**told), choosing.parse_range(choosing.RANGE))
+    click.echo(f"--k auto: {found['k']}, since {found['reason']}", err=True)
+    return found["k"]
+
+
 def _describe_run(run: Any) -> dict[str, Any]:
     fitted = run.manifest.get("config", {}).get("fit", {})
     return {
@@ -377,17 +439,12 @@ def _describe_run(run: Any) -> dict[str, Any]:
     }
 
 
-def _score_table(rows: list[dict[str, Any]]) -> str:
-    """Return methods by metrics as text, the held-out split where there is one."""
-    split = "test" if any(row["split"] == "test" for row in rows) else "train"
-    shown = ("purity", "acc", "nmi", "ari")
-    width = max([20, *(len(row["method"]) + 1 for row in rows)])
-    lines = [f"{split + ' split':<{width}}" + "".join(f"{name:>9}" for name in shown) + "  purity by chance"]
-    for method in dict.fromkeys(row["method"] for row in rows):
-        own = {row["metric"]: row for row in rows if row["method"] == method and row["split"] == split}
-        if "purity" in own:
-            lines.append(f"{method:<{width}}" + "".join(f"{own[name]['value']:9.3f}" for name in shown) + f"{own['purity']['chance']:10.3f}")
-    return "\n".join(lines)
+def _score_text(scores: dict[str, Any]) -> str:
+    """Return the table of scores, and what is to be said about it."""
+    from latentlab import matches, score_text
+
+    gap = matches.gap_text(scores["gap"][score_text.main_split(scores["rows"])], scores["class_names"])
+    return "\n".join(filter(None, [score_text.text_table(scores["rows"]), gap]))
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:

@@ -1,6 +1,8 @@
 """The judge: the only reader of labels. It scores assignments that are already written, and writes scores.json.
 
-Rows of scores.json have the form of results.json under reports/: dataset, split, method, metric, value, chance.
+Rows of scores.json have the form of results.json under reports/: dataset, split, method, metric, value, chance, low, high.
+`purity` and `acc` are matched on the split that they are told of, as papers do; `purity_train_map` and `acc_train_map` of the
+held-out split use the classes that the training split gave the clusters.
 """
 
 import json
@@ -10,12 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import metrics, sources, tables
+from latentlab import intervals, matches, metrics, sources, tables
 from latentlab.errors import DataError
 from latentlab.files import write_json
 from latentlab.images import TEST, TRAIN
 from latentlab.run import Run
 from latentlab.sources import DataOptions, Labels
+
+SCORES_FORMAT = 2  # scores.json of an older format is made again
 
 
 def read_labels(run: Run) -> Labels | None:
@@ -36,7 +40,7 @@ def score_assignments(run: Run, name: str, labels: Labels, assignments: dict[str
         Images without a label (-1, or absent) are left out, and counted.
     assignments : dict
         method -> (ids, splits, clusters), arrays of shape (n,); the first method is the run's own, whose contingency
-        tables are kept too.
+        tables, per-class recalls and merged or split classes (`latentlab.matches`) are kept too.
     k : int
         Number of clusters.
 
@@ -65,21 +69,36 @@ def read_scores(run: Run, name: str) -> dict[str, Any]:
 
 
 def _score_splits(classes: np.ndarray, splits: np.ndarray, clusters: np.ndarray, k: int, n_classes: int) -> tuple[list[dict], dict[str, Any]]:
-    """Return the rows of both splits, and the contingency tables with the majority class of each cluster."""
-    rows: list[dict[str, Any]] = []
-    contingency: dict[str, Any] = {}
-    majority = None
+    """Return the rows of both splits, and the contingency tables with what each cluster stands for."""
+    found = {}
     for split in (TRAIN, TEST):
         chosen = (splits == split) & (classes >= 0)
-        if not chosen.any():
-            continue
-        scores = metrics.score(clusters[chosen], classes[chosen], k, n_classes, majority)
-        rows += [{"split": split, **score, "n": int(chosen.sum())} for score in scores]
-        table = metrics.contingency(clusters[chosen], classes[chosen], k, n_classes)
-        contingency[split] = table.tolist()
-        if majority is None:
-            majority = table.argmax(axis=1)
-    return rows, {"contingency": contingency, "majority_class": None if majority is None else majority.tolist()}
+        if chosen.any():
+            found[split] = metrics.contingency(clusters[chosen], classes[chosen], k, n_classes)
+    rows = [row for split, table in found.items() for row in _rows(split, table, found[TRAIN] if split == TEST and TRAIN in found else None)]
+    maps = metrics.maps_of(next(iter(found.values())))
+    return rows, {
+        "contingency": {split: table.tolist() for split, table in found.items()},
+        "majority_class": maps.majority.tolist(),
+        "matched_class": maps.matched.tolist(),
+        "gap": {split: matches.gap(table, found.get(TRAIN)) for split, table in found.items()},
+        "recall": {split: _known(metrics.recalls(table, maps.majority)) for split, table in found.items()},
+    }
+
+
+def _known(values: np.ndarray) -> list[float | None]:
+    """Return numbers for JSON, None in the place of NaN."""
+    return [None if np.isnan(value) else float(value) for value in values]
+
+
+def _rows(split: str, table: np.ndarray, training: np.ndarray | None) -> list[dict[str, Any]]:
+    """Return the rows of one split; low and high are the 95% interval, None where there is none (`latentlab.intervals`)."""
+    between = intervals.of_scores(table, None if training is None else metrics.maps_of(training))
+    rows = []
+    for row in metrics.score(table, training):
+        low, high = between.get(row["metric"], (None, None))
+        rows.append({"split": split, **row, "low": low, "high": high, "n": int(table.sum())})
+    return rows
 
 
 def align(ids: np.ndarray, labels: Labels) -> np.ndarray:

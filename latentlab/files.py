@@ -64,6 +64,20 @@ def write_json(target: Path, value: Any) -> None:
         path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def read_json(path: Path) -> Any:
+    """Return what a JSON file holds.
+
+    Raises
+    ------
+    RunError
+        If it is missing or damaged.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read ({error}). Run its stage again.") from error
+
+
 def sha256(path: Path) -> str:
     """Return the hexadecimal SHA-256 of a file, read in 1 MiB pieces."""
     digest = hashlib.sha256()

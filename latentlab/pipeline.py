@@ -10,7 +10,7 @@ from typing import Any
 from latentlab import sources
 from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml
 from latentlab.errors import DataError, RunError
-from latentlab.files import atomic_path
+from latentlab.files import atomic_path, read_json
 from latentlab.images import ImageSet
 from latentlab.progress import log
 from latentlab.run import Run
@@ -141,7 +141,7 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
     name = assignments.choose(run, name)
     options = assignments.options_of(run, name)
     _reconstruct(run)
-    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "scores": evaluation.SCORES_FORMAT}
     if not run.is_done(f"evaluate/{name}", config):
         with run.lock():
             compared = {_method_name(run, options): assignments.read(run, name)}
@@ -209,6 +209,74 @@ def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: st
     runs = {f"{rate:g}": fit(data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}") for rate in rates}
     figure = plots.loss_curves({f"learning rate {rate}": run.metrics() for rate, run in runs.items()})
     return plots.save_png(figure, Path(folder) / "learning-rates.png")
+
+
+def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]:
+    """Look at k-means on the run's codes for every k of `ks`, without labels; return choose-k/<features>.json.
+
+    Raises
+    ------
+    DataError
+        If there are too few different training images for the largest k.
+    """
+    from latentlab import assignments, choosing, model_files
+    from latentlab.files import write_json
+    from latentlab.progress import track
+
+    embed(run)
+    options = resolve(run, options)
+    config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": _embed_config(run)}
+    name = f"choose-k/{options.features}"
+    target = run.path / f"{name}.json"
+    if not run.is_done(name, config):
+        with run.lock(), run.stage(name, config) as outputs, track("choose-k", ks[-1]) as bar:
+            vectors = choosing.sample(assignments.training_vectors(run, options, model_files.vector_shape(run, options.features))[1], options.seed)
+            found = choosing.choose(vectors, ks, options.seed, options.restarts, step=bar.update)
+            write_json(target, {"features": options.features, "images": len(vectors), "seed": options.seed, **found._asdict()})
+            outputs.append(target)
+    return read_json(target)
+
+
+def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str, Any]:
+    """Compare clusterings with the first of them; write comparison.json, three tables and a figure to `folder`.
+
+    Parameters
+    ----------
+    named : list of (Run, str or None)
+        Runs with the name of their clusters; None is the newest.
+
+    Raises
+    ------
+    DataError
+        If the runs share no image or split them differently.
+    """
+    import numpy as np
+
+    from latentlab import assignments, comparing, evaluation, plots
+    from latentlab.files import write_json
+
+    chosen = [(run, assignments.choose(run, name)) for run, name in named]
+    assigned = [(f"{run.path.name}:{name}", assignments.read(run, name), assignments.options_of(run, name).k) for run, name in chosen]
+    (first, *others), ids, splits = comparing.common(assigned)
+    labels = evaluation.read_labels(chosen[0][0])
+    sides = []
+    for other in others:
+        side = {"name": other.name, **comparing.moved(first, other)}
+        if labels is not None:
+            side["scores"] = comparing.differences(first, other, evaluation.align(ids, labels), splits, len(labels.class_names))
+        sides.append(side)
+    found = {"first": first.name, "images": len(ids), "others": sides}
+    target = Path(folder)
+    write_json(target / "comparison.json", found)
+    comparing.write_tables(found, target)
+    if labels is None:
+        figure = plots.transfer_heatmap(
+            np.array(sides[0]["overlap"]), f"of {first.name}", f"of {sides[0]['name']}", "Images by their clusters in both"
+        )
+    else:
+        figure = plots.score_differences(sides, first.name)
+    plots.save_png(figure, target / "comparison.png")
+    return found
 
 
 def open_run_images(run: Run) -> ImageSet:

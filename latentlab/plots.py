@@ -178,15 +178,59 @@ def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
     return figure
 
 
-def transfer_heatmap(counts: np.ndarray) -> "Figure":
+def transfer_heatmap(counts: np.ndarray, before: str = "before", after: str = "after", title: str = "What refinement moved") -> "Figure":
     """Draw how many images went from each cluster to each, for counts (k before, k after)."""
     import seaborn
 
-    k = len(counts)
+    k = max(counts.shape)
     figure, axis = _axes(min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14))
     texts = np.array([[f"{count:,}" if count else "" for count in row] for row in counts])
     seaborn.heatmap(np.log1p(counts), ax=axis, cmap="Blues", annot=texts if k <= 20 else False, fmt="", linewidths=0.5, cbar=False)
-    axis.set(xlabel="cluster after", ylabel="cluster before", title="What refinement moved")
+    axis.set(xlabel=f"cluster {after}", ylabel=f"cluster {before}", title=title)
+    return figure
+
+
+def score_differences(sides: Sequence[dict[str, Any]], first: str) -> "Figure":
+    """Draw how much each clustering's scores differ from those of `first`, with intervals.
+
+    Parameters
+    ----------
+    sides : sequence of dict
+        {"name", "scores": rows with "metric", "difference", "low", "high"}.
+    """
+    figure, axis = _axes(7.2, 1.4 + 0.9 * len(sides))
+    metrics = list(dict.fromkeys(row["metric"] for side in sides for row in side["scores"]))
+    for colour, metric in zip(palette(len(metrics)), metrics, strict=True):
+        shift = (metrics.index(metric) + 0.5) / len(metrics) * 0.6 - 0.3
+        for place, side in enumerate(sides):
+            row = next(row for row in side["scores"] if row["metric"] == metric)
+            axis.plot([row["low"], row["high"]], [place + shift] * 2, color=colour, linewidth=2)
+            axis.plot(row["difference"], place + shift, "o", color=colour, label=metric if place == 0 else None)
+    axis.axvline(0, color="#888888", linewidth=0.8)
+    axis.set(yticks=range(len(sides)), xlabel="difference of the score, with its paired 95% interval", title=f"Against {first}")
+    axis.set_yticklabels([side["name"] for side in sides])
+    axis.invert_yaxis()
+    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
+    """Draw purity and ACC (solid) against k, each beside its chance (dashed).
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        {"k", "split", "metric", "value", "chance"}.
+    """
+    figure, axis = _axes(7, 4.2)
+    chosen = [row for row in rows if row["split"] == split]
+    metrics = list(dict.fromkeys(row["metric"] for row in chosen if row["chance"] is not None))
+    for colour, metric in zip(palette(len(metrics)), metrics, strict=True):
+        own = [row for row in chosen if row["metric"] == metric]
+        axis.plot([r["k"] for r in own], [r["value"] for r in own], "o-", markersize=3, color=colour, label=metric)
+        axis.plot([r["k"] for r in own], [r["chance"] for r in own], "--", color=colour, linewidth=1, label=f"{metric}, random assignments")
+    axis.set(xlabel="number of clusters k", ylabel="score", ylim=(0, 1), title=f"Scores against k, {split} split")
+    axis.legend(frameon=False, fontsize=8)
     return figure
 
 

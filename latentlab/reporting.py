@@ -12,13 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import assignments, deep_figures, evaluation, interactive, plots, tables
+from latentlab import assignments, deep_figures, evaluation, interactive, matches, plots, score_text, tables
 from latentlab.files import atomic_path
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
 from latentlab.sources import Labels
 
-SHOWN_METRICS = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
 LARGEST_GALLERY = 1200  # images in all galleries of a page
 SAME = 0.02  # scores closer than this are called equal: another seed changes a k-means purity by about as much
 
@@ -183,6 +182,8 @@ def _render(found: Findings, pictures: dict[str, Path]) -> str:
         summary=summary(found),
         map=_interactive_map(found),
         scores=score_table(found.scores),
+        score_note=_score_note(found),
+        recalls=recall_table(found),
         clusters=_cards(found),
         pictures={name: _inline(path) for name, path in pictures.items()},
         refinement=deep_figures.events(found.run, found.name),
@@ -199,16 +200,19 @@ def summary(found: Findings) -> list[str]:
     texts = [f"{len(found.images):,} images in {found.k} clusters of {sizes.min():,} to {sizes.max():,} images."]
     if found.scores is None:
         return [*texts, "The data has no labels, so nothing can be scored: look at the galleries to judge."]
-    rows = {(r["method"], r["metric"]): r for r in found.scores["rows"] if r["split"] == found.split}
-    own, *others = dict.fromkeys(method for method, _ in rows)
-    purity = rows[own, "purity"]
-    best = max(others, key=lambda method: rows[method, "purity"]["value"], default=None)
+    rows = score_text.by_method(found.scores["rows"], found.split)
+    own, *others = rows
+    purity = rows[own]["purity"]
+    best = max(others, key=lambda method: rows[method]["purity"]["value"], default=None)
+    between = f" (95% interval {purity['low']:.3f} to {purity['high']:.3f})" if purity.get("low") is not None else ""
+    beside = f", ACC {rows[own]['acc']['value']:.3f}" if "acc" in rows[own] else ""
     texts.append(
-        f"On the {found.split} split ({purity['n']:,} images) the purity is {purity['value']:.3f}: of 100 images,"
+        f"On the {found.split} split ({purity['n']:,} images) the purity is {purity['value']:.3f}{between}{beside}: of 100 images,"
         f" {round(100 * purity['value'])} carry the commonest label of their cluster. Chance gives {purity['chance']:.3f}."
     )
+    texts += filter(None, [matches.gap_text(found.scores.get("gap", {}).get(found.split), found.class_names)])
     if best is not None:
-        value = rows[best, "purity"]["value"]
+        value = rows[best]["purity"]["value"]
         verdict = (
             "so these clusters are better than what needs no training"
             if purity["value"] > value + SAME
@@ -221,16 +225,26 @@ def summary(found: Findings) -> list[str]:
 
 
 def score_table(scores: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Return one row a split and method: {"split", "method", metric names..., "chance"}; the held-out split first."""
+    """Return one row a split and method, the held-out split first: {"split", "method", "scores": {metric: row of scores.json}}."""
     if scores is None:
         return []
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for row in scores["rows"]:
-        entry = rows.setdefault((row["split"], row["method"]), {"split": row["split"], "method": row["method"]})
-        entry[row["metric"]] = row["value"]
-        if row["metric"] == "purity":
-            entry["chance"] = row["chance"]
-    return sorted(rows.values(), key=lambda row: row["split"] != TEST)
+    return [
+        {"split": split, "method": method, "scores": own}
+        for split in (TEST, TRAIN)
+        for method, own in score_text.by_method(scores["rows"], split).items()
+    ]
+
+
+def _score_note(found: Findings) -> str:
+    return "" if found.scores is None else score_text.note(next(iter(score_text.by_method(found.scores["rows"], found.split).values())))
+
+
+def recall_table(found: Findings) -> list[tuple[str, float]]:
+    """Return each class with its recall under the majority map, the worst first."""
+    if found.scores is None:
+        return []
+    known = zip(found.class_names, found.scores["recall"][found.split], strict=True)
+    return sorted(((name, value) for name, value in known if value is not None), key=lambda pair: pair[1])
 
 
 def _interactive_map(found: Findings) -> dict[str, Any]:

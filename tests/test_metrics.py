@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 
 from latentlab import metrics
 
@@ -22,9 +23,28 @@ def test_purity_and_accuracy_by_hand():
     assert metrics.accuracy(table) == pytest.approx(3 / 6)
 
 
-def test_mapped_purity_uses_the_given_map():
+def test_mapped_share_uses_the_given_map_and_counts_unmapped_clusters_as_wrong():
     table = np.array([[2, 8], [5, 5]])
-    assert metrics.mapped_purity(table, np.array([0, 1])) == pytest.approx(7 / 20)
+    assert metrics.mapped_share(table, np.array([0, 1])) == pytest.approx(7 / 20)
+    assert metrics.mapped_share(table, np.array([0, -1])) == pytest.approx(2 / 20)
+    np.testing.assert_allclose(metrics.mapped_share(np.stack([table, 2 * table]), np.array([1, 1])), [13 / 20, 13 / 20])
+
+
+def test_maps_of_rectangular_tables_by_hand():
+    more_clusters = metrics.maps_of(np.array([[9, 1], [8, 0], [0, 5], [0, 0]]))
+    assert more_clusters.majority.tolist() == [0, 0, 1, -1]
+    assert more_clusters.matched.tolist()[:3] == [0, -1, 1]
+    fewer_clusters = metrics.maps_of(np.array([[9, 1, 7], [0, 5, 1]]))
+    assert fewer_clusters.majority.tolist() == fewer_clusters.matched.tolist() == [0, 1]
+
+
+def test_recalls_and_balanced_purity_by_hand():
+    # the majority map gives all clusters to class 0: class 1 is found nowhere, and the purity of 0.9 hides it
+    table = np.array([[50, 5, 0], [40, 5, 0]])
+    np.testing.assert_allclose(metrics.recalls(table, metrics.maps_of(table).majority), [1, 0, np.nan])
+    values = {row["metric"]: row["value"] for row in metrics.score(table)}
+    assert values["purity"] == pytest.approx(0.9)
+    assert values["balanced_purity"] == pytest.approx(0.5)
 
 
 def slow_accuracy(table):
@@ -48,6 +68,9 @@ def test_metrics_keep_their_invariants(pairs):
     assert accuracy <= purity + 1e-12
     assert purity >= table.sum(axis=0).max() / table.sum() - 1e-12
     assert metrics.purity(table[::-1]) == purity
+    drawn_classes, drawn_clusters = classes.tolist(), clusters.tolist()
+    assert metrics.nmi(table) == pytest.approx(normalized_mutual_info_score(drawn_classes, drawn_clusters), abs=1e-9)
+    assert metrics.ari(table) == pytest.approx(adjusted_rand_score(drawn_classes, drawn_clusters), abs=1e-9)
     finer = np.vstack([table[:1] // 2, table[:1] - table[:1] // 2, table[1:]])
     assert metrics.purity(finer) >= purity - 1e-12
 
@@ -68,11 +91,34 @@ def test_chance_of_balanced_classes_is_what_simulation_gave(k, n, expected):
     assert metrics.chance(table)["purity"] == pytest.approx(expected, abs=0.003)
 
 
+def test_chance_under_the_training_maps_agrees_with_shuffling_both_splits():
+    rng = np.random.default_rng(2)
+    sizes, mix = [0.5, 0.3, 0.2], [0.4, 0.35, 0.25]
+
+    def shuffled_tables(n):
+        return metrics.contingency(rng.choice(3, n, p=sizes), rng.choice(3, n, p=mix), 3, 3)
+
+    training, held_out = shuffled_tables(90), shuffled_tables(60)
+    by_chance = metrics.chance(held_out, training, repeats=1000)
+    clusters, classes = (np.repeat(numbers.ravel(), held_out.ravel()) for numbers in np.indices((3, 3)))
+    own, theirs = (np.repeat(numbers.ravel(), training.ravel()) for numbers in np.indices((3, 3)))
+    told = {"purity_train_map": [], "acc_train_map": [], "nmi": []}
+    for _ in range(1000):
+        maps = metrics.maps_of(metrics.contingency(own, rng.permutation(theirs), 3, 3))
+        table = metrics.contingency(clusters, rng.permutation(classes), 3, 3)
+        told["purity_train_map"].append(metrics.mapped_share(table, maps.majority))
+        told["acc_train_map"].append(metrics.mapped_share(table, maps.matched))
+        told["nmi"].append(metrics.nmi(table))
+    for name, values in told.items():
+        assert by_chance[name] == pytest.approx(np.mean(values), abs=0.01), name
+    assert by_chance["purity_train_map"] < by_chance["purity"]
+
+
 def test_score_of_perfect_and_of_single_cluster():
     classes = np.arange(60) % 3
-    perfect = {row["metric"]: row["value"] for row in metrics.score((classes + 1) % 3, classes, 3, 3)}
+    perfect = {row["metric"]: row["value"] for row in metrics.score(table_of((classes + 1) % 3, classes))}
     assert perfect == pytest.approx(dict.fromkeys(metrics.METRICS, 1.0))
-    single = {row["metric"]: row for row in metrics.score(np.zeros(60, int), classes, 3, 3)}
+    single = {row["metric"]: row for row in metrics.score(metrics.contingency(np.zeros(60, int), classes, 3, 3))}
     assert single["purity"]["value"] == pytest.approx(1 / 3)
     assert single["purity"]["chance"] == pytest.approx(1 / 3)
     assert single["nmi"]["value"] == 0.0

@@ -27,6 +27,11 @@ def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
     assert np.sum(scores["contingency"]["test"]) == 40
     purity = next(row for row in scores["rows"] if row["metric"] == "purity" and row["split"] == "test")
     assert purity["chance"] < purity["value"] <= 1
+    assert purity["low"] < purity["value"]
+    own = {(row["split"], row["metric"]): row["value"] for row in scores["rows"] if row["method"] == "conv8+kmeans"}
+    for name in ("purity", "acc"):
+        assert own["test", f"{name}_train_map"] <= own["test", name]
+        assert ("train", f"{name}_train_map") not in own
 
 
 def test_stripes_are_found_without_labels(finished_run):
