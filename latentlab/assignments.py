@@ -113,6 +113,23 @@ def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int,
     return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)))
 
 
+def by_k(run: Run, options: ClusterOptions, ks: list[int], vector_shape: tuple[int, ...]) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Return k -> (ids, splits, clusters) of k-means on the run's codes for every k; the feature steps are fitted once."""
+    parts = run.path / "embeddings"
+    ids, splits = embedding.read_index(parts)
+    fitted, training = training_vectors(run, options, vector_shape)
+    column = features.column(options.features)
+    found = {}
+    for k in ks:
+        clusterer = plugins.load("clustering", "kmeans").fit(training, dataclasses.replace(options, k=k))
+        found[k] = (
+            ids,
+            splits,
+            np.concatenate([clusterer.assign(fitted.transform(part)).cluster for part in embedding.read_parts(parts, column=column)]),
+        )
+    return found
+
+
 def _as_table(assigned: list[Assigned]) -> pa.Table:
     """Return cluster, distance, margin and, where there is one, the soft assignment as columns."""
     columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in assigned]) for name in ("cluster", "distance", "margin")}

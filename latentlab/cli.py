@@ -67,7 +67,7 @@ def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
 
     Every command works on a run folder (--run, by default runs/latest); repeating a command skips what is done and
     resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option, 3 data, 4 run folder or disk,
-    5 training, 6 missing package, 130 Ctrl-C, 143 SIGTERM.
+    5 training, 6 missing package, 7 not reproduced, 130 Ctrl-C, 143 SIGTERM.
     """  # noqa: D301  # click wants the backspace itself
     level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
     handler = logging.StreamHandler(sys.stderr)
@@ -376,6 +376,25 @@ def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
     _print(found, as_json, choosing.text(found))
 
 
+@cli.command("score-by-k")
+@_run_option
+@click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10.")
+@click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code].")
+@click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept.")
+@click.option("--seed", type=int, default=0, show_default=True)
+@_json_option
+def score_by_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+    """Score k-means against held-out labels for each k, beside chance: purity grows with k, and so does its chance."""
+    from latentlab import choosing, pipeline, score_text
+    from latentlab.config import ClusterOptions
+
+    found = pipeline.score_by_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
+    if found is None:
+        _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab choose-k needs none")
+        return
+    _print(found, as_json, score_text.curve_table(found["rows"]))
+
+
 @cli.command()
 @click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
 @click.option("--out", default="comparison", show_default=True, help="Folder for the tables (CSV, Markdown, LaTeX), comparison.json and the figure.")
@@ -388,6 +407,22 @@ def compare(named: tuple[str, ...], out: str, as_json: bool) -> None:
         raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
     found = pipeline.compare([_open_named(text) for text in named], out)
     _print(found, as_json, f"{comparing.text(found)}\n\n{out}")
+
+
+@cli.command()
+@click.argument("run_path", metavar="RUN")
+@_name_option
+@_json_option
+def verify(run_path: str, name: str | None, as_json: bool) -> None:
+    """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
+    from latentlab import pipeline, verifying
+    from latentlab.errors import NotReproducedError
+
+    found = pipeline.verify(_open(run_path), name)
+    _print(found, as_json, verifying.text(found))
+    if not found["reproduces"]:
+        failed = ", ".join(check["what"] for check in found["checks"] if not check["held"])
+        raise NotReproducedError(f"{run_path} does not reproduce here: {failed}.")
 
 
 def main() -> None:

@@ -5,7 +5,8 @@ LatentlabError                1   anything of ours that has no better class
 ├── DataError                 3   a source is missing, unreadable or too small (also a ValueError)
 ├── RunError                  4   a run folder is locked, damaged, unwritable or holds another configuration
 ├── TrainingError             5   the loss is not finite
-└── MissingDependencyError    6   an optional package is not installed (also an ImportError)
+├── MissingDependencyError    6   an optional package is not installed (also an ImportError)
+└── NotReproducedError        7   latentlab verify found what differs from the run's record
 
 Exit code 130 is Ctrl-C and 143 is SIGTERM: repeating the same command resumes the run.
 The text of an error says what is wrong, where, and what to do, on one line.
@@ -46,3 +47,9 @@ class MissingDependencyError(LatentlabError, ImportError):
     """An optional package is needed and not installed."""
 
     exit_code = 6
+
+
+class NotReproducedError(LatentlabError):
+    """A run does not give again what it recorded."""
+
+    exit_code = 7

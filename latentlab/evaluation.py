@@ -22,17 +22,24 @@ from latentlab.sources import DataOptions, Labels
 SCORES_FORMAT = 2  # scores.json of an older format is made again
 
 
-def read_labels(run: Run) -> Labels | None:
+def read_labels(run: Run, keep: bool = True) -> Labels | None:
     """Read the held-out labels of the run's data and keep them as labels.parquet; None where the data has none."""
     labels = sources.read_labels(DataOptions(**run.manifest["config"]["data"]))
-    if labels is not None:
+    if labels is not None and keep:
         named = pa.table({"id": labels.ids.tolist(), "label": labels.labels}).replace_schema_metadata({"class_names": json.dumps(labels.class_names)})
         tables.write(run.path / "labels.parquet", named)
     return labels
 
 
 def score_assignments(run: Run, name: str, labels: Labels, assignments: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], k: int) -> list[Path]:
-    """Score several methods' assignments of the same images and write clusters/<name>/scores.json.
+    """Score several methods' assignments of the same images and write clusters/<name>/scores.json; for the rest see `scores_of`."""
+    path = run.path / "clusters" / name / "scores.json"
+    write_json(path, scores_of(run, labels, assignments, k))
+    return [path]
+
+
+def scores_of(run: Run, labels: Labels, assignments: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], k: int) -> dict[str, Any]:
+    """Score several methods' assignments of the same images; return what scores.json holds.
 
     Parameters
     ----------
@@ -58,9 +65,14 @@ def score_assignments(run: Run, name: str, labels: Labels, assignments: dict[str
         own_rows, own = _score_splits(classes, splits, clusters, k, len(labels.class_names))
         rows += [{"dataset": run.manifest["data"], "method": method, **row} for row in own_rows]
         kept = kept or own | {"unlabelled": int((classes < 0).sum())}
-    path = run.path / "clusters" / name / "scores.json"
-    write_json(path, {"class_names": list(labels.class_names), "k": k, **kept, "rows": rows})
-    return [path]
+    return {"class_names": list(labels.class_names), "k": k, **kept, "rows": rows}
+
+
+def score_by_k(run: Run, labels: Labels, by_k: dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]], target: Path) -> Path:
+    """Score k -> (ids, splits, clusters) and write {"class_names", "rows"}, each row with its k; for the rest see `scores_of`."""
+    rows = [{"k": k, **row} for k, assigned in by_k.items() for row in scores_of(run, labels, {"kmeans": assigned}, k)["rows"]]
+    write_json(target, {"class_names": list(labels.class_names), "rows": rows})
+    return target
 
 
 def read_scores(run: Run, name: str) -> dict[str, Any]:

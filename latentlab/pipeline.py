@@ -256,7 +256,10 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     from latentlab.files import write_json
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
-    assigned = [(f"{run.path.name}:{name}", assignments.read(run, name), assignments.options_of(run, name).k) for run, name in chosen]
+    short = len({run.path.resolve() for run, _ in chosen}) == len({run.path.name for run, _ in chosen})
+    assigned = [
+        (f"{run.path.name if short else run.path}:{name}", assignments.read(run, name), assignments.options_of(run, name).k) for run, name in chosen
+    ]
     (first, *others), ids, splits = comparing.common(assigned)
     labels = evaluation.read_labels(chosen[0][0])
     sides = []
@@ -277,6 +280,70 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
         figure = plots.score_differences(sides, first.name)
     plots.save_png(figure, target / "comparison.png")
     return found
+
+
+def verify(run: Run, name: str | None = None) -> dict[str, Any]:
+    """Check whether the run still reproduces here; return {"reproduces", "checks", "versions"}. The run is not changed.
+
+    Checked are the files, the images, and what the run has of: codes, clusters `name` (default: the newest), their scores.
+    """
+    import zipfile
+
+    from latentlab import assignments, backend, evaluation, verifying
+
+    _embed_config(run)
+    backend.set_precision(run.manifest["precision"])
+    checks = verifying.files(run)
+    stages = run.manifest["stages"]
+    try:
+        images = open_run_images(run)
+        checks.append(verifying.Check("images", True, f"{len(images):,} as recorded"))
+        if "embed" in stages:
+            checks.append(verifying.codes(run, images))
+        if assignments.names(run) or name is not None:
+            name = assignments.choose(run, name)
+            checks.append(verifying.clusters(run, name, images))
+        labels = evaluation.read_labels(run, keep=False) if f"evaluate/{name}" in stages else None
+        if labels is not None:
+            checks.append(verifying.scores(run, str(name), labels))
+    except (RunError, DataError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:  # what is gone or damaged is what is looked for
+        if name is not None and name not in assignments.names(run):
+            raise
+        checks.append(verifying.Check("recomputing", False, str(error)))
+    return {
+        "reproduces": all(check.held for check in checks),
+        "checks": [check._asdict() for check in checks],
+        "versions": verifying.versions(run),
+    }
+
+
+def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any] | None:
+    """Cluster with k-means for every k of `ks` and score each beside its chance; return by-k/<features>.json, None without labels.
+
+    Raises
+    ------
+    DataError
+        If the largest k is more than the training images.
+    """
+    from latentlab import assignments, evaluation, model_files, plots
+
+    embed(run)
+    options = resolve(run, options)
+    name = f"by-k/{options.features}"
+    target = run.path / f"{name}.json"
+    config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": _embed_config(run)}
+    config["scores"] = evaluation.SCORES_FORMAT
+    if not run.is_done(name, config):
+        with run.lock():
+            by_k = assignments.by_k(run, options, ks, model_files.vector_shape(run, options.features))
+            labels = evaluation.read_labels(run)
+            if labels is None:
+                return None
+            with run.stage(name, config) as outputs:
+                outputs.append(evaluation.score_by_k(run, labels, by_k, target))
+                rows = read_json(target)["rows"]
+                outputs.append(plots.save_png(plots.score_curve(rows, rows[-1]["split"]), target.with_suffix(".png")))
+    return read_json(target)
 
 
 def open_run_images(run: Run) -> ImageSet:

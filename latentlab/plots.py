@@ -224,7 +224,8 @@ def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
     """
     figure, axis = _axes(7, 4.2)
     chosen = [row for row in rows if row["split"] == split]
-    metrics = list(dict.fromkeys(row["metric"] for row in chosen if row["chance"] is not None))
+    names = {row["metric"] for row in chosen}
+    metrics = [name if f"{name}_train_map" not in names else f"{name}_train_map" for name in ("purity", "acc")]
     for colour, metric in zip(palette(len(metrics)), metrics, strict=True):
         own = [row for row in chosen if row["metric"] == metric]
         axis.plot([r["k"] for r in own], [r["value"] for r in own], "o-", markersize=3, color=colour, label=metric)

@@ -60,3 +60,15 @@ def note(own: dict[str, Row]) -> str:
     if recall:
         texts.append(f"With every class counted alike the purity is {recall['value']:.3f}.")
     return " ".join(texts)
+
+
+def curve_table(rows: Sequence[Row]) -> str:
+    """Return the scores of each k as text, the held-out split where there is one, with the chance of purity and ACC."""
+    split = main_split(rows)
+    shown = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
+    lines = [f"{'k':>4}" + "".join(f"{name:>14}" for name in shown) + f"{'chance: purity':>16}{'acc':>8}   {split} split"]
+    for k in dict.fromkeys(row["k"] for row in rows):
+        own = next(iter(by_method([row for row in rows if row["k"] == k], split).values()))
+        values = "".join(f"{own[name]['value']:14.3f}" for name in shown)
+        lines.append(f"{k:>4}{values}{own['purity']['chance']:16.3f}{own['acc']['chance']:8.3f}")
+    return "\n".join(lines)

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Make reports/choose-k: how often `latentlab choose-k` finds a number of clusters that is known, on 20 synthetic data sets.
 
-usage: scripts/choose_k_record.py [--seed 0] [--machine TEXT] [--out FOLDER]
+usage: scripts/choose_k_record.py [--close] [--seed 0] [--machine TEXT] [--out FOLDER]
 
 Each set is a mixture of round Gaussians of unit variance in a code space of 8 or 16 dimensions, its centers at least
-SEPARATION apart; in every other set the largest cluster has five times the images of the smallest. Every set is searched
-over the same range of k. Finished sets are kept in results.json and skipped.
+SEPARATION apart; in every other set the largest cluster has five times the images of the smallest. Most centers are much
+further apart than that; with --close the mean distance is 1.5 times the least. Every set is searched over the same range of
+k. Finished sets are kept in results.json, or results-close.json, and skipped.
 """
 
 import argparse
@@ -27,13 +28,14 @@ IMAGES = 25  # a cluster on average, and at least 400 in all
 IMBALANCE = 5
 
 
-def blobs(number: int, seed: int) -> tuple[np.ndarray, dict[str, Any]]:
+def blobs(number: int, seed: int, close: bool) -> tuple[np.ndarray, dict[str, Any]]:
     """Return set `number`: vectors, float32 (n, d), and what they are."""
     rng = np.random.default_rng([seed, number])
     k, dims, apart, uneven = TRUE[number], (8, 16)[number // 2 % 2], SEPARATION[number % len(SEPARATION)], number % 2 == 1
+    spread = 1.5 * apart / np.sqrt(2 * dims) if close else apart
     centers: list[np.ndarray] = []
     while len(centers) < k:
-        center = rng.normal(0, apart, dims)
+        center = rng.normal(0, spread, dims)
         if all(np.linalg.norm(center - other) >= apart for other in centers):
             centers.append(center)
     shares = np.geomspace(1, 1 / IMBALANCE if uneven else 1, k)
@@ -70,24 +72,31 @@ def sets(rows: list[dict[str, Any]]) -> str:
 def main() -> None:
     """Search every set that is not done yet, and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--close", action="store_true", help="centers close together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--machine", default="", help="what it runs on, in words")
     parser.add_argument("--out", type=Path, default=REPORT)
     arguments = parser.parse_args()
-    target = arguments.out / "results.json"
-    facts = {"command": "scripts/choose_k_record.py", "seed": arguments.seed, "machine": arguments.machine, "ks": [KS[0], KS[-1]]}
+    suffix = "-close" if arguments.close else ""
+    target = arguments.out / f"results{suffix}.json"
+    facts = {
+        "command": f"scripts/choose_k_record.py{' --close' if arguments.close else ''}",
+        "seed": arguments.seed,
+        "machine": arguments.machine,
+        "ks": [KS[0], KS[-1]],
+    }
     kept = json.loads(target.read_text()) if target.exists() else {}
     rows = kept["rows"] if {name: kept.get(name) for name in facts} == facts else []
     for number in range(len(rows), len(TRUE)):
         started = time.perf_counter()
-        vectors, what = blobs(number, arguments.seed)
+        vectors, what = blobs(number, arguments.seed, arguments.close)
         found = choosing.choose(vectors, KS, arguments.seed)
         rows.append(
             {**what, "chosen": {"recommended": found.k, **found.chosen}, "reason": found.reason, "seconds": round(time.perf_counter() - started, 1)}
         )
         files.write_json(target, {**facts, "rows": rows})
         print(rows[-1], flush=True)
-    fill(arguments.out / "README.md", {"record": record(rows), "sets": sets(rows)})
+    fill(arguments.out / "README.md", {f"record{suffix}": record(rows), f"sets{suffix}": sets(rows)})
     print(record(rows))
 
 
