@@ -52,7 +52,7 @@ def text_table(rows: Sequence[Row]) -> str:
 
 def note(own: dict[str, Row]) -> str:
     """Return how the scores of a method were made, in sentences."""
-    texts = ["In brackets: 95% bootstrap intervals over images; another seed can change more."]
+    texts = ["Intervals are 95% bootstrap intervals over images; another seed can change more."]
     if "purity_own_map" in own:
         values = " and ".join(f"{own[f'{name}_own_map']['value']:.3f}" for name in ("purity", "acc"))
         texts.append(f"Purity and ACC use the classes that the training split gave the clusters; matched on the split itself they are {values}.")

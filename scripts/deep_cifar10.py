@@ -39,7 +39,6 @@ KERNELS: tuple[dict[str, Any], ...] = (
     {"features": "code", "settings": {**LOOP, "scale": 1.0}},
     {"features": "pca10", "settings": {**LOOP, "scale": 1.0}},
     {"features": "code", "settings": LOOP},
-    {"features": REDUCED, "settings": LOOP},
 )
 
 

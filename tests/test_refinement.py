@@ -102,7 +102,7 @@ def test_on_a_large_code_q_starts_as_unsure_as_on_the_papers_ten_numbers(unit):
     centers = 0.3 * unit * rng.normal(size=(10, 1024)).astype(np.float32)
     z = centers[rng.integers(0, 10, 200)] + unit * rng.normal(size=(200, 1024)).astype(np.float32)
     squared = np.square(z[:, None] - centers).sum(axis=2)
-    alpha, scale = _kernel.kernel_for(squared, 1024, is_code=True, alpha=None, scale=None)
+    alpha, scale = _kernel.kernel_for(squared, 900.0, 1024, is_code=True, alpha=None, scale=None)
     q = q_of(z, centers, alpha, scale)
     entropy = -(q * np.log(q)).sum(axis=1).mean() / np.log(10)
     assert entropy == pytest.approx(_kernel.UNCERTAINTY, abs=0.005)
@@ -118,11 +118,12 @@ def test_q_of_images_far_from_every_center_is_finite_with_many_degrees_of_freedo
 
 def test_the_published_kernel_stands_on_small_codes_and_what_is_given_stands_everywhere():
     squared = np.random.default_rng(0).uniform(900, 1100, (50, 4))
-    assert _kernel.kernel_for(squared, 10, True, None, None) == (1.0, 1.0)
-    assert _kernel.kernel_for(squared, 32, True, 2.0, None) == (2.0, 1.0)
-    assert _kernel.kernel_for(squared, 1024, True, None, 5.0) == (1.0, 5.0)
-    assert _kernel.kernel_for(squared, 1024, False, 3.0, 5.0) == (3.0, 5.0)
-    assert _kernel.kernel_for(squared, 1024, False, 50.0, None)[0] == 50.0
+    assert _kernel.kernel_for(squared, 900.0, 10, True, None, None) == (1.0, 1.0)
+    assert _kernel.kernel_for(squared, 900.0, 32, True, 2.0, None) == (2.0, 1.0)
+    assert _kernel.kernel_for(squared, 900.0, 1024, True, None, 5.0) == (1.0, 5.0)
+    assert _kernel.kernel_for(squared, 900.0, 1024, False, 3.0, 5.0) == (3.0, 5.0)
+    assert _kernel.kernel_for(squared, 900.0, 1024, True, 50.0, None)[0] == 50.0
+    assert _kernel.kernel_for(squared, 900.0, 1024, False, None, None) == (1.0, 900.0)
 
 
 def test_a_kernel_that_cannot_be_sure_enough_is_as_narrow_as_it_gets():

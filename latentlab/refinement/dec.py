@@ -36,8 +36,9 @@ class Options(LoopOptions):
     learning_rate : float
     alpha, scale : float or None
         Degrees of freedom of the kernel, and the squared distance that counts as 1 in it. None: 1 and 1 for a dense code of
-        at most 32 numbers, as published; else d - 1 degrees of freedom and the scale at which q starts as unsure as the
-        published kernel is on ten numbers, see `latentlab.refinement._kernel`. With a scale that is given, alpha is 1.
+        at most 32 numbers, as published; for a larger code d - 1 degrees of freedom and the scale at which q starts as unsure
+        as the published kernel is on ten numbers; for features 1 and their mean squared distance to the centers. See
+        `latentlab.refinement._kernel`. With a scale that is given, alpha is 1.
     warm_up : int
         With start "n2d", rounds of training towards N2D's own assignments, before the first target P: the nearest mean is
         not yet the cluster, and the code has to become round first.
@@ -87,8 +88,7 @@ class SelfTraining:
 
         image = start.model.encoder.input
         z = vectors_of(start.model, start.features)
-        dense = len(start.model.code_shape) == 1 and start.features.spec == "code"
-        alpha, scale = kernel_for(start.squared, start.centers.shape[1], dense, options.alpha, options.scale)
+        alpha, scale = kernel_for(start.squared, start.spread, start.centers.shape[1], start.features.spec == "code", options.alpha, options.scale)
         self.layer = ClusteringLayer(len(start.centers), alpha, scale, name="clustering")
         q = self.layer(z)
         self.layer.set_centers(start.centers)
