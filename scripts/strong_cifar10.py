@@ -28,10 +28,10 @@ WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "e
 def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
     """Return what is clustered of one run, the recipe's own last."""
     chosen: tuple[dict[str, Any], ...] = (
-        {"method": "kmeans", "features": "code"},
         {"method": "kmeans"},
         {"method": "scan"},
         {"method": "temi"},
+        {"method": "kmeans", "features": "code", "restarts": 2},
         recipes.cluster_settings("strong"),
     )
     return [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **settings})) for settings in chosen]
@@ -41,28 +41,31 @@ def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: C
     """Fit with one seed, cluster, score and keep the scores."""
     options = FitOptions(**recipes.fit_settings("strong"), seed=seed)
     folder, part = work / f"{options.arch}-seed{seed}", parts / f"{options.arch}-seed{seed}.json"
-    if part.exists() or not clock.may_start():
+    if (part.exists() and read_parts(parts)[part.stem]["complete"]) or not clock.may_start():
         return
     logging.info("%s: fit", folder.name)
     run = pipeline.fit(data, options, folder)
     chosen = clusterings(run, seed)
+    done = []
     for one in chosen:
-        if not clock.may_start():
-            return
-        logging.info("%s: %s", folder.name, one.name)
-        pipeline.cluster(run, one)
+        if clock.may_start():
+            logging.info("%s: %s", folder.name, one.name)
+            pipeline.cluster(run, one)
+            done.append(one)
     watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
     history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
-    save_part(part, run, score(run, chosen, options.arch), chosen[-1:], watched=watched, history=history, machine=machine)
+    complete = len(done) == len(chosen)
+    save_part(part, run, score(run, done, options.arch), done, watched=watched, history=history, machine=machine, complete=complete)
 
 
 def time_table(parts: dict[str, Any]) -> str:
     """Return the Markdown table of where the minutes went."""
     lines = ["| run | machine | fit, epochs | images per second | fit, minutes | clusters, minutes |", "| --- |" + " --- |" * 5]
     for name, part in parts.items():
-        trained = sum(row.get("seconds", 0.0) for row in part["watched"]) / 60
-        deep = sum(facts["seconds"] for facts in part["facts"].values()) / 60
         fit = part["fit"]
+        # By the median speed, since a fit that was interrupted or crowded out for a while has epochs of any length.
+        trained = fit["epochs"] * part["images"]["train"] * (1 - part["config"]["validation"]) / fit["images_per_second"] / 60
+        deep = sum(facts["seconds"] for facts in part["facts"].values()) / 60
         lines.append(f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {trained:.0f} | {deep:.0f} |")
     return "\n".join(lines)
 
