@@ -428,14 +428,22 @@ def verify(run_path: str, name: str | None, as_json: bool) -> None:
 def main() -> None:
     """Run the command line; wrong options end in one line too, where click would print the usage above it."""
     try:
-        sys.exit(cli.main(prog_name="latentlab", standalone_mode=False) or 0)
+        code = cli.main(prog_name="latentlab", standalone_mode=False) or 0
+    except SystemExit as exit_:
+        code = exit_.code
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        sys.exit(2)
+        code = 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "latentlab"
         click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
-        sys.exit(2)
+        code = 2
+    if code in (130, 143):
+        # A signal may have cut a step of training short, whose threads now and then crash the interpreter while it ends.
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
 
 
 def _open(run_path: str) -> Any:
