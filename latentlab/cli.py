@@ -155,6 +155,13 @@ _fit_options = _options(
     click.option("--seed", type=int, default=0, show_default=True),
 )
 
+_by_k_options = _options(
+    click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10."),
+    click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code]."),
+    click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept."),
+    click.option("--seed", type=int, default=0, show_default=True),
+)
+
 _DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column")
 _FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective")
 
@@ -362,10 +369,7 @@ def encoders() -> None:
 
 @cli.command("choose-k")
 @_run_option
-@click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10.")
-@click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code].")
-@click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@_by_k_options
 @_json_option
 def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
     """Recommend a number of clusters, without labels, and show what each criterion says."""
@@ -378,10 +382,7 @@ def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
 
 @cli.command("score-by-k")
 @_run_option
-@click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10.")
-@click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code].")
-@click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept.")
-@click.option("--seed", type=int, default=0, show_default=True)
+@_by_k_options
 @_json_option
 def score_by_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
     """Score k-means against held-out labels for each k, beside chance: purity grows with k, and so does its chance."""

@@ -207,16 +207,25 @@ def _save_reconstructions(objective: Any, images: ImageSet, validation: np.ndarr
 
 def snapshot(net: Any) -> dict[str, np.ndarray]:
     """Return weights and optimizer state of a compiled Keras model as named arrays."""
-    own: dict[str, Any] = {}
-    net.optimizer.save_own_variables(own)
-    optimizer = [own[str(i)] for i in range(len(own))]
-    return checkpoints.numbered("weight", net.get_weights()) | checkpoints.numbered("optimizer", optimizer)
+    return checkpoints.numbered("weight", net.get_weights()) | optimizer_state(net.optimizer)
 
 
 def restore(net: Any, arrays: dict[str, np.ndarray]) -> None:
     """Undo `snapshot` on a model of the same layers and optimizer."""
     net.set_weights(checkpoints.in_order("weight", arrays))
-    net.optimizer.load_own_variables({str(i): array for i, array in enumerate(checkpoints.in_order("optimizer", arrays))})
+    restore_optimizer(net.optimizer, arrays)
+
+
+def optimizer_state(optimizer: Any) -> dict[str, np.ndarray]:
+    """Return the state of a built Keras optimizer as named arrays."""
+    own: dict[str, Any] = {}
+    optimizer.save_own_variables(own)
+    return checkpoints.numbered("optimizer", [own[str(i)] for i in range(len(own))])
+
+
+def restore_optimizer(optimizer: Any, arrays: dict[str, np.ndarray]) -> None:
+    """Undo `optimizer_state`."""
+    optimizer.load_own_variables({str(i): array for i, array in enumerate(checkpoints.in_order("optimizer", arrays))})
 
 
 class _TensorBoard:

@@ -104,6 +104,12 @@ def distances_to(centers: np.ndarray, vectors: np.ndarray) -> np.ndarray:
     return np.sqrt(np.maximum(squared, 0)).astype(np.float32)
 
 
+def cluster_means(vectors: np.ndarray, labels: np.ndarray, empty: np.ndarray) -> np.ndarray:
+    """Return the mean vector of each cluster, float32 (k, d), of vectors (n, d) with labels (n,); row c of `empty`, (k, d), where c has none."""
+    means = [vectors[labels == c].mean(axis=0) if (labels == c).any() else empty[c] for c in range(len(empty))]
+    return np.stack(means).astype(np.float32)
+
+
 def assigned_softly(soft: np.ndarray, distances: np.ndarray) -> Assigned:
     """Return the most probable clusters of probabilities (n, k), with the distances (n, k) to the centers."""
     cluster = soft.argmax(axis=1).astype(np.int32)

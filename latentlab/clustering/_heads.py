@@ -4,6 +4,7 @@ A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py a
 choice among the heads goes by the loss on all training images.
 """
 
+import abc
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from latentlab import backend
 from latentlab.backend.steps import Batch, CompiledSteps
-from latentlab.clustering import Assigned, Clusterer, Vectors, assigned_softly, canonical_order, distances_to
+from latentlab.clustering import Assigned, Clusterer, Vectors, assigned_softly, canonical_order, cluster_means, distances_to
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
 from latentlab.progress import log, track
@@ -71,14 +72,16 @@ class Head:
 
     def assign(self, vectors: np.ndarray) -> Assigned:
         """Assign feature vectors of shape (n, d) to their most probable clusters."""
-        return assigned_softly(softmax(vectors @ self.kernel + self.bias), distances_to(self.centers, vectors))
+        from scipy.special import softmax
+
+        return assigned_softly(softmax(vectors @ self.kernel + self.bias, axis=1), distances_to(self.centers, vectors))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return kernel, bias and centers by name."""
         return {"kernel": self.kernel, "bias": self.bias, "centers": self.centers}
 
 
-class Objective:
+class Objective(abc.ABC):
     """What heads are trained to do; a method file has one of its own.
 
     Attributes
@@ -103,9 +106,9 @@ class Objective:
         """Return (heads, n, k) for vectors z, (n, d)."""
         return z @ self.kernel + self.bias
 
+    @abc.abstractmethod
     def losses(self, one: Any, other: Any) -> Any:
         """Return each head's loss, (heads,), on pairs of vectors, both (n, d)."""
-        raise NotImplementedError
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Return kernel (heads, d, k) and bias (heads, k) whose softmax gives the probabilities."""
@@ -134,7 +137,7 @@ def fit(vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int
         objective = make(z.shape[1], options.k, own, options.seed + 1000 * number)
         losses = _train(objective, z, partners, own, options.seed)
         kernels, biases = objective.linear()
-        labels = [softmax(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(kernels, biases, strict=True)]
+        labels = [(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(kernels, biases, strict=True)]
         alive = [i for i, one in enumerate(labels) if np.bincount(one, minlength=options.k).min() >= SMALLEST * len(z) / options.k]
         if alive or number == MOST_TRIES - 1:
             break
@@ -149,7 +152,7 @@ def fit(vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int
     return Head(
         kernel.astype(np.float32),
         (biases[best][order] - mean @ kernel).astype(np.float32),
-        _means(matrix, labels[best], options.k)[order],
+        cluster_means(matrix, labels[best], np.zeros((options.k, matrix.shape[1])))[order],
         facts,
     )
 
@@ -171,18 +174,6 @@ def nearest(z: np.ndarray, count: int) -> np.ndarray:
             from pynndescent import NNDescent
         found = NNDescent(z, n_neighbors=count + 1, random_state=0).neighbor_graph[0][:, 1:]
     return np.asarray(found, np.int32)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return probabilities, float32, of logits (..., k)."""
-    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return (powers / powers.sum(axis=-1, keepdims=True)).astype(np.float32)
-
-
-def _means(z: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    sums = np.zeros((k, z.shape[1]))
-    np.add.at(sums, labels, z)
-    return (sums / np.maximum(np.bincount(labels, minlength=k), 1)[:, None]).astype(np.float32)
 
 
 def _train(objective: Objective, z: np.ndarray, partners: np.ndarray, own: Any, seed: int) -> np.ndarray:

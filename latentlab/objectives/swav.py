@@ -25,7 +25,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.training import as_input, batches, mean_squared_error
+from latentlab.training import as_input, batches, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
@@ -147,11 +147,8 @@ class SwAV:
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return weights and optimizer state."""
-        own: dict[str, Any] = {}
-        optimizer = self._compiled().optimizer
-        optimizer.save_own_variables(own)
         weights = [*self.model.weights(), *self.projector.get_weights(), *self.prototypes.get_weights()]
-        return checkpoints.numbered("weight", weights) | checkpoints.numbered("optimizer", [own[str(i)] for i in range(len(own))])
+        return checkpoints.numbered("weight", weights) | optimizer_state(self._compiled().optimizer)
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Undo `snapshot`."""
@@ -160,8 +157,7 @@ class SwAV:
         self.model.set_weights(weights[: -above - 1])
         self.projector.set_weights(weights[-above - 1 : -1])
         self.prototypes.set_weights(weights[-1:])
-        values = checkpoints.in_order("optimizer", arrays)
-        self._compiled().optimizer.load_own_variables({str(i): value for i, value in enumerate(values)})
+        restore_optimizer(self._compiled().optimizer, arrays)
 
     def slow_down(self, factor: float) -> None:
         """Multiply the learning rate by `factor`."""

@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from latentlab import features, plugins
-from latentlab.clustering import Assigned, Clusterer, Vectors, distances_to
+from latentlab.clustering import Assigned, Clusterer, Vectors, cluster_means, distances_to
 from latentlab.clustering._heads import Head
 from latentlab.config import ClusterOptions
 from latentlab.encoders import Model
@@ -56,7 +56,7 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
     first: Any
     if own.start == "n2d":
         first, assigned = _manifold(matrix, options, own.neighbors)
-        centers = _means(matrix, assigned.cluster, options.k)
+        centers = cluster_means(matrix, assigned.cluster, matrix[: options.k])
     else:
         first = _fit_own(own.start, matrix, options)
         assigned, centers = first.assign(matrix), first.centers
@@ -96,12 +96,6 @@ def _manifold_once(matrix: np.ndarray, options: ClusterOptions, neighbors: int, 
     n2d, seed = plugins.load("clustering", "n2d"), int(rng.integers(2**31))
     mapping = features.fit(n2d.FEATURES.format(k=options.k), [sample], (matrix.shape[1],), seed, neighbors)
     return _Manifold(mapping, n2d.fit(_as_vectors(mapping.transform(sample)), dataclasses.replace(options, seed=seed)))
-
-
-def _means(matrix: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
-    """Return the mean vector of each cluster, float32 (k, d)."""
-    means = [matrix[labels == c].mean(axis=0) if (labels == c).any() else matrix[c] for c in range(k)]
-    return np.stack(means).astype(np.float32)
 
 
 def _as_vectors(matrix: np.ndarray) -> Vectors:

@@ -22,6 +22,7 @@ import numpy as np
 
 from latentlab import views
 from latentlab.backend.steps import Batch, CompiledSteps
+from latentlab.clustering import cluster_means
 from latentlab.clustering._heads import nearest
 from latentlab.errors import ConfigError
 from latentlab.refinement import LoopOptions, Refiner, Start
@@ -120,7 +121,7 @@ class SelfLabelling:
         if not len(self._neighbors):
             self._neighbors = nearest(z, self.options.neighbors)
         self._target, self._weight = pseudo_labels(q, self._neighbors, self._share())
-        self._centers = _means(z, q.argmax(axis=1), self._centers)
+        self._centers = cluster_means(z, q.argmax(axis=1), self._centers)
         self._rounds += 1
 
     def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
@@ -212,8 +213,3 @@ def _head_of(start: Start) -> tuple[np.ndarray, np.ndarray]:
     """Return a linear head whose clusters are the cells of the starting centers, for starts that have none of their own."""
     sharpness = 10 / max(start.spread, 1e-6)
     return sharpness * start.centers.T, -sharpness * np.square(start.centers).sum(axis=1) / 2
-
-
-def _means(z: np.ndarray, labels: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """Return each cluster's mean vector; an empty one keeps its own of `before`."""
-    return np.stack([z[labels == c].mean(axis=0) if (labels == c).any() else before[c] for c in range(len(before))]).astype(np.float32)
