@@ -34,8 +34,8 @@ def scatter(xy: np.ndarray, seed: int = 0) -> dict[str, Any]:
     size = float(np.clip(300 / math.sqrt(len(xy)), 3, 9))
     shown = CDSView(filter=BooleanFilter(booleans=None, name="shown"))
     dots = plot.scatter("x", "y", source=points, view=shown, size=size, color="colour", alpha=0.8, line_color=None, name="dots")
-    dots.nonselection_glyph.fill_alpha = 0.08
-    dots.nonselection_glyph.hatch_alpha = 0.08
+    dots.nonselection_glyph.fill_alpha = 0.12
+    dots.nonselection_glyph.hatch_alpha = 0.12
     _add_tools(plot, dots)
     _add_names(plot)
     return json_item(plot)  # type: ignore[return-value]

@@ -64,7 +64,7 @@ def fill(
         score_note=report_text.score_note(found),
         recalls=report_text.recall_table(found),
         pictures=pictures,
-        soft=found.confidence is not None or any(name in pictures for name in deep_figures.CAPTIONS),
+        soft=found.confidence is not None,
         refinement=deep_figures.events(found.run, found.name),
         captions=deep_figures.CAPTIONS,
         facts=report_text.facts(found),
@@ -128,6 +128,13 @@ def groups(found: Findings, chosen: np.ndarray) -> dict[str, Any]:
 def cluster_group(clusters: np.ndarray, names: list[str]) -> dict[str, Any]:
     """Return the clusters as categories of the map."""
     return _categories(clusters, names, "no cluster")
+
+
+def mark_group(ids: np.ndarray, marks: dict[str, str]) -> dict[str, Any]:
+    """Return the marks of images as categories of the map."""
+    names = sorted(set(marks.values()))
+    number = {mark: place for place, mark in enumerate(names)}
+    return _categories(np.array([number[marks[i]] if i in marks else -1 for i in ids.tolist()]), names, "not marked")
 
 
 def _categories(values: np.ndarray, names: list[str], missing: str) -> dict[str, Any]:

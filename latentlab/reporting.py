@@ -12,25 +12,22 @@ import numpy as np
 from latentlab import deep_figures, findings, page, plots
 from latentlab.files import atomic_path
 from latentlab.findings import Findings
-from latentlab.images import ImageSet
 from latentlab.progress import log, track
 from latentlab.run import Run
-from latentlab.sources import Labels
 
 VECTORS = ("loss", "contingency", "confidence", "size-history", "moved")  # lines and text: drawn as SVG in the page
 
 
-def build(run: Run, name: str, images: ImageSet, labels: Labels | None) -> list[Path]:
-    """Write report/index.html and its PNGs for the clusters `name`; return their paths, the page first."""
-    found = findings.gather(run, name, images, labels)
-    folder = run.path / "report"
-    log.info("report: drawing figures, thumbnails and the page of %d images", len(images))
+def build(found: Findings) -> list[Path]:
+    """Write report/index.html and its PNGs; return their paths, the page first."""
+    folder = found.run.path / "report"
+    log.info("report: drawing figures, thumbnails and the page of %d images", len(found.images))
     figures = draw(found)
     pictures = {name: plots.save_png(figure, folder / f"{name}.png") for name, figure in figures.items()}
     for stale in set(folder.glob("*.png")) - set(pictures.values()):  # of another clustering
         stale.unlink()
     shown = {name: path for name, path in pictures.items() if name in page.FIGURES}
-    with track("report", len(images)) as bar:
+    with track("report", len(found.images)) as bar:
         inlined = {name: plots.svg_uri(figures[name]) if name in VECTORS else page.inline(path) for name, path in shown.items()}
         text = page.render(found, inlined, bar.update)
     with atomic_path(folder / "index.html") as path:

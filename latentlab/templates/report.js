@@ -94,6 +94,8 @@ function rowThumb(row) {
   drawRow(canvas, row);
   return element("button", {type: "button", title: data.ids[row], onclick: () => openRow(row)}, canvas);
 }
+function sizeOf(number) { const cluster = data.clusters[number]; return cluster ? cluster.sizes.train + cluster.sizes.test : 0; }
+const filled = () => data.clusters.filter(cluster => sizeOf(cluster.number));
 const count = number => number.toLocaleString("en");
 const percent = share => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)}%`;
 function bars(pairs, colour = () => "var(--accent)") {
@@ -243,7 +245,7 @@ async function showTip(row) {
 }
 function tipTexts(row) {
   const texts = [data.ids[row], `${categoryText("cluster", row)}, ${categoryText("split", row)}`];
-  for (const name of ["label", "confidence", "margin", "agreement"]) if (groups[name]) texts.push(`${name}: ${categoryText(name, row)}`);
+  for (const name of ["label", "confidence", "margin", "agreement", "mark"]) if (groups[name]) texts.push(`${name}: ${categoryText(name, row)}`);
   return texts;
 }
 
@@ -263,7 +265,7 @@ function welcome() {
   select([]);
   show(element("h3", {}, "Look around"),
     told("Point at a dot to see its image. Click a cluster in the legend, below or here to open its page: its size, typical and doubtful images, labels, and what the decoder makes of its middle."),
-    element("div", {class: "row"}, ...data.clusters.map(cluster => element("button", {type: "button", onclick: () => openCluster(cluster.number)}, dot(groups.cluster.colours[cluster.number]), clusterName(cluster.number)))));
+    element("div", {class: "row"}, ...filled().map(cluster => element("button", {type: "button", onclick: () => openCluster(cluster.number)}, dot(groups.cluster.colours[cluster.number]), clusterName(cluster.number)))));
 }
 function clusterName(number) { return groups.cluster.names[number] ?? `cluster ${number}`; }
 function rowsOf(name, category) {
@@ -273,13 +275,13 @@ function rowsOf(name, category) {
 }
 function openCluster(number, fromHistory = false) {
   const cluster = data.clusters[number];
-  if (!cluster) return;
+  if (!cluster || !sizeOf(number)) return close();
   Object.assign(state, {cluster: number, image: null, selection: [], touched: true});
   if (!fromHistory && location.hash !== `#cluster-${number}`) history.pushState(null, "", `#cluster-${number}`);
   select(rowsOf("cluster", number));
   byId("clear").hidden = false;
-  const total = cluster.sizes.train + cluster.sizes.test, all = data.clusters.reduce((sum, one) => sum + one.sizes.train + one.sizes.test, 0);
-  const step = by => { const k = data.clusters.length; openCluster((number + by + k) % k); };
+  const total = sizeOf(number), all = data.clusters.reduce((sum, one) => sum + sizeOf(one.number), 0);
+  const step = by => { const all = filled(), at = all.indexOf(cluster); openCluster(all[(at + by + all.length) % all.length].number); };
   show(
     element("div", {class: "row"}, element("button", {type: "button", onclick: () => step(-1), "aria-label": "previous cluster"}, "‹"),
       element("button", {type: "button", onclick: () => step(1), "aria-label": "next cluster"}, "›"),
@@ -370,7 +372,7 @@ function selected(rows, kind) {
 // Cards below the map
 
 function cards() {
-  byId("cards").replaceChildren(...data.clusters.map(cluster => {
+  byId("cards").replaceChildren(...filled().map(cluster => {
     const labels = cluster.labels.slice(0, 3).map(([name, share]) => `${name} ${percent(share)}`).join(", ");
     return element("article", {class: "card", "aria-label": clusterName(cluster.number)},
       element("h3", {}, dot(groups.cluster.colours[cluster.number]), element("button", {type: "button", onclick: () => {
@@ -379,7 +381,7 @@ function cards() {
         byId("panel").focus({preventScroll: true});
       }}, clusterName(cluster.number))),
       thumbs(cluster.nearest.slice(0, 8)),
-      element("p", {}, `${count(cluster.sizes.train + cluster.sizes.test)} images${labels ? `: ${labels}` : ""}`));
+      element("p", {}, `${count(sizeOf(cluster.number))} images${labels ? `: ${labels}` : ""}`));
   }));
 }
 
@@ -463,7 +465,7 @@ async function start() {
   points = model("points"); names = model("names"); filter = model("shown");
   indexOf = new Int32Array(points.data.row.length);
   points.data.row.forEach((row, i) => { indexOf[row] = i; });
-  byId("colour-by").replaceChildren(...Object.keys(groups).map(name => element("option", {}, name)));
+  fillChoices();
   byId("colour-by").onchange = () => { state.group = byId("colour-by").value; paint(); };
   byId("search").oninput = search;
   byId("search").onkeydown = searchKey;
@@ -494,14 +496,20 @@ function route() {
   const wanted = /^#cluster-(\d+)$/.exec(location.hash);
   wanted && data.clusters[wanted[1]] ? openCluster(Number(wanted[1]), true) : welcome();
 }
-function replaceClusters(group, clusters) {
-  groups.cluster = unpackGroup(group);
-  hidden.cluster?.clear();
+// Takes groups that have changed, and the clusters as they now are.
+function replaceClusters(changed, clusters) {
+  if (!changed.mark) delete groups.mark;
+  for (const [name, group] of Object.entries(changed)) { groups[name] = unpackGroup(group); hidden[name]?.clear(); }
   data.clusters = clusters;
+  fillChoices();
   paint();
   cards();
 }
+function fillChoices() {
+  if (!groups[state.group]) state.group = "cluster";
+  byId("colour-by").replaceChildren(...Object.keys(groups).map(name => element("option", {selected: name === state.group}, name)));
+}
 
-window.latentlab = {data, groups, state, hooks, element, told, count, openCluster, openSelection, openRow, close, replaceClusters, clusterName, rowsOf, pixelOf, drawRow, showAll};
+window.latentlab = {data, groups, state, hooks, element, told, count, openCluster, openSelection, openRow, close, replaceClusters, sizeOf, clusterName, rowsOf, pixelOf, drawRow, showAll};
 window.latentlab.ready = start();
 })();
