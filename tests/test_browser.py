@@ -3,8 +3,9 @@
 from pathlib import Path
 
 import browsing
+import pyarrow.parquet as pq
 import pytest
-from conftest import make_stripes, small_fit
+from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
 from latentlab import pipeline
@@ -187,3 +188,60 @@ def test_a_class_named_like_a_script_is_text(driver, tmp_path):
     assert hostile in "".join(page.texts("#legend"))
     assert page.run("return window.hacked") is None
     assert page.errors() == []
+
+
+@pytest.fixture
+def viewed(driver, tmp_path):
+    import threading
+
+    run = pipeline.fit(DataOptions(data="digits", size=16, limit=150), small_fit(epochs=1, batch_size=100), tmp_path / "run")
+    pipeline.cluster(run, ClusterOptions(k=5, restarts=1))
+    server = pipeline.viewer(run, sample=300)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield browsing.Page(driver, server.address), run
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_view_saves_an_edit_undoes_it_and_exports(viewed, tmp_path):
+    page, run = viewed
+    edits = run.path / "clusters" / "kmeans-k5" / "edits.json"
+    page.hover(lonely_row(page))
+    page.wait("!document.getElementById('tip').hidden && !document.querySelector('#tip canvas').hidden")
+    assert len(set(pixels(page, "#tip canvas")[::4])) > 5
+    page.run("latentlab.openCluster(2)")
+    page.find("#name-text").clear()
+    page.find("#name-text").send_keys("<i>ones</i>")
+    page.find("#name").click()
+    page.wait("latentlab.clusterName(2) === '<i>ones</i>'")
+    assert page.find("#panel h3").text == "<i>ones</i>"
+    assert read_json(edits)["edits"][0]["name"] == "<i>ones</i>"
+
+    page.find("#lasso").click()
+    page.pixel(0)
+    box = page.run("const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]")
+    right, bottom = int(box[0] + box[2] * 0.55), int(box[1] + box[3] - 8)
+    page.lasso([(int(box[0] + 8), int(box[1] + 8)), (right, int(box[1] + 8)), (right, bottom), (int(box[0] + 8), bottom)])
+    page.wait("latentlab.state.selection.length > 0")
+    chosen = page.run("return latentlab.state.selection.map(row => latentlab.data.ids[row])")
+    page.find("#split").click()
+    page.wait("latentlab.data.clusters.length === 6")
+    assert set(read_json(edits)["edits"][1]["images"]) == set(chosen)
+    page.run("latentlab.openCluster(5)")
+    page.find("#drop").click()
+    page.wait("latentlab.sizeOf(5) === 0")
+    page.find("#undo").click()
+    page.wait("latentlab.sizeOf(5) > 0")
+    assert [edit["action"] for edit in read_json(edits)["edits"]] == ["name", "split"]
+    assert [edit["action"] for edit in read_json(edits)["undone"]] == ["drop"]
+
+    page.driver.refresh()
+    page.driver.execute_async_script("window.latentlab.ready.then(arguments[0])")
+    assert page.run("return [latentlab.sizeOf(5), latentlab.clusterName(2)]") == [len(chosen), "<i>ones</i>"]
+    table = pq.read_table(pipeline.export(run, "parquet", tmp_path / "edited.parquet")).to_pylist()
+    assert {row["id"] for row in table if row["cluster"] == 5} == set(chosen)
+    assert {row["cluster_name"] for row in table if row["cluster"] == 2} == {"<i>ones</i>"}
+    assert page.errors() == []
+    assert {address.split("/")[2].split(":")[0] for address in page.requests() if address.startswith("http")} == {"127.0.0.1"}
