@@ -340,6 +340,19 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 
 
 @cli.command()
+@_run_option
+@_name_option
+@click.option("--format", "formats", default="png,svg,pdf", show_default=True, help="Formats, separated by commas.")
+@click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
+def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
+    """Draw figures fit for a paper: the map with cluster names and typical images, labels, galleries, losses."""
+    from latentlab import pipeline
+
+    written = pipeline.figures(_open(run_path), out or Path(run_path) / "report" / "figures", name, tuple(formats.split(",")))
+    click.echo("\n".join(map(str, written)))
+
+
+@cli.command()
 @click.argument("run_path", metavar="RUN", default=DEFAULT_RUN)
 @_name_option
 @click.option("--sample", type=click.IntRange(10), default=60_000, show_default=True, help="Images on the map, drawn at random where there are more.")

@@ -215,6 +215,21 @@ def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
     return run.path / "report" / "index.html"
 
 
+def figures(
+    run: Run, folder: str | Path, name: str | None = None, formats: tuple[str, ...] = ("png", "svg", "pdf"), sample: int = MAP_SAMPLE, seed: int = 0
+) -> list[Path]:
+    """Write figures fit for a paper, as PNG, SVG and PDF, of the clusters `name` (default: the newest); return their paths.
+
+    Raises
+    ------
+    ConfigError
+        If a format is unknown.
+    """
+    from latentlab import paper_figures
+
+    return paper_figures.write(_found(run, name, sample, seed), Path(folder), formats)
+
+
 def viewer(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0) -> Any:
     """Return the server of `latentlab view`, whose serve_forever() answers until it is shut down.
 

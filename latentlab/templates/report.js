@@ -145,7 +145,7 @@ function centres(group) {
   for (let i = 0; i < row.length; i++) {
     const category = group.values[row[i]];
     if (category < 0) continue;
-    const key = Math.floor(24 * (x[i] - left) / (right - left)) * 64 + Math.floor(24 * (y[i] - bottom) / (top - bottom));
+    const key = Math.floor(12 * (x[i] - left) / (right - left)) * 64 + Math.floor(12 * (y[i] - bottom) / (top - bottom));
     const cell = cells[category].get(key) ?? [0, 0, 0];
     cell[0] += x[i]; cell[1] += y[i]; cell[2]++;
     cells[category].set(key, cell);
