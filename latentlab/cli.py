@@ -454,7 +454,12 @@ def score_by_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
 
 @cli.command()
 @click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
-@click.option("--out", default="comparison", show_default=True, help="Folder for the tables (CSV, Markdown, LaTeX), comparison.json and the figure.")
+@click.option(
+    "--out",
+    default="comparison",
+    show_default=True,
+    help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the figure.",
+)
 @_json_option
 def compare(named: tuple[str, ...], out: str, as_json: bool) -> None:
     """Compare clusterings of the same images with the first one: what moved, and paired score differences."""

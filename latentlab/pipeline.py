@@ -310,7 +310,7 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
 
 
 def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str, Any]:
-    """Compare clusterings with the first of them; write comparison.json, three tables and a figure to `folder`.
+    """Compare clusterings with the first of them; write comparison.json, a page, three tables and a figure to `folder`.
 
     Parameters
     ----------
@@ -324,7 +324,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     """
     import numpy as np
 
-    from latentlab import assignments, comparing, evaluation, plots
+    from latentlab import assignments, comparing, comparison_page, evaluation, findings, plots
     from latentlab.files import write_json
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
@@ -351,6 +351,9 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     else:
         figure = plots.score_differences(sides, first.name)
     plots.save_png(figure, target / "comparison.png")
+    gathered = [findings.gather(run, name, open_run_images(run), labels) for run, name in chosen]
+    with atomic_path(target / "index.html") as path:
+        path.write_text(comparison_page.render(found, gathered), encoding="utf-8")
     return found
 
 
