@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import embedding, features, plugins, tables
+from latentlab import consensus, embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options
 from latentlab.errors import ConfigError, DataError, RunError
@@ -34,9 +34,15 @@ def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool 
     Raises
     ------
     ConfigError
-        If the method or a feature step is unknown, or the method has no options to --set.
+        If the method or a feature step is unknown, the method has no options to --set, or k is given to a method that
+        finds it or missing for another.
     """
     _, method = plugins.load_any(METHODS, options.method)
+    if getattr(method, "FINDS_K", False):
+        if options.k:
+            raise ConfigError(f"--method {options.method} finds the number of clusters by itself: leave --k out.")
+    elif not options.k:
+        raise ConfigError(f"--method {options.method} needs --k, a number of clusters of at least 1, or --k auto.")
     plugin_options(getattr(method, "Options", NoOptions), options.settings, f"--method {options.method}")
     steps = _own_steps(method, options.k, has_embedding) if options.features == "auto" else options.features
     features.parse(steps)
@@ -65,12 +71,16 @@ def make(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> li
     table = _as_table(assigned).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
     cluster = np.asarray(table["cluster"])
     folder = run.path / "clusters" / options.name
-    sizes = {split: np.bincount(cluster[splits == split], minlength=options.k).tolist() for split in (TRAIN, TEST)}
+    sizes = _sizes(cluster, splits, options.k or int(cluster.max()) + 1)
     arrays: dict[str, Any] = {**clusterer.to_arrays(), **fitted.to_arrays()}
     with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
         np.savez(file, **arrays)
     write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
     return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
+
+
+def _sizes(cluster: np.ndarray, splits: np.ndarray, k: int) -> dict[str, list[int]]:
+    return {split: np.bincount(cluster[splits == split], minlength=k).tolist() for split in (TRAIN, TEST)}
 
 
 def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[str, Any]:
@@ -131,8 +141,9 @@ def by_k(run: Run, options: ClusterOptions, ks: list[int], vector_shape: tuple[i
 
 
 def _as_table(assigned: list[Assigned]) -> pa.Table:
-    """Return cluster, distance, margin and, where there is one, the soft assignment as columns."""
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in assigned]) for name in ("cluster", "distance", "margin")}
+    """Return cluster, distance, margin and, where there are, noise and the soft assignment as columns."""
+    named = ("cluster", "distance", "margin", *(("noise",) if assigned[0].noise is not None else ()))
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in assigned]) for name in named}
     if assigned[0].soft is not None:
         columns["soft"] = tables.vectors(np.concatenate([part.soft for part in assigned if part.soft is not None]))
     return pa.table(columns)
@@ -175,8 +186,31 @@ def choose(run: Run, name: str | None) -> str:
 
 
 def options_of(run: Run, name: str) -> ClusterOptions:
-    """Return the options that a clustering was made with."""
-    return ClusterOptions(**run.manifest["stages"][f"cluster/{name}"]["config"]["options"])
+    """Return the options that a clustering was made with; where the method found k by itself, with that k."""
+    options = ClusterOptions(**run.manifest["stages"][f"cluster/{name}"]["config"]["options"])
+    return options if options.k else dataclasses.replace(options, k=read_result(run, name)["k"])
+
+
+def members_of(run: Run, name: str) -> list[tuple[Run, str]]:
+    """Return (run, name) of the clusterings that a consensus was made of; none for any other clustering."""
+    members = run.manifest["stages"][f"cluster/{name}"]["config"].get("members", [])
+    return [(run if place == "." else Run.open(run.path / place), own) for place, own in members]
+
+
+def write_consensus(run: Run, name: str, members: list[tuple[Run, str]], options: ClusterOptions, seeds: list[int]) -> list[Path]:
+    """Unite clusterings of the same images and write assignments.parquet, with a column "agreement", and result.json; return their paths."""
+    folder = run.path / "clusters" / name
+    read_of = [tables.read(member.path / "clusters" / own / "assignments.parquet") for member, own in members]
+    ids, splits = (np.asarray(read_of[0][column].to_pylist(), dtype=str) for column in ("id", "split"))
+    assigned = [Assigned(*(np.asarray(table[column]) for column in ("cluster", "distance", "margin"))) for table in read_of]
+    found = consensus.unite([one.cluster for one in assigned], splits == TRAIN, options.k)
+    whole = consensus.as_assigned(assigned, found.cluster, found.shares, found.maps)
+    table = _as_table([whole]).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
+    sizes = _sizes(found.cluster, splits, options.k)
+    told = {"seeds": seeds, "ari_between_seeds": consensus.facts(found.ari), "agreement": float(found.agreement.mean())}
+    result = {**as_dict(options), "algorithm": f"consensus of {len(seeds)} seeds", **told}
+    write_json(folder / "result.json", {**result, "reference": found.reference, "maps": found.maps.tolist(), "sizes": sizes})
+    return [tables.write(folder / "assignments.parquet", table.append_column("agreement", [found.agreement])), folder / "result.json"]
 
 
 def read(run: Run, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

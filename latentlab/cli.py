@@ -248,12 +248,13 @@ def embed(run_path: str) -> None:
 @_recipe_option
 @click.option("--embeddings", type=click.Path(), help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.")
 @click.option("--out", default="clusters.parquet", show_default=True, help="With --embeddings: the file to write.")
-@click.option("--k", type=_Clusters(), required=True, help='Number of clusters, or "auto": what choose-k recommends.')
+@click.option("--k", type=_Clusters(), help='Number of clusters, or "auto": what choose-k recommends. hdbscan finds it and takes none.')
 @click.option(
     "--method",
     default="kmeans",
     show_default=True,
-    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi. With the network: dec, idec, dcec, dcn, vade, selflabel.",
+    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi, hdbscan. With the network: dec, idec, dcec, dcn,"
+    " vade, selflabel.",
 )
 @click.option(
     "--features",
@@ -266,6 +267,10 @@ def embed(run_path: str) -> None:
     "--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions)."
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seeds", type=click.IntRange(2), help="Repeat with so many seeds, and unite: consensus, agreement of each image, spread of the scores."
+)
+@click.option("--refit", is_flag=True, help="With --seeds: fit an encoder for each seed too, for the spread of the whole run.")
 @click.option("--augment", default="auto", show_default=True, help="Deep methods: change images while training; auto: as in fit.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, for example gamma=0.1; repeatable.")
 @click.option("--name", "label", default="", help="Name of the clusters [default: made of the method and of what was changed].")
@@ -274,19 +279,45 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     """Cluster the code into --k groups."""
     from latentlab import pipeline
 
-    if embeddings and values["k"] == "auto":
-        raise ConfigError("--k auto needs a run: with --embeddings give the number of clusters.")
+    repeats = {name: values.pop(name) for name in ("seeds", "refit")}
+    if repeats["refit"] and not repeats["seeds"]:
+        raise ConfigError("--refit repeats the fit for every seed: give --seeds too.")
     if embeddings:
-        result = pipeline.cluster_vectors(embeddings, _cluster_options(recipe, settings, values), out)
-        _print(result, as_json, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
+        _cluster_vectors(embeddings, recipe, settings, values, repeats, out, as_json)
         return
     run = _open(run_path)
     if values["k"] == "auto":
         values["k"] = _automatic_k(run, values)
     options = _cluster_options(recipe, settings, values)
-    result = pipeline.cluster(run, options)
-    name = pipeline.resolve(run, options).name
-    _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
+    if repeats["seeds"]:
+        name, result = pipeline.cluster_seeds(run, options, repeats["seeds"], repeats["refit"])
+    else:
+        result = pipeline.cluster(run, options)
+        name = pipeline.resolve(run, options).name
+    told = f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
+    _print({"run": str(run.path), "name": name, **result}, as_json, "\n".join(filter(None, [told, _agreement_text(result)])))
+
+
+def _cluster_vectors(
+    path: str, recipe: str | None, settings: tuple[str, ...], values: dict[str, Any], repeats: dict[str, Any], out: str, as_json: bool
+) -> None:
+    from latentlab import pipeline
+
+    if values["k"] == "auto" or repeats["seeds"]:
+        raise ConfigError("--k auto and --seeds need a run: with --embeddings give the number of clusters, and one --seed.")
+    result = pipeline.cluster_vectors(path, _cluster_options(recipe, settings, values), out)
+    _print(result, as_json, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
+
+
+def _agreement_text(result: dict[str, Any]) -> str:
+    """Return how far the seeds of a consensus agree; "" for one seed."""
+    if "ari_between_seeds" not in result:
+        return ""
+    ari = result["ari_between_seeds"]
+    return (
+        f"{len(result['seeds'])} seeds: ARI between two of them {ari['mean']:.3f} on average, {ari['min']:.3f} at least;"
+        f" an image's cluster has {result['agreement']:.1%} of the votes on average"
+    )
 
 
 def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict[str, Any]) -> Any:
@@ -296,7 +327,15 @@ def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict
     preset = recipes.cluster_settings(recipe) if recipe else {}
     own = {} if _given("method") else dict(preset.pop("settings", {}))
     values |= {name: value for name, value in preset.items() if name in values and not _given(name)}
+    values["k"] = _known_k(values["k"])
     return ClusterOptions(**values, settings=own | dict(map(_setting, settings)))
+
+
+def _known_k(k: int | None) -> int:
+    """Return 0 for a --k that was not given: a method that finds it needs none, and any other says so."""
+    if k is not None and k < 1:
+        raise ConfigError(f"--k must be at least 1, not {k}.")
+    return k or 0
 
 
 @cli.command()
@@ -487,8 +526,10 @@ def _score_text(scores: dict[str, Any]) -> str:
     """Return the table of scores, and what is to be said about it."""
     from latentlab import matches, score_text
 
-    gap = matches.gap_text(scores["gap"][score_text.main_split(scores["rows"])], scores["class_names"])
-    return "\n".join(filter(None, [score_text.text_table(scores["rows"]), gap]))
+    split = score_text.main_split(scores["rows"])
+    gap = matches.gap_text(scores["gap"][split], scores["class_names"])
+    spread = score_text.seeds_text(scores.get("over_seeds", []), split)
+    return "\n".join(filter(None, [score_text.text_table(scores["rows"]), spread, gap]))
 
 
 def _print(value: Any, as_json: bool, text: str) -> None:

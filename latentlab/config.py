@@ -79,7 +79,7 @@ class ClusterOptions:
     Attributes
     ----------
     k : int
-        Number of clusters; never read from labels.
+        Number of clusters; never read from labels. 0 where the method finds it.
     method : str
         Name of a file in latentlab/clustering.
     features : str
@@ -116,7 +116,7 @@ class ClusterOptions:
                 re.fullmatch(r"[\w+=,-][\w.+=,-]*|", self.label) is not None,
                 f"--name {self.label!r}: use letters, digits and . + = , - _ only, without a point at the start",
             ),
-            (self.k >= 1, f"--k must be at least 1, not {self.k}"),
+            (self.k >= 0, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
             (self.augment in ("auto", *AUGMENTATIONS), f"--augment must be one of auto, {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
@@ -130,7 +130,8 @@ class ClusterOptions:
         features = "" if self.features in ("auto", "code") else f"-{self.features}"
         settings = "".join(f"-{text}" for text in self._told())
         seed = f"-seed{self.seed}" if self.seed else ""
-        return f"{self.method}-k{self.k}{features}{settings}{seed}"
+        number = f"-k{self.k}" if self.k else ""
+        return f"{self.method}{number}{features}{settings}{seed}"
 
     @property
     def title(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from latentlab import sources
 from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml
-from latentlab.errors import DataError, RunError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import atomic_path, read_json
 from latentlab.images import ImageSet
 from latentlab.progress import log
@@ -85,6 +85,58 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     return assignments.read_result(run, options.name)
 
 
+def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:
+    """Cluster with `count` seeds and unite what they give; return the consensus' name and its facts, result.json.
+
+    Parameters
+    ----------
+    options : ClusterOptions
+        Of the first; the others have the next seeds.
+    refit : bool
+        Fit an encoder for each of the other seeds too, kept below seeds/ of the run: the spread of the whole run, where
+        without it there is that of the clustering alone.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two seeds, or the method finds k, which differs by seed.
+    """
+    from latentlab import assignments
+
+    if count < 2:
+        raise ConfigError(f"--seeds must be at least 2, not {count}.")
+    if not options.k:
+        raise ConfigError(f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed.")
+    options = resolve(run, options)
+    members = [_member(run, options, step, refit) for step in range(count)]
+    name = f"{options.name}-{'refits' if refit else 'seeds'}{count}"
+    config = {
+        "options": as_dict(options),
+        "members": [[member.path.relative_to(run.path).as_posix(), own] for member, own in members],
+        "of": [member.manifest["stages"][f"cluster/{own}"]["outputs"] for member, own in members],
+    }
+    if not run.is_done(f"cluster/{name}", config):
+        with run.lock(), run.stage(f"cluster/{name}", config) as outputs:
+            seeds = [options.seed + step for step in range(count)]
+            outputs += assignments.write_consensus(run, name, members, options, seeds)
+    return name, assignments.read_result(run, name)
+
+
+def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[Run, str]:
+    """Make the clustering of one seed; return its run, which is another one where the encoder was fitted again, and its name."""
+    import dataclasses
+
+    label = f"{options.label}-seed{options.seed + step}" if options.label else ""
+    own = dataclasses.replace(options, seed=options.seed + step, label=label)
+    where = run
+    if refit and step:
+        config = run.manifest["config"]
+        fitted = dataclasses.replace(FitOptions(**config["fit"]), seed=config["fit"]["seed"] + step)
+        where = fit(DataOptions(**config["data"]), fitted, run.path / "seeds" / f"seed{fitted.seed}")
+    cluster(where, own)
+    return where, own.name
+
+
 def cluster_vectors(path: str | Path, options: ClusterOptions, target: str | Path) -> dict[str, Any]:
     """Cluster the vectors of a parquet file, not of a run, and write id, cluster, distance, margin and soft to `target`.
 
@@ -120,15 +172,11 @@ def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
     DataError
         If the images have another shape than the run's and cannot be brought to it.
     """
-    from latentlab import assignments, backend, embedding, features, model_files, refined
+    from latentlab import assignments, backend, predicting
 
     backend.set_precision(run.manifest["precision"])
     images = _open_like(run, data)
-    if assignments.is_deep(assignments.options_of(run, name).method):
-        return assignments.write_predictions(images, refined.assign(run, name, images), Path(target))
-    encoder = model_files.load(run).part(features.column(assignments.options_of(run, name).features))
-    batches = ((indices, embedding.encode(encoder, images.read(indices))) for indices in images.shards(embedding.SHARD))
-    return assignments.write_predictions(images, assignments.assign(run, name, batches), Path(target))
+    return assignments.write_predictions(images, predicting.assign(run, name, images), Path(target))
 
 
 def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
@@ -144,21 +192,23 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "scores": evaluation.SCORES_FORMAT}
     if not run.is_done(f"evaluate/{name}", config):
         with run.lock():
-            compared = {_method_name(run, options): assignments.read(run, name)}
+            compared = {_method_name(run, options, len(assignments.members_of(run, name))): assignments.read(run, name)}
             compared |= baselines.assignments_of(run, options, open_run_images)
             labels = evaluation.read_labels(run)
             if labels is None:
                 log.info("evaluate: %s has no labels, so there is nothing to score", run.manifest["data"])
                 return None
+            members = {str(i): assignments.read(*member) for i, member in enumerate(assignments.members_of(run, name))}
             with run.stage(f"evaluate/{name}", config) as outputs:
-                outputs += evaluation.score_assignments(run, name, labels, compared, options.k)
+                outputs += evaluation.score_assignments(run, name, labels, compared, options.k, members)
     return evaluation.read_scores(run, name)
 
 
-def _method_name(run: Run, options: ClusterOptions) -> str:
-    """Return encoder, feature steps and clustering, joined by "+"."""
+def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
+    """Return encoder, feature steps and clustering, joined by "+", and of how many seeds it is the consensus."""
     steps = () if options.features == "code" else (options.features,)
-    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.title))
+    united = f" x{seeds}" if seeds else ""
+    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.title)) + united
 
 
 def _reconstruct(run: Run) -> None:
@@ -252,7 +302,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     """
     import numpy as np
 
-    from latentlab import assignments, comparing, evaluation, plots
+    from latentlab import assignments, comparing, evaluation, plots, text_tables
     from latentlab.files import write_json
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
@@ -271,7 +321,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     found = {"first": first.name, "images": len(ids), "others": sides}
     target = Path(folder)
     write_json(target / "comparison.json", found)
-    comparing.write_tables(found, target)
+    text_tables.write(comparing.frame(found), target, "comparison")
     if labels is None:
         figure = plots.transfer_heatmap(
             np.array(sides[0]["overlap"]), f"of {first.name}", f"of {sides[0]['name']}", "Images by their clusters in both"

@@ -9,7 +9,7 @@ clusters/<name>/history.jsonl           one row a round: losses, label change, s
 
 import dataclasses
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -77,10 +77,10 @@ def train(
     return refiner, start, first, refine(refiner, images, schedule, place, record)
 
 
-def assign(run: Run, name: str, images: ImageSet) -> Iterator[tuple[np.ndarray, Assigned]]:
-    """Yield (indices, where they belong) for new images, part by part, by the saved network alone."""
+def assign(run: Run, name: str, images: ImageSet, shards: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, Assigned]]:
+    """Yield (indices, where they belong) for the images of each shard, by the saved network alone."""
     assigner, centers = _load(run, name)
-    for indices in images.shards(SHARD):
+    for indices in shards:
         yield indices, _assign_shard(assigner, centers, images, indices)
 
 
