@@ -123,6 +123,14 @@ def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int,
     return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)))
 
 
+def all_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ids, splits and the features, float32 (n, d), of all images; the steps are fitted on the training split."""
+    ids, splits = embedding.read_index(run.path / "embeddings")
+    fitted, _ = training_vectors(run, options, vector_shape)
+    parts = embedding.read_parts(run.path / "embeddings", column=features.column(options.features))
+    return ids, splits, np.concatenate([fitted.transform(part) for part in parts])
+
+
 def by_k(run: Run, options: ClusterOptions, ks: list[int], vector_shape: tuple[int, ...]) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return k -> (ids, splits, clusters) of k-means on the run's codes for every k; the feature steps are fitted once."""
     parts = run.path / "embeddings"

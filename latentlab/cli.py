@@ -17,6 +17,7 @@ from latentlab import __version__
 from latentlab.errors import ConfigError, LatentlabError
 
 DEFAULT_RUN = "runs/latest"
+JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
 
 
 class _Group(click.Group):
@@ -48,7 +49,10 @@ class _Group(click.Group):
 def _fail(message: str, code: int, ctx: click.Context) -> None:
     if ctx.params.get("verbose"):
         logging.getLogger("latentlab").exception("details")
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    line = " ".join(message.split())
+    click.echo(f"error: {line}", err=True)
+    if ctx.meta.get("latentlab.json") and not ctx.meta.get("latentlab.printed"):
+        click.echo(_envelope(ctx.invoked_subcommand, error={"message": line, "exit_code": code}))
     ctx.exit(code)
 
 
@@ -110,7 +114,16 @@ class _Clusters(click.ParamType):
 
 
 _run_option = click.option("--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder.")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def _note_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Remember that the result is wanted as JSON, for `_print` and for errors."""
+    ctx.meta["latentlab.json"] = value
+
+
+_json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_note_json, is_eager=True, help="Print the result as JSON (see latentlab schema)."
+)
 _name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
 
 _data_options = _options(
@@ -209,13 +222,13 @@ def _setting(text: str) -> tuple[str, Any]:
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where an interrupted fit stopped, or start afresh.")
 @click.option("--overwrite", is_flag=True, help="Replace a run with other settings.")
 @_json_option
-def fit(run_path: str, overwrite: bool, resume: bool, as_json: bool, learning_rate: float, **values: Any) -> None:
+def fit(run_path: str, overwrite: bool, resume: bool, learning_rate: float, **values: Any) -> None:
     """Train an encoder on unlabelled images."""
     from latentlab import pipeline
 
     run = pipeline.fit(_data(values), _fit(values, learning_rate), run_path, overwrite or not resume, fresh=not resume)
     facts = {"run": str(run.path), **run.manifest["fit"]}
-    _print(facts, as_json, f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}")
+    _print(facts, f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}")
 
 
 @cli.command()
@@ -223,6 +236,7 @@ def fit(run_path: str, overwrite: bool, resume: bool, as_json: bool, learning_ra
 @_fit_options
 @click.option("--learning-rate", default="0.01,0.001,0.0001", show_default=True, help="Learning rates to compare.")
 @click.option("--run", "run_path", default="runs/sweep", show_default=True, help="Folder for the runs.")
+@_json_option
 def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
     """Compare learning rates in one figure."""
     from latentlab import pipeline
@@ -231,16 +245,20 @@ def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
         rates = [float(text) for text in learning_rate.split(",")]
     except ValueError:
         raise ConfigError(f"--learning-rate {learning_rate!r} must be numbers separated by commas.") from None
-    click.echo(str(pipeline.sweep(_data(values), _fit(values, rates[0]), rates, run_path)))
+    figure = str(pipeline.sweep(_data(values), _fit(values, rates[0]), rates, run_path))
+    _print({"figure": figure, "learning_rates": rates}, figure)
 
 
 @cli.command()
 @_run_option
+@_json_option
 def embed(run_path: str) -> None:
     """Encode every image to parquet (also done by cluster)."""
     from latentlab import pipeline
 
-    click.echo(str(pipeline.embed(_open(run_path)).path / "embeddings"))
+    run = pipeline.embed(_open(run_path))
+    folder = str(run.path / "embeddings")
+    _print({"run": str(run.path), "folder": folder, "parts": len(run.manifest["stages"]["embed"]["outputs"])}, folder)
 
 
 @cli.command()
@@ -275,7 +293,7 @@ def embed(run_path: str) -> None:
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, for example gamma=0.1; repeatable.")
 @click.option("--name", "label", default="", help="Name of the clusters [default: made of the method and of what was changed].")
 @_json_option
-def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
+def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
     from latentlab import pipeline
 
@@ -283,7 +301,7 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     if repeats["refit"] and not repeats["seeds"]:
         raise ConfigError("--refit repeats the fit for every seed: give --seeds too.")
     if embeddings:
-        _cluster_vectors(embeddings, recipe, settings, values, repeats, out, as_json)
+        _cluster_vectors(embeddings, recipe, settings, values, repeats, out)
         return
     run = _open(run_path)
     if values["k"] == "auto":
@@ -295,18 +313,16 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
         result = pipeline.cluster(run, options)
         name = pipeline.resolve(run, options).name
     told = f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
-    _print({"run": str(run.path), "name": name, **result}, as_json, "\n".join(filter(None, [told, _agreement_text(result)])))
+    _print({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
 
 
-def _cluster_vectors(
-    path: str, recipe: str | None, settings: tuple[str, ...], values: dict[str, Any], repeats: dict[str, Any], out: str, as_json: bool
-) -> None:
+def _cluster_vectors(path: str, recipe: str | None, settings: tuple[str, ...], values: dict[str, Any], repeats: dict[str, Any], out: str) -> None:
     from latentlab import pipeline
 
     if values["k"] == "auto" or repeats["seeds"]:
         raise ConfigError("--k auto and --seeds need a run: with --embeddings give the number of clusters, and one --seed.")
     result = pipeline.cluster_vectors(path, _cluster_options(recipe, settings, values), out)
-    _print(result, as_json, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
+    _print(result, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
 
 
 def _agreement_text(result: dict[str, Any]) -> str:
@@ -343,27 +359,30 @@ def _known_k(k: int | None) -> int:
 @_run_option
 @_name_option
 @click.option("--out", default="predictions.parquet", show_default=True, help="Parquet file to write.")
+@_json_option
 def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
     """Assign new images to the clusters of a run."""
     from latentlab import assignments, pipeline
 
     run = _open(run_path)
-    click.echo(str(pipeline.predict(run, assignments.choose(run, name), _data(values), out)))
+    chosen = assignments.choose(run, name)
+    written = str(pipeline.predict(run, chosen, _data(values), out))
+    _print({"run": str(run.path), "name": chosen, "out": written}, written)
 
 
 @cli.command()
 @_run_option
 @_name_option
 @_json_option
-def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
+def evaluate(run_path: str, name: str | None) -> None:
     """Score the clusters against held-out labels, beside chance and baselines."""
     from latentlab import pipeline
 
     scores = pipeline.evaluate(_open(run_path), name)
     if scores is None:
-        _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
+        _print({"rows": []}, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
         return
-    _print(scores, as_json, _score_text(scores))
+    _print(scores, _score_text(scores))
 
 
 @cli.command()
@@ -371,95 +390,138 @@ def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
 @_name_option
 @click.option("--sample", type=click.IntRange(10), default=10_000, show_default=True, help="Images in the UMAP picture.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
+@_json_option
 def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
     """Score, lay out and write one HTML file and its pictures."""
     from latentlab import pipeline
 
-    click.echo(str(pipeline.report(_open(run_path), name, sample, seed)))
+    page = str(pipeline.report(_open(run_path), name, sample, seed))
+    _print({"run": run_path, "page": page}, page)
 
 
 @cli.command()
 @click.argument("folder", default="runs", type=click.Path())
 @_json_option
-def runs(folder: str, as_json: bool) -> None:
+def runs(folder: str) -> None:
     """List the runs below FOLDER."""
     from latentlab.run import find_runs
 
     rows = [_describe_run(run) for run in find_runs(folder)]
     lines = [f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {', '.join(row['stages'])}" for row in rows]
-    _print(rows, as_json, "\n".join(lines) or f"no runs in {folder}")
+    _print(rows, "\n".join(lines) or f"no runs in {folder}")
 
 
 @cli.command()
+@_json_option
 def sources() -> None:
     """List the named image sources."""
     from latentlab import plugins
 
-    click.echo("\n".join(plugins.names("sources")))
+    _print(plugins.names("sources"), "\n".join(plugins.names("sources")))
 
 
 @cli.command()
+@_json_option
 def encoders() -> None:
     """List the encoders."""
     from latentlab import plugins
 
-    click.echo("\n".join(plugins.names("encoders")))
+    _print(plugins.names("encoders"), "\n".join(plugins.names("encoders")))
+
+
+@cli.command()
+@_run_option
+@click.option("--features", default="auto", help="What is probed, as in cluster [default: the code, or the embedding].")
+@_json_option
+def probe(run_path: str, features: str) -> None:
+    """Ask with labels what the features hold: k-NN accuracy and a linear probe, beside those of raw pixels."""
+    from latentlab import pipeline, probing
+    from latentlab.config import ClusterOptions
+
+    found = pipeline.probe(_open(run_path), ClusterOptions(features=features))
+    if found is None:
+        _print({"rows": []}, "the data has no labels, so there is nothing to probe")
+        return
+    _print(found, probing.text(found))
+
+
+@cli.command()
+@_run_option
+@_name_option
+@_json_option
+def audit(run_path: str, name: str | None) -> None:
+    """Find duplicates, within and across the splits, and labels that are probably wrong."""
+    from latentlab import assignments, auditing, pipeline
+
+    run = _open(run_path)
+    name = assignments.choose(run, name)
+    found = pipeline.audit(run, name)
+    folder = run.path / "audit" / name
+    _print({"run": str(run.path), "name": name, "folder": str(folder), **found}, auditing.text(found, folder))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of what every command prints with --json."""
+    from importlib import resources
+
+    click.echo(resources.files("latentlab").joinpath("schemas", "output.schema.json").read_text(encoding="utf-8").rstrip())
 
 
 @cli.command("choose-k")
 @_run_option
 @_by_k_options
 @_json_option
-def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+def choose_k(run_path: str, ks: str, **values: Any) -> None:
     """Recommend a number of clusters, without labels, and show what each criterion says."""
     from latentlab import choosing, pipeline
     from latentlab.config import ClusterOptions
 
     found = pipeline.choose_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
-    _print(found, as_json, choosing.text(found))
+    _print(found, choosing.text(found))
 
 
 @cli.command("score-by-k")
 @_run_option
 @_by_k_options
 @_json_option
-def score_by_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+def score_by_k(run_path: str, ks: str, **values: Any) -> None:
     """Score k-means against held-out labels for each k, beside chance: purity grows with k, and so does its chance."""
     from latentlab import choosing, pipeline, score_text
     from latentlab.config import ClusterOptions
 
     found = pipeline.score_by_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
     if found is None:
-        _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab choose-k needs none")
+        _print({"rows": []}, "the data has no labels, so there is nothing to score; latentlab choose-k needs none")
         return
-    _print(found, as_json, score_text.curve_table(found["rows"]))
+    _print(found, score_text.curve_table(found["rows"]))
 
 
 @cli.command()
 @click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
 @click.option("--out", default="comparison", show_default=True, help="Folder for the tables (CSV, Markdown, LaTeX), comparison.json and the figure.")
 @_json_option
-def compare(named: tuple[str, ...], out: str, as_json: bool) -> None:
+def compare(named: tuple[str, ...], out: str) -> None:
     """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
     from latentlab import comparing, pipeline
 
     if len(named) < 2:
         raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
     found = pipeline.compare([_open_named(text) for text in named], out)
-    _print(found, as_json, f"{comparing.text(found)}\n\n{out}")
+    _print(found, f"{comparing.text(found)}\n\n{out}")
 
 
 @cli.command()
 @click.argument("run_path", metavar="RUN")
 @_name_option
 @_json_option
-def verify(run_path: str, name: str | None, as_json: bool) -> None:
+def verify(run_path: str, name: str | None) -> None:
     """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
     from latentlab import pipeline, verifying
     from latentlab.errors import NotReproducedError
 
     found = pipeline.verify(_open(run_path), name)
-    _print(found, as_json, verifying.text(found))
+    _print(found, verifying.text(found))
     if not found["reproduces"]:
         failed = ", ".join(check["what"] for check in found["checks"] if not check["held"])
         raise NotReproducedError(f"{run_path} does not reproduce here: {failed}.")
@@ -532,5 +594,12 @@ def _score_text(scores: dict[str, Any]) -> str:
     return "\n".join(filter(None, [score_text.text_table(scores["rows"]), spread, gap]))
 
 
-def _print(value: Any, as_json: bool, text: str) -> None:
-    click.echo(json.dumps(value, indent=2) if as_json else text)
+def _print(value: Any, text: str) -> None:
+    """Print the result of a command: the text, or with --json the value in the envelope that `latentlab schema` describes."""
+    ctx = click.get_current_context()
+    ctx.meta["latentlab.printed"] = True
+    click.echo(_envelope(ctx.info_name, result=value) if ctx.meta.get("latentlab.json") else text)
+
+
+def _envelope(command: str | None, **content: Any) -> str:
+    return json.dumps({"format": JSON_FORMAT, "latentlab": __version__, "command": command, **content}, indent=2, default=str)

@@ -6,6 +6,7 @@ goes to the cluster that most members name, the reference's where several are na
 Fridlyand 2003 (BagClust1), with seeds in the place of bootstrap samples. No label takes part.
 """
 
+import itertools
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -99,7 +100,7 @@ def _agreements(members: Sequence[np.ndarray]) -> np.ndarray:
     from sklearn.metrics import adjusted_rand_score
 
     ari = np.eye(len(members))
-    for i, j in zip(*np.triu_indices(len(members), 1), strict=True):
+    for i, j in itertools.combinations(range(len(members)), 2):
         ari[i, j] = ari[j, i] = adjusted_rand_score(members[i], members[j])
     return ari
 

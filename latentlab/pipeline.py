@@ -206,9 +206,7 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
 
 def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
     """Return encoder, feature steps and clustering, joined by "+", and of how many seeds it is the consensus."""
-    steps = () if options.features == "code" else (options.features,)
-    united = f" x{seeds}" if seeds else ""
-    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.title)) + united
+    return f"{_feature_name(run, options)}+{options.title}" + (f" x{seeds}" if seeds else "")
 
 
 def _reconstruct(run: Run) -> None:
@@ -394,6 +392,68 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, An
                 rows = read_json(target)["rows"]
                 outputs.append(plots.save_png(plots.score_curve(rows, rows[-1]["split"]), target.with_suffix(".png")))
     return read_json(target)
+
+
+def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
+    """Probe the run's features, and raw pixels beside them, with labels; return probe/<features>.json, None without labels.
+
+    Raises
+    ------
+    DataError
+        If a split has no labelled image.
+    """
+    import numpy as np
+
+    from latentlab import assignments, evaluation, model_files, probing
+    from latentlab.files import write_json
+    from latentlab.progress import log
+
+    embed(run)
+    options = resolve(run, options)
+    name = f"probe/{options.features}"
+    target = run.path / f"{name}.json"
+    config = {"features": options.features, "seed": options.seed, "embed": _embed_config(run)}
+    if not run.is_done(name, config):
+        labels = evaluation.read_labels(run)
+        if labels is None:
+            return None
+        with run.lock(), run.stage(name, config) as outputs:
+            ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
+            images, classes = open_run_images(run), evaluation.align(ids, labels)
+            pixels = np.concatenate([images.read(part).reshape(len(part), -1).astype(np.float32) / 255 for part in images.shards(2048)])
+            rows = []
+            for method, matrix in ((_feature_name(run, options), vectors), ("pixels", pixels)):
+                log.info("probe: %s", method)
+                rows += [{"split": "test", "method": method, **row} for row in probing.probe(matrix, splits, classes, options.seed)]
+            write_json(target, {"features": options.features, "neighbors": probing.NEIGHBORS, "rows": rows})
+            outputs.append(target)
+    return read_json(target)
+
+
+def audit(run: Run, name: str | None = None) -> dict[str, Any]:
+    """Look for duplicates within and across the splits and, where there are labels, for labels that are probably wrong.
+
+    Writes audit/duplicates.csv, label-errors.csv, audit.json and two pictures; returns audit.json. Clusters `name` (default:
+    the newest) say what classes clusters stand for, and theirs are the scores with and without duplicates.
+    """
+    from latentlab import assignments, auditing, duplicates, evaluation, model_files
+    from latentlab.progress import track
+
+    name = assignments.choose(run, name)
+    options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": _embed_config(run), "format": auditing.FORMAT}
+    if not run.is_done(f"audit/{name}", config):
+        images = open_run_images(run)
+        with run.lock(), run.stage(f"audit/{name}", config) as outputs:
+            near = auditing.neighbors(assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))[2], options.seed)
+            with track("audit", len(images)) as bar:
+                pairs = duplicates.find(images, near[:, : duplicates.NEAREST], bar.update)
+            outputs += auditing.write(run, name, images, pairs, near, evaluation.read_labels(run))
+    return read_json(run.path / "audit" / name / "audit.json")
+
+
+def _feature_name(run: Run, options: ClusterOptions) -> str:
+    return "+".join((run.manifest["config"]["fit"]["arch"], *(() if options.features == "code" else (options.features,))))
 
 
 def open_run_images(run: Run) -> ImageSet:

@@ -55,7 +55,8 @@ def frame(rows: Sequence[Row]) -> Any:
     import pandas as pd
 
     kept = ("split", "method", "metric", "value", "low", "high", "chance", "n")
-    return pd.DataFrame([{name: row.get(name) for name in kept} for row in rows]).convert_dtypes(convert_string=False, convert_integer=False)
+    table = pd.DataFrame([{name: row.get(name) for name in kept} for row in rows])
+    return table.astype(dict.fromkeys(("value", "low", "high", "chance"), float))
 
 
 def seeds_text(spread: Sequence[Row], split: str) -> str:
