@@ -12,6 +12,8 @@
     embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code
     clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; of deep methods see refined.py
     baselines/                the same scores for raw pixels, PCA and the untrained encoder
+    probe/, audit/            what the features hold, duplicates, suspected labels; written by the scorer
+    seeds/                    other encoders, of cluster --seeds --refit
     projection/umap.parquet   id, x, y
     report/                   index.html and the pictures as PNG
 
