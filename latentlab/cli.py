@@ -264,6 +264,9 @@ def embed(run_path: str) -> None:
 @cli.command()
 @_run_option
 @_recipe_option
+@click.option("--encoder", "ready", help="An encoder that comes with latentlab (see latentlab encoders --ready-made), in the place of a trained one.")
+@click.option("--data", help="With --encoder: the images, as in fit [default: cifar10].")
+@click.option("--data-dir", help="With --encoder: where a named source finds its files.")
 @click.option("--embeddings", type=click.Path(), help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.")
 @click.option("--out", default="clusters.parquet", show_default=True, help="With --embeddings: the file to write.")
 @click.option("--k", type=_Clusters(), help='Number of clusters, or "auto": what choose-k recommends. hdbscan finds it and takes none.')
@@ -298,12 +301,13 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     from latentlab import pipeline
 
     repeats = {name: values.pop(name) for name in ("seeds", "refit")}
+    ready = {name: values.pop(name) for name in ("ready", "data", "data_dir")}
     if repeats["refit"] and not repeats["seeds"]:
         raise ConfigError("--refit repeats the fit for every seed: give --seeds too.")
     if embeddings:
         _cluster_vectors(embeddings, recipe, settings, values, repeats, out)
         return
-    run = _open(run_path)
+    run = _run_to_cluster(run_path, ready)
     if values["k"] == "auto":
         values["k"] = _automatic_k(run, values)
     options = _cluster_options(recipe, settings, values)
@@ -312,8 +316,21 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     else:
         result = pipeline.cluster(run, options)
         name = pipeline.resolve(run, options).name
-    told = f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
+    told = f"{run.path / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
     _print({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
+
+
+def _run_to_cluster(run_path: str, ready: dict[str, Any]) -> Any:
+    """Return the run, which with --encoder is made of that encoder and of --data, below runs/ by its name where --run is not given."""
+    if ready["ready"] is None:
+        if given := [f"--{name.replace('_', '-')}" for name in ("data", "data_dir") if ready[name] is not None]:
+            raise ConfigError(f"{' and '.join(given)} belong to --encoder: the run knows its own images.")
+        return _open(run_path)
+    from latentlab import pipeline
+    from latentlab.sources import DataOptions
+
+    path = run_path if _given("run_path") else f"runs/{ready['ready']}"
+    return pipeline.use_ready_made(DataOptions(data=ready["data"] or "cifar10", data_dir=ready["data_dir"]), ready["ready"], path)
 
 
 def _cluster_vectors(path: str, recipe: str | None, settings: tuple[str, ...], values: dict[str, Any], repeats: dict[str, Any], out: str) -> None:
@@ -421,12 +438,15 @@ def sources() -> None:
 
 
 @cli.command()
+@click.option("--ready-made", is_flag=True, help="Those that come with their weights, for cluster --encoder.")
 @_json_option
-def encoders() -> None:
+def encoders(ready_made: bool) -> None:
     """List the encoders."""
     from latentlab import plugins
+    from latentlab import ready_made as weights
 
-    _print(plugins.names("encoders"), "\n".join(plugins.names("encoders")))
+    names = weights.names() if ready_made else plugins.names("encoders")
+    _print(names, "\n".join(names) or "there are none")
 
 
 @cli.command()

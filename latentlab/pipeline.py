@@ -50,6 +50,41 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
     return run
 
 
+def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
+    """Make a run of `data` whose encoder comes with latentlab (see `latentlab.ready_made`) instead of being trained; return it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such encoder.
+    RunError
+        If the folder holds another run.
+    """
+    import dataclasses
+
+    from latentlab import backend, model_files, ready_made, training
+
+    described = ready_made.describe(name)
+    height, _, channels = described["image_shape"]
+    data = dataclasses.replace(data, size=height, grey=channels == 1)
+    images = sources.open_images(data)
+    options = FitOptions(**described["fit"])
+    run = Run.create(run_path)
+    with run.lock():
+        config = _claim(run, data, options, images, overwrite=False, ready_made=name)
+        if run.is_done("fit", config):
+            return run
+        run.note(**backend.versions(), precision=backend.set_precision("auto"))
+        model, _ = ready_made.load(name)
+        with run.stage("fit", config) as outputs:
+            outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), run)
+            training.write_reconstructions(model.autoencoder, images, run, described["summary"]["epochs"])
+            for row in described["curve"]:
+                run.append_metrics(row)
+        run.note(fit=described["summary"])
+    return run
+
+
 def embed(run: Run) -> Run:
     """Encode every image of the run's data, in parts, and keep their codes."""
     from latentlab import embedding, model_files
@@ -500,9 +535,11 @@ def _embed_config(run: Run) -> dict[str, Any]:
     return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
 
 
-def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, overwrite: bool) -> dict[str, Any]:
+def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, overwrite: bool, ready_made: str = "") -> dict[str, Any]:
     """Write the run's settings and list of images, or check that they are the ones it was started with."""
     config = {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
+    if ready_made:
+        config["ready_made"] = ready_made
     known = run.manifest.get("config")
     if known is not None and known != config:
         if not overwrite:
@@ -528,6 +565,8 @@ def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:
             old, new = known.get(table, {}).get(key), wanted[table].get(key)
             if old != new:
                 texts.append(f"{key} was {old!r} and is {new!r}")
+    if known.get("ready_made") != wanted.get("ready_made"):
+        texts.append(f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}")
     return "; ".join(texts) or "the images changed"
 
 

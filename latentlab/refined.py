@@ -3,6 +3,7 @@
 clusters/<name>/assignments.parquet     id, split, cluster, distance, margin, soft, start (the cluster before)
 clusters/<name>/assigner.keras          images -> [z, q], which any Keras program opens that imports latentlab.layers
 clusters/<name>/model.npz               the centers
+clusters/<name>/weights.npz             the weights of the whole refined model, as encoder/weights.npz has those before
 clusters/<name>/decoded.npz             what the decoder makes of the clusters' mean codes, and of ways between them
 clusters/<name>/history.jsonl           one row a round: losses, label change, sizes
 """
@@ -16,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, embedding, features, plugins, tables
+from latentlab import backend, checkpoints, embedding, features, plugins, tables
 from latentlab.clustering import Assigned, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions, as_dict, plugin_options
 from latentlab.encoders import Model
@@ -127,7 +128,10 @@ def _write_models(folder: Path, refiner: Refiner, model: Model, images: ImageSet
         refiner.networks()[1].save(path)
     with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
         np.savez(file, centers=refiner.centers())
-    written = [folder / "assigner.keras", folder / "model.npz"]
+    weights: dict[str, Any] = checkpoints.numbered("weight", model.weights())
+    with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
+        np.savez(file, **weights)
+    written = [folder / "assigner.keras", folder / "model.npz", folder / "weights.npz"]
     if model.decoder is not None:
         decoded: dict[str, Any] = _decoded(folder, model, images)
         with atomic_path(folder / "decoded.npz") as path, path.open("wb") as file:

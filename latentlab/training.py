@@ -205,6 +205,15 @@ def _save_reconstructions(objective: Any, images: ImageSet, validation: np.ndarr
             np.save(file, originals)
 
 
+def write_reconstructions(net: Any, images: ImageSet, run: Run, epoch: int) -> None:
+    """Write what an autoencoder makes of some training images, for an encoder that was not trained in this run."""
+    originals = images.read(images.indices("train")[:SHOWN_IMAGES])
+    rebuilt = (np.asarray(net.predict_on_batch(as_input(originals))).clip(0, 1) * 255).round().astype(np.uint8)
+    for name, pixels in (("originals", originals), (f"epoch-{epoch:04d}", rebuilt)):
+        with atomic_path(run.path / "reconstructions" / f"{name}.npy") as path, path.open("wb") as file:
+            np.save(file, pixels)
+
+
 def snapshot(net: Any) -> dict[str, np.ndarray]:
     """Return weights and optimizer state of a compiled Keras model as named arrays."""
     return checkpoints.numbered("weight", net.get_weights()) | optimizer_state(net.optimizer)
