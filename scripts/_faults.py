@@ -212,9 +212,9 @@ def contents(run: Path) -> dict[str, str]:
 
 
 def _fingerprint(path: Path) -> str:
-    if path.suffix == ".keras":  # its metadata holds the date
+    if path.suffix == ".keras":  # it holds the date, and addresses of objects
         with zipfile.ZipFile(path) as archive:
-            content = archive.read("config.json") + _weights(archive.read("model.weights.h5"))
+            content = re.sub(rb'"shared_object_id": \d+', b"", archive.read("config.json")) + _weights(archive.read("model.weights.h5"))
     elif path.suffix == ".json":
         content = _canonical(json.loads(path.read_text()))
     elif path.suffix == ".jsonl":
@@ -255,10 +255,10 @@ def _untimed(value: Any) -> Any:
 
 
 def _without_times(page: str) -> str:
-    """Return a report without what differs each time: seconds, dates, Bokeh's random numbers of its elements."""
+    """Return a report without what differs each time: seconds, dates, the commit, Bokeh's random numbers of its elements."""
     page = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "", page)
     page = re.sub(r"\d+\.\d+ s\b|\d{4}-\d\d-\d\dT[\d:.+]*", "", page)
-    return re.sub(r"\b\d+ images/s", "", page)
+    return re.sub(r"\b\d+ images/s|commit [0-9a-f]{12}( with changes)?", "", page)
 
 
 def broken_files(run: Path) -> list[str]:

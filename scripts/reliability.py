@@ -315,7 +315,7 @@ def go(what: str, work: Path, count: int | None, minutes: float) -> None:
         number += 1
         bad = {key: value for key, value in row.items() if key in ("equal", "clear", "clean", "one_line", "documented") and not value}
         print(
-            f"{what} {number}: {row['stage'] if 'stage' in row else ''} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
+            f"{what} {number}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
             flush=True,
         )
 
