@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,11 @@ import pyarrow as pa
 
 from latentlab import consensus, embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
-from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options
+from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options, recorded
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.files import atomic_path, write_json
+from latentlab.files import atomic_path, read_json, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
+from latentlab.npz import read_npz
 from latentlab.run import Run
 
 METHODS = ("clustering", "refinement")
@@ -172,9 +172,7 @@ def write_predictions(images: ImageSet, assigned: Iterable[tuple[np.ndarray, Ass
 
 def names(run: Run) -> list[str]:
     """Return the names of the run's finished clusterings, the newest last."""
-    stages = run.manifest["stages"]
-    done = [stage for stage in stages if stage.startswith("cluster/")]
-    return [stage.removeprefix("cluster/") for stage in sorted(done, key=lambda stage: stages[stage]["finished"])]
+    return [stage.removeprefix("cluster/") for stage in run.stages_in_order() if stage.startswith("cluster/")]
 
 
 def choose(run: Run, name: str | None) -> str:
@@ -195,7 +193,8 @@ def choose(run: Run, name: str | None) -> str:
 
 def options_of(run: Run, name: str) -> ClusterOptions:
     """Return the options that a clustering was made with; where the method found k by itself, with that k."""
-    options = ClusterOptions(**run.manifest["stages"][f"cluster/{name}"]["config"]["options"])
+    config = run.manifest["stages"][f"cluster/{name}"].get("config")
+    options = recorded(ClusterOptions, config.get("options") if isinstance(config, dict) else None, run.path)
     return options if options.k else dataclasses.replace(options, k=read_result(run, name)["k"])
 
 
@@ -228,14 +227,13 @@ def read(run: Run, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def read_result(run: Run, name: str) -> dict[str, Any]:
     """Return result.json of a clustering."""
-    return json.loads((run.path / "clusters" / name / "result.json").read_text(encoding="utf-8"))
+    return read_json(run.path / "clusters" / name / "result.json")
 
 
 def _load(run: Run, name: str) -> tuple[features.Features, Clusterer]:
     path = run.path / "clusters" / name / "model.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = read_npz(path)
         return features.Features.from_arrays(arrays), plugins.load("clustering", options_of(run, name).method).load(arrays)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error

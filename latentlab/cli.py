@@ -61,7 +61,8 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Tell more, and show a traceback for errors.")
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
 @click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
-def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
+@click.option("--deterministic", is_flag=True, help="The same weights and clusters, to the bit, each time on one machine; slower on a GPU.")
+def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) -> None:
     """Find structure in images that nobody labelled.
 
     \b
@@ -80,17 +81,25 @@ def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _signalled)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs deaf to it
+        signal.signal(signal.SIGINT, _signalled)
     if backend:
         os.environ["KERAS_BACKEND"] = backend
+    if deterministic:
+        os.environ["LATENTLAB_DETERMINISTIC"] = "1"
     from latentlab import progress
 
     progress.show_bars(not quiet)
 
 
-def _terminated(number: int, frame: Any) -> None:
-    click.echo("error: terminated. Repeating the same command resumes.", err=True)
-    raise SystemExit(143)
+def _signalled(number: int, frame: Any) -> None:
+    """End with what is half-written removed; a second signal, of the impatient or where a library swallowed the first, ends at once."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda again, frame: os._exit(128 + again))
+    what = "interrupted" if number == signal.SIGINT else "terminated"
+    click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
+    raise SystemExit(128 + number)
 
 
 def _options(*decorators: Any) -> Any:
@@ -140,6 +149,8 @@ _data_options = _options(
     click.option("--grey", is_flag=True, help="Read folders and parquet as grey."),
     click.option("--image-column", help="Image column of a parquet file."),
     click.option("--label-column", help="Label column of a parquet file, read by evaluate only."),
+    click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 89,478,485 pixels]."),
+    click.option("--max-bytes", type=click.IntRange(1), help="Refuse files that hold more when they are unpacked [default: 2 GiB]."),
 )
 
 _recipe_option = click.option("--recipe", help="Settings that belong together, for example strong; other options go before it.")
@@ -175,7 +186,7 @@ _by_k_options = _options(
     click.option("--seed", type=int, default=0, show_default=True),
 )
 
-_DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column")
+_DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column", "max_pixels", "max_bytes")
 _FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective")
 
 
@@ -553,6 +564,9 @@ def main() -> None:
         code = cli.main(prog_name="latentlab", standalone_mode=False) or 0
     except SystemExit as exit_:
         code = exit_.code
+    except (KeyboardInterrupt, click.Abort):  # before the first command has begun
+        click.echo("error: interrupted. Repeating the same command resumes.", err=True)
+        code = 130
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = 2
@@ -571,7 +585,10 @@ def main() -> None:
 def _open(run_path: str) -> Any:
     from latentlab.run import Run
 
-    return Run.open(run_path)
+    run = Run.open(run_path)
+    if run.manifest.get("deterministic"):  # a run that was begun so goes on so
+        os.environ["LATENTLAB_DETERMINISTIC"] = "1"
+    return run
 
 
 def _open_named(text: str) -> tuple[Any, str | None]:

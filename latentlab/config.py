@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
-from latentlab.errors import ConfigError
+from latentlab.errors import ConfigError, RunError
 
 SCHEDULES = ("cosine", "constant")
 AUGMENTATIONS = ("none", "affine", "affine+flip")
@@ -182,9 +182,32 @@ def option_names(kind: type) -> list[str]:
     return [one.name for one in dataclasses.fields(kind)]
 
 
+def later(default: Any) -> Any:
+    """Return the field of an option that came after the first released run format.
+
+    At its default it is left out of what runs record, so that a run that an older version began is the same run still.
+    """
+    return field(default=default, metadata={"later": True})
+
+
 def as_dict(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as a plain dictionary."""
-    return dataclasses.asdict(options)
+    """Return a dataclass of options as a plain dictionary, without those `later` ones that are at their default."""
+    unchanged = {one.name for one in dataclasses.fields(options) if one.metadata.get("later") and getattr(options, one.name) == one.default}
+    return {name: value for name, value in dataclasses.asdict(options).items() if name not in unchanged}
+
+
+def recorded(kind: type, values: Any, where: Any) -> Any:
+    """Return `kind`, a dataclass of options, with the values that a run recorded.
+
+    Raises
+    ------
+    RunError
+        If they are not such options: the run is damaged, or was written by another version.
+    """
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{where} records settings that this version does not know ({error}). Fit or cluster again.") from error
 
 
 def as_toml(tables: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab import sources
-from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml
+from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml, recorded
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import atomic_path, read_json
 from latentlab.images import ImageSet
@@ -40,7 +40,7 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         if run.is_done("fit", config):
             log.info("fit: done already in %s", run.path)
             return run
-        run.note(**backend.versions(), precision=backend.set_precision(options.precision))
+        run.note(**backend.versions(), precision=backend.set_precision(options.precision), deterministic=backend.is_deterministic())
         backend.seed(options.seed)
         model = encoders.build(options.arch, images.image_shape, options.arch_options)
         with run.stage("fit", config) as outputs:
@@ -105,7 +105,7 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     DataError
         If k is more than the training images.
     """
-    from latentlab import assignments, model_files
+    from latentlab import assignments, model_files, refined
 
     embed(run)
     options = resolve(run, options)
@@ -117,6 +117,8 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
                 outputs += _refine(run, options)
             else:
                 outputs += assignments.make(run, options, model_files.vector_shape(run, options.features))
+    if assignments.is_deep(options.method):
+        refined.tidy(run, options)
     return assignments.read_result(run, options.name)
 
 
@@ -166,8 +168,8 @@ def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[
     where = run
     if refit and step:
         config = run.manifest["config"]
-        fitted = dataclasses.replace(FitOptions(**config["fit"]), seed=config["fit"]["seed"] + step)
-        where = fit(DataOptions(**config["data"]), fitted, run.path / "seeds" / f"seed{fitted.seed}")
+        fitted = dataclasses.replace(recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step)
+        where = fit(recorded(DataOptions, config["data"], run.path), fitted, run.path / "seeds" / f"seed{fitted.seed}")
     cluster(where, own)
     return where, own.name
 
@@ -502,8 +504,9 @@ def open_run_images(run: Run) -> ImageSet:
     config = run.manifest.get("config")
     if config is None:
         raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
-    images = sources.open_images(DataOptions(**config["data"]))
-    if images.fingerprint != config["images_sha256"]:
+    known = config if isinstance(config, dict) else {}
+    images = sources.open_images(recorded(DataOptions, known.get("data"), run.path))
+    if images.fingerprint != known.get("images_sha256"):
         raise RunError(f"the images of {run.path} have changed since they were fitted. Fit again into another --run.")
     return images
 

@@ -15,6 +15,7 @@ from latentlab import checkpoints, encoders
 from latentlab.encoders import Model
 from latentlab.errors import ConfigError, RunError
 from latentlab.files import atomic_path, sha256, write_json
+from latentlab.npz import read_npz
 
 FOLDER = Path(__file__).resolve().parent / "weights"
 LARGEST = 24 * 2**20  # bytes of one file
@@ -50,8 +51,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
     if not path.exists() or sha256(path) != described["sha256"]:
         raise RunError(f"{path} is missing or not what {name}.json describes. Install latentlab again.")
     model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
-    with np.load(path, allow_pickle=False) as arrays:
-        model.set_weights([array.astype(np.float32) for array in checkpoints.in_order("weight", dict(arrays))])
+    model.set_weights([array.astype(np.float32) for array in checkpoints.in_order("weight", read_npz(path))])
     return model, described
 
 

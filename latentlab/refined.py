@@ -9,7 +9,6 @@ clusters/<name>/history.jsonl           one row a round: losses, label change, s
 """
 
 import dataclasses
-import shutil
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, checkpoints, embedding, features, plugins, tables
+from latentlab import backend, checkpoints, embedding, features, keras_files, plugins, tables
 from latentlab.clustering import Assigned, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions, as_dict, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import RunError
-from latentlab.files import atomic_path, fingerprint, write_json
+from latentlab.files import atomic_path, fingerprint, refusals, remove_folder, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
+from latentlab.npz import read_npz
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
 from latentlab.refinement._network import check
@@ -38,7 +38,10 @@ SMALLEST_ERROR = 1e-6
 
 
 def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> list[Path]:
-    """Train the deep clusters, assign every image and write the files; return their paths. Resumes where it was killed."""
+    """Train the deep clusters, assign every image and write the files; return their paths. Resumes where it was killed.
+
+    The checkpoints stay until `tidy`, which is for when the run has recorded the files.
+    """
     _method(options)  # refuses what is wrong before anything is removed
     folder = run.path / "clusters" / options.name
     place = _checkpoints(folder, run, options)
@@ -51,8 +54,15 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     before = np.argsort(order)[_assign_before(run, start.features, first)]
     written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
     _write_result(folder, options, {**facts, "recoveries": [_renumbered(event, order) for event in facts["recoveries"]], "order": order.tolist()})
-    shutil.rmtree(place, ignore_errors=True)
     return [*written, folder / "result.json", *filter(Path.exists, [run.path / history])]
+
+
+def tidy(run: Run, options: ClusterOptions) -> None:
+    """Remove the checkpoints of finished clusters, if there are any."""
+    place = run.path / "clusters" / options.name / "checkpoints"
+    if place.exists():
+        with run.lock():
+            remove_folder(place)
 
 
 def train(
@@ -90,8 +100,9 @@ def _checkpoints(folder: Path, run: Run, options: ClusterOptions) -> Path:
     wanted = fingerprint([as_dict(options), [output["sha256"] for output in run.manifest["stages"]["fit"]["outputs"]]])
     place = folder / "checkpoints" / wanted[:12]
     if not place.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-    place.mkdir(parents=True, exist_ok=True)
+        remove_folder(folder)
+    with refusals(place):
+        place.mkdir(parents=True, exist_ok=True)
     return place
 
 
@@ -173,19 +184,21 @@ def _write_result(folder: Path, options: ClusterOptions, facts: dict[str, Any]) 
 
 
 def load_assigner(path: Path) -> Any:
-    """Return the network images -> [z, q] of a saved file."""
-    import keras
+    """Return the network images -> [z, q] of a saved file.
 
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or names anything but plain layers.
+    """
     from latentlab import layers  # noqa: F401  # registers what the file names
 
-    return keras.saving.load_model(path, compile=False)
+    return keras_files.load(path)
 
 
 def _load(run: Run, name: str) -> tuple[Any, np.ndarray]:
     folder = run.path / "clusters" / name
     try:
-        with np.load(folder / "model.npz", allow_pickle=False) as file:
-            centers = file["centers"]
-        return load_assigner(folder / "assigner.keras"), centers
+        return load_assigner(folder / "assigner.keras"), read_npz(folder / "model.npz")["centers"]
     except Exception as error:  # damaged files raise many kinds
         raise RunError(f"{folder} is missing or damaged ({' '.join(str(error).split())}). Cluster again.") from error

@@ -31,7 +31,7 @@ class Check(NamedTuple):
 
 def files(run: Run) -> list[Check]:
     """Check every file that run.json records, by stage; of stages that wrote the same file the latest counts."""
-    stages = sorted(run.manifest["stages"].items(), key=lambda item: item[1]["finished"])
+    stages = [(name, run.manifest["stages"][name]) for name in run.stages_in_order()]
     owner = {output["path"]: stage for stage, entry in stages for output in entry["outputs"]}
     checks = []
     for stage, entry in stages:
