@@ -416,7 +416,7 @@ def evaluate(run_path: str, name: str | None) -> None:
 @cli.command()
 @_run_option
 @_name_option
-@click.option("--sample", type=click.IntRange(10), default=10_000, show_default=True, help="Images in the UMAP picture.")
+@click.option("--sample", type=click.IntRange(10), default=60_000, show_default=True, help="Images on the map, drawn at random where there are more.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
 @_json_option
 def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
@@ -425,6 +425,49 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 
     page = str(pipeline.report(_open(run_path), name, sample, seed))
     _print({"run": run_path, "page": page}, page)
+
+
+@cli.command()
+@click.argument("run_path", metavar="RUN", default=DEFAULT_RUN)
+@_name_option
+@click.option("--sample", type=click.IntRange(10), default=60_000, show_default=True, help="Images on the map, drawn at random where there are more.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine [default: a free one].")
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -> None:
+    """Look at a run in the browser, and name, merge, split and drop its clusters; Ctrl-C ends it, edits are kept."""
+    from latentlab import pipeline
+
+    server = pipeline.viewer(_open(run_path), name, sample, port=port)
+    click.echo(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
+    sys.stdout.flush()
+    if opens:
+        click.launch(server.address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+    finally:
+        server.server_close()
+
+
+@cli.command()
+@_run_option
+@_name_option
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "parquet", "folders", "coco", "projector"]),
+    default="csv",
+    show_default=True,
+    help="csv; parquet with images; folders, one a cluster; coco JSON with images; TensorBoard's projector.",
+)
+@click.option("--out", required=True, type=click.Path(), help="File, or folder for folders, coco and projector.")
+@click.option("--link", is_flag=True, help="folders: link to the pictures of an image folder instead of copying them.")
+def export(run_path: str, name: str | None, kind: str, out: str, link: bool) -> None:
+    """Write clusters, as they were edited in view, for other programs."""
+    from latentlab import pipeline
+
+    click.echo(str(pipeline.export(_open(run_path), kind, out, name, link)))
 
 
 @cli.command()

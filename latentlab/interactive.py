@@ -1,112 +1,98 @@
-"""The map one can move in: a Bokeh scatter inside the page, with thumbnails from one sprite atlas.
+"""The map one can move in: a Bokeh scatter that the page colours, searches and selects in (templates/report.js)."""
 
-Text from outside (ids, class names) is escaped before it reaches Bokeh, since its JSON stands inside a script element.
-"""
-
-import base64
-import html
-import io
 import math
+from typing import Any
 
 import numpy as np
 
-ATLAS_SIDE = 32
-THUMBNAIL_SIDE = 64
 
+def scatter(xy: np.ndarray, seed: int = 0) -> dict[str, Any]:
+    """Return the map as Bokeh's JSON item for `Bokeh.embed.embed_item`; its points are grey until the page colours them.
 
-def scatter(xy: np.ndarray, ids: list[str], texts: list[str]) -> tuple[str, str]:
-    """Return the map as HTML (script, div), its points grey until the page colours them.
-
-    The page finds the points as the Bokeh model named "points", and the atlas as the CSS variable --atlas.
+    The page finds the points as the model "points" (columns x, y, row, colour, alpha), their filter as "shown", the names
+    drawn on the map as "names" and the frame as "frame". The points are in random order, since else those of the last
+    cluster would lie on all others; "row" is the row of `xy`.
 
     Parameters
     ----------
     xy : ndarray of shape (n, 2)
-    ids, texts : list of str
-        What hovering over each point tells; plain text.
     """
-    from bokeh.embed import components
-    from bokeh.models import ColumnDataSource, HoverTool
-    from bokeh.plotting import figure
+    from bokeh.embed import json_item
+    from bokeh.models import BooleanFilter, CDSView, ColumnDataSource
 
-    columns = atlas_columns(len(xy))
-    place = np.arange(len(xy))
+    order = np.random.default_rng([seed, 32]).permutation(len(xy)).astype(np.int32)
     points = ColumnDataSource(
         {
-            "x": xy[:, 0],
-            "y": xy[:, 1],
-            "id": [html.escape(text) for text in ids],
-            "text": [html.escape(text) for text in texts],
-            "left": -(place % columns) * ATLAS_SIDE,
-            "top": -(place // columns) * ATLAS_SIDE,
-            "colour": ["#999999"] * len(xy),
+            "x": xy[order, 0].astype(np.float32),
+            "y": xy[order, 1].astype(np.float32),
+            "row": order,
+            "colour": np.full(len(xy), 0x999999FF, np.uint32),
         },
         name="points",
     )
-    plot = figure(
-        sizing_mode="stretch_width", height=560, tools="pan,wheel_zoom,box_zoom,reset,save", active_scroll="wheel_zoom", output_backend="canvas"
-    )
+    plot = _frame()
+    size = float(np.clip(300 / math.sqrt(len(xy)), 3, 9))
+    shown = CDSView(filter=BooleanFilter(booleans=None, name="shown"))
+    dots = plot.scatter("x", "y", source=points, view=shown, size=size, color="colour", alpha=0.8, line_color=None, name="dots")
+    dots.nonselection_glyph.fill_alpha = 0.12
+    dots.nonselection_glyph.hatch_alpha = 0.12
+    _add_tools(plot, dots)
+    _add_names(plot)
+    return json_item(plot)  # type: ignore[return-value]
+
+
+def _frame() -> Any:
+    from bokeh.models import Range1d
+    from bokeh.plotting import figure
+
+    # Plain ranges, which the page sets so that both axes have one scale.
+    plot = figure(sizing_mode="stretch_both", min_height=260, tools="", output_backend="webgl", name="frame", x_range=Range1d(), y_range=Range1d())
     plot.toolbar.logo = None
+    plot.toolbar.autohide = False
     plot.axis.visible = False
     plot.grid.visible = False
     plot.outline_line_color = None
-    dots = plot.scatter("x", "y", source=points, size=float(np.clip(300 / math.sqrt(len(xy)), 3, 9)), color="colour", alpha=0.75, line_color=None)
-    plot.add_tools(HoverTool(renderers=[dots], tooltips=_TOOLTIP, limit=1))
-    return components(plot)
+    plot.background_fill_color = None
+    plot.border_fill_color = None
+    plot.min_border = 4
+    return plot
 
 
-_TOOLTIP = f"""<div style="width:{2 * ATLAS_SIDE}px;height:{2 * ATLAS_SIDE}px;overflow:hidden;margin:auto">
-<div style="width:{ATLAS_SIDE}px;height:{ATLAS_SIDE}px;transform:scale(2);transform-origin:0 0;image-rendering:pixelated;
-background-image:var(--atlas);background-position:@{{left}}px @{{top}}px"></div></div>
-<div>@id{{safe}}</div><div>@text{{safe}}</div>"""
+def _add_tools(plot: Any, dots: Any) -> None:
+    from bokeh.models import BoxZoomTool, HoverTool, LassoSelectTool, PanTool, ResetTool, SaveTool, TapTool, WheelZoomTool
+
+    wheel, pan = WheelZoomTool(), PanTool()
+    lasso = LassoSelectTool(continuous=False, renderers=[dots], name="lasso")
+    plot.add_tools(pan, wheel, BoxZoomTool(), lasso, ResetTool(), SaveTool(), TapTool(renderers=[dots]))
+    plot.add_tools(HoverTool(renderers=[dots], tooltips=None, visible=False))  # the page draws what hovering tells
+    plot.toolbar.active_drag = pan
+    plot.toolbar.active_scroll = wheel
 
 
-def scripts() -> str:
-    """Return Bokeh's own code as script elements, so that the page needs no network."""
+def _add_names(plot: Any) -> None:
+    from bokeh.models import ColumnDataSource
+
+    names = ColumnDataSource({"x": [], "y": [], "text": [], "colour": [], "ink": []}, name="names")
+    plot.text(
+        "x",
+        "y",
+        "text",
+        source=names,
+        text_align="center",
+        text_baseline="middle",
+        text_font_size="12px",
+        text_font_style="bold",
+        text_color="ink",
+        background_fill_color="colour",
+        background_fill_alpha=0.92,
+        border_line_color="#ffffff",
+        border_radius=4,
+        padding=3,
+    )
+
+
+def scripts() -> list[str]:
+    """Return Bokeh's own JavaScript, so that the page needs no network."""
     from bokeh.resources import Resources
 
-    return Resources(mode="inline", components=["bokeh"]).render_js()
-
-
-def atlas(images: np.ndarray) -> str:
-    """Return thumbnails of uint8 images (n, height, width, channels), 32 pixels a side in rows, as one WebP in base64."""
-    columns = atlas_columns(len(images))
-    sheet = np.full((math.ceil(len(images) / columns) * ATLAS_SIDE, columns * ATLAS_SIDE, 3), 255, np.uint8)
-    for place, image in enumerate(images):
-        top, left = (place // columns) * ATLAS_SIDE, (place % columns) * ATLAS_SIDE
-        sheet[top : top + ATLAS_SIDE, left : left + ATLAS_SIDE] = np.asarray(_shrink(image, ATLAS_SIDE, exact=True).convert("RGB"))
-    return _webp(sheet, quality=70)
-
-
-def atlas_columns(count: int) -> int:
-    """Return how many thumbnails stand in a row of the atlas of `count` images."""
-    return max(1, math.ceil(math.sqrt(count)))
-
-
-def thumbnail(image: np.ndarray) -> str:
-    """Return one uint8 image (height, width, channels), at most 64 pixels a side, as a data URI."""
-    return "data:image/webp;base64," + _webp(np.asarray(_shrink(image, THUMBNAIL_SIDE, exact=False).convert("RGB")), quality=85)
-
-
-def _shrink(image: np.ndarray, side: int, exact: bool):  # noqa: ANN202
-    from PIL import Image
-
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
-    scale = side / max(picture.size)
-    if scale == 1 or (scale > 1 and not exact):
-        return picture
-    smooth = Image.Resampling.NEAREST if scale > 1 else Image.Resampling.LANCZOS
-    small = picture.resize([max(1, round(length * scale)) for length in picture.size], smooth)
-    if not exact:
-        return small
-    square = Image.new(small.mode, (side, side))
-    square.paste(small, ((side - small.width) // 2, (side - small.height) // 2))
-    return square
-
-
-def _webp(pixels: np.ndarray, quality: int) -> str:
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, format="webp", quality=quality, method=2)
-    return base64.b64encode(buffer.getvalue()).decode()
+    return Resources(mode="inline", components=["bokeh", "bokeh-gl"]).js_raw

@@ -16,6 +16,8 @@ from latentlab.progress import log
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
+MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
+
 
 def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False) -> Run:
     """Train an encoder on the training split of `data` and keep it in the folder `run_path`.
@@ -261,7 +263,7 @@ def _reconstruct(run: Run) -> None:
         outputs.append(run.path / "reconstructions" / "mse.json")
 
 
-def project(run: Run, sample: int = 10_000, seed: int = 0) -> Run:
+def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
     from latentlab import projection
 
@@ -273,16 +275,71 @@ def project(run: Run, sample: int = 10_000, seed: int = 0) -> Run:
     return run
 
 
-def report(run: Run, name: str | None = None, sample: int = 10_000, seed: int = 0) -> Path:
+def _decode(run: Run, name: str) -> None:
+    """Decode the clusters' mean codes; deep methods have done so with the encoder that they trained."""
+    from latentlab import assignments, backend, decoding, model_files
+
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
+    options = assignments.options_of(run, name)
+    if assignments.is_deep(options.method) or run.is_done(f"decode/{name}", config):
+        return
+    backend.set_precision(run.manifest["precision"])
+    model = model_files.load(run)
+    if model.decoder is not None:
+        with run.lock(), run.stage(f"decode/{name}", config) as outputs:
+            outputs.append(decoding.write(run, name, options.k, model))
+
+
+def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0) -> Path:
     """Write the report on the clusters `name` (default: the newest): one HTML file and its pictures; return its path."""
-    from latentlab import assignments, evaluation, reporting
+    from latentlab import reporting
+
+    found = _found(run, name, sample, seed)
+    with run.lock(), run.stage(f"report/{found.name}", {"name": found.name, "sample": sample, "seed": seed}) as outputs:
+        outputs += reporting.build(found)
+    return run.path / "report" / "index.html"
+
+
+def viewer(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0) -> Any:
+    """Return the server of `latentlab view`, whose serve_forever() answers until it is shut down.
+
+    Raises
+    ------
+    RunError
+        If the port is taken, or the edits were made for other assignments.
+    """
+    from latentlab import reporting, viewer
+
+    found = _found(run, name, sample, seed)
+    return viewer.Server(viewer.Viewer(found, reporting.training_figures(run)), port)
+
+
+def export(run: Run, kind: str, target: str | Path, name: str | None = None, link: bool = False) -> Path:
+    """Write the clusters `name` (default: the newest), with the edits made by hand, for other programs; return the path.
+
+    Raises
+    ------
+    ConfigError
+        If the format `kind` is unknown, or there is nothing to export.
+    RunError
+        If the target cannot be written, or the edits were made for other assignments.
+    """
+    from latentlab import assignments, edits, evaluation, exporting, findings
+
+    name = assignments.choose(run, name)
+    found = findings.gather(run, name, open_run_images(run), evaluation.read_labels(run, keep=False))
+    return exporting.write(found, edits.Editor(run, name).state(), kind, Path(target), link)
+
+
+def _found(run: Run, name: str | None, sample: int, seed: int) -> Any:
+    """Return what there is to show of the clusters `name`: everything that `report` makes but the page."""
+    from latentlab import assignments, evaluation, findings
 
     name = assignments.choose(run, name)
     evaluate(run, name)
     project(run, sample, seed)
-    with run.lock(), run.stage(f"report/{name}", {"name": name, "sample": sample, "seed": seed}) as outputs:
-        outputs += reporting.build(run, name, open_run_images(run), evaluation.read_labels(run))
-    return run.path / "report" / "index.html"
+    _decode(run, name)
+    return findings.gather(run, name, open_run_images(run), evaluation.read_labels(run))
 
 
 def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: str | Path) -> Path:

@@ -1,6 +1,6 @@
 """Static figures. Every function returns a matplotlib Figure that belongs to nobody; `save_png` writes it.
 
-Colours are told apart by colour-blind readers up to ten groups; beyond, hues are spread evenly and names do the work.
+Colours are those of `latentlab.palettes`.
 """
 
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentlab import palettes
 from latentlab.files import atomic_path
 
 if TYPE_CHECKING:
@@ -16,13 +17,6 @@ if TYPE_CHECKING:
 
 DPI = 110
 LARGEST = 450_000  # bytes of a PNG; pictures above are reduced to 256 colours
-
-
-def palette(count: int) -> list[str]:
-    """Return `count` colours as "#rrggbb"."""
-    import seaborn
-
-    return list(seaborn.color_palette("colorblind" if count <= 10 else "husl", count).as_hex())
 
 
 def save_png(figure: "Figure", path: Path) -> Path:
@@ -43,6 +37,19 @@ def save_png(figure: "Figure", path: Path) -> Path:
     return path
 
 
+def svg_uri(figure: "Figure") -> str:
+    """Return a figure as an SVG data URI whose text is text, without the date, so that the same figure gives the same bytes."""
+    import base64
+    import io
+
+    import matplotlib
+
+    buffer = io.BytesIO()
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "latentlab"}):
+        figure.savefig(buffer, format="svg", metadata={"Date": None})
+    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
 def loss_curves(curves: dict[str, list[dict[str, Any]]]) -> "Figure":
     """Draw training (dashed) and validation loss (solid) by epoch, one colour a run.
 
@@ -52,7 +59,7 @@ def loss_curves(curves: dict[str, list[dict[str, Any]]]) -> "Figure":
         name -> rows with "epoch", "loss" (mean squared error on the training images; absent in row 0) and "val_loss".
     """
     figure, axis = _axes(7, 4.2)
-    for colour, (name, rows) in zip(palette(len(curves)), curves.items(), strict=True):
+    for colour, (name, rows) in zip(palettes.categories(len(curves)), curves.items(), strict=True):
         trained = [row for row in rows if row.get("epoch", 0) > 0]
         axis.plot([r["epoch"] for r in trained], [r["loss"] for r in trained], "--", color=colour, linewidth=1, alpha=0.7)
         best = min((r["val_loss"] for r in trained), default=float("nan"))
@@ -117,7 +124,7 @@ def scatter(xy: np.ndarray, groups: np.ndarray, names: Sequence[str], title: str
     """
     figure, axis = _axes(7.6, 6.4)
     order = np.random.default_rng(0).permutation(len(xy))  # else the last group would lie on all others
-    colours = np.array([*palette(len(names)), "#cccccc"])
+    colours = np.array([*palettes.categories(len(names)), palettes.MISSING])
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
     axis.scatter(*xy[order].T, c=colours[groups[order]], s=size, linewidths=0, alpha=0.7, rasterized=True)
     for number, name in enumerate(names):
@@ -176,7 +183,7 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
 def histogram(values: np.ndarray, label: str, title: str) -> "Figure":
     """Draw how often values in [0, 1] occur."""
     figure, axis = _axes(6, 3.4)
-    axis.hist(values, bins=np.linspace(0, 1, 51), color=palette(1)[0])
+    axis.hist(values, bins=np.linspace(0, 1, 51), color=palettes.categories(1)[0])
     axis.set(xlabel=label, ylabel="images", xlim=(0, 1), title=title)
     return figure
 
@@ -185,7 +192,7 @@ def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
     """Draw the shares of the clusters, for sizes (rounds, k)."""
     figure, axis = _axes(7, 3.8)
     shares = 100 * sizes / sizes.sum(axis=1, keepdims=True)
-    for cluster, colour in enumerate(palette(sizes.shape[1])):
+    for cluster, colour in enumerate(palettes.categories(sizes.shape[1])):
         axis.plot(rounds, shares[:, cluster], "o-", markersize=3, color=colour, label=str(cluster))
     axis.set(xlabel="round", ylabel="% of the training images", ylim=(0, None), title="Cluster sizes")
     axis.xaxis.get_major_locator().set_params(integer=True)
@@ -216,7 +223,7 @@ def score_differences(sides: Sequence[dict[str, Any]], first: str) -> "Figure":
     """
     figure, axis = _axes(7.2, 1.4 + 0.9 * len(sides))
     metrics = list(dict.fromkeys(row["metric"] for side in sides for row in side["scores"]))
-    for colour, metric in zip(palette(len(metrics)), metrics, strict=True):
+    for colour, metric in zip(palettes.categories(len(metrics)), metrics, strict=True):
         shift = (metrics.index(metric) + 0.5) / len(metrics) * 0.6 - 0.3
         for place, side in enumerate(sides):
             row = next(row for row in side["scores"] if row["metric"] == metric)
@@ -242,7 +249,7 @@ def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
     chosen = [row for row in rows if row["split"] == split]
     names = {row["metric"] for row in chosen}
     metrics = [name if f"{name}_train_map" not in names else f"{name}_train_map" for name in ("purity", "acc")]
-    for colour, metric in zip(palette(len(metrics)), metrics, strict=True):
+    for colour, metric in zip(palettes.categories(len(metrics)), metrics, strict=True):
         own = [row for row in chosen if row["metric"] == metric]
         axis.plot([r["k"] for r in own], [r["value"] for r in own], "o-", markersize=3, color=colour, label=metric)
         axis.plot([r["k"] for r in own], [r["chance"] for r in own], "--", color=colour, linewidth=1, label=f"{metric}, random assignments")

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, checkpoints, embedding, features, keras_files, plugins, tables
+from latentlab import backend, checkpoints, decoding, embedding, features, keras_files, plugins, tables
 from latentlab.clustering import Assigned, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions, as_dict, plugin_options
 from latentlab.encoders import Model
@@ -32,7 +32,6 @@ from latentlab.run import Run
 from latentlab.training import mean_squared_error
 
 SHARD = 2048
-PATH_STEPS = 8
 MEASURED = 500  # training images whose reconstruction error a method may start from
 SMALLEST_ERROR = 1e-6
 
@@ -144,15 +143,12 @@ def _write_models(folder: Path, refiner: Refiner, model: Model, images: ImageSet
         np.savez(file, **weights)
     written = [folder / "assigner.keras", folder / "model.npz", folder / "weights.npz"]
     if model.decoder is not None:
-        decoded: dict[str, Any] = _decoded(folder, model, images)
-        with atomic_path(folder / "decoded.npz") as path, path.open("wb") as file:
-            np.savez(file, **decoded)
-        written.append(folder / "decoded.npz")
+        written.append(decoding.save(folder / "decoded.npz", model, _mean_codes(folder, model, images)))
     return written
 
 
-def _decoded(folder: Path, model: Model, images: ImageSet) -> dict[str, np.ndarray]:
-    """Return uint8 pictures: "centroids" (k, ...) of the clusters' mean codes, "paths" (k, steps, ...) to the next one."""
+def _mean_codes(folder: Path, model: Model, images: ImageSet) -> np.ndarray:
+    """Return the mean code of each cluster, (k, d), by the trained encoder."""
     table = tables.read(folder / "assignments.parquet", ["cluster", "soft"])
     cluster, k = np.asarray(table["cluster"]), tables.matrix(table["soft"]).shape[1]
     sums, counts = np.zeros((k, int(np.prod(model.code_shape)))), np.zeros(k)
@@ -160,13 +156,7 @@ def _decoded(folder: Path, model: Model, images: ImageSet) -> dict[str, np.ndarr
         codes = embedding.encode(model.encoder, images.read(indices))
         np.add.at(sums, cluster[indices], codes)
         np.add.at(counts, cluster[indices], 1)
-    means = sums / np.maximum(counts, 1)[:, None]
-    share = np.linspace(0, 1, PATH_STEPS)[None, :, None]
-    paths = (1 - share) * means[:, None] + share * np.roll(means, -1, axis=0)[:, None]
-    flat = np.concatenate([means, paths.reshape(-1, means.shape[1])]).astype(np.float32)
-    pictures = np.asarray(model.decoder.predict_on_batch(flat.reshape(-1, *model.code_shape)))  # type: ignore[union-attr]
-    pixels = (pictures.clip(0, 1) * 255).round().astype(np.uint8)
-    return {"centroids": pixels[:k], "paths": pixels[k:].reshape(k, PATH_STEPS, *pixels.shape[1:])}
+    return sums / np.maximum(counts, 1)[:, None]
 
 
 def _renumbered(event: dict[str, Any], order: np.ndarray) -> dict[str, Any]:

@@ -1,0 +1,235 @@
+"""The server of `latentlab view`, which answers its own page only, and what `latentlab export` writes."""
+
+import http.client
+import io
+import json
+import shutil
+import threading
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import latentlab_in_turn, make_stripes, small_fit
+from PIL import Image
+
+from latentlab import exporting, pipeline
+from latentlab.config import ClusterOptions
+from latentlab.edits import Editor
+from latentlab.errors import ConfigError, RunError
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+
+@pytest.fixture(scope="module")
+def run(finished_run, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("viewed") / "run"
+    shutil.copytree(finished_run.path, folder)
+    return pipeline.project(Run.open(folder), sample=100)
+
+
+@pytest.fixture(scope="module")
+def server(run):
+    server = pipeline.viewer(run, sample=100)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def ask(server, path, method="GET", body=None, **changes):
+    """Ask as the page would, with some headers changed, those that are None left out; return status, headers and body."""
+    own = f"127.0.0.1:{server.server_port}"
+    headers = {"Host": own, "Cookie": f"{server.cookie}={server.token}"}
+    if method == "POST":
+        headers |= {"Origin": f"http://{own}", "Content-Type": "application/json"}
+    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
+    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    data = None if body is None else json.dumps(body).encode()
+    for name, value in (headers | ({"Content-Length": str(len(data))} if data is not None else {})).items():
+        if value is not None:
+            connection.putheader(name, value)
+    connection.endheaders(data)
+    answer = connection.getresponse()
+    return answer.status, answer.headers, answer.read()
+
+
+def test_the_token_opens_the_page_and_gives_a_cookie(server):
+    assert server.server_address[0] == "127.0.0.1"
+    path = server.address.split(str(server.server_port))[1]
+    status, headers, _ = ask(server, path, Cookie=None)
+    assert (status, headers["Location"]) == (303, "/")
+    assert "HttpOnly" in headers["Set-Cookie"]
+    assert "SameSite=Strict" in headers["Set-Cookie"]
+    status, headers, body = ask(server, "/")
+    assert status == 200
+    assert b'id="map"' in body
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "frame-ancestors 'none'" in policy
+    assert "unsafe-eval" not in policy
+    assert "script-src 'sha256-" in policy
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("/", {"Cookie": None}),
+        ("/?token=wrong", {"Cookie": None}),
+        ("/", {"Cookie": "latentlab-0=x"}),
+        ("/image/0", {"Cookie": None}),
+        ("/state", {"Cookie": None}),
+        ("/", {"Host": "evil.example"}),
+        ("/image/0", {"Host": None}),
+    ],
+)
+def test_strangers_are_refused(server, path, changes):
+    status, _, body = ask(server, path, **changes)
+    assert status == 403
+    assert b"<html" not in body
+
+
+@pytest.mark.parametrize("path", ["/../run.json", "/run.json", "/image/../../run.json", "/image/-1", "/image/999999", "/image/x", "/%2e%2e/run.json"])
+def test_nothing_but_page_and_images_is_served(server, path):
+    assert ask(server, path)[0] == 404
+
+
+@pytest.mark.parametrize("changes", [{"Origin": "http://evil.example"}, {"Origin": None}, {"Content_Type": "text/plain"}, {"Cookie": None}])
+def test_other_pages_cannot_edit(server, run, changes):
+    status, _, _ = ask(server, "/edit", "POST", {"action": "drop", "clusters": [0]}, **changes)
+    assert status == 403
+    assert not Editor(run, "kmeans-k4").path.exists()
+
+
+def test_images_are_those_of_the_run(server, run):
+    status, headers, body = ask(server, "/image/7")
+    assert (status, headers["Content-Type"]) == (200, "image/png")
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), pipeline.open_run_images(run).read(np.array([7]))[0])
+
+
+def test_edits_are_saved_answered_and_undone(server, run):
+    editor = Editor(run, "kmeans-k4")
+    ids = editor.state().ids[:5].tolist()
+    try:
+        for edit in ({"action": "name", "cluster": 1, "name": "<b>"}, {"action": "mark", "images": ids, "mark": "odd"}):
+            status, _, body = ask(server, "/edit", "POST", edit)
+            assert status == 200
+        told = json.loads(body)
+        assert told["groups"]["cluster"]["names"][1] == "<b>"
+        assert told["groups"]["mark"]["names"] == ["odd"]
+        assert (told["edits"], told["undone"], told["last"]) == (2, 0, "marked 5 images 'odd'")
+        assert json.loads(ask(server, "/undo", "POST")[2])["undone"] == 1
+        assert editor.state().marks == {}
+        assert json.loads(ask(server, "/redo", "POST")[2])["edits"] == 2
+        status, _, body = ask(server, "/edit", "POST", {"action": "merge", "clusters": [0, 99]})
+        assert status == 400
+        assert "from 0 to 3" in json.loads(body)["error"]
+        status, _, body = ask(server, "/edit", "POST", [1])
+        assert status == 400
+    finally:
+        editor.path.unlink(missing_ok=True)
+
+
+def test_a_taken_port_is_told_of_in_one_line(server, run):
+    with pytest.raises(RunError, match=f"port {server.server_port} of 127.0.0.1 cannot be used"):
+        pipeline.viewer(run, sample=100, port=server.server_port)
+
+
+# Export
+
+
+@pytest.fixture
+def edited(run):
+    editor = Editor(run, "kmeans-k4")
+    editor.add({"action": "name", "cluster": 0, "name": "a/../b: <c>"})
+    editor.add({"action": "drop", "clusters": [3]})
+    editor.add({"action": "mark", "images": [editor.state().ids[0]], "mark": "odd"})
+    yield editor.state()
+    editor.path.unlink()
+
+
+def test_csv_and_parquet_hold_the_edited_clusters(run, edited, tmp_path):
+    csv = pd.read_csv(pipeline.export(run, "csv", tmp_path / "x.csv"))
+    assert len(csv) == (edited.clusters >= 0).sum() < len(edited.clusters)
+    assert csv["cluster"].tolist() == edited.clusters[edited.clusters >= 0].tolist()
+    assert set(csv.loc[csv["cluster"] == 0, "cluster_name"]) == {"a/../b: <c>"}
+    assert (csv["mark"] == "odd").sum() <= 1
+    table = pq.read_table(pipeline.export(run, "parquet", tmp_path / "x.parquet"))
+    assert table["id"].to_pylist() == csv["id"].tolist()
+    assert table["projection_x"].null_count == len(table) - np.isfinite(csv["projection_x"]).sum() > 0
+    assert table["label"].null_count == 0
+    images = pipeline.open_run_images(run)
+    row = table.slice(11, 1).to_pylist()[0]
+    position = images.ids.tolist().index(row["id"])
+    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))), images.read(np.array([position]))[0])
+    features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert set(features) == set(table.column_names)
+
+
+def test_folders_coco_and_projector(run, edited, tmp_path):
+    kept = edited.clusters[edited.clusters >= 0]
+    folder = pipeline.export(run, "folders", tmp_path / "folders")
+    assert sorted(path.name for path in folder.iterdir()) == ["000 a_.._b_ _c_", "001", "002"]
+    assert len(list((folder / "001").glob("*.png"))) == (kept == 1).sum()
+    coco = json.loads((pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json").read_text())
+    assert [one["category_id"] - 1 for one in coco["annotations"]] == kept.tolist()
+    assert {one["id"] for one in coco["categories"]} == {1, 2, 3}
+    assert all((tmp_path / "coco" / one["file_name"]).is_file() for one in coco["images"])
+    projector = pipeline.export(run, "projector", tmp_path / "projector")
+    rows = (projector / "metadata.tsv").read_text().splitlines()
+    config = (projector / "projector_config.pbtxt").read_text()
+    assert len(rows) - 1 == len(kept)
+    width = int(config.split("tensor_shape: ")[2].split()[0])
+    assert np.fromfile(projector / "tensors.bytes", "<f4").size == len(kept) * width
+    with pytest.raises(RunError, match="not empty"):
+        pipeline.export(run, "folders", tmp_path / "folders")
+
+
+def test_tensorboard_reads_the_projector_config(run, tmp_path):
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+    folder = pipeline.export(run, "projector", tmp_path / "p")
+    config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
+    assert config.embeddings[0].metadata_path == "metadata.tsv"
+    assert config.embeddings[0].sprite.single_image_dim == [16, 16] or config.embeddings[0].sprite.single_image_dim == [32, 32]
+
+
+def test_class_folders_of_a_photo_folder_link_or_copy(tmp_path):
+    images, kinds = make_stripes(40)
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(tmp_path / "photos" / ("sub" if i % 2 else ".") / f"{i // 2}.png")
+    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run")
+    pipeline.cluster(run, ClusterOptions(k=2))
+    linked = pipeline.export(run, "folders", tmp_path / "linked", link=True)
+    copied = pipeline.export(run, "folders", tmp_path / "copied")
+    files = sorted(path.relative_to(linked) for path in linked.rglob("*.png"))
+    assert len(files) == 40
+    assert all((linked / file).is_symlink() and (linked / file).read_bytes() == (copied / file).read_bytes() for file in files)
+    assert not any((copied / file).is_symlink() for file in files)
+
+
+def test_file_names_differ_and_are_safe():
+    names = exporting.file_names(["a/b.jpg", "a_b.jpg", "A_B.JPG", "../../etc/passwd", "..", "x" * 300 + ".png"], "")
+    assert len({name.lower() for name in names}) == len(names)
+    assert all("/" not in name and name not in ("", ".", "..") and len(name) < 200 for name in names)
+
+
+def test_mistakes_end_in_one_line(run, tmp_path):
+    unknown, nothing, nowhere = latentlab_in_turn(
+        ("export", "--run", run.path, "--format", "xml", "--out", tmp_path / "x"),
+        ("export", "--run", run.path, "--format", "folders", "--link", "--out", tmp_path / "y"),
+        ("view", tmp_path / "none"),
+    )
+    assert (unknown.returncode, nothing.returncode, nowhere.returncode) == (2, 2, 4)
+    assert "--link needs images that are files" in nothing.stderr
+    assert not (tmp_path / "y").exists()
+    for done in (unknown, nothing, nowhere):
+        assert done.stderr.count("\n") == 1
+    with pytest.raises(ConfigError, match="unknown format"):
+        pipeline.export(run, "xml", tmp_path / "z")
