@@ -2,7 +2,6 @@
 
 import dataclasses
 import functools
-import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,12 +9,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import embedding, features, plugins, tables
+from latentlab import consensus, embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
-from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options
+from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options, recorded
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.files import atomic_path, write_json
+from latentlab.files import atomic_path, read_json, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
+from latentlab.npz import read_npz
 from latentlab.run import Run
 
 METHODS = ("clustering", "refinement")
@@ -34,9 +34,15 @@ def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool 
     Raises
     ------
     ConfigError
-        If the method or a feature step is unknown, or the method has no options to --set.
+        If the method or a feature step is unknown, the method has no options to --set, or k is given to a method that
+        finds it or missing for another.
     """
     _, method = plugins.load_any(METHODS, options.method)
+    if getattr(method, "FINDS_K", False):
+        if options.k:
+            raise ConfigError(f"--method {options.method} finds the number of clusters by itself: leave --k out.")
+    elif not options.k:
+        raise ConfigError(f"--method {options.method} needs --k, a number of clusters of at least 1, or --k auto.")
     plugin_options(getattr(method, "Options", NoOptions), options.settings, f"--method {options.method}")
     steps = _own_steps(method, options.k, has_embedding) if options.features == "auto" else options.features
     features.parse(steps)
@@ -65,12 +71,16 @@ def make(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> li
     table = _as_table(assigned).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
     cluster = np.asarray(table["cluster"])
     folder = run.path / "clusters" / options.name
-    sizes = {split: np.bincount(cluster[splits == split], minlength=options.k).tolist() for split in (TRAIN, TEST)}
+    sizes = _sizes(cluster, splits, options.k or int(cluster.max()) + 1)
     arrays: dict[str, Any] = {**clusterer.to_arrays(), **fitted.to_arrays()}
     with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
         np.savez(file, **arrays)
     write_json(folder / "result.json", {**as_dict(options), **clusterer.facts, "sizes": sizes})
     return [tables.write(folder / "assignments.parquet", table), folder / "model.npz", folder / "result.json"]
+
+
+def _sizes(cluster: np.ndarray, splits: np.ndarray, k: int) -> dict[str, list[int]]:
+    return {split: np.bincount(cluster[splits == split], minlength=k).tolist() for split in (TRAIN, TEST)}
 
 
 def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[str, Any]:
@@ -113,6 +123,14 @@ def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int,
     return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)))
 
 
+def all_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return ids, splits and the features, float32 (n, d), of all images; the steps are fitted on the training split."""
+    ids, splits = embedding.read_index(run.path / "embeddings")
+    fitted, _ = training_vectors(run, options, vector_shape)
+    parts = embedding.read_parts(run.path / "embeddings", column=features.column(options.features))
+    return ids, splits, np.concatenate([fitted.transform(part) for part in parts])
+
+
 def by_k(run: Run, options: ClusterOptions, ks: list[int], vector_shape: tuple[int, ...]) -> dict[int, tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Return k -> (ids, splits, clusters) of k-means on the run's codes for every k; the feature steps are fitted once."""
     parts = run.path / "embeddings"
@@ -131,8 +149,9 @@ def by_k(run: Run, options: ClusterOptions, ks: list[int], vector_shape: tuple[i
 
 
 def _as_table(assigned: list[Assigned]) -> pa.Table:
-    """Return cluster, distance, margin and, where there is one, the soft assignment as columns."""
-    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in assigned]) for name in ("cluster", "distance", "margin")}
+    """Return cluster, distance, margin and, where there are, noise and the soft assignment as columns."""
+    named = ("cluster", "distance", "margin", *(("noise",) if assigned[0].noise is not None else ()))
+    columns: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in assigned]) for name in named}
     if assigned[0].soft is not None:
         columns["soft"] = tables.vectors(np.concatenate([part.soft for part in assigned if part.soft is not None]))
     return pa.table(columns)
@@ -153,9 +172,7 @@ def write_predictions(images: ImageSet, assigned: Iterable[tuple[np.ndarray, Ass
 
 def names(run: Run) -> list[str]:
     """Return the names of the run's finished clusterings, the newest last."""
-    stages = run.manifest["stages"]
-    done = [stage for stage in stages if stage.startswith("cluster/")]
-    return [stage.removeprefix("cluster/") for stage in sorted(done, key=lambda stage: stages[stage]["finished"])]
+    return [stage.removeprefix("cluster/") for stage in run.stages_in_order() if stage.startswith("cluster/")]
 
 
 def choose(run: Run, name: str | None) -> str:
@@ -175,8 +192,32 @@ def choose(run: Run, name: str | None) -> str:
 
 
 def options_of(run: Run, name: str) -> ClusterOptions:
-    """Return the options that a clustering was made with."""
-    return ClusterOptions(**run.manifest["stages"][f"cluster/{name}"]["config"]["options"])
+    """Return the options that a clustering was made with; where the method found k by itself, with that k."""
+    config = run.manifest["stages"][f"cluster/{name}"].get("config")
+    options = recorded(ClusterOptions, config.get("options") if isinstance(config, dict) else None, run.path)
+    return options if options.k else dataclasses.replace(options, k=read_result(run, name)["k"])
+
+
+def members_of(run: Run, name: str) -> list[tuple[Run, str]]:
+    """Return (run, name) of the clusterings that a consensus was made of; none for any other clustering."""
+    members = run.manifest["stages"][f"cluster/{name}"]["config"].get("members", [])
+    return [(run if place == "." else Run.open(run.path / place), own) for place, own in members]
+
+
+def write_consensus(run: Run, name: str, members: list[tuple[Run, str]], options: ClusterOptions, seeds: list[int]) -> list[Path]:
+    """Unite clusterings of the same images and write assignments.parquet, with a column "agreement", and result.json; return their paths."""
+    folder = run.path / "clusters" / name
+    read_of = [tables.read(member.path / "clusters" / own / "assignments.parquet") for member, own in members]
+    ids, splits = (np.asarray(read_of[0][column].to_pylist(), dtype=str) for column in ("id", "split"))
+    assigned = [Assigned(*(np.asarray(table[column]) for column in ("cluster", "distance", "margin"))) for table in read_of]
+    found = consensus.unite([one.cluster for one in assigned], splits == TRAIN, options.k)
+    whole = consensus.as_assigned(assigned, found.cluster, found.shares, found.maps)
+    table = _as_table([whole]).add_column(0, "id", [ids.tolist()]).add_column(1, "split", [splits.tolist()])
+    sizes = _sizes(found.cluster, splits, options.k)
+    told = {"seeds": seeds, "ari_between_seeds": consensus.facts(found.ari), "agreement": float(found.agreement.mean())}
+    result = {**as_dict(options), "algorithm": f"consensus of {len(seeds)} seeds", **told}
+    write_json(folder / "result.json", {**result, "reference": found.reference, "maps": found.maps.tolist(), "sizes": sizes})
+    return [tables.write(folder / "assignments.parquet", table.append_column("agreement", [found.agreement])), folder / "result.json"]
 
 
 def read(run: Run, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -186,14 +227,13 @@ def read(run: Run, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def read_result(run: Run, name: str) -> dict[str, Any]:
     """Return result.json of a clustering."""
-    return json.loads((run.path / "clusters" / name / "result.json").read_text(encoding="utf-8"))
+    return read_json(run.path / "clusters" / name / "result.json")
 
 
 def _load(run: Run, name: str) -> tuple[features.Features, Clusterer]:
     path = run.path / "clusters" / name / "model.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {key: file[key] for key in file.files}
+        arrays = read_npz(path)
         return features.Features.from_arrays(arrays), plugins.load("clustering", options_of(run, name).method).load(arrays)
     except (OSError, ValueError, KeyError) as error:
         raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error

@@ -1,7 +1,7 @@
 """Numbered checkpoints of a loop: arrays without pickle and a small state, each in a folder that is there whole or not at all."""
 
 import json
-import shutil
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from latentlab.errors import RunError
-from latentlab.files import atomic_folder
+from latentlab.files import atomic_folder, remove_folder
+from latentlab.npz import read_npz
 
 
 def save(place: Path, kind: str, number: int, arrays: dict[str, np.ndarray], state: dict[str, Any], keep: Iterable[int] = ()) -> None:
@@ -21,12 +22,13 @@ def save(place: Path, kind: str, number: int, arrays: dict[str, np.ndarray], sta
     kept = {folder_of(place, kind, n).name for n in (number, *keep)}
     for old in place.glob(f"{kind}-*"):
         if old.name not in kept:
-            _remove(old)
+            remove_folder(old)
 
 
 def newest(place: Path, kind: str) -> Path | None:
     """Return the folder of the checkpoint with the highest number, or None."""
-    return max(place.glob(f"{kind}-*"), default=None)
+    numbered_folders = [(int(found[1]), path) for path in place.glob(f"{kind}-*") if (found := re.fullmatch(rf"{kind}-(\d+)", path.name))]
+    return max(numbered_folders, default=(0, None))[1]
 
 
 def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
@@ -38,10 +40,8 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         If it is damaged.
     """
     try:
-        with np.load(folder / "arrays.npz", allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        return arrays, json.loads((folder / "state.json").read_text())
-    except Exception as error:  # damaged zip files raise many kinds
+        return read_npz(folder / "arrays.npz"), json.loads((folder / "state.json").read_text())
+    except (OSError, ValueError) as error:
         raise RunError(f"the checkpoint {folder} cannot be read ({error}). Remove it to resume from the one before.") from error
 
 
@@ -58,11 +58,3 @@ def numbered(name: str, arrays: Iterable[Any]) -> dict[str, np.ndarray]:
 def in_order(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     """Undo `numbered`."""
     return [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}-")]
-
-
-def _remove(folder: Path) -> None:
-    """Remove a checkpoint so that a kill in between leaves no half of it under its name."""
-    doomed = folder.with_name(f".tmp-old-{folder.name}")
-    shutil.rmtree(doomed, ignore_errors=True)
-    folder.rename(doomed)
-    shutil.rmtree(doomed, ignore_errors=True)

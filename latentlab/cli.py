@@ -17,6 +17,7 @@ from latentlab import __version__
 from latentlab.errors import ConfigError, LatentlabError
 
 DEFAULT_RUN = "runs/latest"
+JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
 
 
 class _Group(click.Group):
@@ -48,7 +49,10 @@ class _Group(click.Group):
 def _fail(message: str, code: int, ctx: click.Context) -> None:
     if ctx.params.get("verbose"):
         logging.getLogger("latentlab").exception("details")
-    click.echo(f"error: {' '.join(message.split())}", err=True)
+    line = " ".join(message.split())
+    click.echo(f"error: {line}", err=True)
+    if ctx.meta.get("latentlab.json") and not ctx.meta.get("latentlab.printed"):
+        click.echo(_envelope(ctx.invoked_subcommand, error={"message": line, "exit_code": code}))
     ctx.exit(code)
 
 
@@ -57,7 +61,8 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
 @click.option("-v", "--verbose", is_flag=True, help="Tell more, and show a traceback for errors.")
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
 @click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
-def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
+@click.option("--deterministic", is_flag=True, help="The same weights and clusters, to the bit, each time on one machine; slower on a GPU.")
+def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) -> None:
     """Find structure in images that nobody labelled.
 
     \b
@@ -76,17 +81,25 @@ def cli(verbose: bool, quiet: bool, backend: str | None) -> None:
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
-    signal.signal(signal.SIGTERM, _terminated)
+    signal.signal(signal.SIGTERM, _signalled)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs deaf to it
+        signal.signal(signal.SIGINT, _signalled)
     if backend:
         os.environ["KERAS_BACKEND"] = backend
+    if deterministic:
+        os.environ["LATENTLAB_DETERMINISTIC"] = "1"
     from latentlab import progress
 
     progress.show_bars(not quiet)
 
 
-def _terminated(number: int, frame: Any) -> None:
-    click.echo("error: terminated. Repeating the same command resumes.", err=True)
-    raise SystemExit(143)
+def _signalled(number: int, frame: Any) -> None:
+    """End with what is half-written removed; a second signal, of the impatient or where a library swallowed the first, ends at once."""
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda again, frame: os._exit(128 + again))
+    what = "interrupted" if number == signal.SIGINT else "terminated"
+    click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
+    raise SystemExit(128 + number)
 
 
 def _options(*decorators: Any) -> Any:
@@ -110,7 +123,16 @@ class _Clusters(click.ParamType):
 
 
 _run_option = click.option("--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder.")
-_json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
+
+
+def _note_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    """Remember that the result is wanted as JSON, for `_print` and for errors."""
+    ctx.meta["latentlab.json"] = value
+
+
+_json_option = click.option(
+    "--json", is_flag=True, expose_value=False, callback=_note_json, is_eager=True, help="Print the result as JSON (see latentlab schema)."
+)
 _name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
 
 _data_options = _options(
@@ -127,6 +149,8 @@ _data_options = _options(
     click.option("--grey", is_flag=True, help="Read folders and parquet as grey."),
     click.option("--image-column", help="Image column of a parquet file."),
     click.option("--label-column", help="Label column of a parquet file, read by evaluate only."),
+    click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 89,478,485 pixels]."),
+    click.option("--max-bytes", type=click.IntRange(1), help="Refuse files that hold more when they are unpacked [default: 2 GiB]."),
 )
 
 _recipe_option = click.option("--recipe", help="Settings that belong together, for example strong; other options go before it.")
@@ -162,7 +186,7 @@ _by_k_options = _options(
     click.option("--seed", type=int, default=0, show_default=True),
 )
 
-_DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column")
+_DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column", "max_pixels", "max_bytes")
 _FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective")
 
 
@@ -209,13 +233,13 @@ def _setting(text: str) -> tuple[str, Any]:
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where an interrupted fit stopped, or start afresh.")
 @click.option("--overwrite", is_flag=True, help="Replace a run with other settings.")
 @_json_option
-def fit(run_path: str, overwrite: bool, resume: bool, as_json: bool, learning_rate: float, **values: Any) -> None:
+def fit(run_path: str, overwrite: bool, resume: bool, learning_rate: float, **values: Any) -> None:
     """Train an encoder on unlabelled images."""
     from latentlab import pipeline
 
     run = pipeline.fit(_data(values), _fit(values, learning_rate), run_path, overwrite or not resume, fresh=not resume)
     facts = {"run": str(run.path), **run.manifest["fit"]}
-    _print(facts, as_json, f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}")
+    _print(facts, f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}")
 
 
 @cli.command()
@@ -223,6 +247,7 @@ def fit(run_path: str, overwrite: bool, resume: bool, as_json: bool, learning_ra
 @_fit_options
 @click.option("--learning-rate", default="0.01,0.001,0.0001", show_default=True, help="Learning rates to compare.")
 @click.option("--run", "run_path", default="runs/sweep", show_default=True, help="Folder for the runs.")
+@_json_option
 def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
     """Compare learning rates in one figure."""
     from latentlab import pipeline
@@ -231,29 +256,37 @@ def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
         rates = [float(text) for text in learning_rate.split(",")]
     except ValueError:
         raise ConfigError(f"--learning-rate {learning_rate!r} must be numbers separated by commas.") from None
-    click.echo(str(pipeline.sweep(_data(values), _fit(values, rates[0]), rates, run_path)))
+    figure = str(pipeline.sweep(_data(values), _fit(values, rates[0]), rates, run_path))
+    _print({"figure": figure, "learning_rates": rates}, figure)
 
 
 @cli.command()
 @_run_option
+@_json_option
 def embed(run_path: str) -> None:
     """Encode every image to parquet (also done by cluster)."""
     from latentlab import pipeline
 
-    click.echo(str(pipeline.embed(_open(run_path)).path / "embeddings"))
+    run = pipeline.embed(_open(run_path))
+    folder = str(run.path / "embeddings")
+    _print({"run": str(run.path), "folder": folder, "parts": len(run.manifest["stages"]["embed"]["outputs"])}, folder)
 
 
 @cli.command()
 @_run_option
 @_recipe_option
+@click.option("--encoder", "ready", help="An encoder that comes with latentlab (see latentlab encoders --ready-made), in the place of a trained one.")
+@click.option("--data", help="With --encoder: the images, as in fit [default: cifar10].")
+@click.option("--data-dir", help="With --encoder: where a named source finds its files.")
 @click.option("--embeddings", type=click.Path(), help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.")
 @click.option("--out", default="clusters.parquet", show_default=True, help="With --embeddings: the file to write.")
-@click.option("--k", type=_Clusters(), required=True, help='Number of clusters, or "auto": what choose-k recommends.')
+@click.option("--k", type=_Clusters(), help='Number of clusters, or "auto": what choose-k recommends. hdbscan finds it and takes none.')
 @click.option(
     "--method",
     default="kmeans",
     show_default=True,
-    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi. With the network: dec, idec, dcec, dcn, vade, selflabel.",
+    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi, hdbscan. With the network: dec, idec, dcec, dcn,"
+    " vade, selflabel.",
 )
 @click.option(
     "--features",
@@ -266,27 +299,69 @@ def embed(run_path: str) -> None:
     "--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions)."
 )
 @click.option("--seed", type=int, default=0, show_default=True)
+@click.option(
+    "--seeds", type=click.IntRange(2), help="Repeat with so many seeds, and unite: consensus, agreement of each image, spread of the scores."
+)
+@click.option("--refit", is_flag=True, help="With --seeds: fit an encoder for each seed too, for the spread of the whole run.")
 @click.option("--augment", default="auto", show_default=True, help="Deep methods: change images while training; auto: as in fit.")
 @click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, for example gamma=0.1; repeatable.")
 @click.option("--name", "label", default="", help="Name of the clusters [default: made of the method and of what was changed].")
 @_json_option
-def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, as_json: bool, settings: tuple[str, ...], **values: Any) -> None:
+def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
     from latentlab import pipeline
 
-    if embeddings and values["k"] == "auto":
-        raise ConfigError("--k auto needs a run: with --embeddings give the number of clusters.")
+    repeats = {name: values.pop(name) for name in ("seeds", "refit")}
+    ready = {name: values.pop(name) for name in ("ready", "data", "data_dir")}
+    if repeats["refit"] and not repeats["seeds"]:
+        raise ConfigError("--refit repeats the fit for every seed: give --seeds too.")
     if embeddings:
-        result = pipeline.cluster_vectors(embeddings, _cluster_options(recipe, settings, values), out)
-        _print(result, as_json, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
+        _cluster_vectors(embeddings, recipe, settings, values, repeats, out)
         return
-    run = _open(run_path)
+    run = _run_to_cluster(run_path, ready)
     if values["k"] == "auto":
         values["k"] = _automatic_k(run, values)
     options = _cluster_options(recipe, settings, values)
-    result = pipeline.cluster(run, options)
-    name = pipeline.resolve(run, options).name
-    _print(result, as_json, f"{Path(run_path) / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}")
+    if repeats["seeds"]:
+        name, result = pipeline.cluster_seeds(run, options, repeats["seeds"], repeats["refit"])
+    else:
+        result = pipeline.cluster(run, options)
+        name = pipeline.resolve(run, options).name
+    told = f"{run.path / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
+    _print({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
+
+
+def _run_to_cluster(run_path: str, ready: dict[str, Any]) -> Any:
+    """Return the run, which with --encoder is made of that encoder and of --data, below runs/ by its name where --run is not given."""
+    if ready["ready"] is None:
+        if given := [f"--{name.replace('_', '-')}" for name in ("data", "data_dir") if ready[name] is not None]:
+            raise ConfigError(f"{' and '.join(given)} belong to --encoder: the run knows its own images.")
+        return _open(run_path)
+    from latentlab import pipeline
+    from latentlab.sources import DataOptions
+
+    path = run_path if _given("run_path") else f"runs/{ready['ready']}"
+    return pipeline.use_ready_made(DataOptions(data=ready["data"] or "cifar10", data_dir=ready["data_dir"]), ready["ready"], path)
+
+
+def _cluster_vectors(path: str, recipe: str | None, settings: tuple[str, ...], values: dict[str, Any], repeats: dict[str, Any], out: str) -> None:
+    from latentlab import pipeline
+
+    if values["k"] == "auto" or repeats["seeds"]:
+        raise ConfigError("--k auto and --seeds need a run: with --embeddings give the number of clusters, and one --seed.")
+    result = pipeline.cluster_vectors(path, _cluster_options(recipe, settings, values), out)
+    _print(result, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
+
+
+def _agreement_text(result: dict[str, Any]) -> str:
+    """Return how far the seeds of a consensus agree; "" for one seed."""
+    if "ari_between_seeds" not in result:
+        return ""
+    ari = result["ari_between_seeds"]
+    return (
+        f"{len(result['seeds'])} seeds: ARI between two of them {ari['mean']:.3f} on average, {ari['min']:.3f} at least;"
+        f" an image's cluster has {result['agreement']:.1%} of the votes on average"
+    )
 
 
 def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict[str, Any]) -> Any:
@@ -296,7 +371,15 @@ def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict
     preset = recipes.cluster_settings(recipe) if recipe else {}
     own = {} if _given("method") else dict(preset.pop("settings", {}))
     values |= {name: value for name, value in preset.items() if name in values and not _given(name)}
+    values["k"] = _known_k(values["k"])
     return ClusterOptions(**values, settings=own | dict(map(_setting, settings)))
+
+
+def _known_k(k: int | None) -> int:
+    """Return 0 for a --k that was not given: a method that finds it needs none, and any other says so."""
+    if k is not None and k < 1:
+        raise ConfigError(f"--k must be at least 1, not {k}.")
+    return k or 0
 
 
 @cli.command()
@@ -304,27 +387,30 @@ def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict
 @_run_option
 @_name_option
 @click.option("--out", default="predictions.parquet", show_default=True, help="Parquet file to write.")
+@_json_option
 def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
     """Assign new images to the clusters of a run."""
     from latentlab import assignments, pipeline
 
     run = _open(run_path)
-    click.echo(str(pipeline.predict(run, assignments.choose(run, name), _data(values), out)))
+    chosen = assignments.choose(run, name)
+    written = str(pipeline.predict(run, chosen, _data(values), out))
+    _print({"run": str(run.path), "name": chosen, "out": written}, written)
 
 
 @cli.command()
 @_run_option
 @_name_option
 @_json_option
-def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
+def evaluate(run_path: str, name: str | None) -> None:
     """Score the clusters against held-out labels, beside chance and baselines."""
     from latentlab import pipeline
 
     scores = pipeline.evaluate(_open(run_path), name)
     if scores is None:
-        _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
+        _print({"rows": []}, "the data has no labels, so there is nothing to score; latentlab report shows the clusters")
         return
-    _print(scores, as_json, _score_text(scores))
+    _print(scores, _score_text(scores))
 
 
 @cli.command()
@@ -332,11 +418,13 @@ def evaluate(run_path: str, name: str | None, as_json: bool) -> None:
 @_name_option
 @click.option("--sample", type=click.IntRange(10), default=60_000, show_default=True, help="Images on the map, drawn at random where there are more.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
+@_json_option
 def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
     """Score, lay out and write one HTML file and its pictures."""
     from latentlab import pipeline
 
-    click.echo(str(pipeline.report(_open(run_path), name, sample, seed)))
+    page = str(pipeline.report(_open(run_path), name, sample, seed))
+    _print({"run": run_path, "page": page}, page)
 
 
 @cli.command()
@@ -398,58 +486,102 @@ def export(run_path: str, name: str | None, kind: str, out: str, link: bool) -> 
 @cli.command()
 @click.argument("folder", default="runs", type=click.Path())
 @_json_option
-def runs(folder: str, as_json: bool) -> None:
+def runs(folder: str) -> None:
     """List the runs below FOLDER."""
     from latentlab.run import find_runs
 
     rows = [_describe_run(run) for run in find_runs(folder)]
     lines = [f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {', '.join(row['stages'])}" for row in rows]
-    _print(rows, as_json, "\n".join(lines) or f"no runs in {folder}")
+    _print(rows, "\n".join(lines) or f"no runs in {folder}")
 
 
 @cli.command()
+@_json_option
 def sources() -> None:
     """List the named image sources."""
     from latentlab import plugins
 
-    click.echo("\n".join(plugins.names("sources")))
+    _print(plugins.names("sources"), "\n".join(plugins.names("sources")))
 
 
 @cli.command()
-def encoders() -> None:
+@click.option("--ready-made", is_flag=True, help="Those that come with their weights, for cluster --encoder.")
+@_json_option
+def encoders(ready_made: bool) -> None:
     """List the encoders."""
     from latentlab import plugins
+    from latentlab import ready_made as weights
 
-    click.echo("\n".join(plugins.names("encoders")))
+    names = weights.names() if ready_made else plugins.names("encoders")
+    _print(names, "\n".join(names) or "there are none")
+
+
+@cli.command()
+@_run_option
+@click.option("--features", default="auto", help="What is probed, as in cluster [default: the code, or the embedding].")
+@_json_option
+def probe(run_path: str, features: str) -> None:
+    """Ask with labels what the features hold: k-NN accuracy and a linear probe, beside those of raw pixels."""
+    from latentlab import pipeline, probing
+    from latentlab.config import ClusterOptions
+
+    found = pipeline.probe(_open(run_path), ClusterOptions(features=features))
+    if found is None:
+        _print({"rows": []}, "the data has no labels, so there is nothing to probe")
+        return
+    _print(found, probing.text(found))
+
+
+@cli.command()
+@_run_option
+@_name_option
+@_json_option
+def audit(run_path: str, name: str | None) -> None:
+    """Find duplicates, within and across the splits, and labels that are probably wrong."""
+    from latentlab import assignments, auditing, pipeline
+
+    run = _open(run_path)
+    name = assignments.choose(run, name)
+    found = pipeline.audit(run, name)
+    folder = run.path / "audit" / name
+    _print({"run": str(run.path), "name": name, "folder": str(folder), **found}, auditing.text(found, folder))
+
+
+@cli.command()
+def schema() -> None:
+    """Print the JSON Schema of what every command prints with --json."""
+    from importlib import resources
+
+    click.echo(resources.files("latentlab").joinpath("schemas", "output.schema.json").read_text(encoding="utf-8").rstrip())
 
 
 @cli.command("choose-k")
 @_run_option
 @_by_k_options
 @_json_option
-def choose_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+def choose_k(run_path: str, ks: str, **values: Any) -> None:
     """Recommend a number of clusters, without labels, and show what each criterion says."""
     from latentlab import choosing, pipeline
     from latentlab.config import ClusterOptions
 
     found = pipeline.choose_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
-    _print(found, as_json, choosing.text(found))
+    _print(found, choosing.text(found))
 
 
 @cli.command("score-by-k")
 @_run_option
 @_by_k_options
 @_json_option
-def score_by_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
+def score_by_k(run_path: str, ks: str, **values: Any) -> None:
     """Score k-means against held-out labels for each k, beside chance: purity grows with k, and so does its chance."""
     from latentlab import choosing, pipeline, score_text
     from latentlab.config import ClusterOptions
 
     found = pipeline.score_by_k(_open(run_path), ClusterOptions(**values), choosing.parse_range(ks))
     if found is None:
-        _print({"rows": []}, as_json, "the data has no labels, so there is nothing to score; latentlab choose-k needs none")
+        _print({"rows": []}, "the data has no labels, so there is nothing to score; latentlab choose-k needs none")
         return
-    _print(found, as_json, score_text.curve_table(found["rows"]))
+    _print(found, score_text.curve_table(found["rows"]))
 
 
 @cli.command()
@@ -461,27 +593,27 @@ def score_by_k(run_path: str, ks: str, as_json: bool, **values: Any) -> None:
     help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the figure.",
 )
 @_json_option
-def compare(named: tuple[str, ...], out: str, as_json: bool) -> None:
+def compare(named: tuple[str, ...], out: str) -> None:
     """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
     from latentlab import comparing, pipeline
 
     if len(named) < 2:
         raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
     found = pipeline.compare([_open_named(text) for text in named], out)
-    _print(found, as_json, f"{comparing.text(found)}\n\n{out}")
+    _print(found, f"{comparing.text(found)}\n\n{out}")
 
 
 @cli.command()
 @click.argument("run_path", metavar="RUN")
 @_name_option
 @_json_option
-def verify(run_path: str, name: str | None, as_json: bool) -> None:
+def verify(run_path: str, name: str | None) -> None:
     """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
     from latentlab import pipeline, verifying
     from latentlab.errors import NotReproducedError
 
     found = pipeline.verify(_open(run_path), name)
-    _print(found, as_json, verifying.text(found))
+    _print(found, verifying.text(found))
     if not found["reproduces"]:
         failed = ", ".join(check["what"] for check in found["checks"] if not check["held"])
         raise NotReproducedError(f"{run_path} does not reproduce here: {failed}.")
@@ -493,6 +625,9 @@ def main() -> None:
         code = cli.main(prog_name="latentlab", standalone_mode=False) or 0
     except SystemExit as exit_:
         code = exit_.code
+    except (KeyboardInterrupt, click.Abort):  # before the first command has begun
+        click.echo("error: interrupted. Repeating the same command resumes.", err=True)
+        code = 130
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         code = 2
@@ -511,7 +646,10 @@ def main() -> None:
 def _open(run_path: str) -> Any:
     from latentlab.run import Run
 
-    return Run.open(run_path)
+    run = Run.open(run_path)
+    if run.manifest.get("deterministic"):  # a run that was begun so goes on so
+        os.environ["LATENTLAB_DETERMINISTIC"] = "1"
+    return run
 
 
 def _open_named(text: str) -> tuple[Any, str | None]:
@@ -548,9 +686,18 @@ def _score_text(scores: dict[str, Any]) -> str:
     """Return the table of scores, and what is to be said about it."""
     from latentlab import matches, score_text
 
-    gap = matches.gap_text(scores["gap"][score_text.main_split(scores["rows"])], scores["class_names"])
-    return "\n".join(filter(None, [score_text.text_table(scores["rows"]), gap]))
+    split = score_text.main_split(scores["rows"])
+    gap = matches.gap_text(scores["gap"][split], scores["class_names"])
+    spread = score_text.seeds_text(scores.get("over_seeds", []), split)
+    return "\n".join(filter(None, [score_text.text_table(scores["rows"]), spread, gap]))
 
 
-def _print(value: Any, as_json: bool, text: str) -> None:
-    click.echo(json.dumps(value, indent=2) if as_json else text)
+def _print(value: Any, text: str) -> None:
+    """Print the result of a command: the text, or with --json the value in the envelope that `latentlab schema` describes."""
+    ctx = click.get_current_context()
+    ctx.meta["latentlab.printed"] = True
+    click.echo(_envelope(ctx.info_name, result=value) if ctx.meta.get("latentlab.json") else text)
+
+
+def _envelope(command: str | None, **content: Any) -> str:
+    return json.dumps({"format": JSON_FORMAT, "latentlab": __version__, "command": command, **content}, indent=2, default=str)

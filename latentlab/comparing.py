@@ -6,14 +6,12 @@ hard for both do not blur the difference. Purity and ACC of held-out images keep
 """
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from latentlab import intervals, metrics
 from latentlab.errors import DataError
-from latentlab.files import atomic_path
 from latentlab.images import TEST, TRAIN
 
 SCORES = ("purity", "acc", "nmi", "ari")
@@ -155,23 +153,6 @@ def frame(found: dict[str, Any]) -> Any:
         scores = [{**row, "verdict": verdict(row)} for row in side.get("scores", [])] or [{}]
         rows += [{**facts, **row} for row in scores]
     return pd.DataFrame(rows)
-
-
-def write_tables(found: dict[str, Any], folder: Path) -> list[Path]:
-    """Write comparison.csv, .md and .tex into `folder`; return their paths."""
-    table = frame(found)
-    heads = list(table.columns)
-    shown = [[f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in row] for row in table.itertuples(index=False)]
-    markdown = "\n".join(f"| {' | '.join(cells)} |" for cells in [heads, ["---"] * len(heads), *shown]) + "\n"
-    texts = {
-        "comparison.csv": table.to_csv(index=False),
-        "comparison.md": markdown,
-        "comparison.tex": table.to_latex(index=False, float_format="%.3f", escape=True),
-    }
-    for name, text in texts.items():
-        with atomic_path(folder / name) as path:
-            path.write_text(text, encoding="utf-8")
-    return [folder / name for name in texts]
 
 
 def text(found: dict[str, Any]) -> str:

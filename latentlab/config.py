@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import NoneType
 from typing import Any
 
-from latentlab.errors import ConfigError
+from latentlab.errors import ConfigError, RunError
 
 SCHEDULES = ("cosine", "constant")
 AUGMENTATIONS = ("none", "affine", "affine+flip")
@@ -79,7 +79,7 @@ class ClusterOptions:
     Attributes
     ----------
     k : int
-        Number of clusters; never read from labels.
+        Number of clusters; never read from labels. 0 where the method finds it.
     method : str
         Name of a file in latentlab/clustering.
     features : str
@@ -116,7 +116,7 @@ class ClusterOptions:
                 re.fullmatch(r"[\w+=,-][\w.+=,-]*|", self.label) is not None,
                 f"--name {self.label!r}: use letters, digits and . + = , - _ only, without a point at the start",
             ),
-            (self.k >= 1, f"--k must be at least 1, not {self.k}"),
+            (self.k >= 0, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
             (self.augment in ("auto", *AUGMENTATIONS), f"--augment must be one of auto, {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
@@ -130,7 +130,8 @@ class ClusterOptions:
         features = "" if self.features in ("auto", "code") else f"-{self.features}"
         settings = "".join(f"-{text}" for text in self._told())
         seed = f"-seed{self.seed}" if self.seed else ""
-        return f"{self.method}-k{self.k}{features}{settings}{seed}"
+        number = f"-k{self.k}" if self.k else ""
+        return f"{self.method}{number}{features}{settings}{seed}"
 
     @property
     def title(self) -> str:
@@ -181,9 +182,32 @@ def option_names(kind: type) -> list[str]:
     return [one.name for one in dataclasses.fields(kind)]
 
 
+def later(default: Any) -> Any:
+    """Return the field of an option that came after the first released run format.
+
+    At its default it is left out of what runs record, so that a run that an older version began is the same run still.
+    """
+    return field(default=default, metadata={"later": True})
+
+
 def as_dict(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as a plain dictionary."""
-    return dataclasses.asdict(options)
+    """Return a dataclass of options as a plain dictionary, without those `later` ones that are at their default."""
+    unchanged = {one.name for one in dataclasses.fields(options) if one.metadata.get("later") and getattr(options, one.name) == one.default}
+    return {name: value for name, value in dataclasses.asdict(options).items() if name not in unchanged}
+
+
+def recorded(kind: type, values: Any, where: Any) -> Any:
+    """Return `kind`, a dataclass of options, with the values that a run recorded.
+
+    Raises
+    ------
+    RunError
+        If they are not such options: the run is damaged, or was written by another version.
+    """
+    try:
+        return kind(**values)
+    except (TypeError, ValueError) as error:
+        raise RunError(f"{where} records settings that this version does not know ({error}). Fit or cluster again.") from error
 
 
 def as_toml(tables: dict[str, Any]) -> str:

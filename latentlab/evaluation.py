@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import intervals, matches, metrics, sources, tables
+from latentlab import intervals, matches, metrics, score_text, sources, tables, text_tables
 from latentlab.errors import DataError
 from latentlab.files import write_json
 from latentlab.images import TEST, TRAIN
 from latentlab.run import Run
 from latentlab.sources import DataOptions, Labels
 
-SCORES_FORMAT = 2  # scores.json of an older format is made again
+SCORES_FORMAT = 3  # scores.json of an older format is made again
 
 
 def read_labels(run: Run, keep: bool = True) -> Labels | None:
@@ -31,14 +31,40 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     return labels
 
 
-def score_assignments(run: Run, name: str, labels: Labels, assignments: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], k: int) -> list[Path]:
-    """Score several methods' assignments of the same images and write clusters/<name>/scores.json; for the rest see `scores_of`."""
-    path = run.path / "clusters" / name / "scores.json"
-    write_json(path, scores_of(run, labels, assignments, k))
-    return [path]
+Assignments = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]
 
 
-def scores_of(run: Run, labels: Labels, assignments: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]], k: int) -> dict[str, Any]:
+def score_assignments(run: Run, name: str, labels: Labels, assignments: Assignments, k: int, members: Assignments) -> list[Path]:
+    """Score several methods' assignments of the same images and write clusters/<name>/scores.json and tables of it; return their paths.
+
+    Parameters
+    ----------
+    assignments, k
+        As for `scores_of`.
+    members : dict
+        seed -> (ids, splits, clusters) of the clusterings that the first method is the consensus of; empty for others.
+    """
+    folder = run.path / "clusters" / name
+    scores = scores_of(run, labels, assignments, k)
+    if members:
+        scores["over_seeds"] = over_seeds([scores_of(run, labels, {seed: one}, k)["rows"] for seed, one in members.items()])
+    write_json(folder / "scores.json", scores)
+    return [folder / "scores.json", *text_tables.write(score_text.frame(scores["rows"]), folder, "scores")]
+
+
+def over_seeds(by_seed: list[list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Return mean, standard deviation, least and largest value of every score over several seeds' rows."""
+    found: dict[tuple[str, str], list[float]] = {}
+    for rows in by_seed:
+        for row in rows:
+            found.setdefault((row["split"], row["metric"]), []).append(row["value"])
+    return [
+        {"split": split, "metric": metric, "mean": float(np.mean(v)), "std": float(np.std(v, ddof=1)), "min": min(v), "max": max(v), "seeds": len(v)}
+        for (split, metric), v in found.items()
+    ]
+
+
+def scores_of(run: Run, labels: Labels, assignments: Assignments, k: int) -> dict[str, Any]:
     """Score several methods' assignments of the same images; return what scores.json holds.
 
     Parameters

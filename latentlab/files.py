@@ -1,9 +1,11 @@
 """Write files so that a kill, a full disk or a power cut leaves either the old or the new one, never a half."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -13,6 +15,9 @@ from typing import Any
 from latentlab.errors import RunError
 
 TEMPORARY_PREFIX = ".tmp-"
+REPLACED_PREFIX = f"{TEMPORARY_PREFIX}replaced-"  # the old folder while a new one takes its name
+DOOMED_PREFIX = f"{TEMPORARY_PREFIX}old-"  # a folder that is being removed
+DISK_ERRORS = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EROFS, errno.EFBIG, errno.EACCES, errno.EPERM}
 
 
 @contextlib.contextmanager
@@ -24,15 +29,14 @@ def atomic_path(target: Path) -> Iterator[Path]:
     RunError
         If the disk refuses the write (read-only, full, no permission); nothing is left behind.
     """
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
+    temporary = _temporary(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        _flush(temporary)
-        os.replace(temporary, target)
-        _flush(target.parent)
-    except OSError as error:
-        raise RunError(f"cannot write {target}: {error.strerror or error}. Free or unlock the disk, or choose another folder.") from error
+        with refusals(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            yield temporary
+            flush(temporary)
+            os.replace(temporary, target)
+            flush(target.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
@@ -40,28 +44,104 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `target`; on success it replaces `target` by renaming."""
-    temporary = target.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex[:12]}-{target.name}")
+    """Yield a temporary folder beside `target`; on success it replaces `target` by renaming.
+
+    Where `target` exists, a kill between the two renames leaves it under another name, from which `recover` takes it back.
+    """
+    temporary = _temporary(target)
+    aside = target.with_name(REPLACED_PREFIX + target.name)
     try:
-        temporary.mkdir(parents=True)
-        yield temporary
-        for path in temporary.rglob("*"):
-            _flush(path)
-        _flush(temporary)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(temporary, target)
-        _flush(target.parent)
-    except OSError as error:
-        raise RunError(f"cannot write {target}: {error.strerror or error}. Free or unlock the disk, or choose another folder.") from error
+        with refusals(target):
+            temporary.mkdir(parents=True)
+            yield temporary
+            for path in temporary.rglob("*"):
+                flush(path)
+            flush(temporary)
+            if target.exists():
+                shutil.rmtree(aside, ignore_errors=True)
+                os.replace(target, aside)
+            os.replace(temporary, target)
+            flush(target.parent)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+        if target.exists():
+            shutil.rmtree(aside, ignore_errors=True)
+
+
+def remove_folder(folder: Path) -> None:
+    """Remove a folder, if it is there, so that a kill in between leaves no half of it under its name."""
+    doomed = folder.with_name(DOOMED_PREFIX + folder.name)
+    shutil.rmtree(doomed, ignore_errors=True)
+    with refusals(folder), contextlib.suppress(FileNotFoundError):
+        folder.rename(doomed)
+    shutil.rmtree(doomed, ignore_errors=True)
+
+
+def recover(folder: Path) -> None:
+    """Remove below `folder` what killed processes left half-written, and take back what they had put aside.
+
+    To be called by the one process that holds the folder. Temporary files of processes that live are left alone.
+    """
+    for path in sorted(folder.rglob(f"{TEMPORARY_PREFIX}*")):
+        owner = re.match(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-", path.name)
+        if owner and int(owner[1]) != os.getpid() and _lives(int(owner[1])):
+            continue
+        whole = path.with_name(path.name.removeprefix(REPLACED_PREFIX))
+        with contextlib.suppress(OSError):
+            if path.name.startswith(REPLACED_PREFIX) and not whole.exists():
+                path.rename(whole)
+            elif path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink()
+
+
+@contextlib.contextmanager
+def refusals(target: Path) -> Iterator[None]:
+    """Turn the system's refusal to write into a RunError that names `target`.
+
+    Libraries wrap it now and then: zipfile raises ValueError while it closes what a full disk has cut, h5py RuntimeError.
+    """
+    try:
+        yield
+    except RunError:
+        raise
+    except Exception as error:
+        refused = _refusal_behind(error)
+        if refused is None:
+            raise
+        raise RunError(f"cannot write {target}: {_reason(refused)}. Free or unlock the disk, or choose another folder.") from error
+
+
+def append_line(path: Path, line: str) -> None:
+    """Append one line to a text file and flush it to disk; what a kill or a full disk has cut off before is removed first.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses the write.
+    """
+    with refusals(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("ab+") as file:
+            end = file.seek(0, os.SEEK_END)
+            if end:
+                file.seek(max(0, end - (1 << 16)))
+                tail = file.read()
+                if torn := len(tail) - (tail.rfind(b"\n") + 1):
+                    file.truncate(end - torn)
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
 
 
 def write_json(target: Path, value: Any) -> None:
     """Write `value` as indented JSON, atomically."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    if not _is_utf8(text):  # a path whose bytes are no UTF-8
+        text = json.dumps(value, indent=2)
     with atomic_path(target) as path:
-        path.write_text(json.dumps(value, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+        path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
@@ -74,7 +154,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({error}). Run its stage again.") from error
 
 
@@ -92,9 +172,50 @@ def fingerprint(value: Any) -> str:
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Wait until a file, or the entries of a folder, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def _temporary(target: Path) -> Path:
+    return target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{target.name}")
+
+
+def _lives(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except OSError:
+        return True
+    return True
+
+
+def _refusal_behind(error: BaseException) -> OSError | None:
+    """Return the OSError that `error` is, or that made it where that is the disk's."""
+    if isinstance(error, OSError):
+        return error
+    seen: BaseException | None = error.__cause__ or error.__context__
+    while seen is not None:
+        if isinstance(seen, OSError) and seen.errno in DISK_ERRORS:
+            return seen
+        seen = seen.__cause__ or seen.__context__
+    # h5py tells the system's error in its text only.
+    number = re.search(r"errno = (\d+)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number and int(number[1]) in DISK_ERRORS else None
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or " ".join(str(error).split())
+
+
+def _is_utf8(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

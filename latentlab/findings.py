@@ -107,7 +107,16 @@ def map_note(run: Run) -> str:
     """Return what the map shows, in one sentence."""
     facts = json.loads((run.path / "projection" / "umap.json").read_text(encoding="utf-8"))
     which = f"all {facts['images']:,} images" if facts["images"] == facts["of"] else f"{facts['images']:,} of {facts['of']:,} images, drawn at random"
-    return f"{which}; UMAP, {facts['n_neighbors']} neighbours, seed {facts['seed']}; trustworthiness {facts['trustworthiness']:.3f}"
+    return f"{which}; UMAP, {facts['n_neighbors']} neighbours, seed {facts['seed']}; {_faithfulness(facts)}"
+
+
+def _faithfulness(facts: dict[str, Any]) -> str:
+    """Return how far the map can be trusted; maps of older runs know the trustworthiness alone."""
+    if "continuity" not in facts:
+        return f"trustworthiness {facts['trustworthiness']:.3f}"
+    spread = facts["over_seeds"]
+    told = [f"{name} {facts[name]:.3f} (± {spread[name]['std']:.3f} over {spread['seeds']} seeds)" for name in ("trustworthiness", "continuity")]
+    return f"{', '.join(told)}; another seed keeps {spread['kept_neighbors']:.0%} of an image's nearest ones"
 
 
 def label_mix(found: Findings, members: np.ndarray, most: int = 5) -> list[tuple[str, float]]:

@@ -171,14 +171,32 @@ def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.
 def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
     from PIL import Image
 
-    if image.mode.startswith(("I", "F")):
-        values = np.asarray(image, dtype=np.float64)
-        top = 65535.0 if values.max(initial=0) > 255 else 255.0
-        image = Image.fromarray((values.clip(0, top) * (255.0 / top)).round().astype(np.uint8))
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray(_SIXTEEN_TO_EIGHT[np.asarray(image).astype(np.uint16)])
+    elif image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_to_bytes(np.asarray(image)))
     if "A" in image.getbands() or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image.convert(mode)
+
+
+_SIXTEEN_TO_EIGHT = ((np.arange(1 << 16) + 128) // 257).astype(np.uint8)  # 65535 becomes 255
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Return 32-bit numbers as uint8: their full scale is 1 (of floating-point ones), 255 or 65535, the first that holds them all.
+
+    Raises
+    ------
+    ValueError
+        If they are negative, not finite or larger: what they mean cannot be told.
+    """
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    if not (np.isfinite([low, high]).all() and low >= 0 and high <= 65535):
+        raise ValueError(f"its numbers are {low:g} to {high:g}, which is no known scale of brightness")
+    full = 1 if values.dtype.kind == "f" and high <= 1 else 255 if high <= 255 else 65535
+    return np.rint(values.astype(np.float32) * np.float32(255 / full)).astype(np.uint8)
 
 
 def _array_fingerprint(images: np.ndarray) -> str:

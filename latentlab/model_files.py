@@ -1,16 +1,17 @@
 """Save a trained autoencoder in a run and load it again: plain `.keras` files, and weights without pickle."""
 
-import json
-import zipfile
 from typing import Any
 
 import numpy as np
 
 from latentlab import encoders, features
 from latentlab.encoders import Model
-from latentlab.errors import RunError
-from latentlab.files import atomic_path, write_json
+from latentlab.errors import ConfigError, RunError
+from latentlab.files import atomic_path, read_json, write_json
+from latentlab.npz import read_npz
 from latentlab.run import Run
+
+LARGEST_SIDE = 1 << 20  # of a picture, a code or an embedding that model.json may name
 
 
 def save(model: Model, arch: str, arch_options: dict[str, Any], image_shape: tuple[int, int, int], run: Run) -> list:
@@ -44,12 +45,16 @@ def describe(run: Run) -> dict[str, Any]:
         If the run has no trained encoder.
     """
     path = run.path / "encoder" / "model.json"
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}") from None
-    except (OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
+    if not path.exists():
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+    found = read_json(path)
+    shapes = ("image_shape", "code_shape", *(["embedding_shape"] if isinstance(found, dict) and "embedding_shape" in found else []))
+    if not (isinstance(found, dict) and isinstance(found.get("arch"), str) and isinstance(found.get("options"), dict)) or not all(
+        isinstance(found.get(name), list) and found[name] and all(type(size) is int and 0 < size < LARGEST_SIDE for size in found[name])
+        for name in shapes
+    ):
+        raise RunError(f"{path} does not describe an encoder. Fit again with --overwrite.")
+    return found
 
 
 def vector_shape(run: Run, spec: str) -> tuple[int, ...]:
@@ -74,9 +79,11 @@ def load(run: Run) -> Model:
     described = describe(run)
     path = run.path / "encoder" / "weights.npz"
     try:
+        arrays = read_npz(path)
         model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
-        with np.load(path, allow_pickle=False) as arrays:
-            model.set_weights([arrays[name] for name in sorted(arrays.files)])
-    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        model.set_weights([arrays[name] for name in sorted(arrays)])
+    except ConfigError:
+        raise
+    except (OSError, ValueError) as error:
         raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
     return model

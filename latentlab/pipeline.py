@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from latentlab import sources
-from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml
-from latentlab.errors import DataError, RunError
+from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml, recorded
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import atomic_path, read_json
 from latentlab.images import ImageSet
 from latentlab.progress import log
@@ -42,13 +42,48 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         if run.is_done("fit", config):
             log.info("fit: done already in %s", run.path)
             return run
-        run.note(**backend.versions(), precision=backend.set_precision(options.precision))
+        run.note(**backend.versions(), precision=backend.set_precision(options.precision), deterministic=backend.is_deterministic())
         backend.seed(options.seed)
         model = encoders.build(options.arch, images.image_shape, options.arch_options)
         with run.stage("fit", config) as outputs:
             summary = training.train(model, images, options, run)
             outputs += model_files.save(model, options.arch, options.arch_options, images.image_shape, run)
         run.note(fit=summary)
+    return run
+
+
+def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
+    """Make a run of `data` whose encoder comes with latentlab (see `latentlab.ready_made`) instead of being trained; return it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such encoder.
+    RunError
+        If the folder holds another run.
+    """
+    import dataclasses
+
+    from latentlab import backend, model_files, ready_made, training
+
+    described = ready_made.describe(name)
+    height, _, channels = described["image_shape"]
+    data = dataclasses.replace(data, size=height, grey=channels == 1)
+    images = sources.open_images(data)
+    options = FitOptions(**described["fit"])
+    run = Run.create(run_path)
+    with run.lock():
+        config = _claim(run, data, options, images, overwrite=False, ready_made=name)
+        if run.is_done("fit", config):
+            return run
+        run.note(**backend.versions(), precision=backend.set_precision("auto"))
+        model, _ = ready_made.load(name)
+        with run.stage("fit", config) as outputs:
+            outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), run)
+            training.write_reconstructions(model.autoencoder, images, run, described["summary"]["epochs"])
+            for row in described["curve"]:
+                run.append_metrics(row)
+        run.note(fit=described["summary"])
     return run
 
 
@@ -72,7 +107,7 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     DataError
         If k is more than the training images.
     """
-    from latentlab import assignments, model_files
+    from latentlab import assignments, model_files, refined
 
     embed(run)
     options = resolve(run, options)
@@ -84,7 +119,61 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
                 outputs += _refine(run, options)
             else:
                 outputs += assignments.make(run, options, model_files.vector_shape(run, options.features))
+    if assignments.is_deep(options.method):
+        refined.tidy(run, options)
     return assignments.read_result(run, options.name)
+
+
+def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:
+    """Cluster with `count` seeds and unite what they give; return the consensus' name and its facts, result.json.
+
+    Parameters
+    ----------
+    options : ClusterOptions
+        Of the first; the others have the next seeds.
+    refit : bool
+        Fit an encoder for each of the other seeds too, kept below seeds/ of the run: the spread of the whole run, where
+        without it there is that of the clustering alone.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two seeds, or the method finds k, which differs by seed.
+    """
+    from latentlab import assignments
+
+    if count < 2:
+        raise ConfigError(f"--seeds must be at least 2, not {count}.")
+    if not options.k:
+        raise ConfigError(f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed.")
+    options = resolve(run, options)
+    members = [_member(run, options, step, refit) for step in range(count)]
+    name = f"{options.name}-{'refits' if refit else 'seeds'}{count}"
+    config = {
+        "options": as_dict(options),
+        "members": [[member.path.relative_to(run.path).as_posix(), own] for member, own in members],
+        "of": [member.manifest["stages"][f"cluster/{own}"]["outputs"] for member, own in members],
+    }
+    if not run.is_done(f"cluster/{name}", config):
+        with run.lock(), run.stage(f"cluster/{name}", config) as outputs:
+            seeds = [options.seed + step for step in range(count)]
+            outputs += assignments.write_consensus(run, name, members, options, seeds)
+    return name, assignments.read_result(run, name)
+
+
+def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[Run, str]:
+    """Make the clustering of one seed; return its run, which is another one where the encoder was fitted again, and its name."""
+    import dataclasses
+
+    label = f"{options.label}-seed{options.seed + step}" if options.label else ""
+    own = dataclasses.replace(options, seed=options.seed + step, label=label)
+    where = run
+    if refit and step:
+        config = run.manifest["config"]
+        fitted = dataclasses.replace(recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step)
+        where = fit(recorded(DataOptions, config["data"], run.path), fitted, run.path / "seeds" / f"seed{fitted.seed}")
+    cluster(where, own)
+    return where, own.name
 
 
 def cluster_vectors(path: str | Path, options: ClusterOptions, target: str | Path) -> dict[str, Any]:
@@ -122,15 +211,11 @@ def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
     DataError
         If the images have another shape than the run's and cannot be brought to it.
     """
-    from latentlab import assignments, backend, embedding, features, model_files, refined
+    from latentlab import assignments, backend, predicting
 
     backend.set_precision(run.manifest["precision"])
     images = _open_like(run, data)
-    if assignments.is_deep(assignments.options_of(run, name).method):
-        return assignments.write_predictions(images, refined.assign(run, name, images), Path(target))
-    encoder = model_files.load(run).part(features.column(assignments.options_of(run, name).features))
-    batches = ((indices, embedding.encode(encoder, images.read(indices))) for indices in images.shards(embedding.SHARD))
-    return assignments.write_predictions(images, assignments.assign(run, name, batches), Path(target))
+    return assignments.write_predictions(images, predicting.assign(run, name, images), Path(target))
 
 
 def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
@@ -146,21 +231,21 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "scores": evaluation.SCORES_FORMAT}
     if not run.is_done(f"evaluate/{name}", config):
         with run.lock():
-            compared = {_method_name(run, options): assignments.read(run, name)}
+            compared = {_method_name(run, options, len(assignments.members_of(run, name))): assignments.read(run, name)}
             compared |= baselines.assignments_of(run, options, open_run_images)
             labels = evaluation.read_labels(run)
             if labels is None:
                 log.info("evaluate: %s has no labels, so there is nothing to score", run.manifest["data"])
                 return None
+            members = {str(i): assignments.read(*member) for i, member in enumerate(assignments.members_of(run, name))}
             with run.stage(f"evaluate/{name}", config) as outputs:
-                outputs += evaluation.score_assignments(run, name, labels, compared, options.k)
+                outputs += evaluation.score_assignments(run, name, labels, compared, options.k, members)
     return evaluation.read_scores(run, name)
 
 
-def _method_name(run: Run, options: ClusterOptions) -> str:
-    """Return encoder, feature steps and clustering, joined by "+"."""
-    steps = () if options.features == "code" else (options.features,)
-    return "+".join((run.manifest["config"]["fit"]["arch"], *steps, options.title))
+def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
+    """Return encoder, feature steps and clustering, joined by "+", and of how many seeds it is the consensus."""
+    return f"{_feature_name(run, options)}+{options.title}" + (f" x{seeds}" if seeds else "")
 
 
 def _reconstruct(run: Run) -> None:
@@ -324,7 +409,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     """
     import numpy as np
 
-    from latentlab import assignments, comparing, comparison_page, evaluation, findings, plots
+    from latentlab import assignments, comparing, comparison_page, evaluation, findings, plots, text_tables
     from latentlab.files import write_json
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
@@ -343,7 +428,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     found = {"first": first.name, "images": len(ids), "others": sides}
     target = Path(folder)
     write_json(target / "comparison.json", found)
-    comparing.write_tables(found, target)
+    text_tables.write(comparing.frame(found), target, "comparison")
     if labels is None:
         figure = plots.transfer_heatmap(
             np.array(sides[0]["overlap"]), f"of {first.name}", f"of {sides[0]['name']}", "Images by their clusters in both"
@@ -421,6 +506,68 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, An
     return read_json(target)
 
 
+def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
+    """Probe the run's features, and raw pixels beside them, with labels; return probe/<features>.json, None without labels.
+
+    Raises
+    ------
+    DataError
+        If a split has no labelled image.
+    """
+    import numpy as np
+
+    from latentlab import assignments, evaluation, model_files, probing
+    from latentlab.files import write_json
+    from latentlab.progress import log
+
+    embed(run)
+    options = resolve(run, options)
+    name = f"probe/{options.features}"
+    target = run.path / f"{name}.json"
+    config = {"features": options.features, "seed": options.seed, "embed": _embed_config(run)}
+    if not run.is_done(name, config):
+        labels = evaluation.read_labels(run)
+        if labels is None:
+            return None
+        with run.lock(), run.stage(name, config) as outputs:
+            ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
+            images, classes = open_run_images(run), evaluation.align(ids, labels)
+            pixels = np.concatenate([images.read(part).reshape(len(part), -1).astype(np.float32) / 255 for part in images.shards(2048)])
+            rows = []
+            for method, matrix in ((_feature_name(run, options), vectors), ("pixels", pixels)):
+                log.info("probe: %s", method)
+                rows += [{"split": "test", "method": method, **row} for row in probing.probe(matrix, splits, classes, options.seed)]
+            write_json(target, {"features": options.features, "neighbors": probing.NEIGHBORS, "rows": rows})
+            outputs.append(target)
+    return read_json(target)
+
+
+def audit(run: Run, name: str | None = None) -> dict[str, Any]:
+    """Look for duplicates within and across the splits and, where there are labels, for labels that are probably wrong.
+
+    Writes audit/duplicates.csv, label-errors.csv, audit.json and two pictures; returns audit.json. Clusters `name` (default:
+    the newest) say what classes clusters stand for, and theirs are the scores with and without duplicates.
+    """
+    from latentlab import assignments, auditing, duplicates, evaluation, model_files
+    from latentlab.progress import track
+
+    name = assignments.choose(run, name)
+    options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": _embed_config(run), "format": auditing.FORMAT}
+    if not run.is_done(f"audit/{name}", config):
+        images = open_run_images(run)
+        with run.lock(), run.stage(f"audit/{name}", config) as outputs:
+            near = auditing.neighbors(assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))[2], options.seed)
+            with track("audit", len(images)) as bar:
+                pairs = duplicates.find(images, near[:, : duplicates.NEAREST], bar.update)
+            outputs += auditing.write(run, name, images, pairs, near, evaluation.read_labels(run))
+    return read_json(run.path / "audit" / name / "audit.json")
+
+
+def _feature_name(run: Run, options: ClusterOptions) -> str:
+    return "+".join((run.manifest["config"]["fit"]["arch"], *(() if options.features == "code" else (options.features,))))
+
+
 def open_run_images(run: Run) -> ImageSet:
     """Open the images that the run was fitted on.
 
@@ -432,8 +579,9 @@ def open_run_images(run: Run) -> ImageSet:
     config = run.manifest.get("config")
     if config is None:
         raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
-    images = sources.open_images(DataOptions(**config["data"]))
-    if images.fingerprint != config["images_sha256"]:
+    known = config if isinstance(config, dict) else {}
+    images = sources.open_images(recorded(DataOptions, known.get("data"), run.path))
+    if images.fingerprint != known.get("images_sha256"):
         raise RunError(f"the images of {run.path} have changed since they were fitted. Fit again into another --run.")
     return images
 
@@ -465,9 +613,11 @@ def _embed_config(run: Run) -> dict[str, Any]:
     return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
 
 
-def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, overwrite: bool) -> dict[str, Any]:
+def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, overwrite: bool, ready_made: str = "") -> dict[str, Any]:
     """Write the run's settings and list of images, or check that they are the ones it was started with."""
     config = {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
+    if ready_made:
+        config["ready_made"] = ready_made
     known = run.manifest.get("config")
     if known is not None and known != config:
         if not overwrite:
@@ -493,6 +643,8 @@ def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:
             old, new = known.get(table, {}).get(key), wanted[table].get(key)
             if old != new:
                 texts.append(f"{key} was {old!r} and is {new!r}")
+    if known.get("ready_made") != wanted.get("ready_made"):
+        texts.append(f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}")
     return "; ".join(texts) or "the images changed"
 
 

@@ -117,6 +117,22 @@ def cluster_gallery(clusters: Sequence[tuple[str, np.ndarray]], title: str, colu
     return _rows_of_images(clusters, title, columns)
 
 
+def captioned_grid(images: np.ndarray, captions: Sequence[str], title: str, columns: int = 8) -> "Figure":
+    """Draw uint8 images (n, height, width, channels) in rows of `columns`, each with a caption below."""
+    from matplotlib.figure import Figure
+
+    count = -(-len(images) // columns)
+    figure = Figure(figsize=(columns * 1.15, count * 1.6 + 0.5), layout="constrained")
+    axes = np.atleast_2d(figure.subplots(count, columns, squeeze=False))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
+        axis.imshow(image if image.shape[2] == 3 else image.repeat(3, axis=2), interpolation="nearest")
+        axis.set_title(caption, fontsize=7, y=-0.42)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
 def scatter(xy: np.ndarray, groups: np.ndarray, names: Sequence[str], title: str, note: str) -> "Figure":
     """Draw the map, a colour a group, group names at their median places and in the legend.
 

@@ -1,9 +1,10 @@
 """Lay a sample of the codes out in two dimensions with UMAP: for looking at, never for clustering or scores.
 
 Distances between groups of the map, and the sizes of groups, mean nothing; who is whose neighbour mostly does, and the
-trustworthiness (Venna and Kaski 2001) says how far.
+trustworthiness and the continuity (Venna and Kaski 2001) say how far, and how much of it another seed changes.
 """
 
+import itertools
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,9 @@ from latentlab.run import Run
 PCA_DIMS = 50
 NEIGHBORS = 15
 MIN_DIST = 0.1
-CHECKED = 2000
+CHECKED = 2000  # images whose neighbours are looked at
+SPREAD = 1000  # of them are laid out again with other seeds
+SEEDS = 3
 
 
 def write(run: Run, sample: int, seed: int) -> list[Path]:
@@ -89,11 +92,42 @@ def _reduce(vectors: np.ndarray, seed: int) -> np.ndarray:
     return PCA(min(PCA_DIMS, len(vectors)), svd_solver="randomized", random_state=seed).fit_transform(vectors).astype(np.float32)
 
 
-def _facts(vectors: np.ndarray, xy: np.ndarray, n_images: int, seed: int) -> dict[str, Any]:
+def faithfulness(vectors: np.ndarray, xy: np.ndarray) -> dict[str, float]:
+    """Return trustworthiness and continuity of a map (n, 2) of vectors (n, d), in [0, 1] (Venna and Kaski 2001, 2006).
+
+    Trustworthiness falls where images are near in the map that are not among the nearest by their vectors, continuity where
+    near ones were torn apart: it is the trustworthiness with the roles of map and vectors exchanged.
+    """
     from sklearn.manifold import trustworthiness
 
+    neighbors = min(NEIGHBORS, (len(xy) - 1) // 2)
+    told = {"trustworthiness": trustworthiness(vectors, xy, n_neighbors=neighbors), "continuity": trustworthiness(xy, vectors, n_neighbors=neighbors)}
+    return {name: round(float(value), 4) for name, value in told.items()}
+
+
+def kept_neighbors(first: np.ndarray, second: np.ndarray) -> float:
+    """Return the share of each point's nearest ones in one map, (n, 2), that are so in another one too, on average."""
+    from sklearn.neighbors import NearestNeighbors
+
+    count = min(NEIGHBORS, len(first) - 1)
+    one, other = (NearestNeighbors(n_neighbors=count).fit(xy).kneighbors(return_distance=False) for xy in (first, second))
+    return float(np.mean([len(np.intersect1d(a, b)) / count for a, b in zip(one, other, strict=True)]))
+
+
+def spread_over_seeds(vectors: np.ndarray, seed: int) -> dict[str, Any]:
+    """Lay the same vectors out with `SEEDS` seeds; return mean and standard deviation of both measures, and the kept neighbours."""
+    maps = [lay_out(vectors, seed + step) for step in range(SEEDS)]
+    told = [faithfulness(vectors, xy) for xy in maps]
+    kept = [kept_neighbors(one, other) for one, other in itertools.combinations(maps, 2)]
+    found: dict[str, Any] = {"seeds": SEEDS, "images": len(vectors), "kept_neighbors": round(float(np.mean(kept)), 4)}
+    for name in told[0]:
+        values = [one[name] for one in told]
+        found[name] = {"mean": round(float(np.mean(values)), 4), "std": round(float(np.std(values, ddof=1)), 4)}
+    return found
+
+
+def _facts(vectors: np.ndarray, xy: np.ndarray, n_images: int, seed: int) -> dict[str, Any]:
     checked = sample_indices(len(xy), CHECKED, seed)
-    neighbors = min(NEIGHBORS, (len(checked) - 1) // 2)
     return {
         "method": "UMAP",
         "images": len(xy),
@@ -102,6 +136,7 @@ def _facts(vectors: np.ndarray, xy: np.ndarray, n_images: int, seed: int) -> dic
         "min_dist": MIN_DIST,
         "pca_dims": vectors.shape[1],
         "seed": seed,
-        "trustworthiness": round(float(trustworthiness(vectors[checked], xy[checked], n_neighbors=neighbors)), 4),
-        "trustworthiness_images": len(checked),
+        **faithfulness(vectors[checked], xy[checked]),
+        "checked_images": len(checked),
+        "over_seeds": spread_over_seeds(vectors[checked[:SPREAD]], seed),
     }

@@ -3,26 +3,27 @@
 clusters/<name>/assignments.parquet     id, split, cluster, distance, margin, soft, start (the cluster before)
 clusters/<name>/assigner.keras          images -> [z, q], which any Keras program opens that imports latentlab.layers
 clusters/<name>/model.npz               the centers
+clusters/<name>/weights.npz             the weights of the whole refined model, as encoder/weights.npz has those before
 clusters/<name>/decoded.npz             what the decoder makes of the clusters' mean codes, and of ways between them
 clusters/<name>/history.jsonl           one row a round: losses, label change, sizes
 """
 
 import dataclasses
-import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, decoding, embedding, features, plugins, tables
+from latentlab import backend, checkpoints, decoding, embedding, features, keras_files, plugins, tables
 from latentlab.clustering import Assigned, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions, as_dict, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import RunError
-from latentlab.files import atomic_path, fingerprint, write_json
+from latentlab.files import atomic_path, fingerprint, refusals, remove_folder, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
+from latentlab.npz import read_npz
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refine
 from latentlab.refinement._network import check
@@ -36,7 +37,10 @@ SMALLEST_ERROR = 1e-6
 
 
 def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> list[Path]:
-    """Train the deep clusters, assign every image and write the files; return their paths. Resumes where it was killed."""
+    """Train the deep clusters, assign every image and write the files; return their paths. Resumes where it was killed.
+
+    The checkpoints stay until `tidy`, which is for when the run has recorded the files.
+    """
     _method(options)  # refuses what is wrong before anything is removed
     folder = run.path / "clusters" / options.name
     place = _checkpoints(folder, run, options)
@@ -49,8 +53,15 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     before = np.argsort(order)[_assign_before(run, start.features, first)]
     written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
     _write_result(folder, options, {**facts, "recoveries": [_renumbered(event, order) for event in facts["recoveries"]], "order": order.tolist()})
-    shutil.rmtree(place, ignore_errors=True)
     return [*written, folder / "result.json", *filter(Path.exists, [run.path / history])]
+
+
+def tidy(run: Run, options: ClusterOptions) -> None:
+    """Remove the checkpoints of finished clusters, if there are any."""
+    place = run.path / "clusters" / options.name / "checkpoints"
+    if place.exists():
+        with run.lock():
+            remove_folder(place)
 
 
 def train(
@@ -76,10 +87,10 @@ def train(
     return refiner, start, first, refine(refiner, images, schedule, place, record)
 
 
-def assign(run: Run, name: str, images: ImageSet) -> Iterator[tuple[np.ndarray, Assigned]]:
-    """Yield (indices, where they belong) for new images, part by part, by the saved network alone."""
+def assign(run: Run, name: str, images: ImageSet, shards: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, Assigned]]:
+    """Yield (indices, where they belong) for the images of each shard, by the saved network alone."""
     assigner, centers = _load(run, name)
-    for indices in images.shards(SHARD):
+    for indices in shards:
         yield indices, _assign_shard(assigner, centers, images, indices)
 
 
@@ -88,8 +99,9 @@ def _checkpoints(folder: Path, run: Run, options: ClusterOptions) -> Path:
     wanted = fingerprint([as_dict(options), [output["sha256"] for output in run.manifest["stages"]["fit"]["outputs"]]])
     place = folder / "checkpoints" / wanted[:12]
     if not place.exists():
-        shutil.rmtree(folder, ignore_errors=True)
-    place.mkdir(parents=True, exist_ok=True)
+        remove_folder(folder)
+    with refusals(place):
+        place.mkdir(parents=True, exist_ok=True)
     return place
 
 
@@ -126,7 +138,10 @@ def _write_models(folder: Path, refiner: Refiner, model: Model, images: ImageSet
         refiner.networks()[1].save(path)
     with atomic_path(folder / "model.npz") as path, path.open("wb") as file:
         np.savez(file, centers=refiner.centers())
-    written = [folder / "assigner.keras", folder / "model.npz"]
+    weights: dict[str, Any] = checkpoints.numbered("weight", model.weights())
+    with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
+        np.savez(file, **weights)
+    written = [folder / "assigner.keras", folder / "model.npz", folder / "weights.npz"]
     if model.decoder is not None:
         written.append(decoding.save(folder / "decoded.npz", model, _mean_codes(folder, model, images)))
     return written
@@ -159,19 +174,21 @@ def _write_result(folder: Path, options: ClusterOptions, facts: dict[str, Any]) 
 
 
 def load_assigner(path: Path) -> Any:
-    """Return the network images -> [z, q] of a saved file."""
-    import keras
+    """Return the network images -> [z, q] of a saved file.
 
+    Raises
+    ------
+    ValueError
+        If the file is damaged, or names anything but plain layers.
+    """
     from latentlab import layers  # noqa: F401  # registers what the file names
 
-    return keras.saving.load_model(path, compile=False)
+    return keras_files.load(path)
 
 
 def _load(run: Run, name: str) -> tuple[Any, np.ndarray]:
     folder = run.path / "clusters" / name
     try:
-        with np.load(folder / "model.npz", allow_pickle=False) as file:
-            centers = file["centers"]
-        return load_assigner(folder / "assigner.keras"), centers
+        return load_assigner(folder / "assigner.keras"), read_npz(folder / "model.npz")["centers"]
     except Exception as error:  # damaged files raise many kinds
         raise RunError(f"{folder} is missing or damaged ({' '.join(str(error).split())}). Cluster again.") from error

@@ -12,6 +12,8 @@
     embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code
     clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; of deep methods see refined.py
     baselines/                the same scores for raw pixels, PCA and the untrained encoder
+    probe/, audit/            what the features hold, duplicates, suspected labels; written by the scorer
+    seeds/                    other encoders, of cluster --seeds --refit
     projection/umap.parquet   id, x, y
     report/                   index.html and the pictures as PNG
 
@@ -23,17 +25,16 @@ import datetime
 import json
 import os
 import platform
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import latentlab
 from latentlab.errors import RunError
-from latentlab.files import TEMPORARY_PREFIX, fingerprint, sha256, write_json
+from latentlab.files import TEMPORARY_PREFIX, append_line, fingerprint, recover, refusals, remove_folder, sha256, write_json
 
 FORMAT = 1
 MANIFEST = "run.json"
@@ -70,8 +71,12 @@ class Run:
             return cls.open(folder)
         if folder.exists() and (not folder.is_dir() or any(not p.name.startswith((TEMPORARY_PREFIX, "run.lock")) for p in folder.iterdir())):
             raise RunError(f"{folder} exists and is not a latentlab run. Choose another --run folder.")
-        run = cls(folder, {"format": FORMAT, "created": _now(), "stages": {}} | _environment())
-        run._save()
+        with refusals(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        run = cls(folder, _new_manifest())
+        with run.lock():
+            if not (folder / MANIFEST).exists():
+                run._save()
         return run
 
     @classmethod
@@ -88,30 +93,48 @@ class Run:
             manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise RunError(f"{path} holds no latentlab run ({MANIFEST} is missing). Make one with: latentlab fit --run {path}") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{manifest_path} cannot be read ({error}). Restore it, or fit again into another folder.") from error
-        if not isinstance(manifest, dict) or not isinstance(manifest.get("stages"), dict):
+        if isinstance(manifest, dict) and isinstance(manifest.get("format"), int) and manifest["format"] > FORMAT:
+            raise RunError(f"{path} was written by a newer latentlab (format {manifest['format']}, known up to {FORMAT}). Update latentlab.")
+        if not _is_manifest(manifest):
             raise RunError(f"{manifest_path} is not the manifest of a run. Restore it, or fit again into another folder.")
-        if manifest.get("format", 0) > FORMAT:
-            raise RunError(f"{path} was written by a newer latentlab (format {manifest['format']}). Update latentlab.")
         return cls(Path(path), manifest)
 
     @contextlib.contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the run for one process; a second one gets a RunError that names the holder."""
+        """Hold the run for one process; a second one gets a RunError that names the holder.
+
+        The manifest is read again, since another process may have finished a stage in the meantime, and what killed
+        processes left half-written is removed.
+        """
         import filelock
 
         lock = filelock.FileLock(self.path / "run.lock", timeout=0)
+        holder = self.path / "run.lock.json"
         try:
-            with lock:
-                (self.path / "run.lock.json").write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": _now()}))
-                yield
-                with contextlib.suppress(OSError):
-                    (self.path / "run.lock.json").unlink()
+            lock.acquire()
         except filelock.Timeout:
             raise RunError(f"{self.path} is in use by another process{_holder(self.path)}. Wait for it, or choose another --run.") from None
-        except PermissionError as error:
-            raise RunError(f"cannot write {self.path}: {error.strerror}. Unlock the folder or choose another --run.") from error
+        except OSError as error:
+            raise RunError(f"cannot write {self.path}: {error.strerror or error}. Unlock the folder or choose another --run.") from error
+        try:
+            with contextlib.suppress(OSError):  # it only says who holds the lock
+                holder.write_text(json.dumps({"pid": os.getpid(), "host": platform.node(), "since": _now()}))
+            self._take_over()
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                holder.unlink()
+            lock.release()
+
+    def _take_over(self) -> None:
+        """Read what other processes have written since, and finish what a killed one had begun."""
+        if (self.path / MANIFEST).exists():
+            self.manifest = Run.open(self.path).manifest
+        recover(self.path)
+        if self.manifest.get("clearing"):
+            self.clear()
 
     def is_done(self, stage: str, config: Any) -> bool:
         """Return whether `stage` finished with this very `config` and its outputs are still there."""
@@ -126,7 +149,9 @@ class Run:
         outputs: list[Path] = []
         started = time.perf_counter()
         yield outputs
+        order = 1 + max((entry.get("order", 0) for entry in self.manifest["stages"].values()), default=0)
         self.manifest["stages"][name] = {
+            "order": order,  # which stage is newest must not depend on a clock that can be set back
             "config": config,
             "config_sha256": fingerprint(config),
             "finished": _now(),
@@ -135,6 +160,11 @@ class Run:
         }
         self._save()
 
+    def stages_in_order(self) -> list[str]:
+        """Return the names of the finished stages, the newest last."""
+        stages = self.manifest["stages"]
+        return sorted(stages, key=lambda name: (stages[name].get("order", 0), stages[name].get("finished", "")))
+
     def forget(self, *stages: str) -> None:
         """Drop stages from the manifest, so that they run again."""
         for name in stages:
@@ -142,11 +172,13 @@ class Run:
         self._save()
 
     def clear(self) -> None:
-        """Remove everything the run has made, and keep its folder and lock."""
+        """Remove everything the run has made, and keep its folder and lock; a kill in between is made good by the next `lock`."""
+        self.manifest = _new_manifest() | {"clearing": True}
+        self._save()
         for path in self.path.iterdir():
             if not path.name.startswith("run."):
-                shutil.rmtree(path) if path.is_dir() else path.unlink()
-        self.manifest = {"format": FORMAT, "created": _now(), "stages": {}} | _environment()
+                remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        self.manifest = _new_manifest()
         self._save()
 
     def note(self, **values: Any) -> None:
@@ -156,11 +188,7 @@ class Run:
 
     def append_metrics(self, row: dict[str, Any], name: str = "metrics.jsonl") -> None:
         """Append one row to metrics.jsonl, or to another file of the run."""
-        (self.path / name).parent.mkdir(parents=True, exist_ok=True)
-        with (self.path / name).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        append_line(self.path / name, json.dumps(row))
 
     def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
         """Return the rows of metrics.jsonl, or of another file of the run.
@@ -172,7 +200,8 @@ class Run:
         for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
             with contextlib.suppress(ValueError):
                 row = json.loads(line)
-                rows[row.get("stage"), row.get("epoch")] = row
+                if isinstance(row, dict):
+                    rows[row.get("stage"), row.get("epoch")] = row
         return list(rows.values())
 
     def _describe(self, path: Path) -> dict[str, Any]:
@@ -189,6 +218,33 @@ def find_runs(folder: str | Path) -> list[Run]:
         with contextlib.suppress(RunError):
             runs.append(Run.open(manifest.parent))
     return sorted(runs, key=lambda run: run.manifest.get("created", ""))
+
+
+def _new_manifest() -> dict[str, Any]:
+    return {"format": FORMAT, "created": _now(), "stages": {}} | _environment()
+
+
+def _is_manifest(value: Any) -> bool:
+    """Return whether a manifest has the form that this module writes, and names nothing outside its folder.
+
+    A run may come from somebody else: names of stages become names of folders.
+    """
+    if not isinstance(value, dict) or not isinstance(value.get("format"), int) or not isinstance(value.get("stages"), dict):
+        return False
+    return all(_is_inside(name) and _is_stage(entry) for name, entry in value["stages"].items())
+
+
+def _is_stage(entry: Any) -> bool:
+    if not isinstance(entry, dict) or not isinstance(entry.get("config_sha256"), str) or not isinstance(entry.get("order", 0), int):
+        return False
+    outputs = entry.get("outputs")
+    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
+        return False
+    return all(isinstance(output.get("sha256"), str) and _is_inside(output.get("path")) for output in outputs)
+
+
+def _is_inside(path: Any) -> bool:
+    return isinstance(path, str) and "\0" not in path and not PurePosixPath(path).is_absolute() and ".." not in PurePosixPath(path).parts
 
 
 def _environment() -> dict[str, Any]:

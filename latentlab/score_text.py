@@ -50,6 +50,25 @@ def text_table(rows: Sequence[Row]) -> str:
     return f"{table}\n\n{note(next(iter(found.values())))}"
 
 
+def frame(rows: Sequence[Row]) -> Any:
+    """Return the scores as a pandas DataFrame: a row a split, method and metric, with chance and interval."""
+    import pandas as pd
+
+    kept = ("split", "method", "metric", "value", "low", "high", "chance", "n")
+    table = pd.DataFrame([{name: row.get(name) for name in kept} for row in rows])
+    return table.astype(dict.fromkeys(("value", "low", "high", "chance"), float))
+
+
+def seeds_text(spread: Sequence[Row], split: str) -> str:
+    """Return mean and standard deviation over seeds of what is shown of one split, as a sentence; "" where there are no seeds."""
+    of_split = {row["metric"]: row for row in spread if row["split"] == split}
+    if not of_split:
+        return ""
+    rows = {name: of_split.get(TRAIN_MAP.get(name, ""), of_split[name]) for name in SHOWN}
+    values = ", ".join(f"{HEADS[name]} {row['mean']:.3f} ± {row['std']:.3f}" for name, row in rows.items())
+    return f"Over its {rows['purity']['seeds']} seeds, each by itself: {values} (mean and standard deviation)."
+
+
 def note(own: dict[str, Row]) -> str:
     """Return how the scores of a method were made, in sentences."""
     texts = ["Intervals are 95% bootstrap intervals over images; another seed can change more."]

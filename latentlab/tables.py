@@ -10,11 +10,13 @@ import pyarrow.parquet as pq
 from latentlab.errors import DataError, RunError
 from latentlab.files import atomic_path
 
+LARGEST = 1e15  # of a vector's numbers: their squares have to fit into float32
+
 
 def write(target: Path, table: pa.Table) -> Path:
-    """Write one table to one file, atomically, and return its path."""
+    """Write one table to one file, atomically and with checksums, and return its path."""
     with atomic_path(target) as path:
-        pq.write_table(table, path, compression="zstd")
+        pq.write_table(table, path, compression="zstd", write_page_checksum=True)
     return target
 
 
@@ -27,11 +29,11 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
         If the file is missing or damaged.
     """
     try:
-        return pq.read_table(path, columns=columns, partitioning=None)
+        return pq.read_table(path, columns=columns, partitioning=None, page_checksum_verification=True)
     except FileNotFoundError:
         raise RunError(f"{path} is missing. Run the stage before it again.") from None
-    except (OSError, pa.ArrowException) as error:
-        raise RunError(f"{path} cannot be read ({error}). Remove it and run its stage again.") from error
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise RunError(f"{path} cannot be read ({' '.join(str(error).split())}). Remove it and run its stage again.") from error
 
 
 def vectors(matrix: np.ndarray) -> pa.FixedSizeListArray:
@@ -56,22 +58,35 @@ def read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
         If there is no file, no such column, or its vectors differ in length or hold numbers that are not finite.
     """
     try:
-        table = pq.read_table(path, partitioning=None)
-    except (OSError, pa.ArrowException) as error:
+        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{path} cannot be read as parquet ({' '.join(str(error).split())}).") from error
-    lists = [field.name for field in table.schema if pa.types.is_list(field.type) or pa.types.is_fixed_size_list(field.type)]
+    lists = [field.name for field in table.schema if _is_vector(field.type)]
     if not lists:
         raise DataError(f"{path} has no column of vectors: it has {', '.join(table.column_names) or 'none'}. Write one as lists of numbers.")
     name = "embedding" if "embedding" in lists else lists[0]
-    rows = table[name].to_pylist()
+    vectors = _stacked(path, name, table[name])
+    rows_off = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
+    if len(rows_off):
+        raise DataError(f"{path}: column {name!r} holds numbers that are not finite, or above {LARGEST:g}, first in row {int(rows_off[0])}.")
+    ids = table["id"].to_pylist() if "id" in table.column_names else list(range(len(vectors)))
+    if None in ids or len(set(map(str, ids))) != len(ids):
+        raise DataError(f"{path}: the ids are not unique, or some are missing. Give every vector its own.")
+    return ids, vectors
+
+
+def _is_vector(kind: pa.DataType) -> bool:
+    is_list = pa.types.is_list(kind) or pa.types.is_fixed_size_list(kind) or pa.types.is_large_list(kind)
+    return is_list and (pa.types.is_floating(kind.value_type) or pa.types.is_integer(kind.value_type))
+
+
+def _stacked(path: Path, name: str, column: pa.ChunkedArray) -> np.ndarray:
+    """Return a column of lists as float32 (n, d)."""
+    rows = column.to_pylist()
     if len({len(row) if row is not None else -1 for row in rows}) != 1 or not rows[0]:
         raise DataError(f"{path}: the vectors of column {name!r} are missing or differ in length.")
-    vectors = np.asarray(rows, np.float32)
-    if not np.isfinite(vectors).all():
-        raise DataError(
-            f"{path}: column {name!r} holds numbers that are not finite, first in row {int(np.flatnonzero(~np.isfinite(vectors).all(axis=1))[0])}."
-        )
-    return table["id"].to_pylist() if "id" in table.column_names else list(range(len(vectors))), vectors
+    with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is told of
+        return np.asarray(rows, np.float64).astype(np.float32)
 
 
 def read_assignment(path: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -7,7 +7,7 @@ seconds at the end of each call. What an epoch does is the objective's, see `lat
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from latentlab import checkpoints, plugins
 from latentlab.config import FitOptions, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import TrainingError
-from latentlab.files import atomic_path
+from latentlab.files import atomic_path, write_json
 from latentlab.images import ImageSet
 from latentlab.progress import log
 from latentlab.run import Run
@@ -42,8 +42,8 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
     Raises
     ------
     TrainingError
-        If the loss is not finite, or the embedding collapses again and again; the weights of the last good epoch are in
-        the run's checkpoints.
+        If the loss or a gradient is not finite, with the batch named, or the embedding collapses again and again; the
+        weights of the last good epoch are in the run's checkpoints.
     """
     training, validation = split_validation(images, options)
     objective = _objective(model, images, options)
@@ -53,7 +53,7 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
         state.save(objective, run)
     with _TensorBoard(run) as board:
         while state.epoch < options.epochs and not (objective.keeps_best and state.gave_up(options.patience)):
-            row = _train_epoch(objective, training, validation, state.epoch + 1, options)
+            row = _train_epoch(objective, images, (training, validation), state.epoch + 1, options, run)
             if row.get("effective_rank", math.inf) < LEAST_RANK:
                 state.recover(objective, row, run)
                 continue
@@ -72,16 +72,48 @@ def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:
     return module.objective(model, images, options, plugin_options(module.Options, options.objective_options, f"--objective {options.objective}"))
 
 
-def _train_epoch(objective: Any, training: np.ndarray, validation: np.ndarray, epoch: int, options: FitOptions) -> dict[str, Any]:
-    """Train one epoch and return its row."""
+def _train_epoch(objective: Any, images: ImageSet, parts: tuple[np.ndarray, np.ndarray], epoch: int, options: FitOptions, run: Run) -> dict[str, Any]:
+    """Train one epoch on the first of `parts`, validate on the second and return the epoch's row.
+
+    Raises
+    ------
+    TrainingError
+        If the loss or a weight is not finite; `objective` is then back at the epoch before.
+    """
+    training, validation = parts
     row = {"stage": "fit", "epoch": epoch, **objective.train_epoch(training, epoch)}
-    if not math.isfinite(row["loss"]):
-        where = f", step {row['step']}" if "step" in row else ""
-        raise TrainingError(
-            f"the loss is not finite in epoch {epoch}{where}: lower --learning-rate (now {options.learning_rate:g})."
-            " The last good epoch is in the run's checkpoints."
-        )
-    return row | objective.validate(validation)
+    if math.isfinite(row["loss"]) and all_finite(objective.snapshot().values()):
+        row |= objective.validate(validation)
+        if math.isfinite(row["val_loss"]):
+            return row
+    raise _diverged(objective, images, training, epoch, options, run)
+
+
+def _diverged(objective: Any, images: ImageSet, training: np.ndarray, epoch: int, options: FitOptions, run: Run) -> TrainingError:
+    """Go back to the epoch before, find the batch that made a number that is not finite, and return the error that names it.
+
+    A gradient that is not finite shows in the weights after its step, but in the loss only one step later. Hence the epoch,
+    which is a function of its start, is trained again with a look at the weights after every step.
+    """
+    good = checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch - 1))[0]
+    objective.restore(good)
+    step = objective.train_epoch(training, epoch, watch=True).get("step")
+    objective.restore(good)
+    advice = f"Lower --learning-rate (now {options.learning_rate:g}). The run stands at its last good epoch, {epoch - 1}."
+    if step is None:
+        return TrainingError(f"the validation loss is not finite after epoch {epoch}. {advice}")
+    batch = list(batches(training, options.batch_size, options.seed, epoch))[int(step) - 1]
+    ids = images.ids[batch].tolist()
+    write_json(run.path / "non-finite.json", {"epoch": epoch, "step": step, "images": ids})
+    return TrainingError(
+        f"the loss or a gradient is not finite in epoch {epoch}, step {step}, whose {len(ids)} images, {ids[0]} the first, are listed in"
+        f" {run.path / 'non-finite.json'}. {advice}"
+    )
+
+
+def all_finite(arrays: Iterable[np.ndarray]) -> bool:
+    """Return whether every number of the arrays is finite."""
+    return all(bool(np.isfinite(array).all()) for array in arrays)
 
 
 def split_validation(images: ImageSet, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
@@ -203,6 +235,15 @@ def _save_reconstructions(objective: Any, images: ImageSet, validation: np.ndarr
     if epoch == 0:
         with atomic_path(run.path / "reconstructions" / "originals.npy") as path, path.open("wb") as file:
             np.save(file, originals)
+
+
+def write_reconstructions(net: Any, images: ImageSet, run: Run, epoch: int) -> None:
+    """Write what an autoencoder makes of some training images, for an encoder that was not trained in this run."""
+    originals = images.read(images.indices("train")[:SHOWN_IMAGES])
+    rebuilt = (np.asarray(net.predict_on_batch(as_input(originals))).clip(0, 1) * 255).round().astype(np.uint8)
+    for name, pixels in (("originals", originals), (f"epoch-{epoch:04d}", rebuilt)):
+        with atomic_path(run.path / "reconstructions" / f"{name}.npy") as path, path.open("wb") as file:
+            np.save(file, pixels)
 
 
 def snapshot(net: Any) -> dict[str, np.ndarray]:

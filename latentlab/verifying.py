@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from latentlab import assignments, backend, embedding, evaluation, features, model_files, refined
+from latentlab import assignments, backend, embedding, evaluation, model_files, predicting
 from latentlab.files import sha256
 from latentlab.images import ImageSet
 from latentlab.run import Run
@@ -31,7 +31,7 @@ class Check(NamedTuple):
 
 def files(run: Run) -> list[Check]:
     """Check every file that run.json records, by stage; of stages that wrote the same file the latest counts."""
-    stages = sorted(run.manifest["stages"].items(), key=lambda item: item[1]["finished"])
+    stages = [(name, run.manifest["stages"][name]) for name in run.stages_in_order()]
     owner = {output["path"]: stage for stage, entry in stages for output in entry["outputs"]}
     checks = []
     for stage, entry in stages:
@@ -56,14 +56,9 @@ def codes(run: Run, images: ImageSet, seed: int = 0) -> Check:
 
 
 def clusters(run: Run, name: str, images: ImageSet, seed: int = 0) -> Check:
-    """Assign a sample of the images again, all of them for a deep method, and compare with assignments.parquet."""
-    stored, options = assignments.read(run, name)[2], assignments.options_of(run, name)
-    if assignments.is_deep(options.method):
-        parts = refined.assign(run, name, images)
-    else:
-        chosen, encoder = sample(images, seed), model_files.load(run).part(features.column(options.features))
-        parts = assignments.assign(run, name, [(chosen, embedding.encode(encoder, images.read(chosen)))])
-    same = np.concatenate([assigned.cluster == stored[indices] for indices, assigned in parts])
+    """Assign a sample of the images again and compare with assignments.parquet."""
+    stored, chosen = assignments.read(run, name)[2], sample(images, seed)
+    same = np.concatenate([assigned.cluster == stored[indices] for indices, assigned in predicting.assign(run, name, images, [chosen])])
     return Check(f"clusters {name}", bool(same.mean() >= SAME_CLUSTERS), f"{same.sum()} of {len(same)} images get their cluster again")
 
 

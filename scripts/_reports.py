@@ -17,6 +17,7 @@ from latentlab.config import ClusterOptions
 from latentlab.run import Run
 
 SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
+SHARES = ("purity", "acc", "purity_train_map", "acc_train_map")  # scores that are shares of the images
 CURVE = ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image")
 
 Row = dict[str, Any]
@@ -142,6 +143,7 @@ def results(parts: Parts, dataset: str, command: str) -> list[Row]:
     for (method, split, metric), by_seed in groups.items():
         values = [row["value"] for row in by_seed.values()]
         chances = [row["chance"] for row in by_seed.values() if row["chance"] is not None]
+        low, high = interval(metric, list(by_seed.values()))
         rows.append(
             {
                 "dataset": dataset,
@@ -151,8 +153,8 @@ def results(parts: Parts, dataset: str, command: str) -> list[Row]:
                 "mean": round(statistics.mean(values), 5),
                 "median": round(statistics.median(values), 5),
                 "std": round(statistics.stdev(values), 5) if len(values) > 1 else None,
-                "low": None,
-                "high": None,
+                "low": low,
+                "high": high,
                 "seeds": len(values),
                 "chance": round(statistics.mean(chances), 4) if chances else None,
                 "seconds": None,
@@ -163,9 +165,28 @@ def results(parts: Parts, dataset: str, command: str) -> list[Row]:
     return rows
 
 
+def interval(metric: str, rows: list[Row]) -> tuple[float | None, float | None]:
+    """Return the ends of the 95% interval over images of a mean over seeds, whose images are the same.
+
+    The mean ends of the seeds' bootstrap intervals where the scorer kept them. Scores that were made before it did still have
+    an interval where they are shares of images: Wilson's, at their mean and the number of images.
+    """
+    from scipy.stats import binomtest
+
+    if all(row.get("low") is not None for row in rows):
+        return round(statistics.mean(row["low"] for row in rows), 5), round(statistics.mean(row["high"] for row in rows), 5)
+    if metric not in SHARES or not rows[0].get("n"):
+        return None, None
+    count = rows[0]["n"]
+    between = binomtest(round(statistics.mean(row["value"] for row in rows) * count), count).proportion_ci(0.95, method="wilson")
+    return round(float(between.low), 5), round(float(between.high), 5)
+
+
 def mean_text(row: Row) -> str:
-    """Return mean and spread as text."""
-    return f"{row['mean']:.3f}" + (f" ± {row['std']:.3f}" if row["std"] is not None else "")
+    """Return mean and spread over seeds as text, and the interval over images where there is one."""
+    spread = f" ± {row['std']:.3f}" if row["std"] is not None else ""
+    between = f" [{row['low']:.3f}, {row['high']:.3f}]" if row["low"] is not None else ""
+    return f"{row['mean']:.3f}{spread}{between}"
 
 
 def score_table(rows: list[Row], split: str, median: bool = False) -> str:
@@ -173,12 +194,16 @@ def score_table(rows: list[Row], split: str, median: bool = False) -> str:
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
     methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
     methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
-    heads = ["method", "seeds", *(["median purity"] if median else []), *SHOWN, "purity by chance"]
+    heads = ["method", "seeds", *(["median purity"] if median else []), *SHOWN, "purity by chance", "acc by chance"]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for method in methods:
         values = [cells[method, metric] for metric in SHOWN]
         shown = f" {values[0]['median']:.3f} |" if median else ""
-        lines.append(f"| {method} | {values[0]['seeds']} |{shown} " + " | ".join(map(mean_text, values)) + f" | {values[0]['chance']:.3f} |")
+        lines.append(
+            f"| {method} | {values[0]['seeds']} |{shown} "
+            + " | ".join(map(mean_text, values))
+            + f" | {values[0]['chance']:.3f} | {values[1]['chance']:.3f} |"
+        )
     return "\n".join(lines)
 
 

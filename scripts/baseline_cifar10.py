@@ -108,8 +108,8 @@ def summary_table(rows: list[Row]) -> str:
             if (method, "purity") in cells:
                 values = [cells[method, metric] for metric in ("purity", "acc", "nmi", "ari")]
                 lines.append(f"| {method} | " + " | ".join(map(mean_text, values)) + " |")
-    chance = statistics.mean(row["chance"] for row in rows if row["metric"] == "purity" and row["split"] == "test")
-    return "\n".join([*lines, f"| chance | {chance:.3f} | | | |"])
+    chance = [statistics.mean(row["chance"] for row in rows if row["metric"] == name and row["split"] == "test") for name in ("purity", "acc")]
+    return "\n".join([*lines, f"| chance | {chance[0]:.3f} | {chance[1]:.3f} | | 0 |"])
 
 
 def report(work: Path) -> None:

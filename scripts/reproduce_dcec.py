@@ -116,6 +116,9 @@ PUBLISHED: dict[str, dict[str, tuple[str, str]]] = {
 }
 NAMES = {
     "pixels+kmeans": "k-means",
+    "pca+kmeans": "50 principal components + k-means",
+    "untrained-mlp+kmeans": "untrained autoencoder + k-means",
+    "untrained-dcec+kmeans": "untrained convolutional autoencoder + k-means",
     "mlp+kmeans": "autoencoder + k-means",
     "dcec+kmeans": "convolutional autoencoder + k-means",
     "mlp+dec": "DEC",
@@ -225,24 +228,40 @@ def minutes_of(parts: Parts, method: str) -> float | None:
 def comparison(rows: list[Row], parts: Parts, protocol: str, published: bool) -> str:
     """Return the Markdown table of our ACC and NMI beside the published ones."""
     cells = {(row["method"], row["metric"]): row for row in rows}
-    lines = ["| method | seeds | ACC, median | ACC, mean | NMI, median | NMI, mean | minutes |", "| --- |" + " --- |" * 6]
-    if published:
-        lines = ["| method | seeds | ACC, median | ACC, mean | published | NMI, median | NMI, mean | published | minutes |", "| --- |" + " --- |" * 8]
+    theirs = ["published"] if published else []
+    heads = [
+        "method",
+        "seeds",
+        "ACC, median",
+        "ACC, mean",
+        *theirs,
+        "NMI, median",
+        "NMI, mean",
+        *theirs,
+        "purity, mean",
+        "by chance: ACC",
+        "purity",
+        "minutes",
+    ]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for method, title in NAMES.items():
         if (method, "acc") not in cells:
             continue
-        acc, nmi = cells[method, "acc"], cells[method, "nmi"]
-        theirs = PUBLISHED[protocol].get(method, ("", ""))
+        acc, nmi, purity = (cells[method, name] for name in ("acc", "nmi", "purity"))
+        papers = PUBLISHED[protocol].get(method, ("", ""))
         minutes = minutes_of(parts, method)
         ours = [[f"{100 * cell['median']:.1f}", percent(cell)] for cell in (acc, nmi)]
-        columns = [*ours[0], *([theirs[0]] if published else []), *ours[1], *([theirs[1]] if published else [])]
+        chance = [f"{100 * cell['chance']:.1f}" for cell in (acc, purity)]
+        columns = [*ours[0], *([papers[0]] if published else []), *ours[1], *([papers[1]] if published else []), percent(purity), *chance]
         lines.append(f"| {title} (`{method}`) | {acc['seeds']} | " + " | ".join(columns) + f" | {f'{minutes:.0f}' if minutes else ''} |")
     return "\n".join(lines)
 
 
 def percent(row: Row) -> str:
-    """Return mean and spread in percent."""
-    return f"{100 * row['mean']:.1f}" + (f" ± {100 * row['std']:.1f}" if row["std"] is not None else "")
+    """Return mean and spread over seeds in percent, and the interval over images where there is one."""
+    spread = f" ± {100 * row['std']:.1f}" if row["std"] is not None else ""
+    between = f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] is not None else ""
+    return f"{100 * row['mean']:.1f}{spread}{between}"
 
 
 def report(experiments: list[Experiment], out: Path, protocols: list[str], seeds: list[int]) -> None:
@@ -283,7 +302,7 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=8000, help="of pretraining, in batches of 256; at most 200 epochs, the paper's")
     parser.add_argument("--work", type=Path, help="for the runs; default: runs/dcec-table")
     parser.add_argument("--out", type=Path, help="for the report; default: reports/dcec-table for mnist, else report/ in --work")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes; 0 writes the report alone")
     arguments = parser.parse_args()
     arguments.work = arguments.work or Path("runs/dcec-table")
     arguments.out = arguments.out or (REPORT if arguments.data == "mnist" and not arguments.limit else arguments.work / "report")

@@ -46,7 +46,7 @@ def test_the_main_job_by_commands(stripes_file, tmp_path):
     run = tmp_path / "run"
     fitted = latentlab("fit", "--data", stripes_file, "--run", run, *FAST, "--json")
     assert fitted.returncode == 0, fitted.stderr
-    assert json.loads(fitted.stdout)["epochs"] == 1
+    assert json.loads(fitted.stdout)["result"]["epochs"] == 1
     assert "loss on one image before training" in fitted.stderr
     clustered, scored, reported, listed = latentlab_in_turn(
         ("cluster", "--run", run, "--k", "4"), ("evaluate", "--run", run), ("report", "--run", run), ("runs", tmp_path)

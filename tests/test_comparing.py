@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentlab import comparing, plots
+from latentlab import comparing, plots, text_tables
 from latentlab.comparing import Side
 from latentlab.errors import DataError
 
@@ -83,7 +83,7 @@ def test_tables_and_figure_are_written(sides, tmp_path):
     first, second, classes, splits = sides
     side = {"name": "runs_b:kmeans", **comparing.moved(first, second), "scores": comparing.differences(first, second, classes, splits, 3)}
     found = {"first": "a", "images": 600, "others": [side]}
-    paths = comparing.write_tables(found, tmp_path)
+    paths = text_tables.write(comparing.frame(found), tmp_path, "comparison")
     csv, markdown, latex = (path.read_text() for path in paths)
     assert csv.splitlines()[0].startswith("run,against,images moved,metric")
     assert markdown.count("\n") == 2 + 4

@@ -23,6 +23,8 @@ class _Unreadable(SimpleNamespace):
 def everything_without_labels(folder):
     run = pipeline.fit(DIGITS, FitOptions(arch="dcec", epochs=1, batch_size=20, validation=0.2), folder)
     pipeline.cluster(run, ClusterOptions(k=3))
+    pipeline.cluster_seeds(run, ClusterOptions(k=3, restarts=1), 2)
+    pipeline.cluster(run, ClusterOptions(k=0, method="hdbscan", features="pca5", settings={"min_cluster_size": 3, "min_samples": 1}))
     pipeline.cluster(run, ClusterOptions(k=3, method="dcec", settings=LOOP))
     pipeline.choose_k(run, ClusterOptions(restarts=1), [2, 3, 4])
     return run
@@ -36,6 +38,6 @@ def test_every_label_unreadable_gives_the_same_run(tmp_path, monkeypatch):
     with pytest.raises(AssertionError, match="labels were read"):
         evaluation.read_labels(run)
     made = [path.relative_to(run.path) for pattern in ("*.parquet", "weights.npz", "choose-k/*.json") for path in run.path.rglob(pattern)]
-    assert len([path for path in made if path.name == "assignments.parquet"]) == 2
+    assert len([path for path in made if path.name == "assignments.parquet"]) == 5
     for path in made:
         assert sha256(run.path / path) == sha256(readable.path / path), path

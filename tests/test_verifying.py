@@ -85,6 +85,6 @@ def test_unknown_runs_and_names_are_code_4_and_other_versions_are_told(run, tmp_
     run.note(keras="0.0.1")
     result = CliRunner().invoke(cli, ["-q", "verify", str(run.path), "--json"])
     assert result.exit_code == 0
-    found = json.loads(result.stdout)
+    found = json.loads(result.stdout)["result"]
     assert found["reproduces"]
     assert found["versions"][0].startswith("keras was 0.0.1 and is ")

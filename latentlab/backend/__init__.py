@@ -37,6 +37,10 @@ def select(name: str | None = None) -> str:
             raise ConfigError(f"keras runs on {keras.backend.backend()} already; choose {chosen} before it is imported.")
         return chosen
     os.environ["KERAS_BACKEND"] = chosen
+    if is_deterministic():
+        # Read while the backends start; the first by XLA on a GPU, the second by PyTorch.
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Without oneDNN the blog's network trains at half the speed on AMD processors, where TensorFlow leaves it off.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -49,6 +53,32 @@ def select(name: str | None = None) -> str:
         extra = {"tensorflow": "", "jax": "[jax]", "torch": "[torch]"}[chosen]
         raise MissingDependencyError(f"the backend {chosen} is not installed: pip install 'latentlab{extra}' ({error}).") from error
     return chosen
+
+
+def set_deterministic(wanted: bool) -> None:
+    """Have every operation give the same bits each time on one machine; to be called before `select`.
+
+    On a GPU the backend's slower kernels are used. On a processor only k-means changes, which then uses one thread: it
+    adds up in the order in which threads finish.
+    """
+    os.environ["LATENTLAB_DETERMINISTIC"] = "1" if wanted else ""
+
+
+def is_deterministic() -> bool:
+    """Return whether `set_deterministic`, or LATENTLAB_DETERMINISTIC=1 in the environment, asks for the same bits each time."""
+    return os.environ.get("LATENTLAB_DETERMINISTIC", "") not in ("", "0")
+
+
+@contextlib.contextmanager
+def ordered_sums() -> Iterator[None]:
+    """Keep OpenMP to one thread where results are to be the same each time."""
+    if not is_deterministic():
+        yield
+        return
+    import threadpoolctl
+
+    with threadpoolctl.threadpool_limits(1, user_api="openmp"):
+        yield
 
 
 @contextlib.contextmanager
@@ -177,9 +207,16 @@ def _device_words(name: str) -> str:
 
 
 def _set_up_devices(name: str) -> None:
+    if name == "torch" and is_deterministic():
+        import torch
+
+        torch.use_deterministic_algorithms(True)
     if name != "tensorflow":
         return
     import tensorflow as tf
+
+    if is_deterministic():
+        tf.config.experimental.enable_op_determinism()
 
     tf.get_logger().setLevel("ERROR")  # it warns of retracing where the last batch of a data set is a short one
     for gpu in tf.config.list_physical_devices("GPU"):

@@ -5,6 +5,7 @@ A method file defines
     fit(vectors: Vectors, options: ClusterOptions) -> Clusterer
     load(arrays) -> Clusterer           from what the clusterer's `to_arrays` gave
     FEATURES                            optional: the feature steps where --features is not given; {k} is replaced
+    FINDS_K                             optional: true where the method finds the number of clusters and takes none
 
 and nothing else has to be touched. No argument can carry a label.
 """
@@ -51,12 +52,15 @@ class Assigned(NamedTuple):
         where k is 1. Of probabilities: the largest minus the second largest.
     soft : ndarray of shape (n, k), float32, or None
         Probability of each cluster, where the method has one; rows sum to 1.
+    noise : ndarray of shape (n,), bool, or None
+        Images that the method would rather leave out, where it says so.
     """
 
     cluster: np.ndarray
     distance: np.ndarray
     margin: np.ndarray
     soft: np.ndarray | None = None
+    noise: np.ndarray | None = None
 
 
 class Clusterer(Protocol):

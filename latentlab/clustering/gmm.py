@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from latentlab import backend
 from latentlab.clustering import Assigned, Clusterer, Vectors, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError
@@ -66,7 +67,8 @@ def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:
     scale = float(matrix.var(axis=0).mean()) or 1.0  # so that the regularisation does not depend on the features' unit
     model = GaussianMixture(options.k, n_init=options.restarts, reg_covar=REGULARISATION * scale, random_state=options.seed)
     try:
-        labels = model.fit_predict(matrix)
+        with backend.ordered_sums():
+            labels = model.fit_predict(matrix)
     except ValueError as error:
         message = " ".join(str(error).split())
         raise DataError(f"--k {options.k} Gaussians cannot be fitted to {len(matrix)} images ({message}). Choose a smaller --k.") from error

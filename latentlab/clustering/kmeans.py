@@ -5,6 +5,7 @@ latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
 
 import numpy as np
 
+from latentlab import backend
 from latentlab.clustering import Centers, Clusterer, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError
@@ -42,7 +43,8 @@ def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
     with warnings.catch_warnings():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            model = KMeans(options.k, n_init=options.restarts, random_state=options.seed).fit(matrix)
+            with backend.ordered_sums():
+                model = KMeans(options.k, n_init=options.restarts, random_state=options.seed).fit(matrix)
         except ConvergenceWarning as warning:
             raise DataError(f"--k {options.k} is more than the different images there are ({warning}). Choose a smaller --k.") from None
     order = canonical_order(model.labels_, options.k)
@@ -56,9 +58,10 @@ def _fit_parts(vectors: Vectors, options: ClusterOptions) -> Clusterer:
 
     start = _fit_in_memory(_sample(vectors, options.seed), options).centers
     model = MiniBatchKMeans(options.k, init=start, n_init=1, reassignment_ratio=0, random_state=options.seed)
-    for _ in range(MINIBATCH_PASSES):
-        for part in vectors.parts():
-            model.partial_fit(part)
+    with backend.ordered_sums():
+        for _ in range(MINIBATCH_PASSES):
+            for part in vectors.parts():
+                model.partial_fit(part)
     labels, inertia = _assign_parts(vectors, Centers(model.cluster_centers_.astype(np.float32)))
     facts = {"algorithm": "MiniBatchKMeans", "inertia": inertia, "n_iter": MINIBATCH_PASSES}
     return Centers(model.cluster_centers_[canonical_order(labels, options.k)].astype(np.float32), facts)

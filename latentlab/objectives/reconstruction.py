@@ -16,7 +16,7 @@ from latentlab.config import FitOptions
 from latentlab.encoders import Model
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.training import as_input, batches, learning_rate, mean_squared_error, restore, snapshot
+from latentlab.training import all_finite, as_input, batches, learning_rate, mean_squared_error, restore, snapshot
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,11 @@ class Reconstruction:
         self.net.compile(optimizer=keras.optimizers.Adam(fit.learning_rate), loss="mse", jit_compile=backend.jit_compile())
         self.net.optimizer.build(self.net.trainable_variables)
 
-    def train_epoch(self, training: np.ndarray, epoch: int) -> dict[str, float]:
-        """Train one epoch and return loss, learning_rate, images_per_second and seconds; step too where the loss is not finite."""
+    def train_epoch(self, training: np.ndarray, epoch: int, watch: bool = False) -> dict[str, float]:
+        """Train one epoch and return loss, learning_rate, images_per_second and seconds.
+
+        Stops where the loss is not finite, with `watch` where a weight is not either, and returns loss and step.
+        """
         net, fit = self.net, self.fit
         n_steps = max(1, len(training) // fit.batch_size)
         started, seen, loss, rate = time.perf_counter(), 0, math.nan, math.nan
@@ -48,7 +51,7 @@ class Reconstruction:
                 net.optimizer.learning_rate = rate
                 batch = augment(as_input(self.images.read(indices)), fit.augment, np.random.default_rng([fit.seed, 4, epoch, step]))
                 loss = float(net.train_on_batch(batch, batch))
-                if not math.isfinite(loss):
+                if not math.isfinite(loss) or (watch and not all_finite(net.get_weights())):
                     return {"loss": loss, "step": step + 1}
                 seen += len(batch)
                 speed = seen / (time.perf_counter() - started)

@@ -25,7 +25,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.training import as_input, batches, mean_squared_error, optimizer_state, restore_optimizer
+from latentlab.training import all_finite, as_input, batches, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
@@ -110,18 +110,23 @@ class SwAV:
         self.factor = 1.0
         self._steps: CompiledSteps | None = None
 
-    def train_epoch(self, training: np.ndarray, epoch: int) -> dict[str, float]:
-        """Train one epoch; beside the usual numbers return swapped_loss, reconstruction_loss and used_prototypes."""
+    def train_epoch(self, training: np.ndarray, epoch: int, watch: bool = False) -> dict[str, float]:
+        """Train one epoch; beside the usual numbers return swapped_loss, reconstruction_loss and used_prototypes.
+
+        Stops where the loss is not finite and returns loss and step: with `watch` the very step, and where a weight is not
+        finite either, else the first step of the compiled call.
+        """
         n_steps = max(1, len(training) // self.fit.batch_size)
         steps = self._compiled()
         started, seen = time.perf_counter(), 0
         sums: dict[str, float] = {}
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
         with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar:
-            for first in range(0, len(chosen), self.options.steps_per_call):
-                part = chosen[first : first + self.options.steps_per_call]
+            per_call = 1 if watch else self.options.steps_per_call
+            for first in range(0, len(chosen), per_call):
+                part = chosen[first : first + per_call]
                 told = steps(_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]))
-                if not math.isfinite(told["loss"]):
+                if not math.isfinite(told["loss"]) or (watch and not all_finite(self.snapshot().values())):
                     return {"loss": told["loss"], "step": first + 1}
                 for name, value in told.items():
                     sums[name] = sums.get(name, 0.0) + value * len(part) / len(chosen)

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from latentlab import backend
+
 SMALLEST = 0.1  # of an even share; a cluster below is called collapsed
 
 
@@ -42,7 +44,8 @@ def reseed(centers: np.ndarray, z: np.ndarray, labels: np.ndarray, dead: np.ndar
         members = np.flatnonzero(labels == donor)
         if len(members) < 2:
             continue
-        halves = KMeans(2, n_init=3, random_state=seed).fit(z[members])
+        with backend.ordered_sums():
+            halves = KMeans(2, n_init=3, random_state=seed).fit(z[members])
         centers[donor], centers[cluster] = halves.cluster_centers_
         labels[members[halves.labels_ == 1]] = cluster
         donors.append(donor)

@@ -139,10 +139,10 @@ def _round(
         _save(refiner, place, state)  # what a divergence in the first round rolls back to
     z, q = _repair(refiner, images, indices, schedule, state, z, q)
     labels = q.argmax(axis=1)
-    losses = _train(refiner, images, indices, schedule, state["round"], z, q)
+    losses, cause = _train(refiner, images, indices, schedule, state["round"], z, q)
     new_z, new_q = assign_all(refiner, images, indices)
     if not (all(map(math.isfinite, losses.values())) and np.isfinite(new_q).all() and np.isfinite(new_z).all()):
-        _roll_back(refiner, place, state, losses)
+        _roll_back(refiner, place, state, losses, cause)
         return assign_all(refiner, images, indices)
     state["round"], state["labels"] = state["round"] + 1, labels
     sizes = np.bincount(new_q.argmax(axis=1), minlength=q.shape[1])
@@ -178,12 +178,16 @@ def _repair(
     return assign_all(refiner, images, indices)
 
 
-def _roll_back(refiner: Refiner, place: Path, state: dict[str, Any], losses: dict[str, float]) -> None:
-    """Go back to the last good state with a tenth of the learning rate; give up there after too many tries."""
+def _roll_back(refiner: Refiner, place: Path, state: dict[str, Any], losses: dict[str, float], cause: dict[str, Any]) -> None:
+    """Go back to the last good state with a tenth of the learning rate; give up there after too many tries.
+
+    `cause` is the step, and the first image of its batch, at which the numbers were no longer finite.
+    """
     folder = checkpoints.newest(place, "round")
     if folder is None:
         raise TrainingError("the clustering loss is not finite and there is no good state to go back to. Lower the learning rate.")
-    kept = state["recoveries"] + [{"round": state["round"], "what": "rolled back", "losses": {name: str(value) for name, value in losses.items()}}]
+    shown = {name: str(value) for name, value in losses.items()}
+    kept = state["recoveries"] + [{"round": state["round"], "what": "rolled back", "losses": shown, **cause}]
     factor = state["rate_factor"] * 0.1
     state.update(_restore(refiner, folder))
     optimizer = refiner.networks()[0].optimizer
@@ -191,21 +195,34 @@ def _roll_back(refiner: Refiner, place: Path, state: dict[str, Any], losses: dic
     state["recoveries"], state["rate_factor"] = kept, factor
     if len(kept) > MOST_RECOVERIES:
         state["stopped"] = "diverged"
-    log.warning("the loss is not finite in round %d: back to the last good state, with a tenth of the learning rate", state["round"] + 1)
+    log.warning(
+        "the loss or a gradient is not finite in round %d, step %d, whose first image is %s: back to the last good state, with a tenth of the"
+        " learning rate",
+        state["round"] + 1,
+        cause["step"],
+        cause["first_image"],
+    )
 
 
 def _train(
     refiner: Refiner, images: ImageSet, indices: np.ndarray, schedule: Schedule, number: int, z: np.ndarray, q: np.ndarray
-) -> dict[str, float]:
-    """Train the steps of round `number` and return the mean losses."""
+) -> tuple[dict[str, float], dict[str, Any]]:
+    """Train the steps of round `number`; return the mean losses, and the last step with the first image of its batch.
+
+    Stops at the first loss that is not finite.
+    """
     refiner.begin_round(z, q)
     sums: dict[str, float] = {}
+    last: dict[str, Any] = {}
     for step, positions in enumerate(_positions(len(indices), schedule, number)):
         rng = np.random.default_rng([schedule.seed, 6, number, step])
         batch = augment(as_input(images.read(indices[positions])), schedule.augment, rng)
+        last = {"step": step + 1, "first_image": str(images.ids[indices[positions[0]]])}
         for name, value in refiner.step(batch, positions).items():
             sums[name] = sums.get(name, 0.0) + value
-    return {name: value / schedule.interval for name, value in sums.items()}
+        if not all(map(math.isfinite, sums.values())):
+            break
+    return {name: value / schedule.interval for name, value in sums.items()}, last
 
 
 def _positions(count: int, schedule: Schedule, number: int) -> Iterator[np.ndarray]:

@@ -100,10 +100,13 @@ class VariationalMixture:
             return
         from sklearn.mixture import GaussianMixture
 
+        from latentlab import backend
+
         k = q.shape[1]
         floor = max(SMALLEST_VARIANCE, 1e-3 * float(z.var(axis=0).mean()))
         fitted = GaussianMixture(k, covariance_type="diag", means_init=self.centers(), reg_covar=floor, max_iter=50, random_state=self.seed)
-        fitted.fit(z.astype(np.float64))
+        with backend.ordered_sums():
+            fitted.fit(z.astype(np.float64))
         self.mixture.means.assign(fitted.means_)
         self.mixture.log_variances.assign(np.log(fitted.covariances_))
         self.mixture.logits.assign(np.log(fitted.weights_ + 1e-9))

@@ -8,12 +8,14 @@ A source file defines
 and nothing else has to be touched. `read_labels` is called by `latentlab.evaluation` only.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from latentlab import plugins
+from latentlab.config import later
 from latentlab.errors import ConfigError, DataError
 from latentlab.images import ImageSet
 
@@ -40,6 +42,10 @@ class DataOptions:
         Read folders and parquet as one grey channel.
     image_column, label_column : str or None
         Columns of a parquet file; None finds them.
+    max_pixels : int or None
+        Larger pictures of folders and parquet are refused, one by one; None is 89,478,485, which is Pillow's own limit.
+    max_bytes : int or None
+        Files whose contents are larger, once unpacked into memory, are refused; None is 2 GiB.
     """
 
     data: str = "cifar10"
@@ -51,6 +57,8 @@ class DataOptions:
     grey: bool = False
     image_column: str | None = None
     label_column: str | None = None
+    max_pixels: int | None = later(None)
+    max_bytes: int | None = later(None)
 
 
 @dataclass(frozen=True)
@@ -82,16 +90,28 @@ def resolve(options: DataOptions) -> str:
     """
     if options.data in plugins.names("sources"):
         return options.data
-    path = Path(options.data).expanduser()
+    path = _path(options.data)
     if path.is_dir():
         return "parquet" if any(path.glob("*.parquet")) else "folder"
     suffixes = {".npy": "arrays", ".npz": "arrays", ".parquet": "parquet"}
     if path.suffix in suffixes:
         if not path.exists():
             raise DataError(f"{path} does not exist. Check the path given to --data.")
+        if not path.is_file():
+            raise DataError(f"{path} is no regular file. Check the path given to --data.")
         return suffixes[path.suffix]
     known = ", ".join(plugins.names("sources"))
     raise ConfigError(f"unknown data {options.data!r}: give a folder, a .npy, .npz or .parquet file, or one of {known}.")
+
+
+def _path(text: str) -> Path:
+    try:
+        text.encode()
+        return Path(text).expanduser()
+    except UnicodeEncodeError:
+        raise ConfigError(f"the path {os.fsencode(text)!r} is not UTF-8, which the run's files need. Rename it.") from None
+    except RuntimeError:  # ~ of a user that there is not
+        return Path(text)
 
 
 def name_of(options: DataOptions) -> str:

@@ -1,13 +1,16 @@
 """Read named files of a folder or a tar archive into memory; nothing is ever extracted to disk."""
 
+import contextlib
+import gzip
 import tarfile
-import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from latentlab.errors import DataError
 
 FOREIGN_LIMIT = 64 << 20  # bytes; a member that nobody asked for and that is larger shows that this is another archive
+MOST_MEMBERS = 10_000
 
 
 def read_files(path: Path, limits: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
@@ -43,8 +46,10 @@ def _from_folder(folder: Path, limits: Mapping[str, int]) -> Iterator[tuple[str,
 def _from_tar(path: Path, limits: Mapping[str, int]) -> Iterator[tuple[str, bytes]]:
     seen: set[str] = set()
     try:
-        with tarfile.open(path, "r:*") as archive:
-            for member in archive:
+        with _opened(path, sum(limits.values()) + FOREIGN_LIMIT) as content, tarfile.open(fileobj=content, mode="r:") as archive:
+            for number, member in enumerate(archive):
+                if number >= MOST_MEMBERS:
+                    raise DataError(f"{path} has more than {MOST_MEMBERS} members. Give the original archive or folder.")
                 name = member.name.rpartition("/")[2]
                 _check_size(path, name, member.size, limits.get(name, FOREIGN_LIMIT))
                 # Links are skipped: only regular members hold bytes of their own. The first of two equal names counts.
@@ -52,8 +57,54 @@ def _from_tar(path: Path, limits: Mapping[str, int]) -> Iterator[tuple[str, byte
                 if file is not None:
                     seen.add(name)
                     yield name, _whole(file.read(), member)
-    except (OSError, EOFError, tarfile.TarError, zlib.error) as error:
-        raise DataError(f"cannot read the archive {path}: {error}. It is truncated or damaged: delete it and fetch it again.") from error
+            _read_to_end(content)
+    except DataError:
+        raise
+    except Exception as error:  # a damaged archive makes tarfile raise UnicodeDecodeError, OverflowError and more
+        said = " ".join(str(error).split())
+        raise DataError(f"cannot read the archive {path}: {said}. It is truncated or damaged: delete it and fetch it again.") from error
+
+
+@contextlib.contextmanager
+def _opened(path: Path, limit: int) -> Iterator["_Limited"]:
+    """Open an archive, compressed by gzip or not, of which at most `limit` bytes will be unpacked."""
+    with path.open("rb") as raw:
+        packed = raw.read(2) == b"\x1f\x8b"
+        raw.seek(0)
+        if not packed:
+            yield _Limited(raw, limit)
+            return
+        with gzip.GzipFile(fileobj=raw) as unpacked:
+            yield _Limited(unpacked, limit)
+
+
+def _read_to_end(content: "_Limited") -> None:
+    """Read what follows the last member, since gzip's checksum is compared at the very end."""
+    while content.read(1 << 20):
+        pass
+
+
+class _Limited:
+    """A file that ends with an error after so many bytes: headers of an archive can ask for any number at once."""
+
+    def __init__(self, file: Any, limit: int) -> None:
+        self.file, self.limit = file, limit
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes."""
+        if size < 0 or self.file.tell() + size > self.limit + (1 << 20):
+            raise tarfile.ReadError(f"it asks for more than the {self.limit} bytes that such an archive has")
+        return self.file.read(size)
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        """Go to a position, at most the limit."""
+        if whence != 0 or position > self.limit:
+            raise tarfile.ReadError(f"it goes beyond the {self.limit} bytes that such an archive has")
+        return self.file.seek(position)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self.file.tell()
 
 
 def _whole(content: bytes, member: tarfile.TarInfo) -> bytes:

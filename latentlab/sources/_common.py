@@ -1,5 +1,6 @@
 """What several sources share: where files are looked for, `limit`, `size`, ids, labels and large arrays."""
 
+import numbers
 import os
 import tempfile
 from collections.abc import Sequence
@@ -13,6 +14,8 @@ from latentlab.images import RESIZE_RULES, ImageSet, from_array, numbered_ids, r
 from latentlab.sources import DataOptions, Labels
 
 MEMORY_LIMIT = 2 << 30  # bytes; larger image arrays go to a temporary file that is memory-mapped
+MAX_PIXELS = 89_478_485  # of one picture; Pillow's own limit
+MAX_BYTES = 2 << 30  # of one file's contents in memory
 DEFAULT_SIZE = 32  # pixels, for sources whose images have no common size of their own
 
 
@@ -28,8 +31,17 @@ def check(options: DataOptions) -> None:
         raise ConfigError(f"--size must be at least 1 pixel, not {options.size}.")
     if options.limit is not None and options.limit < 1:
         raise ConfigError(f"--limit must be at least 1 image, not {options.limit}.")
+    for name in ("max_pixels", "max_bytes"):
+        value = getattr(options, name)
+        if value is not None and value < 1:
+            raise ConfigError(f"--{name.replace('_', '-')} must be at least 1, not {value}.")
     if options.resize not in RESIZE_RULES:
         raise ConfigError(f"unknown resize rule {options.resize!r}: known are {', '.join(RESIZE_RULES)}.")
+
+
+def max_bytes(options: DataOptions) -> int:
+    """Return how many bytes of one file's contents may be held in memory."""
+    return options.max_bytes or MAX_BYTES
 
 
 def source_path(options: DataOptions, source: str) -> Path:
@@ -113,6 +125,8 @@ def collect_labels(labels: np.ndarray, class_names: Sequence[str], splits: np.nd
     """Make Labels of the class numbers (n,) of all images, after `options.limit`; default ids as `collect` gives."""
     check(options)
     keep = first_of_each(splits, options.limit)
+    if len(labels) != len(splits):
+        raise DataError(f"there are {len(labels)} labels for {len(splits)} images. Give one label an image.")
     ids = numbered_ids(splits) if ids is None else np.asarray(ids, dtype=str)
     return Labels(ids=ids[keep], labels=np.asarray(labels, dtype=np.int32)[keep], class_names=tuple(class_names))
 
@@ -120,8 +134,20 @@ def collect_labels(labels: np.ndarray, class_names: Sequence[str], splits: np.nd
 def encode_labels(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return class numbers (n,), int32, and class names of integer or string values.
 
-    The classes are the distinct values in order (numbers as numbers); None, "" and negative numbers have no class (-1).
+    The classes are the distinct values in order (numbers as numbers); None, "", NaN and negative numbers have no class (-1).
+
+    Raises
+    ------
+    DataError
+        If they are neither all numbers nor all text.
     """
+    kinds = {
+        bool if isinstance(value, bool) else str if isinstance(value, str) else numbers.Real if isinstance(value, numbers.Real) else type(value)
+        for value in values
+        if value is not None
+    }
+    if len(kinds) > 1 or not kinds <= {bool, str, numbers.Real}:
+        raise DataError(f"labels must be all numbers or all text, not {' and '.join(sorted(kind.__name__ for kind in kinds))}.")
     present = sorted({value for value in values if not _missing(value)})
     number = {value: index for index, value in enumerate(present)}
     encoded = [number.get(value, -1) for value in values]
@@ -129,4 +155,4 @@ def encode_labels(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
 
 
 def _missing(value: Any) -> bool:
-    return value is None or value == "" or (not isinstance(value, str) and value < 0)
+    return value is None or value == "" or (not isinstance(value, str) and not value >= 0)  # NaN is not at least 0

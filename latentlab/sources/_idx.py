@@ -2,7 +2,6 @@
 
 import gzip
 import struct
-import zipfile
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,13 +11,13 @@ import numpy as np
 
 from latentlab.errors import DataError
 from latentlab.images import ImageSet
+from latentlab.npz import TooLargeError, read_npz
 from latentlab.sources import DataOptions, Labels
-from latentlab.sources._common import cache_folder, check, collect, collect_labels, keras_datasets
+from latentlab.sources._common import MAX_BYTES, cache_folder, check, collect, collect_labels, keras_datasets, max_bytes
 from latentlab.sources._download import download
 
 PREFIXES = {"train": "train", "test": "t10k"}
 KINDS = {"images": "idx3", "labels": "idx1"}
-LARGEST = 1 << 31  # bytes; a header that announces more is damaged
 
 
 @dataclass(frozen=True)
@@ -113,13 +112,14 @@ def _splits(parts: dict[str, np.ndarray]) -> np.ndarray:
 def _read(collection: Collection, options: DataOptions, kind: str) -> dict[str, np.ndarray]:
     path = locate(collection, options)
     dimensions = 3 if kind == "images" else 1
+    limit = max_bytes(options)
     parts = {}
     for split in PREFIXES:
         # `locate` returned a folder only if it has all four files.
-        part = _from_npz(path, split, kind) if path.is_file() else read_idx(cast(Path, _idx_file(path, split, kind)))
+        part = _from_npz(path, split, kind, limit) if path.is_file() else read_idx(cast(Path, _idx_file(path, split, kind)), limit)
         if kind == "images" and part.ndim == 4 and part.shape[3] == 1:
             part = part[..., 0]
-        if part.ndim != dimensions or part.dtype != np.uint8 or len(part) == 0:
+        if part.ndim != dimensions or part.dtype != np.uint8 or part.size == 0:
             raise DataError(f"{path}: the {split} {kind} are {part.dtype} {part.shape}, not uint8 with {dimensions} axes. Fetch it again.")
         parts[split] = part
     if kind == "images" and parts["train"].shape[1:] != parts["test"].shape[1:]:
@@ -127,40 +127,41 @@ def _read(collection: Collection, options: DataOptions, kind: str) -> dict[str, 
     return parts
 
 
-def _from_npz(path: Path, split: str, kind: str) -> np.ndarray:
+def _from_npz(path: Path, split: str, kind: str, limit: int) -> np.ndarray:
     key = f"{'x' if kind == 'images' else 'y'}_{split}"
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return archive[key]
-    except (OSError, ValueError, KeyError, EOFError, TypeError, AttributeError, zipfile.BadZipFile, zlib.error) as error:
+        return read_npz(path, [key], limit)[key]
+    except TooLargeError as error:
+        raise DataError(f"{path} is refused: {error}. If you trust it, raise --max-bytes.") from error
+    except (OSError, ValueError, KeyError) as error:
         raise DataError(f"cannot read {key} of {path}: {error}. It is no such file or damaged: fetch it again.") from error
 
 
-def read_idx(path: Path) -> np.ndarray:
+def read_idx(path: Path, limit: int = MAX_BYTES) -> np.ndarray:
     """Return the uint8 array of an idx file (two zero bytes, type 8, number of axes, lengths big-endian, data).
 
     Raises
     ------
     DataError
-        If it is no idx file of bytes, or truncated, or longer than its header says.
+        If it is no idx file of bytes, or truncated, or longer than its header says, or than `limit` bytes.
     """
     try:
         with path.open("rb") as raw:
             packed = raw.read(2) == b"\x1f\x8b"
             raw.seek(0)
-            return _parse(cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw)
+            return _parse(cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if packed else raw, limit)
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise DataError(f"cannot read {path}: {error}. It is no idx file or damaged: fetch it again.") from error
 
 
-def _parse(file: IO[bytes]) -> np.ndarray:
+def _parse(file: IO[bytes], limit: int) -> np.ndarray:
     zero, kind, axes = struct.unpack(">HBB", file.read(4))
     if zero != 0 or kind != 8:
         raise ValueError("it has no idx header of unsigned bytes")
     shape = struct.unpack(f">{axes}I", file.read(4 * axes))
     size = int(np.prod(shape, dtype=object))
-    if size > LARGEST:
-        raise ValueError(f"its header announces {size} bytes")
+    if size > limit:
+        raise ValueError(f"its header announces {size} bytes, more than {limit}; if you trust it, raise --max-bytes")
     content = file.read(size + 1)
     if len(content) != size:
         raise ValueError(f"it has {'more than' if len(content) > size else len(content)} of the {size} bytes announced")

@@ -6,6 +6,7 @@ below, which only store what they are given; every other name is refused before 
 
 import io
 import pickle
+import pickletools
 from typing import Any
 
 import numpy as np
@@ -51,6 +52,20 @@ _ALLOWED = {
 }
 
 
+# All that NumPy and the standard types are written with. Anything that sets state, calls methods or takes names from the
+# stack in another way is not among them.
+_OPCODES = {
+    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "MEMOIZE", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
+    "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET",
+    "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+    "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+    "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
+    "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "LIST", "APPEND", "APPENDS",
+    "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS",
+}  # fmt: skip
+_MOST_MEMOS = 1_000_000  # an index of the memo of two milliards makes the unpickler allocate that many places
+
+
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in _ALLOWED:
@@ -67,12 +82,22 @@ def load_dict(content: bytes, where: str) -> dict[str, Any]:
         If it is damaged, holds anything but a dictionary, or names anything that uint8 arrays do not need.
     """
     try:
+        _check(content)
         value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
         if not isinstance(value, dict):
             raise pickle.UnpicklingError(f"it holds a {type(value).__name__}, not a dictionary")
         return {_text(key): _array(item) if isinstance(item, _Array) else item for key, item in value.items()}
     except Exception as error:  # a hostile pickle can make the unpickler raise anything
         raise DataError(f"{where} is refused as a pickle: {error}. Fetch the original archive again.") from error
+
+
+def _check(content: bytes) -> None:
+    """Look through the instructions without following them, and refuse what image data do not need."""
+    for opcode, argument, _ in pickletools.genops(content):
+        if opcode.name not in _OPCODES:
+            raise pickle.UnpicklingError(f"it has the instruction {opcode.name}, which image data do not need")
+        if opcode.name.endswith("PUT") and isinstance(argument, int) and not 0 <= argument < _MOST_MEMOS:
+            raise pickle.UnpicklingError("its memo is too large")
 
 
 def _text(value: Any) -> str:

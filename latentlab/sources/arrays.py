@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from latentlab import npz
 from latentlab.errors import DataError
 from latentlab.images import TEST, TRAIN, ImageSet, held_out_splits
 from latentlab.sources import DataOptions, Labels, _common
@@ -27,59 +28,74 @@ def open_images(options: DataOptions) -> ImageSet:
     """
     path = _common.source_path(options, "arrays")
     parts, splits = _images(path, options)
-    images = np.concatenate([_as_images(path, part) for part in parts]) if len(parts) > 1 else _as_images(path, parts[0])
+    accepted = [_as_images(path, part) for part in parts if len(part)] or [_as_images(path, parts[0])]
+    if len({part.shape[1:] for part in accepted}) > 1:
+        raise DataError(f"{path}: the images of x_train and x_test differ in shape: {', '.join(str(part.shape) for part in parts)}.")
+    images = np.concatenate(accepted) if len(accepted) > 1 else accepted[0]
     return _common.collect(path.name, images, splits, options)
 
 
 def read_labels(options: DataOptions) -> Labels | None:
     """Read y_train and y_test, y or labels; None where there are none."""
     path = _common.source_path(options, "arrays")
-    parts, splits = _images(path, options)
-    if path.suffix == ".npy":
+    splits = _images(path, options)[1]
+    arrays = _load(path, options)
+    if isinstance(arrays, np.ndarray):
         return None
-    arrays = _load(path)
-    if "x_train" in arrays:
-        if "y_train" not in arrays:
-            return None
-        values = [arrays["y_train"], *([arrays["y_test"]] if "x_test" in arrays and "y_test" in arrays else [])]
-    else:
-        values = [arrays[key] for key in LABEL_KEYS if key in arrays][:1]
-        if not values:
-            return None
-    labels, names = _common.encode_labels(np.concatenate([v.reshape(-1) for v in values]).tolist())
-    if len(labels) < len(splits):
-        labels = np.concatenate([labels, np.full(len(splits) - len(labels), -1, np.int32)])
-    if len(labels) != len(splits):
-        raise DataError(f"{path}: {len(labels)} labels for {len(splits)} images.")
+    parts = [_labels_of(path, arrays, image, label) for image, label in _pairs(arrays)]
+    if all(part is None for part in parts):
+        return None
+    values = [value for part, (image, _) in zip(parts, _pairs(arrays), strict=True) for value in (part or [None] * len(arrays[image]))]
+    labels, names = _common.encode_labels(values)
     return _common.collect_labels(labels, names, splits, options)
+
+
+def _pairs(arrays: dict[str, np.ndarray]) -> list[tuple[str, str]]:
+    """Return the names of the image arrays that are used, each with the name of its labels."""
+    if "x_train" in arrays:
+        return [(f"x_{split}", f"y_{split}") for split in (TRAIN, TEST) if f"x_{split}" in arrays]
+    label = next((key for key in LABEL_KEYS if key in arrays), "")
+    return [(key, label) for key in IMAGE_KEYS if key in arrays][:1]
+
+
+def _labels_of(path: Path, arrays: dict[str, np.ndarray], image: str, label: str) -> list | None:
+    """Return the labels of one array of images, or None where there are none; their number has to be that of the images."""
+    if label not in arrays:
+        return None
+    found = arrays[label].reshape(-1)
+    if len(found) != len(arrays[image]):
+        raise DataError(f"{path}: {len(found)} labels for {len(arrays[image])} images ({label} and {image}). Give one label an image.")
+    return found.tolist()
 
 
 def _images(path: Path, options: DataOptions) -> tuple[list[np.ndarray], np.ndarray]:
     """Return the image arrays and the split of each image."""
-    loaded = _load(path)
+    loaded = _load(path, options)
     if isinstance(loaded, np.ndarray):
         return [loaded], held_out_splits(len(loaded) if loaded.ndim else 0, options.held_out)
     if "x_train" in loaded:
         parts = [loaded["x_train"], *([loaded["x_test"]] if "x_test" in loaded else [])]
+        if not all(part.ndim for part in parts):
+            raise DataError(f"{path}: x_train and x_test must be arrays of images.")
         if len(parts) == 2:
             return parts, np.array([TRAIN] * len(parts[0]) + [TEST] * len(parts[1]))
     else:
         parts = [loaded[key] for key in IMAGE_KEYS if key in loaded][:1]
-    if not parts:
+    if not parts or not parts[0].ndim:
         raise DataError(f"{path} holds {', '.join(loaded) or 'nothing'}: expected x_train and x_test, or one of {', '.join(IMAGE_KEYS)}.")
     return parts, held_out_splits(len(parts[0]), options.held_out)
 
 
-def _load(path: Path) -> np.ndarray | dict[str, np.ndarray]:
+def _load(path: Path, options: DataOptions) -> np.ndarray | dict[str, np.ndarray]:
     try:
-        loaded = np.load(path, mmap_mode="r" if path.suffix == ".npy" else None, allow_pickle=False)
-        if isinstance(loaded, np.ndarray):
-            return loaded
-        with loaded:
-            return {key: loaded[key] for key in loaded.files}
+        with path.open("rb") as file:
+            packed = file.read(2) == b"PK"
+        return npz.read_npz(path, limit=_common.max_bytes(options)) if packed else npz.open_npy(path)
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Check the path given to --data.") from None
-    except Exception as error:  # NumPy raises many kinds for damaged files: OSError, ValueError, EOFError, BadZipFile, ...
+    except npz.TooLargeError as error:
+        raise DataError(f"{path} is refused: {error}. If you trust it, raise --max-bytes.") from error
+    except (OSError, ValueError) as error:
         raise DataError(f"{path} cannot be read as NumPy arrays ({' '.join(str(error).split())}). Save it again with numpy.save.") from error
 
 
@@ -87,7 +103,7 @@ def _as_images(path: Path, array: np.ndarray) -> np.ndarray:
     """Return any accepted array as uint8 (n, height, width, channels)."""
     if array.ndim == 3:
         array = array[..., None]
-    if array.ndim != 4 or len(array) == 0:
+    if array.ndim != 4 or array.size == 0:
         raise DataError(f"{path}: expected images of shape (n, height, width) or (n, height, width, channels), got {array.shape}.")
     if array.shape[3] not in (1, 3):
         if array.shape[1] in (1, 3):

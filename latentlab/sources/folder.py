@@ -34,7 +34,7 @@ def open_images(options: DataOptions) -> ImageSet:
     _common.check(options)
     root = _common.source_path(options, "folder")
     paths, splits = _chosen(root, options)
-    items = [(path, root / path) for path in paths]
+    items = [(_id_of(path), root / path) for path in paths]
     return _decode.collect(root.name, len(items), items, lambda kept: splits[kept], options)
 
 
@@ -42,11 +42,11 @@ def read_labels(options: DataOptions) -> Labels | None:
     """Read the labels from the names of the sub-folders; None where there are no sub-folders."""
     paths, splits = _chosen(_common.source_path(options, "folder"), options)
     has_splits = _has_split_folders(paths)
-    names = [_class_of(path, has_splits) for path in paths]
+    names = [_id_of(_class_of(path, has_splits)) for path in paths]
     if not any(names):
         return None
     labels, class_names = _common.encode_labels(names)
-    return Labels(np.array(paths), labels, class_names)
+    return Labels(np.array([_id_of(path) for path in paths]), labels, class_names)
 
 
 def _chosen(root: Path, options: DataOptions) -> tuple[list[str], np.ndarray]:
@@ -73,6 +73,11 @@ def _pictures(root: Path) -> list[str]:
         below = Path(folder).relative_to(root)
         found += [(below / name).as_posix() for name in files if not name.startswith(".") and Path(name).suffix.lower() in SUFFIXES]
     return sorted(found)
+
+
+def _id_of(path: str) -> str:
+    """Return the path, its bytes that are no UTF-8 spelled out: tables hold text only."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def _has_split_folders(paths: list[str]) -> bool:

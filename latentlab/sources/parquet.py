@@ -19,6 +19,7 @@ from latentlab.images import TEST, TRAIN, ImageSet, held_out_splits
 from latentlab.sources import DataOptions, Labels, _common, _decode
 
 LABEL_COLUMNS = ("label", "labels", "class", "target", "fine_label")
+ROWS = 32  # read at once
 
 
 def open_images(options: DataOptions) -> ImageSet:
@@ -37,6 +38,11 @@ def open_images(options: DataOptions) -> ImageSet:
     splits = _splits(files, options)
     wanted = _common.first_of_each(splits, options.limit)
     column = _image_column(files[0], options)
+    for file in files[1:]:
+        if not (column in _schema(file).names and _is_picture(_schema(file).field(column).type)):
+            raise DataError(f"{file} has no column {column} of pictures as {files[0].name} has. Fetch or write it again.")
+    for file in files:
+        _check_size(file, column, _common.max_bytes(options))
     items = _pictures(files, column, set(wanted.tolist()))
     return _decode.collect(path.name, len(wanted), items, lambda kept: splits[wanted[kept]], options)
 
@@ -51,7 +57,9 @@ def read_labels(options: DataOptions) -> Labels | None:
     labels, names = _common.encode_labels(values)
     declared = _declared_names(files[0], column)
     if declared and all(isinstance(value, int) for value in values if value is not None):
-        labels = np.array([-1 if value is None else value for value in values], dtype=np.int32)
+        if max((value for value in values if value is not None), default=0) >= len(declared):
+            raise DataError(f"{files[0]}: the labels of column {column} go beyond the {len(declared)} class names that it declares. Write it again.")
+        labels = np.array([-1 if value is None else max(value, -1) for value in values], dtype=np.int32)
         names = declared
     splits = _splits(files, options)
     return _common.collect_labels(labels, names, splits, options, ids=np.array([f"row-{i:07d}" for i in range(len(splits))]))
@@ -67,16 +75,34 @@ def _files(path: Path) -> list[Path]:
 
 
 def _schema(file: Path) -> pa.Schema:
+    return _metadata(file).schema.to_arrow_schema()
+
+
+def _metadata(file: Path) -> pq.FileMetaData:
+    if file.exists() and not file.is_file():
+        raise DataError(f"{file} is no regular file. Check the path given to --data.")
     try:
-        return pq.read_schema(file)
+        found = pq.read_metadata(file)
+        found.schema.to_arrow_schema()
+        return found
     except FileNotFoundError:
         raise DataError(f"{file} does not exist. Check the path given to --data.") from None
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise DataError(f"{file} cannot be read as parquet ({' '.join(str(error).split())}). Fetch or write it again.") from error
 
 
+def _check_size(file: Path, column: str, limit: int) -> None:
+    """Refuse a file of which one row group's pictures would fill the memory."""
+    metadata = _metadata(file)
+    for group in range(metadata.num_row_groups):
+        parts = [metadata.row_group(group).column(i) for i in range(metadata.num_columns)]
+        size = sum(part.total_uncompressed_size for part in parts if part.path_in_schema.partition(".")[0] == column)
+        if size > limit:
+            raise DataError(f"{file} is refused: a row group of {column} has {size} bytes, more than {limit}. If you trust it, raise --max-bytes.")
+
+
 def _splits(files: list[Path], options: DataOptions) -> np.ndarray:
-    counts = [pq.read_metadata(file).num_rows for file in files]
+    counts = [_metadata(file).num_rows for file in files]
     kinds = [TRAIN if file.name.startswith(TRAIN) else TEST if file.name.startswith(("test", "val")) else "" for file in files]
     if set(kinds) == {TRAIN, TEST}:
         return np.repeat(kinds, counts)
@@ -131,8 +157,13 @@ def _pictures(files: list[Path], column: str, wanted: set[int]) -> Iterator[tupl
 
 
 def _values(file: Path, column: str) -> Iterator[pa.Scalar]:
+    """Yield the values of a column, few rows at a time: a dictionary may unpack to many large pictures."""
+    announced, found = _metadata(file).num_rows, 0
     try:
-        for batch in pq.ParquetFile(file).iter_batches(batch_size=256, columns=[column]):
+        for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(batch_size=ROWS, columns=[column]):
+            found += batch.num_rows
             yield from batch.column(0)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, KeyError, IndexError, pa.ArrowException) as error:
         raise DataError(f"{file} is damaged ({' '.join(str(error).split())}). Fetch or write it again.") from error
+    if found != announced:
+        raise DataError(f"{file} is damaged: it has {found} rows of {column}, not the {announced} that it announces. Fetch or write it again.")

@@ -127,7 +127,7 @@ def damage(files, name, content):
         (lambda: damage(binary_files(), "data_batch_1.bin", b"\x0b" + bytes(3072)), "the label 11"),
         (lambda: damage(binary_files(), "batches.meta.txt", b"cat dog"), "10 class names"),
         (lambda: damage(python_files(), "data_batch_3", pickle.dumps(Shell())), "posix.system"),
-        (lambda: damage(python_files(), "data_batch_3", pickle.dumps({b"data": np.array([object()])})), "object"),
+        (lambda: damage(python_files(), "data_batch_3", pickle.dumps({b"data": np.array([object()])})), "NEWOBJ"),
         (lambda: damage(python_files(), "data_batch_3", pickle.dumps([1])), "not a dictionary"),
         (lambda: damage(python_files(), "data_batch_3", python_files()["data_batch_3"][:-40]), "refused as a pickle"),
         (lambda: {k: v for k, v in binary_files().items() if k != "test_batch.bin"}, "lacks test_batch"),

@@ -1,0 +1,76 @@
+"""Encoders that come with latentlab, trained without labels: half-precision weights beside a description, checked by their SHA-256.
+
+    latentlab cluster --encoder cifar10-strong --k 10
+
+latentlab/weights/README.md says what the files hold, and `scripts/ship_encoder.py` how they are made.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab import checkpoints, encoders
+from latentlab.encoders import Model
+from latentlab.errors import ConfigError, RunError
+from latentlab.files import atomic_path, sha256, write_json
+from latentlab.npz import read_npz
+
+FOLDER = Path(__file__).resolve().parent / "weights"
+LARGEST = 24 * 2**20  # bytes of one file
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """Return the names of the encoders there are."""
+    return sorted(path.stem for path in folder.glob("*.json"))
+
+
+def describe(name: str, folder: Path = FOLDER) -> dict[str, Any]:
+    """Return the description: arch, options, image_shape, sha256, fit (its `FitOptions`), summary, curve, trained, cost.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+    """
+    if name not in names(folder):
+        raise ConfigError(f"unknown --encoder {name!r}: there are {', '.join(names(folder)) or 'none'}.")
+    return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
+    """Return the encoder with its weights, in float32, and its description.
+
+    Raises
+    ------
+    RunError
+        If the weights are not those that the description names.
+    """
+    described, path = describe(name, folder), folder / f"{name}.npz"
+    if not path.exists() or sha256(path) != described["sha256"]:
+        raise RunError(f"{path} is missing or not what {name}.json describes. Install latentlab again.")
+    model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
+    model.set_weights([array.astype(np.float32) for array in checkpoints.in_order("weight", read_npz(path))])
+    return model, described
+
+
+def save(name: str, weights: list[np.ndarray], description: dict[str, Any], folder: Path = FOLDER) -> Path:
+    """Write weights in half precision and their description; return the weights' path.
+
+    Raises
+    ------
+    ConfigError
+        If the file would be larger than 24 MiB, or a weight is beyond half precision's range.
+    """
+    with np.errstate(over="ignore"):  # told below
+        halves = [np.asarray(weight).astype(np.float16) for weight in weights]
+    if not all(np.isfinite(half).all() for half in halves):
+        raise ConfigError("a weight is not finite in half precision.")
+    if (size := sum(half.nbytes for half in halves)) > LARGEST:
+        raise ConfigError(f"{size:,} bytes of weights are more than the {LARGEST:,} that may be shipped.")
+    path, arrays = folder / f"{name}.npz", dict[str, Any](checkpoints.numbered("weight", halves))
+    with atomic_path(path) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+    write_json(folder / f"{name}.json", {**description, "sha256": sha256(path), "bytes": path.stat().st_size})
+    return path

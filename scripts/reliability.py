@@ -1,0 +1,336 @@
+"""Kill, starve and crowd small runs in every stage, and see whether they end as an undisturbed run does.
+
+    python scripts/reliability.py kills --work DIR [--count 200] [--minutes M]
+    python scripts/reliability.py signals | disk | tmpfs | locks | clock | memory | twice --work DIR ...
+    python scripts/reliability.py report --work DIR --out reports/reliability --machine "two cores"
+
+Every trial is a line of DIR/<what>.jsonl, drawn from its number, so that a repeated command goes on. The runs are small:
+80 images of 16x16 pixels, a network of 4 channels, one command a stage. What is compared is said in scripts/_faults.py.
+"""
+
+import argparse
+import contextlib
+import errno
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from _faults import Ended, Fault, broken_files, contents, run_in_fork, start_in_fork, wait_for, warm_up
+
+SEED = 0
+FIT = ("--epochs", "3", "--batch-size", "20", "--validation", "0.1", "--set", "width=4", "--set", "code_channels=4")
+DEEP = ("--method", "dcec", "--set", "interval=3", "--set", "max_steps=12", "--set", "batch_size=20", "--set", "tolerance=0.0")
+STAGES: dict[str, tuple[str, ...]] = {
+    "fit": ("fit", "--data", "{data}", *FIT),
+    "embed": ("embed",),
+    "cluster": ("cluster", "--k", "4", "--features", "pool2+whiten+l2"),
+    "refine": ("cluster", "--k", "4", *DEEP),
+    "evaluate": ("evaluate",),
+    "report": ("report", "--sample", "40"),
+}
+WEIGHTS = {"fit": 5, "embed": 3, "cluster": 3, "refine": 5, "evaluate": 3, "report": 1}  # reports take the longest
+EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130, 143}
+
+
+class Bench:
+    """The undisturbed run: a copy of it before each stage, what it holds after each, and how long and often it writes."""
+
+    def __init__(self, work: Path) -> None:
+        self.work = work
+        self.run = work / "run"  # always the same path, since messages and settings name it
+        self.facts: dict[str, Any] = {}
+
+    def prepare(self) -> None:
+        """Make the undisturbed run, or read what an earlier call has kept."""
+        self.work.mkdir(parents=True, exist_ok=True)
+        if not (self.work / "stripes.npz").exists():
+            np.savez(self.work / "stripes.npz", **_stripes())
+        kept = self.work / "reference.json"
+        if kept.exists():
+            self.facts = json.loads(kept.read_text())
+            return
+        shutil.rmtree(self.run, ignore_errors=True)
+        for stage in STAGES:
+            shutil.rmtree(self.before(stage), ignore_errors=True)
+            if self.run.exists():
+                shutil.copytree(self.run, self.before(stage))
+            ended = self.command(stage)
+            if ended.code:
+                raise SystemExit(f"the undisturbed {stage} failed: {ended.err}")
+            self.facts[stage] = {"events": ended.events, "seconds": ended.seconds, "contents": contents(self.run)}
+            print(f"{stage}: {ended.events} write events, {ended.seconds:.1f} s", flush=True)
+        kept.write_text(json.dumps(self.facts))
+
+    def before(self, stage: str) -> Path:
+        """Return the folder that holds the run as it is before a stage."""
+        return self.work / "before" / stage
+
+    def reset(self, stage: str) -> None:
+        """Put the run back to where it is before a stage."""
+        shutil.rmtree(self.run, ignore_errors=True)
+        if self.before(stage).exists():
+            shutil.copytree(self.before(stage), self.run)
+
+    def arguments(self, stage: str) -> list[str]:
+        """Return the command line of a stage."""
+        words = [word.format(data=self.work / "stripes.npz") for word in STAGES[stage]]
+        return ["-q", "--deterministic", *words, "--run", str(self.run)]
+
+    def command(self, stage: str, fault: Fault | None = None, **how: Any) -> Ended:
+        """Run a stage's command line."""
+        return run_in_fork(self.arguments(stage), self.run, self.work / "said", fault, **how)
+
+    def differences(self, stage: str) -> list[str]:
+        """Return the files in which the run differs from the undisturbed one after a stage."""
+        wanted, found = self.facts[stage]["contents"], contents(self.run)
+        return sorted(name for name in set(wanted) | set(found) if wanted.get(name) != found.get(name))
+
+    def resume(self, stage: str) -> dict[str, Any]:
+        """Repeat the stage's command, and return how it ended and what differs."""
+        ended = self.command(stage)
+        different = self.differences(stage) if not ended.code else ["(failed)"]
+        return {"resumed_code": ended.code, "different": different, "equal": not different, "said": _last(ended.err) if ended.code else ""}
+
+
+def _stripes() -> dict[str, np.ndarray]:
+    """Return 80 images of four kinds of stripes, 60 to train on and 20 held out, with their kinds."""
+    rng = np.random.default_rng(SEED)
+    kinds = rng.integers(0, 4, 80)
+    waves = np.sin(np.arange(16) * 0.8 + rng.uniform(0, 0.5, (80, 1))) > 0  # (80, 16)
+    pattern = np.where((kinds % 2 == 1)[:, None, None], waves[:, :, None], waves[:, None, :]) * np.ones((80, 16, 16))
+    colours = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [220, 220, 40]])[kinds]
+    images = (pattern[..., None] * colours[:, None, None] + rng.normal(0, 8, (80, 16, 16, 3))).clip(0, 255).astype(np.uint8)
+    return {"x_train": images[:60], "y_train": kinds[:60], "x_test": images[60:], "y_test": kinds[60:]}
+
+
+def kill(bench: Bench, number: int) -> dict[str, Any]:
+    """Kill one stage at a random moment, or at a random write event; a fifth of the time kill its resumption too."""
+    rng = random.Random(f"{SEED}-{number}")
+    stage = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    bench.reset(stage)
+    kills, broken, how = 0, [], ""
+    for _ in range(2 if rng.random() < 0.2 else 1):
+        if rng.random() < 0.6:
+            how = "write event"
+            ended = bench.command(stage, Fault("kill", rng.randint(1, bench.facts[stage]["events"])))
+        else:
+            how = "moment"
+            ended = bench.command(stage, kill_after=rng.uniform(0.02, 0.95) * bench.facts[stage]["seconds"])
+        kills += ended.code == -signal.SIGKILL
+        broken += broken_files(bench.run)
+    return {"stage": stage, "how": how, "kills": kills, "broken": broken, **bench.resume(stage)}
+
+
+def interrupt(bench: Bench, number: int) -> dict[str, Any]:
+    """Send SIGINT or SIGTERM at a random moment of a stage."""
+    rng = random.Random(f"{SEED}-signal-{number}")
+    stage, one = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0], rng.choice([signal.SIGINT, signal.SIGTERM])
+    bench.reset(stage)
+    ended = bench.command(stage, kill_after=rng.uniform(0.1, 0.9) * bench.facts[stage]["seconds"], signal=one)
+    clean = ended.code in (0, 128 + one) and "Traceback" not in ended.err and (ended.code == 0 or "resumes" in ended.err)
+    return {
+        "stage": stage,
+        "signal": one.name,
+        "code": ended.code,
+        "clean": clean,
+        "error": "" if clean else ended.err[-500:],
+        "broken": broken_files(bench.run),
+        **bench.resume(stage),
+    }
+
+
+def refuse(bench: Bench, number: int) -> dict[str, Any]:
+    """Let one write event of a stage fail: on a disk that stays full (ENOSPC), or once (EIO)."""
+    plan = [(stage, at, kind) for stage in STAGES for at in range(1, bench.facts[stage]["events"] + 1) for kind in ("ENOSPC", "EIO")]
+    random.Random(SEED).shuffle(plan)
+    if number >= len(plan):
+        raise StopIteration
+    stage, at, kind = plan[number]
+    bench.reset(stage)
+    ended = bench.command(stage, Fault("error", at, getattr(errno, kind), lasting=kind == "ENOSPC"))
+    return {"stage": stage, "event": at, "of": len(plan), "kind": kind, **_refused(ended), "broken": broken_files(bench.run), **bench.resume(stage)}
+
+
+def _refused(ended: Ended) -> dict[str, Any]:
+    """Return whether a command that could not write said so in one line, with the code for it; or did without that write."""
+    lines = [line for line in ended.err.splitlines() if line.strip()]
+    one_line = ended.code == 4 and len(lines) == 1 and lines[0].startswith("error: cannot write")
+    return {"code": ended.code, "clear": one_line or ended.code == 0, "error": "" if one_line or not ended.code else ended.err[-800:]}
+
+
+def fill(bench: Bench, number: int) -> dict[str, Any]:
+    """Run a stage on a real file system (tmpfs) with so few kilobytes left, then give it room and resume. Needs root."""
+    rng = random.Random(f"{SEED}-tmpfs-{number}")
+    stage = list(STAGES)[number % len(STAGES)]
+    shutil.rmtree(bench.run, ignore_errors=True)
+    bench.run.mkdir()
+    with _tmpfs(bench.run):
+        if bench.before(stage).exists():
+            shutil.copytree(bench.before(stage), bench.run, dirs_exist_ok=True)
+        place = os.statvfs(bench.run)
+        needed = 600 << 10 if stage != "report" else 3 << 20
+        room = rng.randrange(0, needed, place.f_bsize)
+        ballast = bench.run / "run.ballast"
+        with ballast.open("wb") as file:
+            file.write(bytes(max(0, place.f_bavail * place.f_bsize - room)))
+        ended = bench.command(stage)
+        broken = broken_files(bench.run)
+        ballast.unlink()
+        return {"stage": stage, "room": room, **_refused(ended), "broken": broken, **bench.resume(stage)}
+
+
+@contextlib.contextmanager
+def _tmpfs(folder: Path) -> Iterator[None]:
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16m", "tmpfs", str(folder)], check=True)
+    try:
+        yield
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def crowd(bench: Bench, number: int) -> dict[str, Any]:
+    """Start the same stage twice at once: exactly one proceeds, or the later one finds it done."""
+    stage = list(STAGES)[number % (len(STAGES) - 1)]
+    bench.reset(stage)
+    places = [bench.work / f"said-{i}" for i in range(2)]
+    processes = [start_in_fork(bench.arguments(stage), bench.run, place, Fault()) for place in places]
+    ended = [wait_for(process, place) for process, place in zip(processes, places, strict=True)]
+    refused = [one for one in ended if one.code == 4 and "in use by another process" in one.err and one.err.count("\n") == 1]
+    done = [one for one in ended if one.code == 0]
+    return {
+        "stage": stage,
+        "codes": sorted(one.code for one in ended),
+        "one_line": len(done) + len(refused) == 2 and len(done) >= 1,
+        "refused": len(refused),
+        "errors": [one.err[-300:] for one in ended if one.code not in (0, 4)],
+        **bench.resume(stage),
+    }
+
+
+def jump(bench: Bench, number: int) -> dict[str, Any]:
+    """Run a stage with a clock that jumps forward and back by up to a year at every look."""
+    stage = list(STAGES)[number % len(STAGES)]
+    bench.reset(stage)
+    ended = bench.command(stage, before=lambda: _jumping_clock(number))
+    different = bench.differences(stage) if not ended.code else ["(failed)"]
+    return {"stage": stage, "code": ended.code, "error": ended.err[-500:], "different": different, "equal": not different}
+
+
+def _jumping_clock(number: int) -> None:
+    import datetime as module
+
+    rng, real = random.Random(number), time.time
+    time.time = lambda: real() + rng.uniform(-3e7, 3e7)
+
+    class Jumping(module.datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return cls.fromtimestamp(time.time(), tz)
+
+    module.datetime = Jumping  # type: ignore[misc]
+
+
+def starve(bench: Bench, number: int) -> dict[str, Any]:
+    """Limit the address space (RLIMIT_AS) to what the process has and a few MiB more."""
+    rng = random.Random(f"{SEED}-memory-{number}")
+    stage = list(STAGES)[number % len(STAGES)]
+    bench.reset(stage)
+    have = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    room = int(2 ** rng.uniform(0, 11))
+    ended = bench.command(stage, memory=have + (room << 20))
+    lines = [line for line in ended.err.splitlines() if line.strip()]
+    return {
+        "stage": stage,
+        "room_mib": room,
+        "code": ended.code,
+        "documented": ended.code in EXIT_CODES,
+        "one_line": ended.code == 0 or (len(lines) == 1 and lines[0].startswith("error: ")),
+        "said": _last(ended.err),
+        "broken": broken_files(bench.run),
+        **bench.resume(stage),
+    }
+
+
+def twice(bench: Bench, number: int) -> dict[str, Any]:
+    """Run the whole line again from nothing: weights, codes and assignments have to be the same bits."""
+    shutil.rmtree(bench.run, ignore_errors=True)
+    different = {}
+    for stage in STAGES:
+        ended = bench.command(stage)
+        different[stage] = bench.differences(stage) if not ended.code else ["(failed)"]
+    return {"different": different, "equal": not any(different.values())}
+
+
+def _last(text: str) -> str:
+    return next(reversed([line for line in text.splitlines() if line.strip()]), "")[:300]
+
+
+WHAT: dict[str, tuple[Callable[[Bench, int], dict[str, Any]], int]] = {
+    "kills": (kill, 200),
+    "signals": (interrupt, 40),
+    "disk": (refuse, 10_000),
+    "tmpfs": (fill, 36),
+    "locks": (crowd, 10),
+    "clock": (jump, 6),
+    "memory": (starve, 36),
+    "twice": (twice, 2),
+}
+
+
+def rows_of(work: Path, what: str) -> list[dict[str, Any]]:
+    """Return the finished trials of one kind."""
+    path = work / f"{what}.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def go(what: str, work: Path, count: int | None, minutes: float) -> None:
+    """Make trials until there are `count` of them, or time is up."""
+    trial, default = WHAT[what]
+    wanted, end = count or default, time.monotonic() + 60 * minutes
+    warm_up()
+    bench = Bench(work)
+    bench.prepare()
+    done = rows_of(work, what)
+    number = len(done)
+    measure = (lambda rows: sum(row["kills"] for row in rows)) if what == "kills" else len
+    while measure(done) < wanted and time.monotonic() < end:
+        started = time.monotonic()
+        try:
+            row = trial(bench, number)
+        except StopIteration:
+            break
+        row |= {"number": number, "seconds": round(time.monotonic() - started, 1)}
+        with (work / f"{what}.jsonl").open("a") as file:
+            file.write(json.dumps(row) + "\n")
+        done.append(row)
+        number += 1
+        bad = {key: value for key, value in row.items() if key in ("equal", "clear", "clean", "one_line", "documented") and not value}
+        print(
+            f"{what} {number}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
+            flush=True,
+        )
+
+
+def main() -> None:
+    """Run one kind of trials."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=[*WHAT])
+    parser.add_argument("--work", type=Path, required=True, help="Folder for runs and trials.")
+    parser.add_argument("--count", type=int, help="Trials, or kills, in total.")
+    parser.add_argument("--minutes", type=float, default=1e6, help="Begin no new trial after so many minutes.")
+    chosen = parser.parse_args()
+    go(chosen.what, chosen.work.resolve(), chosen.count, chosen.minutes)
+
+
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).resolve().parent))
+    main()

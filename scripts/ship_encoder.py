@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+"""Make a ready-made encoder of a finished run: latentlab/weights/NAME.npz and NAME.json, with what half precision costs.
+
+usage: scripts/ship_encoder.py RUN NAME [--clusters CLUSTERS] [--machine TEXT] [--note TEXT]
+
+With --clusters the weights are those of a deep clustering of the run, which trained the whole network. The cost is measured on the
+run's own images: k-means with the encoder's own features and both precisions, by the scorer where there are labels.
+"""
+
+import argparse
+import dataclasses
+import logging
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab import backend, checkpoints, evaluation, model_files, pipeline, ready_made
+from latentlab.config import ClusterOptions
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+CURVE = ("stage", "epoch", "loss", "val_loss", "swapped_loss", "reconstruction_loss", "effective_rank")
+
+
+def weights_of(run: Run, clusters: str | None) -> list[np.ndarray]:
+    """Return the weights of the run's encoder, or of a deep clustering's network."""
+    path = run.path / "clusters" / clusters / "weights.npz" if clusters else run.path / "encoder" / "weights.npz"
+    with np.load(path, allow_pickle=False) as arrays:
+        return checkpoints.in_order("weight", dict(arrays))
+
+
+def scores_with(run: Run, weights: list[np.ndarray], folder: Path) -> dict[str, float]:
+    """Return the held-out scores of k-means on the encoder with other weights, in a run of its own."""
+    copy = Run.create(folder)
+    model = model_files.load(run)
+    model.set_weights([weight.astype(np.float32) for weight in weights])
+    described, config = model_files.describe(run), run.manifest["config"]
+    with copy.lock(), copy.stage("fit", config) as outputs:
+        outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), copy)
+    copy.note(config=config, **{name: run.manifest[name] for name in ("data", "images", "precision", "unreadable")})
+    options = pipeline.resolve(copy, ClusterOptions(k=10))
+    pipeline.cluster(copy, options)
+    labels = evaluation.read_labels(copy, keep=False)
+    if labels is None:
+        return {}
+    from latentlab import assignments
+
+    rows = evaluation.scores_of(copy, labels, {"kmeans": assignments.read(copy, options.name)}, 10)["rows"]
+    return {row["metric"]: round(row["value"], 4) for row in rows if row["split"] == "test"}
+
+
+def main() -> None:
+    """Measure, and write both files."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--clusters")
+    parser.add_argument("--machine", default="")
+    parser.add_argument("--note", default="")
+    arguments = parser.parse_args()
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    backend.select()
+    run = Run.open(arguments.run)
+    backend.set_precision("float32")
+    weights, described = weights_of(run, arguments.clusters), model_files.describe(run)
+    halves = [weight.astype(np.float16) for weight in weights]
+    with tempfile.TemporaryDirectory() as folder:
+        full, half = (scores_with(run, kind, Path(folder) / name) for name, kind in (("full", weights), ("half", halves)))
+    data = dataclasses.asdict(DataOptions(**run.manifest["config"]["data"]))
+    description: dict[str, Any] = {
+        "arch": described["arch"],
+        "options": described["options"],
+        "image_shape": described["image_shape"],
+        "fit": run.manifest["config"]["fit"],
+        "summary": run.manifest["fit"],
+        "trained": {
+            "data": data["data"],
+            "images": run.manifest["images"],
+            "refined": arguments.clusters,
+            "git": run.manifest.get("git"),
+            "machine": arguments.machine or run.manifest.get("device"),
+            "note": arguments.note,
+        },
+        "kmeans_on_embedding": {"float32": full, "float16": half},
+        "curve": [{key: row[key] for key in CURVE if key in row} for row in run.metrics()],
+    }
+    print(ready_made.save(arguments.name, weights, description), full, half)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""Encoders that come with their weights: exact but for half precision, checked, and used by one command."""
+
+import json
+
+import numpy as np
+import pytest
+from conftest import latentlab_in_turn, read_json
+
+from latentlab import checkpoints, model_files, pipeline, ready_made
+from latentlab.errors import ConfigError, RunError
+from latentlab.sources import DataOptions
+
+
+@pytest.fixture
+def shipped(finished_run, tmp_path, monkeypatch):
+    """Ship the finished run's encoder to a folder of its own."""
+    described = model_files.describe(finished_run)
+    with np.load(finished_run.path / "encoder" / "weights.npz") as arrays:
+        weights = checkpoints.in_order("weight", dict(arrays))
+    description = {key: described[key] for key in ("arch", "options", "image_shape")}
+    description |= {"fit": finished_run.manifest["config"]["fit"], "summary": finished_run.manifest["fit"], "curve": finished_run.metrics()}
+    monkeypatch.setattr(ready_made, "FOLDER", tmp_path / "weights")
+    for function in (ready_made.names, ready_made.describe, ready_made.load, ready_made.save):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path / "weights",))
+    return ready_made.save("stripes", weights, description)
+
+
+def test_weights_come_back_in_half_precision(shipped, finished_run):
+    model, described = ready_made.load("stripes")
+    for stored, own in zip(model.weights(), model_files.load(finished_run).weights(), strict=True):
+        assert np.abs(stored - own).max() <= 1e-3 * max(1, np.abs(own).max())
+    assert described["bytes"] == shipped.stat().st_size
+    assert ready_made.names() == ["stripes"]
+
+
+def test_changed_weights_and_unknown_names_are_refused(shipped):
+    shipped.write_bytes(shipped.read_bytes()[:-1] + b"x")
+    with pytest.raises(RunError, match="not what stripes.json describes"):
+        ready_made.load("stripes")
+    with pytest.raises(ConfigError, match="there are stripes"):
+        ready_made.describe("stripe")
+
+
+def test_weights_that_do_not_fit_are_not_shipped(shipped):
+    with pytest.raises(ConfigError, match="not finite"):
+        ready_made.save("huge", [np.array([1e6])], {})
+    with pytest.raises(ConfigError, match="may be shipped"):
+        ready_made.save("large", [np.zeros(13 * 2**20)], {})
+
+
+def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, finished_run, stripes_file, tmp_path):
+    from latentlab import assignments
+    from latentlab.config import ClusterOptions
+
+    run = pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", tmp_path / "run")
+    pipeline.cluster(run, ClusterOptions(k=4))
+    ours, theirs = (assignments.read(one, "kmeans-k4")[2] for one in (run, finished_run))
+    assert (ours == theirs).mean() > 0.97
+    assert pipeline.report(run).exists()
+    assert run.manifest["config"]["ready_made"] == "stripes"
+    with pytest.raises(RunError, match="the encoder was trained and is stripes"):
+        pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", finished_run.path)
+
+
+def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
+    for name in ready_made.names():
+        _, described = ready_made.load(name)
+        assert described["trained"]["data"]
+        assert described["kmeans_on_embedding"]["float16"]["purity"] > 0.3
+        assert read_json(ready_made.FOLDER / f"{name}.json")["bytes"] < 12 * 2**20
+
+
+def test_the_command_line_refuses_what_it_lacks(tmp_path):
+    unknown, alone = latentlab_in_turn(
+        ("cluster", "--encoder", "nobody", "--k", "3", "--run", tmp_path / "r", "--json"), ("cluster", "--data", "digits", "--k", "3")
+    )
+    assert unknown.returncode == 2
+    assert "unknown --encoder 'nobody'" in json.loads(unknown.stdout)["error"]["message"]
+    assert not (tmp_path / "r").exists()
+    assert "--data belong to --encoder" in alone.stderr
