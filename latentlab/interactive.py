@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+MOVING = 4000  # points drawn while a map moves that is drawn on a canvas
+
 
 def scatter(xy: np.ndarray, seed: int = 0) -> dict[str, Any]:
     """Return the map as Bokeh's JSON item for `Bokeh.embed.embed_item`; its points are grey until the page colours them.
@@ -31,6 +33,7 @@ def scatter(xy: np.ndarray, seed: int = 0) -> dict[str, Any]:
         name="points",
     )
     plot = _frame()
+    plot.lod_factor = max(1, len(xy) // MOVING)
     size = float(np.clip(300 / math.sqrt(len(xy)), 3, 9))
     shown = CDSView(filter=BooleanFilter(booleans=None, name="shown"))
     dots = plot.scatter("x", "y", source=points, view=shown, size=size, color="colour", alpha=0.8, line_color=None, name="dots")

@@ -79,8 +79,7 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
 FIRST_FRAME = """const told = arguments[0];
 const wait = () => { const [mark] = performance.getEntriesByName("latentlab-shown"); mark ? told(mark.startTime) : setTimeout(wait, 20); };
 wait();"""
-WATCH = """window.painted = []; const view = latentlab.view(), paint = view.paint.bind(view);
-view.paint = (...given) => { window.painted.push(performance.now()); return paint(...given); };"""
+WATCH = "window.painted = 0; latentlab.view().repainted.connect(() => { window.painted++; });"
 
 
 def pan(page: browsing.Page) -> float:
@@ -98,7 +97,7 @@ def pan(page: browsing.Page) -> float:
         send("mouseMoved", x + 4 * (step if step < MOVES / 2 else MOVES - step))
     seconds = time.perf_counter() - started
     send("mouseReleased", x)
-    return page.run("return window.painted.length") / seconds
+    return page.run("return window.painted") / seconds
 
 
 def hover(page: browsing.Page) -> float:

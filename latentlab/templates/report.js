@@ -13,11 +13,11 @@ let points, names, filter, frame, plotView, indexOf;
 
 function unpack(packed) {
   const bytes = Uint8Array.from(atob(packed.base64), character => character.charCodeAt(0));
-  return new {int32: Int32Array, float32: Float32Array, uint8: Uint8Array}[packed.type](bytes.buffer);
+  return new {int8: Int8Array, int32: Int32Array, float32: Float32Array}[packed.type](bytes.buffer);
 }
 function unpackGroup(group) { return {...group, values: unpack(group.values)}; }
 const groups = Object.fromEntries(Object.entries(data.groups).map(([name, group]) => [name, unpackGroup(group)]));
-const place = data.atlas ? unpack(data.atlas.place) : null;
+const place = data.atlas?.place ? unpack(data.atlas.place) : null;
 const position = data.position ? unpack(data.position) : null;
 let rowOfId = null;
 function rowOf(id) {
@@ -61,7 +61,7 @@ async function drawRow(canvas, row) {
     context.drawImage(image, (canvas.width - width) / 2, (canvas.height - height) / 2, width, height);
     return true;
   }
-  const tile = place[row];
+  const tile = place ? place[row] : row;
   if (tile < 0) return false;
   const {side, columns, perSheet} = data.atlas, within = tile % perSheet;
   const bitmap = await sheet(Math.floor(tile / perSheet));

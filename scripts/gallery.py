@@ -1,0 +1,144 @@
+#!/usr/bin/env python3
+"""Make reports/gallery and docs/pictures: what reports, viewer and figures look like, from two real runs.
+
+usage: scripts/gallery.py --digits RUN --cifar RUN [--out reports/gallery]
+
+The runs are those of these commands, with the clusters "dcec-from-n2d" and "kmeans-k10":
+    latentlab fit --data digits --size 16 --arch dcec --epochs 20 --batch-size 50 --run DIGITS
+    latentlab cluster --k 10 --run DIGITS
+    latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d --set warm_up=5 \\
+        --set interval=35 --set batch_size=128 --set max_steps=350 --run DIGITS
+    latentlab fit --data cifar10 --epochs 1 --set width=8 --set code_channels=4 --run CIFAR
+    latentlab cluster --k 10 --restarts 2 --run CIFAR
+    latentlab report --run DIGITS; latentlab report --run CIFAR
+"""
+
+import argparse
+import shutil
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT / "tests"))
+
+import browsing
+from PIL import Image
+
+from latentlab import pipeline
+from latentlab.run import Run
+
+PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
+LARGEST = 460_000  # bytes of a picture
+
+
+def shoot(page: browsing.Page, target: Path, script: str = "") -> None:
+    """Run a script in the page and keep what the window shows, as PNG of at most 256 colours where it is large."""
+    page.run(script)
+    page.driver.execute_async_script("setTimeout(arguments[0], 900)")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    page.driver.save_screenshot(str(target))
+    if target.stat().st_size > LARGEST:
+        Image.open(target).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+
+
+def theme(name: str) -> str:
+    """Return the script that chooses a look."""
+    return f"document.getElementById('theme').value = '{name}'; document.getElementById('theme').onchange();"
+
+
+def colour(by: str) -> str:
+    """Return the script that colours the map."""
+    return f"const choice = document.getElementById('colour-by'); choice.value = '{by}'; choice.onchange();"
+
+
+TOP = "document.getElementById('map-part').scrollIntoView();"
+
+
+def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
+    """Shoot the two reports in several states."""
+    page = browsing.Page(driver, address(digits))
+    shoot(page, out / "report-digits-cluster.png", f"latentlab.openCluster(1); {TOP}")
+    shoot(page, out / "report-digits-dark.png", theme("dark") + colour("confidence") + "latentlab.close();" + TOP)
+    shoot(page, out / "report-digits-cards.png", theme("light") + colour("cluster") + "document.getElementById('clusters').scrollIntoView();")
+    page = browsing.Page(driver, address(cifar))
+    shoot(page, out / "report-cifar10.png", theme("light") + "window.scrollTo(0, 0);")
+    shoot(page, out / "report-cifar10-labels.png", colour("label") + "latentlab.openCluster(0);" + TOP)
+    row = page.run("return latentlab.rowsOf('cluster', 3)[7]")
+    page.run(colour("cluster") + "latentlab.close();")
+    page.hover(row)
+    shoot(page, out / "report-cifar10-hover.png")
+    driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
+    page = browsing.Page(driver, address(digits))
+    shoot(page, out / "report-phone.png", "latentlab.openCluster(3); window.scrollTo(0, document.getElementById('map-part').offsetTop);")
+    driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def viewer(driver: Any, digits: Path, out: Path) -> None:
+    """Shoot the viewer of a copy of the run after some edits."""
+    with tempfile.TemporaryDirectory() as folder:
+        shutil.copytree(digits, Path(folder) / "digits")
+        server = pipeline.viewer(Run.open(Path(folder) / "digits"))
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        page = browsing.Page(driver, server.address)
+        page.driver.execute_async_script(
+            """const done = arguments[0], {edit, rowsOf, data} = latentlab;
+            edit("/edit", {action: "name", cluster: 1, name: "twos"}).then(() => edit("/edit", {action: "merge", clusters: [0, 2]})).then(done);"""
+        )
+        shoot(page, out / "view.png", f"latentlab.openCluster(1); {TOP}")
+        server.shutdown()
+        server.server_close()
+
+
+def address(run: Path) -> str:
+    """Return the address of a run's report."""
+    return (run.resolve() / "report" / "index.html").as_uri()
+
+
+def figures(digits: Path, cifar: Path, out: Path) -> None:
+    """Draw the figures for papers; of the formats the gallery keeps PNG, of one figure PDF and SVG too."""
+    for name, run in (("digits", digits), ("cifar10", cifar)):
+        with tempfile.TemporaryDirectory() as folder:
+            for path in pipeline.figures(Run.open(run), folder, formats=("png",)):
+                target = out / f"{name}-{path.name}"
+                with Image.open(path) as picture:
+                    picture.convert("RGB").resize([length // 2 for length in picture.size], Image.Resampling.LANCZOS).save(target, optimize=True)
+                if target.stat().st_size > LARGEST:
+                    Image.open(target).quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+
+
+def comparison(driver: Any, digits: Path, out: Path) -> None:
+    """Compare two clusterings of the digits and shoot the page."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = Run.open(digits)
+        pipeline.compare([(run, "kmeans-k10"), (run, "dcec-from-n2d")], folder)
+        driver.get((Path(folder) / "index.html").as_uri())
+        driver.save_screenshot(str(out / "compare.png"))
+
+
+def main() -> None:
+    """Make all pictures."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--digits", type=Path, required=True)
+    parser.add_argument("--cifar", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "gallery")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    driver = browsing.start(arguments.out, (1280, 900))
+    try:
+        reports(driver, arguments.digits, arguments.cifar, arguments.out)
+        viewer(driver, arguments.digits, arguments.out)
+        comparison(driver, arguments.digits, arguments.out)
+    finally:
+        driver.quit()
+    figures(arguments.digits, arguments.cifar, arguments.out)
+    pictures = ROOT / "docs" / "pictures"
+    pictures.mkdir(exist_ok=True)
+    shutil.copy(arguments.out / "report-digits-cluster.png", pictures / "report-desktop.png")
+
+
+if __name__ == "__main__":
+    main()
