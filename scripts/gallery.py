@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Make reports/gallery and docs/pictures: what reports, viewer and figures look like, from two real runs.
+r"""Make reports/gallery and docs/pictures: what reports, viewer and figures look like, from two real runs.
 
 usage: scripts/gallery.py --digits RUN --cifar RUN [--out reports/gallery]
 
 The runs are those of these commands, with the clusters "dcec-from-n2d" and "kmeans-k10":
     latentlab fit --data digits --size 16 --arch dcec --epochs 20 --batch-size 50 --run DIGITS
     latentlab cluster --k 10 --run DIGITS
-    latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d --set warm_up=5 \\
+    latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d --set warm_up=5 \
         --set interval=35 --set batch_size=128 --set max_steps=350 --run DIGITS
     latentlab fit --data cifar10 --epochs 1 --set width=8 --set code_channels=4 --run CIFAR
     latentlab cluster --k 10 --restarts 2 --run CIFAR
@@ -21,8 +21,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import browsing
 from PIL import Image
@@ -30,6 +29,7 @@ from PIL import Image
 from latentlab import pipeline
 from latentlab.run import Run
 
+ROOT = Path(__file__).resolve().parent.parent
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 LARGEST = 460_000  # bytes of a picture
 
