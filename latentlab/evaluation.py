@@ -98,6 +98,7 @@ def score_by_k(run: Run, labels: Labels, by_k: dict[int, tuple[np.ndarray, np.nd
     """Score k -> (ids, splits, clusters) and write {"class_names", "rows"}, each row with its k; for the rest see `scores_of`."""
     rows = [{"k": k, **row} for k, assigned in by_k.items() for row in scores_of(run, labels, {"kmeans": assigned}, k)["rows"]]
     write_json(target, {"class_names": list(labels.class_names), "rows": rows})
+    text_tables.write(score_text.frame(rows), target.parent, target.stem)
     return target
 
 

@@ -56,6 +56,11 @@ class Findings:
         return TEST if len(self.images.indices(TEST)) else TRAIN
 
     @property
+    def features(self) -> str:
+        """What was clustered, for example "code"."""
+        return self.run.manifest["stages"][f"cluster/{self.name}"]["config"]["options"]["features"]
+
+    @property
     def folder(self) -> Path:
         """The folder of the clustering."""
         return self.run.path / "clusters" / self.name

@@ -20,7 +20,7 @@ from latentlab.images import TEST, TRAIN
 
 Pictures = Callable[[np.ndarray], list[str]]  # positions of images -> what an <img> shows, one each
 
-FIGURES = ("contingency", "loss", "reconstructions", "original-images", *deep_figures.CAPTIONS)
+FIGURES = ("contingency", "by-k", "loss", "reconstructions", "original-images", *deep_figures.CAPTIONS)
 
 
 def render(found: Findings, pictures: dict[str, str], tick: Callable[[int], Any] = int) -> str:
@@ -58,6 +58,7 @@ def fill(
         style=read_asset("report.css"),
         policy=offline_policy(code) if policy is None else policy,
         summary=report_text.summary(found),
+        beside=report_text.beside(found),
         map_note=findings.map_note(found.run),
         atlas_note=atlas_note,
         scores=report_text.score_table(found.scores),

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from latentlab import deep_figures, findings, page, plots
-from latentlab.files import atomic_path
+from latentlab.files import atomic_path, read_json
 from latentlab.findings import Findings
 from latentlab.progress import log, track
 from latentlab.run import Run
 
-VECTORS = ("loss", "contingency", "confidence", "size-history", "moved")  # lines and text: drawn as SVG in the page
+VECTORS = ("loss", "contingency", "by-k", "confidence", "size-history", "moved")  # lines and text: drawn as SVG in the page
 
 
 def build(found: Findings) -> list[Path]:
@@ -46,6 +46,9 @@ def draw(found: Findings) -> dict[str, Any]:
     figures |= deep_figures.figures(found.run, found.name, found.images)
     if found.scores is not None:
         table = np.array(found.scores["contingency"][found.split])
+        by_k = found.run.path / "by-k" / f"{found.features}.json"
+        if by_k.exists():
+            figures["by-k"] = plots.score_curve(read_json(by_k)["rows"], found.split)
         figures["contingency"] = plots.contingency_heatmap(table, found.class_names, f"Labels in each cluster, {found.split} split")
     return figures
 
