@@ -68,7 +68,8 @@ def read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
     vectors = _stacked(path, name, table[name])
     rows_off = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
     if len(rows_off):
-        raise DataError(f"{path}: column {name!r} holds numbers that are not finite, or above {LARGEST:g}, first in row {int(rows_off[0])}.")
+        what = f"above {LARGEST:g} in size" if np.isfinite(vectors).all() else "not finite"
+        raise DataError(f"{path}: column {name!r} holds numbers that are {what}, first in row {int(rows_off[0])}.")
     ids = table["id"].to_pylist() if "id" in table.column_names else list(range(len(vectors)))
     if None in ids or len(set(map(str, ids))) != len(ids):
         raise DataError(f"{path}: the ids are not unique, or some are missing. Give every vector its own.")

@@ -206,7 +206,7 @@ def pickles(rng: random.Random) -> Iterator[Case]:
         (exec, "open('evil','w')"),
         (open, "evil", "w"),
         (os.mkdir, "evil"),
-        (getattr, os, "system"),
+        (getattr, "evil", "system"),
     ]
     for protocol in range(6):
         for number, call in enumerate(calls):
