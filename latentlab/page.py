@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 import latentlab
-from latentlab import atlas, deep_figures, findings, interactive, palettes, report_text
+from latentlab import atlas, deep_figures, findings, interactive, npz, palettes, report_text
 from latentlab.findings import Findings
 from latentlab.images import TEST, TRAIN
 
@@ -195,8 +195,7 @@ def _decoded(found: Findings) -> np.ndarray | None:
     path = found.folder / "decoded.npz"
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as file:
-        return file["centroids"]
+    return npz.kept(path)["centroids"]
 
 
 def inline(path: Path) -> str:

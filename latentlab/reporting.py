@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import deep_figures, findings, page, plots
+from latentlab import deep_figures, findings, npz, page, plots
 from latentlab.files import atomic_path, read_json
 from latentlab.findings import Findings
 from latentlab.progress import log, track
@@ -56,8 +56,8 @@ def draw(found: Findings) -> dict[str, Any]:
 def training_figures(run: Run) -> dict[str, Any]:
     """Return the figures of a fit: "reconstructions" after several epochs, and "loss"."""
     folder = run.path / "reconstructions"
-    originals = np.load(folder / "originals.npy", allow_pickle=False)
-    rebuilt = {f"epoch {int(p.stem[6:])}": np.load(p, allow_pickle=False) for p in sorted(folder.glob("epoch-*.npy"))}
+    originals = npz.kept_array(folder / "originals.npy")
+    rebuilt = {f"epoch {int(p.stem[6:])}": npz.kept_array(p) for p in sorted(folder.glob("epoch-*.npy"))}
     untrained = {"untrained" if name == "epoch 0" else name: rows for name, rows in rebuilt.items()}
     fit = run.manifest["config"]["fit"]
     return {
