@@ -58,9 +58,15 @@ def read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
         If there is no file, no such column, or its vectors differ in length or hold numbers that are not finite.
     """
     try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        return _read_vectors(path)
+    except DataError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:  # UnicodeDecodeError too: of names and ids that are no UTF-8
         raise DataError(f"{path} cannot be read as parquet ({' '.join(str(error).split())}).") from error
+
+
+def _read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
+    table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     lists = [field.name for field in table.schema if _is_vector(field.type)]
     if not lists:
         raise DataError(f"{path} has no column of vectors: it has {', '.join(table.column_names) or 'none'}. Write one as lists of numbers.")

@@ -87,9 +87,11 @@ def _watch(folder: Path) -> None:
     def hook(name: str, arguments: tuple) -> None:
         is_write = name == "open" and isinstance(arguments[0], str | os.PathLike) and (arguments[2] or 0) & WRITING
         if is_write or name in ("os.rename", "os.mkdir", "os.symlink", "os.link", "subprocess.Popen", "os.system", "os.exec", "socket.connect"):
-            named = isinstance(arguments[0], str | bytes | os.PathLike) and not name.startswith(("subprocess", "os.system", "os.exec"))
-            path = os.path.abspath(os.fsdecode(arguments[0])) if named else f"{name} {arguments}"
-            if not path.startswith((inside, "/dev/")) and "__pycache__" not in path:
+            written = arguments[1] if name in ("os.symlink", "os.link") else arguments[0]
+            named = isinstance(written, str | bytes | os.PathLike) and not name.startswith(("subprocess", "os.system", "os.exec"))
+            path = os.path.abspath(os.fsdecode(written)) if named else f"{name} {arguments}"
+            is_ours = path.startswith((inside, "/dev/")) or "__pycache__" in path or "'uname'" in path  # Python's own platform module asks
+            if not is_ours:
                 _written_outside.add(path)
 
     sys.addaudithook(hook)

@@ -37,7 +37,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate",),
     "report": ("report", "--sample", "40"),
 }
-WEIGHTS = {"fit": 5, "embed": 3, "cluster": 3, "refine": 5, "evaluate": 3, "report": 1}  # reports take the longest
+WEIGHTS = {"fit": 4, "embed": 4, "cluster": 4, "refine": 4, "evaluate": 3, "report": 1}  # reports take the longest
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130, 143}
 
 
