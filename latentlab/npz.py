@@ -108,7 +108,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
         if file.tell() + count * dtype.itemsize != member.file_size:
             raise ValueError(f"{member.filename} has {member.file_size} bytes, which is not what its header announces")
         array = np.empty(count, dtype)
-        _fill(file, memoryview(array.view(np.uint8)) if count else memoryview(b""))
+        _fill(file, array.view(np.uint8).data if count else memoryview(b""))
         if file.read(1):  # at the end the checksum is compared
             raise ValueError(f"{member.filename} is longer than announced")
     return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)

@@ -194,11 +194,11 @@ def _watch(folder: str, counter: Path, fault: Fault) -> None:
 
     fsync = os.fsync
 
-    def watched(descriptor: int) -> None:
+    def watched(descriptor: Any) -> None:
         event(os.readlink(f"/proc/self/fd/{descriptor}"))
         fsync(descriptor)
 
-    os.fsync = watched
+    setattr(os, "fsync", watched)  # noqa: B010  # mypy knows one signature of it only
     sys.addaudithook(hook)
 
 

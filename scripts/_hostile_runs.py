@@ -1,5 +1,6 @@
 """More hostile inputs of scripts/hostile_inputs.py: vectors, run folders and saved networks from elsewhere, and options."""
 
+import functools
 import io
 import json
 import random
@@ -73,11 +74,23 @@ def vectors(rng: random.Random) -> Iterator[Case]:
     for k in (31, 1000, 10**9, 2**40):
         yield Case("vectors", f"k = {k}", case(good, False, k=k))
     for k in (0, -1, -(10**9)):
-        yield Case("vectors", f"k = {k}", _options_case(lambda k=k: assignments.resolve(ClusterOptions(k=k))))
+        yield Case("vectors", f"k = {k}", _options_case(functools.partial(_resolved, k)))
     plain = io.BytesIO()
     pq.write_table(pa.table({"embedding": rows}), plain, write_page_checksum=True)
     for i in range(120):
         yield Case("vectors", f"damaged {i}", _damaged_vectors(damaged(plain.getvalue(), rng, "cut" if i % 5 == 0 else "flip"), good))
+
+
+def _fit_options(values: dict[str, Any]) -> FitOptions:
+    return FitOptions(**values)
+
+
+def _opened(**values: Any) -> Any:
+    return sources.open_images(DataOptions(**values))
+
+
+def _resolved(k: int) -> ClusterOptions:
+    return assignments.resolve(ClusterOptions(k=k))
 
 
 def _damaged_vectors(content: bytes, good: np.ndarray) -> Callable[[Path], str]:
@@ -102,9 +115,9 @@ def options(rng: random.Random) -> Iterator[Case]:
     for name in ("epochs", "batch_size", "learning_rate", "validation", "patience", "seed"):
         for value in bad:
             if value != 0 or name not in ("patience", "seed"):
-                yield Case("options", f"{name} = {value}", _options_case(lambda n=name, v=value: FitOptions(**{n: v})))
+                yield Case("options", f"{name} = {value}", _options_case(functools.partial(_fit_options, {name: value})))
     for label in ("../evil", "a/b", ".hidden", "a\nb", "a b", "<b>", "\0", "a\\b", "~", "*"):
-        yield Case("options", f"name {label!r}", _options_case(lambda text=label: ClusterOptions(label=text)))
+        yield Case("options", f"name {label!r}", _options_case(functools.partial(ClusterOptions, label=label)))
     steps = [
         "pool",
         "pool0",
@@ -145,15 +158,15 @@ def options(rng: random.Random) -> Iterator[Case]:
         "",
     )
     for name in names:
-        yield Case("options", f"data {name[:20]!r}", lambda folder, name=name: sources.open_images(DataOptions(data=name)) and "it was opened")
+        yield Case("options", f"data {name[:20]!r}", _options_case(functools.partial(_opened, data=name)))
     for share in (-0.1, 1.0, 1.5, float("nan"), float("inf")):
         yield Case(
             "options",
             f"held out {share}",
-            lambda folder, share=share: sources.open_images(DataOptions(data="digits", held_out=share)) and "it was opened",
+            _options_case(functools.partial(_opened, data="digits", held_out=share)),
         )
     for name in ("stron", "../strong", ""):
-        yield Case("options", f"recipe {name!r}", lambda folder, name=name: recipes.fit_settings(name) and "it was known")
+        yield Case("options", f"recipe {name!r}", _options_case(functools.partial(recipes.fit_settings, name)))
 
 
 def _features_case(text: str) -> Callable[[Path], str]:
@@ -216,10 +229,9 @@ def _read_everything(folder: Path, changed: str) -> str:
         same = now.keys() == before.keys() and all(np.array_equal(now[key], before[key]) for key in now)
         return "" if same else "other numbers"
     if changed.endswith(".parquet"):
-        now, before = (_as_read(one / changed) for one in (folder, KEPT_RUN))
-        return "" if now == before else "other rows"
+        return "" if _as_read(folder / changed) == _as_read(KEPT_RUN / changed) else "other rows"
     codes = [np.concatenate(list(embedding.read_parts(one.path / "embeddings"))) for one in (run, kept)]
-    return "" if np.array_equal(*codes) else "other codes"
+    return "" if np.array_equal(codes[0], codes[1]) else "other codes"
 
 
 def _as_read(path: Path) -> dict[str, list]:
@@ -280,7 +292,7 @@ def networks(rng: random.Random) -> Iterator[Case]:
         return run
 
     yield Case("network", "good", case({}))
-    layers = [
+    layers: list[dict[str, Any]] = [
         {"module": "keras.layers", "class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}}},
         {"module": "builtins", "class_name": "function", "config": "os.system"},
         {"module": "os", "class_name": "system", "config": {}},

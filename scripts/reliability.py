@@ -53,7 +53,8 @@ class Bench:
         """Make the undisturbed run up to the last of `stages`, or read what an earlier call has kept."""
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / "stripes.npz").exists():
-            np.savez(self.work / "stripes.npz", **_stripes())
+            arrays: dict[str, Any] = _stripes()
+            np.savez(self.work / "stripes.npz", **arrays)
         kept = self.work / "reference.json"
         if kept.exists():
             self.facts = json.loads(kept.read_text())
