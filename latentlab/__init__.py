@@ -18,6 +18,7 @@ _HOMES = {
     "ImageSet": "latentlab.images",
     "LatentlabError": "latentlab.errors",
     "Run": "latentlab.run",
+    "RunView": "latentlab.notebook",
     "cluster": "latentlab.pipeline",
     "embed": "latentlab.pipeline",
     "evaluate": "latentlab.pipeline",
@@ -26,6 +27,9 @@ _HOMES = {
     "predict": "latentlab.pipeline",
     "project": "latentlab.pipeline",
     "report": "latentlab.pipeline",
+    "compare": "latentlab.pipeline",
+    "export": "latentlab.pipeline",
+    "figures": "latentlab.pipeline",
     "sweep": "latentlab.pipeline",
 }
 

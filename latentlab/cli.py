@@ -428,6 +428,19 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 
 
 @cli.command()
+@_run_option
+@_name_option
+@click.option("--format", "formats", default="png,svg,pdf", show_default=True, help="Formats, separated by commas.")
+@click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
+def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
+    """Draw figures fit for a paper: the map with cluster names and typical images, labels, galleries, losses."""
+    from latentlab import pipeline
+
+    written = pipeline.figures(_open(run_path), out or Path(run_path) / "report" / "figures", name, tuple(formats.split(",")))
+    click.echo("\n".join(map(str, written)))
+
+
+@cli.command()
 @click.argument("run_path", metavar="RUN", default=DEFAULT_RUN)
 @_name_option
 @click.option("--sample", type=click.IntRange(10), default=60_000, show_default=True, help="Images on the map, drawn at random where there are more.")
@@ -575,7 +588,12 @@ def score_by_k(run_path: str, ks: str, **values: Any) -> None:
 
 @cli.command()
 @click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
-@click.option("--out", default="comparison", show_default=True, help="Folder for the tables (CSV, Markdown, LaTeX), comparison.json and the figure.")
+@click.option(
+    "--out",
+    default="comparison",
+    show_default=True,
+    help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the figure.",
+)
 @_json_option
 def compare(named: tuple[str, ...], out: str) -> None:
     """Compare clusterings of the same images with the first one: what moved, and paired score differences."""

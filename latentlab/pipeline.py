@@ -302,6 +302,21 @@ def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
     return run.path / "report" / "index.html"
 
 
+def figures(
+    run: Run, folder: str | Path, name: str | None = None, formats: tuple[str, ...] = ("png", "svg", "pdf"), sample: int = MAP_SAMPLE, seed: int = 0
+) -> list[Path]:
+    """Write figures fit for a paper, as PNG, SVG and PDF, of the clusters `name` (default: the newest); return their paths.
+
+    Raises
+    ------
+    ConfigError
+        If a format is unknown.
+    """
+    from latentlab import paper_figures
+
+    return paper_figures.write(_found(run, name, sample, seed), Path(folder), formats)
+
+
 def viewer(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0) -> Any:
     """Return the server of `latentlab view`, whose serve_forever() answers until it is shut down.
 
@@ -382,7 +397,7 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
 
 
 def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str, Any]:
-    """Compare clusterings with the first of them; write comparison.json, three tables and a figure to `folder`.
+    """Compare clusterings with the first of them; write comparison.json, a page, three tables and a figure to `folder`.
 
     Parameters
     ----------
@@ -396,7 +411,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     """
     import numpy as np
 
-    from latentlab import assignments, comparing, evaluation, plots, text_tables
+    from latentlab import assignments, comparing, comparison_page, evaluation, findings, plots, text_tables
     from latentlab.files import write_json
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
@@ -423,6 +438,9 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     else:
         figure = plots.score_differences(sides, first.name)
     plots.save_png(figure, target / "comparison.png")
+    gathered = [findings.gather(run, name, open_run_images(run), labels) for run, name in chosen]
+    with atomic_path(target / "index.html") as path:
+        path.write_text(comparison_page.render(found, gathered), encoding="utf-8")
     return found
 
 

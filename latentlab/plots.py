@@ -50,6 +50,28 @@ def svg_uri(figure: "Figure") -> str:
     return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
+def png_uri(figure: "Figure") -> str:
+    """Return a figure as a PNG data URI."""
+    import base64
+    import io
+
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+
+
+def plain_map(xy: np.ndarray, groups: np.ndarray, colours: Sequence[str]) -> "Figure":
+    """Draw the points (n, 2) in the colours of their groups, -1 grey, and nothing else."""
+    figure, axis = _axes(4, 4)
+    order = np.random.default_rng(0).permutation(len(xy))
+    every = np.array([*colours, palettes.MISSING])
+    axis.scatter(*xy[order].T, c=every[groups[order]], s=float(np.clip(12_000 / max(len(xy), 1), 0.6, 14)), linewidths=0, alpha=0.85)
+    axis.set(xticks=[], yticks=[])
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.spines[:].set_visible(False)
+    return figure
+
+
 def loss_curves(curves: dict[str, list[dict[str, Any]]]) -> "Figure":
     """Draw training (dashed) and validation loss (solid) by epoch, one colour a run.
 

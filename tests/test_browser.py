@@ -1,5 +1,7 @@
 """Reports in a real browser, from disk, with the network off: what a person does with them."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import browsing
@@ -34,7 +36,9 @@ def digits(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def cifar(tmp_path_factory, real_data):
-    return reported(DataOptions(data="cifar10", data_dir=str(real_data), limit=150), tmp_path_factory.mktemp("cifar") / "run")
+    folder = tmp_path_factory.mktemp("cifar")
+    subprocess.run([sys.executable, real_data / "unpack_cifar10.py", folder, "--layout", "bin"], check=True)
+    return reported(DataOptions(data="cifar10", data_dir=str(folder), limit=150), folder / "run")
 
 
 @pytest.fixture(params=["digits", "cifar"])

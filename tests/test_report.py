@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 import shutil
 
@@ -10,9 +11,9 @@ import pytest
 from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
-from latentlab import evaluation, interactive, pipeline, plots, projection, reporting, tables
+from latentlab import RunView, atlas, evaluation, findings, palettes, pipeline, plots, projection, report_text, tables
 from latentlab.config import ClusterOptions
-from latentlab.errors import DataError
+from latentlab.errors import ConfigError, DataError
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
@@ -31,11 +32,16 @@ def page(run):
     return (run.path / "report" / "index.html").read_text(encoding="utf-8")
 
 
+def data_of(text):
+    """Return the data of a page."""
+    return json.loads(re.search(r'id="data">(.*?)</script>', text, re.DOTALL).group(1))
+
+
 def test_every_picture_is_there_and_small(reported):
     names = {path.stem for path in (reported.path / "report").glob("*.png")}
     assert names == {
         *("original-images", "reconstructions", "loss", "umap-clusters", "umap-labels"),
-        *("gallery-nearest", "gallery-ambiguous", "contingency"),
+        *("gallery-nearest", "gallery-ambiguous", "contingency", "centroids", "paths"),
     }
     for path in (reported.path / "report").glob("*.png"):
         assert path.stat().st_size < 500_000
@@ -44,9 +50,10 @@ def test_every_picture_is_there_and_small(reported):
 
 def test_page_needs_no_network(reported):
     text = re.sub(r"<script[^>]*>.*?</script>", "", page(reported), flags=re.DOTALL)  # Bokeh's own code
-    assert not re.search(r"""(src|href)=["'](?!data:)""", text)
-    assert "data:image/webp;base64," in text
+    assert not re.search(r"""(src|href)=["'](?!data:|#)""", text)
+    assert "default-src 'none'; script-src 'sha256-" in text
     assert "cdn.bokeh.org" not in text
+    assert 'class="sheet">UklGR' in page(reported)  # the atlas
 
 
 def test_page_tells_scores_sample_labels_rule_and_run(reported):
@@ -60,7 +67,7 @@ def test_page_tells_scores_sample_labels_rule_and_run(reported):
     assert "Labels were read after every assignment was written" in text
     assert "pixels+kmeans" in text
     assert "learning_rate 0.001" in text
-    assert text.count("<h3>") == 4
+    assert len(data_of(text)["clusters"]) == 4
 
 
 def test_names_from_outside_are_escaped(tmp_path):
@@ -94,7 +101,7 @@ def test_grey_images_few_images_and_many_clusters_report(tmp_path):
     run = pipeline.fit(DataOptions(data=str(tmp_path / "images.npy"), held_out=0.0), small_fit(), tmp_path / "run")
     pipeline.cluster(run, ClusterOptions(k=24))
     text = pipeline.report(run).read_text(encoding="utf-8")
-    assert text.count("<h3>") == 24
+    assert len(data_of(text)["clusters"]) == 24
     assert "16x16 grey" in text
 
 
@@ -127,9 +134,9 @@ def test_map_of_constant_codes_and_of_too_few_images(finished_run, monkeypatch):
 
 
 def test_galleries_pick_by_distance_and_margin(reported):
-    found = reporting._gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
+    found = findings.gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
     for kind, values in (("nearest", found.distance), ("ambiguous", found.margin)):
-        for cluster, picks in enumerate(reporting.picked(found, kind, 5)):
+        for cluster, picks in enumerate(findings.picked(found, kind, 5)):
             members = np.flatnonzero(found.clusters == cluster)
             assert set(picks) <= set(members)
             assert values[picks].max() <= np.sort(values[members])[: len(picks)].max()
@@ -138,14 +145,14 @@ def test_galleries_pick_by_distance_and_margin(reported):
 def test_summary_compares_with_the_best_baseline(reported):
     import dataclasses
 
-    found = reporting._gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
+    found = findings.gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
 
     def told(own, baseline):
         rows = [
             {"split": "test", "method": method, "metric": "purity", "value": value, "chance": 0.1, "n": 40}
             for method, value in (("conv8+kmeans", own), ("pixels+kmeans", baseline), ("pca+kmeans", 0.05))
         ]
-        return reporting.summary(dataclasses.replace(found, scores={"rows": rows}))[-1]
+        return report_text.summary(dataclasses.replace(found, scores={"rows": rows}))[-1]
 
     assert "pixels+kmeans, reaches 0.500: so these clusters are better" in told(0.6, 0.5)
     assert "no better" in told(0.515, 0.5)
@@ -155,7 +162,9 @@ def test_summary_compares_with_the_best_baseline(reported):
 def test_atlas_holds_each_image_in_its_place():
     colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [0, 250, 250]], np.uint8)
     images = np.broadcast_to(colours[:, None, None], (5, 48, 24, 3))
-    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(interactive.atlas(images)))))
+    made = atlas.build(5, lambda rows: images[rows])
+    assert (made.side, made.columns, made.place.tolist()) == (32, 3, [0, 1, 2, 3, 4])
+    sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(made.sheets[0]))))
     assert sheet.shape == (64, 96, 3)
     for place, colour in enumerate(colours):
         top, left = place // 3 * 32 + 16, place % 3 * 32 + 16
@@ -163,8 +172,8 @@ def test_atlas_holds_each_image_in_its_place():
 
 
 def test_palettes_are_distinct():
-    for count in (1, 10, 40):
-        assert len(set(plots.palette(count))) == count
+    for count in (1, 10, 40, 300):
+        assert len(set(palettes.categories(count))) == count
 
 
 def test_big_pictures_are_reduced(tmp_path):
@@ -172,3 +181,66 @@ def test_big_pictures_are_reduced(tmp_path):
     path = plots.save_png(plots.image_grid(noise, "noise"), tmp_path / "noise.png")
     assert path.stat().st_size < 1_000_000
     assert Image.open(path).size[0] > 500
+
+
+def test_a_notebook_shows_a_run(reported):
+    view = RunView(reported.path)
+    text = view._repr_html_()
+    assert "<script" not in text
+    assert text.count("<tr>") == 4
+    assert "the purity is" in text
+    assert text.count("data:image/webp;base64,") == sum(min(8, size) for size in np.bincount(view.found.clusters))
+    assert repr(view).endswith("160 images in 4 clusters")
+    assert view.plot_map("label").axes[0].get_title() == "By label"
+    with pytest.raises(ValueError, match="known are cluster"):
+        view.plot_map("colour")
+
+
+def test_paper_figures_come_in_every_format_with_text_as_text(reported, tmp_path):
+    written = pipeline.figures(reported, tmp_path / "figures", sample=100)
+    names = {path.name for path in written}
+    assert {
+        f"{name}.{kind}" for name in ("datamap", "map-clusters", "map-labels", "nearest", "labels", "loss") for kind in ("png", "svg", "pdf")
+    } == names
+    datamap = (tmp_path / "figures" / "datamap.svg").read_text()
+    sizes = np.bincount(reporting_sizes(reported))
+    assert all(f"{cluster}  ({size:,})" in datamap for cluster, size in enumerate(sizes))
+    assert Image.open(tmp_path / "figures" / "map-clusters.png").size[0] == pytest.approx(3.35 * 400, abs=2)
+    with pytest.raises(ConfigError, match="unknown format"):
+        pipeline.figures(reported, tmp_path, formats=("gif",), sample=100)
+
+
+def reporting_sizes(run):
+    return np.asarray(tables.read(run.path / "clusters" / "kmeans-k4" / "assignments.parquet")["cluster"])
+
+
+def test_comparison_page_matches_clusters_and_needs_no_script(reported, tmp_path):
+    pipeline.cluster(reported, ClusterOptions(k=5))
+    pipeline.compare([(reported, "kmeans-k4"), (reported, "kmeans-k5")], tmp_path)
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<script" not in text
+    assert not re.search(r"""(src|href)=["'](?!data:)""", text)
+    assert text.count("without a partner</th>") == 1
+    assert text.count("<figcaption>") == 2
+    assert "paired" in text
+
+
+def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
+    noise = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
+    sides = {budget: atlas.build(300, lambda rows: noise[rows], budget=budget) for budget in (10**9, 150_000, 30_000)}
+    assert [one.side for one in sides.values()] == [32, 20, 16]
+    assert [(one.place >= 0).sum() == 300 for one in sides.values()] == [True, True, False]
+    for budget, one in sides.items():
+        assert sum(len(base64.b64decode(sheet)) for sheet in one.sheets) < 1.15 * budget
+    assert "drawn at random" in sides[30_000].note
+
+
+def test_palettes_are_told_apart_by_colour_blind_readers():
+    import seaborn
+
+    assert palettes.smallest_distance(["#ff0000", "#00ff00"]) < 0.5 * palettes.smallest_distance(["#0000ff", "#ffff00"])
+    for count in (6, 12, 20, 40):
+        usual = list(seaborn.color_palette("husl", count).as_hex())
+        assert palettes.smallest_distance(palettes.categories(count)) > 1.5 * palettes.smallest_distance(usual)
+    assert palettes.ink("#ffffff") == "#000000"
+    assert palettes.ink("#000000") == "#ffffff"

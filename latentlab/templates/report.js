@@ -145,7 +145,7 @@ function centres(group) {
   for (let i = 0; i < row.length; i++) {
     const category = group.values[row[i]];
     if (category < 0) continue;
-    const key = Math.floor(24 * (x[i] - left) / (right - left)) * 64 + Math.floor(24 * (y[i] - bottom) / (top - bottom));
+    const key = Math.floor(12 * (x[i] - left) / (right - left)) * 64 + Math.floor(12 * (y[i] - bottom) / (top - bottom));
     const cell = cells[category].get(key) ?? [0, 0, 0];
     cell[0] += x[i]; cell[1] += y[i]; cell[2]++;
     cells[category].set(key, cell);
@@ -456,8 +456,18 @@ function watchTools() {
   const tool = frame.toolbar.tools.find(one => one.type === "LassoSelectTool");
   tool.properties.active.change.connect(() => byId("lasso").setAttribute("aria-pressed", String(tool.active)));
 }
+// WebGL by a graphics card draws every point of every frame; where a processor imitates it, a canvas is faster, which draws
+// a tenth of many points while they move.
+function backend() {
+  const context = document.createElement("canvas").getContext("webgl2"), named = context?.getExtension("WEBGL_debug_renderer_info");
+  const renderer = named ? String(context.getParameter(named.UNMASKED_RENDERER_WEBGL)) : "";
+  context?.getExtension("WEBGL_lose_context")?.loseContext();
+  return context && !/swiftshader|llvmpipe|software|basic render/i.test(renderer) ? "webgl" : "canvas";
+}
 async function start() {
   const begun = performance.now();
+  window.latentlab.renderer = backend();
+  data.item.doc.roots[0].attributes.output_backend = window.latentlab.renderer;
   const manager = await Bokeh.embed.embed_item(data.item, "map");
   plotView = manager.roots ? manager.roots[0] : [...manager][0];
   frame = plotView.model;
@@ -490,6 +500,7 @@ async function start() {
   cards();
   window.addEventListener("popstate", route);
   route();
+  requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("latentlab-shown")));
   return performance.now() - begun;
 }
 function route() {
@@ -510,6 +521,6 @@ function fillChoices() {
   byId("colour-by").replaceChildren(...Object.keys(groups).map(name => element("option", {selected: name === state.group}, name)));
 }
 
-window.latentlab = {data, groups, state, hooks, element, told, count, openCluster, openSelection, openRow, close, replaceClusters, sizeOf, clusterName, rowsOf, pixelOf, drawRow, showAll};
+window.latentlab = {data, groups, state, hooks, element, told, count, openCluster, openSelection, openRow, close, replaceClusters, sizeOf, clusterName, rowsOf, pixelOf, drawRow, showAll, view: () => plotView};
 window.latentlab.ready = start();
 })();

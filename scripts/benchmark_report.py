@@ -1,0 +1,164 @@
+#!/usr/bin/env python3
+"""Make reports/report-speed: how long the report of a run takes to make and to open, and how smoothly its map moves.
+
+usage: scripts/benchmark_report.py --run RUN [--out reports/report-speed]
+
+RUN is a run whose newest clusters are evaluated, such as that of
+    latentlab fit --data cifar10 --epochs 1 --set width=8 --set code_channels=4 --run RUN
+    latentlab cluster --k 10 --restarts 2 --run RUN; latentlab evaluate --run RUN
+UMAP and page are made anew, then opened in headless Chromium. Opening is timed from the navigation to the first frame after the map,
+its colours, the legend and the clusters are there; moving by real mouse events, counted are frames that Bokeh painted.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+import browsing
+
+from latentlab import assignments, evaluation, files, findings, pipeline, projection, reporting
+from latentlab.run import Run
+
+REPORT = Path(__file__).resolve().parent.parent / "reports" / "report-speed"
+COMMAND = "scripts/benchmark_report.py --run RUN"
+OPENINGS = 5
+MOVES = 120
+LIMITS = {"report without UMAP": 60, "UMAP": 180, "opening": 2, "frames a second while panning": 30, "size of the file": 15}
+
+
+def build(run: Run) -> dict[str, float]:
+    """Make the map and the page anew; return seconds and the size of the file in millions of bytes."""
+    name = assignments.choose(run, None)
+    pipeline.evaluate(run, name)
+    started = time.perf_counter()
+    projection.write(run, pipeline.MAP_SAMPLE, seed=0)
+    umap = time.perf_counter() - started
+    pipeline.project(run)  # so that the run knows of it
+    pipeline._decode(run, name)
+    started = time.perf_counter()
+    found = findings.gather(run, name, pipeline.open_run_images(run), evaluation.read_labels(run))
+    page = reporting.build(found)[0]
+    return {"UMAP": umap, "report without UMAP": time.perf_counter() - started, "size of the file": page.stat().st_size / 1e6}
+
+
+def look(address: str, downloads: Path) -> dict[str, Any]:
+    """Open the page several times and drag its map; return medians."""
+    openings, rates, hovers = [], [], []
+    for _ in range(OPENINGS):
+        driver = browsing.start(downloads)
+        try:
+            driver.get("about:blank")
+            page = browsing.Page(driver, address)
+            openings.append(page.driver.execute_async_script(FIRST_FRAME) / 1000)
+            rates.append(pan(page))
+            hovers.append(hover(page))
+            renderer = page.run("return latentlab.renderer")
+            errors = page.errors()
+            if errors:
+                raise SystemExit(f"the console complains: {errors[0]}")
+        finally:
+            driver.quit()
+    return {
+        "opening": statistics.median(openings),
+        "frames a second while panning": statistics.median(rates),
+        "hovering until the thumbnail, ms": statistics.median(hovers),
+        "renderer": renderer,
+        "all openings": openings,
+        "all rates": rates,
+    }
+
+
+# The page is ready before the script can ask; the time is that of the mark that the page itself sets in its first frame.
+FIRST_FRAME = """const told = arguments[0];
+const wait = () => { const [mark] = performance.getEntriesByName("latentlab-shown"); mark ? told(mark.startTime) : setTimeout(wait, 20); };
+wait();"""
+WATCH = """window.painted = []; const view = latentlab.view(), paint = view.paint.bind(view);
+view.paint = (...given) => { window.painted.push(performance.now()); return paint(...given); };"""
+
+
+def pan(page: browsing.Page) -> float:
+    """Drag the map to and fro by the mouse; return painted frames a second."""
+    page.pixel(0)
+    box = page.run("const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]")
+    x, y = box[0] + box[2] * 0.3, box[1] + box[3] * 0.3
+    page.run(WATCH)
+    send = lambda kind, x: page.driver.execute_cdp_cmd(  # noqa: E731
+        "Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
+    )
+    send("mousePressed", x)
+    started = time.perf_counter()
+    for step in range(MOVES):
+        send("mouseMoved", x + 4 * (step if step < MOVES / 2 else MOVES - step))
+    seconds = time.perf_counter() - started
+    send("mouseReleased", x)
+    return page.run("return window.painted.length") / seconds
+
+
+def hover(page: browsing.Page) -> float:
+    """Return the milliseconds from pointing at an image to its thumbnail, for the first of a sheet that is not decoded yet."""
+    page.run("latentlab.showAll()")
+    page.run("""window.tipped = null; const begun = performance.now(), tip = document.getElementById("tip");
+        new MutationObserver(() => { if (!tip.hidden) window.tipped ??= performance.now(); }).observe(tip, {attributes: true});
+        document.getElementById("map").addEventListener("pointermove", () => { window.pointed = performance.now(); }, true);""")
+    page.hover(0)
+    page.wait("window.tipped !== null")
+    return page.run("return window.tipped - window.pointed")
+
+
+def main() -> None:
+    """Measure and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--out", type=Path, default=REPORT)
+    parser.add_argument("--keep", action="store_true", help="measure the page that is there")
+    arguments = parser.parse_args()
+    run = Run.open(arguments.run)
+    told = before(arguments.out / "results.json") if arguments.keep else build(run)
+    told |= look((run.path / "report" / "index.html").resolve().as_uri(), arguments.out)
+    write(arguments.out, run, told)
+
+
+def before(path: Path) -> dict[str, Any]:
+    """Return what was measured before."""
+    return {row["metric"]: row["mean"] for row in json.loads(path.read_text())}
+
+
+def write(out: Path, run: Run, told: dict[str, Any]) -> None:
+    """Write results.json and README.md."""
+    device = f"cpu-{os.cpu_count()}"
+    images = sum(run.manifest["images"].values())
+    shape = {"dataset": run.manifest["data"], "split": "all", "method": "report", "std": None, "low": None, "high": None, "seeds": 1, "chance": None}
+    numbers = {name: value for name, value in told.items() if isinstance(value, int | float)}
+    rows = [
+        {**shape, "metric": name, "mean": round(value, 3), "device": device, "command": COMMAND, "images": images} for name, value in numbers.items()
+    ]
+    files.write_json(out / "results.json", rows)
+    units = {"size of the file": "MB", "frames a second while panning": "1/s", "hovering until the thumbnail, ms": "ms"}
+    lines = ["| what | measured | wanted |", "| --- | --- | --- |"]
+    for name, value in numbers.items():
+        wanted = f"{'above' if 'frames' in name else 'below'} {LIMITS[name]}" if name in LIMITS else ""
+        lines.append(f"| {name} | {value:.1f} {units.get(name, 's')} | {wanted} |")
+    text = [
+        "# How fast the report is",
+        "",
+        f"The report of {images:,} images of {run.manifest['data']}: `{COMMAND}`, whose docstring says how RUN is made.",
+        f"{os.cpu_count()} CPU cores, no GPU; Chromium without a window, drawing by {told['renderer']}.",
+        f"Opening and panning are medians of {OPENINGS} fresh browsers: {', '.join(f'{t:.2f} s' for t in told['all openings'])};",
+        f"{', '.join(f'{r:.0f}' for r in told['all rates'])} frames a second, while the mouse drags the map.",
+        "",
+        *lines,
+        "",
+    ]
+    with files.atomic_path(out / "README.md") as path:
+        path.write_text("\n".join(text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
