@@ -476,11 +476,13 @@ def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -
 )
 @click.option("--out", required=True, type=click.Path(), help="File, or folder for folders, coco and projector.")
 @click.option("--link", is_flag=True, help="folders: link to the pictures of an image folder instead of copying them.")
+@_json_option
 def export(run_path: str, name: str | None, kind: str, out: str, link: bool) -> None:
     """Write clusters, as they were edited in view, for other programs."""
     from latentlab import pipeline
 
-    click.echo(str(pipeline.export(_open(run_path), kind, out, name, link)))
+    written = str(pipeline.export(_open(run_path), kind, out, name, link))
+    _print({"run": run_path, "format": kind, "out": written}, written)
 
 
 @cli.command()

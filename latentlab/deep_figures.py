@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import assignments, plots, tables
+from latentlab import assignments, npz, plots, tables
 from latentlab.images import ImageSet
 from latentlab.run import Run
 
@@ -72,8 +72,8 @@ def _moved(table: pa.Table, images: ImageSet) -> dict[str, Any]:
 
 
 def _decoded(folder: Path) -> dict[str, Any]:
-    with np.load(folder / "decoded.npz", allow_pickle=False) as decoded:
-        centroids, paths = decoded["centroids"], decoded["paths"]
+    decoded = npz.kept(folder / "decoded.npz")
+    centroids, paths = decoded["centroids"], decoded["paths"]
     k = len(centroids)
     rows = [(f"{i} to {(i + 1) % k}", path) for i, path in enumerate(paths[:SHOWN_CLUSTERS])]
     return {

@@ -8,7 +8,9 @@ Exact duplicates have the same pixels. For near ones candidates come from two si
 
 A pair is a near duplicate if small versions of both, of `SIDE` pixels a side, correlate with at least `PIXELS`, and their
 edges with at least `EDGES`, at the best of the shifts by one small pixel and of mirroring. Edges are asked too since skies
-and plain backgrounds correlate without being the same picture. `scripts/audit_record.py` measures what this finds.
+and plain backgrounds correlate without being the same picture. Where images are alike anyway, as digits of one class are, both
+bounds rise: a duplicate must lie nearer than `NEARER` times as far as an image's best match does in the less alike quarter of
+the collection. `scripts/audit_record.py` measures what this finds.
 
 No label takes part.
 """
@@ -25,6 +27,7 @@ HASH_SIDE = 32
 HASH_BITS = 14
 PIXELS = 0.9
 EDGES = 0.7
+NEARER = 0.4  # of the distance, 1 - correlation, to the best match
 NEAREST = 5
 SHARD = 2048
 BLOCK = 4096
@@ -81,10 +84,19 @@ def find(images: ImageSet, neighbors: np.ndarray | None, step: Callable[[int], N
     pairs = _ordered(np.concatenate(candidates))
     pixels, edges, mirrored = _compare(small.images, pairs)
     is_exact = np.array([small.digests[i] == small.digests[j] for i, j in pairs.tolist()], bool)
-    kept = is_exact | ((pixels >= PIXELS) & (edges >= EDGES))
+    limits = [_bound(floor, values, pairs, len(images)) for floor, values in ((PIXELS, pixels), (EDGES, edges))]
+    kept = is_exact | ((pixels >= limits[0]) & (edges >= limits[1]))
     first, second = pairs[kept].T
     ones = is_exact[kept]
     return Pairs(first, second, ones, np.where(ones, 1, pixels[kept]), np.where(ones, 1, edges[kept]), mirrored[kept] & ~ones)
+
+
+def _bound(floor: float, values: np.ndarray, pairs: np.ndarray, n_images: int) -> float:
+    """Return the least correlation of duplicates: `floor`, or more where the images of a collection resemble each other."""
+    best = np.zeros(n_images)
+    for side in pairs.T:
+        np.maximum.at(best, side, values)
+    return max(floor, 1 - NEARER * (1 - float(np.quantile(best, 0.25))))
 
 
 def groups(pairs: Pairs, n_images: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from latentlab import intervals, matches, metrics, score_text, sources, tables, text_tables
 from latentlab.errors import DataError
-from latentlab.files import write_json
+from latentlab.files import read_json, write_json
 from latentlab.images import TEST, TRAIN
 from latentlab.run import Run
 from latentlab.sources import DataOptions, Labels
@@ -98,12 +98,13 @@ def score_by_k(run: Run, labels: Labels, by_k: dict[int, tuple[np.ndarray, np.nd
     """Score k -> (ids, splits, clusters) and write {"class_names", "rows"}, each row with its k; for the rest see `scores_of`."""
     rows = [{"k": k, **row} for k, assigned in by_k.items() for row in scores_of(run, labels, {"kmeans": assigned}, k)["rows"]]
     write_json(target, {"class_names": list(labels.class_names), "rows": rows})
+    text_tables.write(score_text.frame(rows), target.parent, target.stem)
     return target
 
 
 def read_scores(run: Run, name: str) -> dict[str, Any]:
     """Return clusters/<name>/scores.json."""
-    return json.loads((run.path / "clusters" / name / "scores.json").read_text(encoding="utf-8"))
+    return read_json(run.path / "clusters" / name / "scores.json")
 
 
 def _score_splits(classes: np.ndarray, splits: np.ndarray, clusters: np.ndarray, k: int, n_classes: int) -> tuple[list[dict], dict[str, Any]]:

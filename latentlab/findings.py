@@ -1,6 +1,5 @@
 """What the files of a run say about one clustering, read once for the report, the viewer, the figures and the exports."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import assignments, evaluation, tables
+from latentlab.files import read_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
 from latentlab.sources import Labels
@@ -56,6 +56,11 @@ class Findings:
         return TEST if len(self.images.indices(TEST)) else TRAIN
 
     @property
+    def features(self) -> str:
+        """What was clustered, for example "code"."""
+        return self.run.manifest["stages"][f"cluster/{self.name}"]["config"]["options"]["features"]
+
+    @property
     def folder(self) -> Path:
         """The folder of the clustering."""
         return self.run.path / "clusters" / self.name
@@ -77,7 +82,7 @@ def gather(run: Run, name: str, images: ImageSet, labels: Labels | None) -> Find
         k=assignments.read_result(run, name)["k"],
         classes=None if labels is None else evaluation.align(images.ids, labels),
         class_names=labels.class_names if labels else (),
-        scores=json.loads(scores_path.read_text(encoding="utf-8")) if labels is not None and scores_path.exists() else None,
+        scores=read_json(scores_path) if labels is not None and scores_path.exists() else None,
         confidence=tables.matrix(table["soft"]).max(axis=1) if "soft" in table.column_names else None,
         agreement=columns.get("agreement"),
         start=columns.get("start"),
@@ -105,7 +110,7 @@ def read_map(found: Findings) -> tuple[np.ndarray, np.ndarray]:
 
 def map_note(run: Run) -> str:
     """Return what the map shows, in one sentence."""
-    facts = json.loads((run.path / "projection" / "umap.json").read_text(encoding="utf-8"))
+    facts = read_json(run.path / "projection" / "umap.json")
     which = f"all {facts['images']:,} images" if facts["images"] == facts["of"] else f"{facts['images']:,} of {facts['of']:,} images, drawn at random"
     return f"{which}; UMAP, {facts['n_neighbors']} neighbours, seed {facts['seed']}; {_faithfulness(facts)}"
 

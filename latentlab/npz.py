@@ -12,6 +12,8 @@ from typing import IO
 import numpy as np
 from numpy.lib import format as npy
 
+from latentlab.errors import RunError
+
 LIMIT = 4 << 30  # bytes of all arrays of one file that are read where the caller does not say otherwise
 PIECE = 1 << 20
 
@@ -46,6 +48,28 @@ def read_npz(path: Path, names: Collection[str] | None = None, limit: int = LIMI
         raise
     except Exception as error:  # zipfile and NumPy raise nearly every kind: BadZipFile, KeyError, EOFError, struct.error, ...
         raise ValueError(" ".join(f"{error}".split()) or type(error).__name__) from error
+
+
+def kept(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays of an .npz file that a run holds.
+
+    Raises
+    ------
+    RunError
+        If it is missing or damaged.
+    """
+    try:
+        return read_npz(path)
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is missing or damaged ({error}). Run its stage again.") from error
+
+
+def kept_array(path: Path) -> np.ndarray:
+    """Return the array of an .npy file that a run holds; errors as in `kept`."""
+    try:
+        return np.array(open_npy(path))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is missing or damaged ({error}). Run its stage again.") from error
 
 
 def open_npy(path: Path) -> np.ndarray:
@@ -84,7 +108,7 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
         if file.tell() + count * dtype.itemsize != member.file_size:
             raise ValueError(f"{member.filename} has {member.file_size} bytes, which is not what its header announces")
         array = np.empty(count, dtype)
-        _fill(file, memoryview(array.view(np.uint8)) if count else memoryview(b""))
+        _fill(file, array.view(np.uint8).data if count else memoryview(b""))
         if file.read(1):  # at the end the checksum is compared
             raise ValueError(f"{member.filename} is longer than announced")
     return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)

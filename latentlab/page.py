@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 import latentlab
-from latentlab import atlas, deep_figures, findings, interactive, palettes, report_text
+from latentlab import atlas, deep_figures, findings, interactive, npz, palettes, report_text
 from latentlab.findings import Findings
 from latentlab.images import TEST, TRAIN
 
 Pictures = Callable[[np.ndarray], list[str]]  # positions of images -> what an <img> shows, one each
 
-FIGURES = ("contingency", "loss", "reconstructions", "original-images", *deep_figures.CAPTIONS)
+FIGURES = ("contingency", "by-k", "loss", "reconstructions", "original-images", *deep_figures.CAPTIONS)
 
 
 def render(found: Findings, pictures: dict[str, str], tick: Callable[[int], Any] = int) -> str:
@@ -58,6 +58,7 @@ def fill(
         style=read_asset("report.css"),
         policy=offline_policy(code) if policy is None else policy,
         summary=report_text.summary(found),
+        beside=report_text.beside(found),
         map_note=findings.map_note(found.run),
         atlas_note=atlas_note,
         scores=report_text.score_table(found.scores),
@@ -199,8 +200,7 @@ def _decoded(found: Findings) -> np.ndarray | None:
     path = found.folder / "decoded.npz"
     if not path.exists():
         return None
-    with np.load(path, allow_pickle=False) as file:
-        return file["centroids"]
+    return npz.kept(path)["centroids"]
 
 
 def inline(path: Path) -> str:

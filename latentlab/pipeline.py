@@ -138,7 +138,7 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
     Raises
     ------
     ConfigError
-        If there are fewer than two seeds, or the method finds k, which differs by seed.
+        If there are fewer than two seeds, the method finds k, which differs by seed, or the encoder to fit again came ready-made.
     """
     from latentlab import assignments
 
@@ -146,6 +146,8 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
         raise ConfigError(f"--seeds must be at least 2, not {count}.")
     if not options.k:
         raise ConfigError(f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed.")
+    if refit and run.manifest["config"].get("ready_made"):
+        raise ConfigError("--refit would train the encoder again, which came ready-made with this run: leave --refit out.")
     options = resolve(run, options)
     members = [_member(run, options, step, refit) for step in range(count)]
     name = f"{options.name}-{'refits' if refit else 'seeds'}{count}"

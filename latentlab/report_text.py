@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import matches, score_text
+from latentlab.files import read_json
 from latentlab.findings import Findings
 from latentlab.images import TEST, TRAIN
 
@@ -35,6 +36,38 @@ def summary(found: Findings) -> list[str]:
             f"The best baseline, {best}, reaches {rows[best]['purity']['value']:.3f}: {_verdict(purity['value'], rows[best]['purity']['value'])}."
         )
     return texts
+
+
+def beside(found: Findings) -> list[str]:
+    """Return what else the run knows that bears on the scores: their spread over seeds, what the features hold, the audit."""
+    if found.scores is None:
+        return []
+    probed, audited = found.run.path / "probe" / f"{found.features}.json", found.run.path / "audit" / found.name / "audit.json"
+    texts = [score_text.seeds_text(found.scores.get("over_seeds", []), found.split)]
+    if probed.exists():
+        texts.append(_probe_text(read_json(probed)["rows"]))
+    if audited.exists():
+        texts.append(_audit_text(read_json(audited)))
+    return [text for text in texts if text]
+
+
+def _probe_text(rows: list[dict[str, Any]]) -> str:
+    cells = {(row["method"], row["metric"]): row for row in rows}
+    name = next(method for method, _ in cells if method != "pixels")
+    told = [
+        f"{what} {score_text.with_interval(cells[name, metric])} (raw pixels {cells['pixels', metric]['value']:.3f})"
+        for metric, what in (("knn_accuracy", "a k-NN classifier names"), ("linear_accuracy", "a linear probe"))
+    ]
+    return f"Given the training labels, {' and '.join(told)} of the held-out images right: what the features hold, not what the clusters are."
+
+
+def _audit_text(found: dict[str, Any]) -> str:
+    counts = found["duplicates"]
+    text = f"{counts['held_out_images']:,} held-out images have an exact or near duplicate among the fitted ones"
+    purity = found.get("held_out", {}).get("purity")
+    if purity and purity["without"] is not None:
+        text += f"; without them the purity is {purity['without']:.3f} instead of {purity['all']:.3f}"
+    return f"{text}. {found.get('label_errors', 0):,} labels are suspected to be wrong."
 
 
 def _verdict(own: float, baseline: float) -> str:

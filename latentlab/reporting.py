@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import deep_figures, findings, page, plots
-from latentlab.files import atomic_path
+from latentlab import deep_figures, findings, npz, page, plots
+from latentlab.files import atomic_path, read_json
 from latentlab.findings import Findings
 from latentlab.progress import log, track
 from latentlab.run import Run
 
-VECTORS = ("loss", "contingency", "confidence", "size-history", "moved")  # lines and text: drawn as SVG in the page
+VECTORS = ("loss", "contingency", "by-k", "confidence", "size-history", "moved")  # lines and text: drawn as SVG in the page
 
 
 def build(found: Findings) -> list[Path]:
@@ -46,6 +46,9 @@ def draw(found: Findings) -> dict[str, Any]:
     figures |= deep_figures.figures(found.run, found.name, found.images)
     if found.scores is not None:
         table = np.array(found.scores["contingency"][found.split])
+        by_k = found.run.path / "by-k" / f"{found.features}.json"
+        if by_k.exists():
+            figures["by-k"] = plots.score_curve(read_json(by_k)["rows"], found.split)
         figures["contingency"] = plots.contingency_heatmap(table, found.class_names, f"Labels in each cluster, {found.split} split")
     return figures
 
@@ -53,8 +56,8 @@ def draw(found: Findings) -> dict[str, Any]:
 def training_figures(run: Run) -> dict[str, Any]:
     """Return the figures of a fit: "reconstructions" after several epochs, and "loss"."""
     folder = run.path / "reconstructions"
-    originals = np.load(folder / "originals.npy", allow_pickle=False)
-    rebuilt = {f"epoch {int(p.stem[6:])}": np.load(p, allow_pickle=False) for p in sorted(folder.glob("epoch-*.npy"))}
+    originals = npz.kept_array(folder / "originals.npy")
+    rebuilt = {f"epoch {int(p.stem[6:])}": npz.kept_array(p) for p in sorted(folder.glob("epoch-*.npy"))}
     untrained = {"untrained" if name == "epoch 0" else name: rows for name, rows in rebuilt.items()}
     fit = run.manifest["config"]["fit"]
     return {

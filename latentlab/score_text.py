@@ -54,7 +54,7 @@ def frame(rows: Sequence[Row]) -> Any:
     """Return the scores as a pandas DataFrame: a row a split, method and metric, with chance and interval."""
     import pandas as pd
 
-    kept = ("split", "method", "metric", "value", "low", "high", "chance", "n")
+    kept = (*(("k",) if "k" in rows[0] else ()), "split", "method", "metric", "value", "low", "high", "chance", "n")
     table = pd.DataFrame([{name: row.get(name) for name in kept} for row in rows])
     return table.astype(dict.fromkeys(("value", "low", "high", "chance"), float))
 

@@ -58,9 +58,15 @@ def read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
         If there is no file, no such column, or its vectors differ in length or hold numbers that are not finite.
     """
     try:
-        table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
-    except (OSError, ValueError, pa.ArrowException) as error:
+        return _read_vectors(path)
+    except DataError:
+        raise
+    except (OSError, ValueError, pa.ArrowException) as error:  # UnicodeDecodeError too: of names and ids that are no UTF-8
         raise DataError(f"{path} cannot be read as parquet ({' '.join(str(error).split())}).") from error
+
+
+def _read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
+    table = pq.read_table(path, partitioning=None, page_checksum_verification=True)
     lists = [field.name for field in table.schema if _is_vector(field.type)]
     if not lists:
         raise DataError(f"{path} has no column of vectors: it has {', '.join(table.column_names) or 'none'}. Write one as lists of numbers.")
@@ -68,7 +74,8 @@ def read_vectors(path: Path) -> tuple[list[Any], np.ndarray]:
     vectors = _stacked(path, name, table[name])
     rows_off = np.flatnonzero(~(np.abs(vectors) <= LARGEST).all(axis=1))
     if len(rows_off):
-        raise DataError(f"{path}: column {name!r} holds numbers that are not finite, or above {LARGEST:g}, first in row {int(rows_off[0])}.")
+        what = f"above {LARGEST:g} in size" if np.isfinite(vectors).all() else "not finite"
+        raise DataError(f"{path}: column {name!r} holds numbers that are {what}, first in row {int(rows_off[0])}.")
     ids = table["id"].to_pylist() if "id" in table.column_names else list(range(len(vectors)))
     if None in ids or len(set(map(str, ids))) != len(ids):
         raise DataError(f"{path}: the ids are not unique, or some are missing. Give every vector its own.")

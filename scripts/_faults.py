@@ -62,7 +62,7 @@ class Ended:
     peak_mib: float
 
 
-def warm_up() -> None:
+def warm_up(with_umap: bool = True) -> None:
     """Import what command lines need, and compile UMAP's functions; TensorFlow's runtime is not started."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -82,7 +82,8 @@ def warm_up() -> None:
 
     from latentlab import cli, layers, pipeline, projection, refined, reporting  # noqa: F401
 
-    projection.lay_out(np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32), 0)
+    if with_umap:
+        projection.lay_out(np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32), 0)
     del matplotlib, seaborn, sklearn, bokeh, keras
 
 
@@ -193,11 +194,11 @@ def _watch(folder: str, counter: Path, fault: Fault) -> None:
 
     fsync = os.fsync
 
-    def watched(descriptor: int) -> None:
+    def watched(descriptor: Any) -> None:
         event(os.readlink(f"/proc/self/fd/{descriptor}"))
         fsync(descriptor)
 
-    os.fsync = watched
+    setattr(os, "fsync", watched)  # noqa: B010  # mypy knows one signature of it only
     sys.addaudithook(hook)
 
 

@@ -206,7 +206,7 @@ def pickles(rng: random.Random) -> Iterator[Case]:
         (exec, "open('evil','w')"),
         (open, "evil", "w"),
         (os.mkdir, "evil"),
-        (getattr, os, "system"),
+        (getattr, "evil", "system"),
     ]
     for protocol in range(6):
         for number, call in enumerate(calls):
@@ -444,11 +444,11 @@ def arrays(rng: random.Random) -> Iterator[Case]:
     for name, value in _odd_arrays(pixels).items():
         yield Case("array", name, case("npy", _saved(value), off=None))
         yield Case("array", f"{name}, zipped", case("npz", _zipped(images=value), off=None))
-    wrong = {"longer": np.arange(11), "shorter": np.arange(9), "one-hot": np.eye(10), "empty": np.arange(0), "mixed": None}
+    wrong: dict[str, Any] = {"longer": np.arange(11), "shorter": np.arange(9), "one-hot": np.eye(10), "empty": np.arange(0), "mixed": None}
     for name, value in wrong.items():
         if value is not None:
             yield Case("array", f"labels {name}", case("npz", _zipped(images=pixels, labels=value), off=None))
-            parts = {"x_train": pixels[:6], "x_test": pixels[6:], "y_train": np.arange(6), "y_test": np.arange(4)}
+            parts: dict[str, Any] = {"x_train": pixels[:6], "x_test": pixels[6:], "y_train": np.arange(6), "y_test": np.arange(4)}
             yield Case("array", f"training labels {name}", case("npz", _zipped(**parts | {"y_train": value}), off=None))
             yield Case("array", f"test labels {name}", case("npz", _zipped(**parts | {"y_test": value}), off=None))
     halves = labels.astype(float)
@@ -581,7 +581,7 @@ def parquets(rng: random.Random) -> Iterator[Case]:
     for i in range(300):
         buffer = io.BytesIO()
         how = {"compression": rng.choice(["zstd", "snappy", "none"]), "write_page_checksum": bool(i % 2), "row_group_size": rng.choice([3, 100])}
-        pq.write_table(table, buffer, **how)  # type: ignore[arg-type]
+        pq.write_table(table, buffer, **how)
         kind = "cut" if i % 6 == 0 else "flip"
         content = buffer.getvalue()
         if kind == "flip" and i % 3 == 0:  # the footer, which has no checksum

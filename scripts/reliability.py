@@ -19,7 +19,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate",),
     "report": ("report", "--sample", "40"),
 }
-WEIGHTS = {"fit": 5, "embed": 3, "cluster": 3, "refine": 5, "evaluate": 3, "report": 1}  # reports take the longest
+WEIGHTS = {"fit": 4, "embed": 4, "cluster": 4, "refine": 4, "evaluate": 3, "report": 1}  # reports take the longest
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130, 143}
 
 
@@ -49,17 +49,18 @@ class Bench:
         self.run = work / "run"  # always the same path, since messages and settings name it
         self.facts: dict[str, Any] = {}
 
-    def prepare(self) -> None:
-        """Make the undisturbed run, or read what an earlier call has kept."""
+    def prepare(self, stages: Iterable[str] = STAGES) -> None:
+        """Make the undisturbed run up to the last of `stages`, or read what an earlier call has kept."""
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / "stripes.npz").exists():
-            np.savez(self.work / "stripes.npz", **_stripes())
+            arrays: dict[str, Any] = _stripes()
+            np.savez(self.work / "stripes.npz", **arrays)
         kept = self.work / "reference.json"
         if kept.exists():
             self.facts = json.loads(kept.read_text())
             return
         shutil.rmtree(self.run, ignore_errors=True)
-        for stage in STAGES:
+        for stage in stages:
             shutil.rmtree(self.before(stage), ignore_errors=True)
             if self.run.exists():
                 shutil.copytree(self.run, self.before(stage))
@@ -115,7 +116,8 @@ def _stripes() -> dict[str, np.ndarray]:
 def kill(bench: Bench, number: int) -> dict[str, Any]:
     """Kill one stage at a random moment, or at a random write event; a fifth of the time kill its resumption too."""
     rng = random.Random(f"{SEED}-{number}")
-    stage = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0]
+    stages = list(bench.facts)
+    stage = rng.choices(stages, [WEIGHTS[one] for one in stages])[0]
     bench.reset(stage)
     kills, broken, how = 0, [], ""
     for _ in range(2 if rng.random() < 0.2 else 1):
@@ -292,13 +294,13 @@ def rows_of(work: Path, what: str) -> list[dict[str, Any]]:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def go(what: str, work: Path, count: int | None, minutes: float) -> None:
+def go(what: str, work: Path, count: int | None, minutes: float, stages: list[str]) -> None:
     """Make trials until there are `count` of them, or time is up."""
     trial, default = WHAT[what]
     wanted, end = count or default, time.monotonic() + 60 * minutes
-    warm_up()
+    warm_up(with_umap="report" in stages)
     bench = Bench(work)
-    bench.prepare()
+    bench.prepare(stages)
     done = rows_of(work, what)
     number = len(done)
     measure = (lambda rows: sum(row["kills"] for row in rows)) if what == "kills" else len
@@ -327,8 +329,9 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="Folder for runs and trials.")
     parser.add_argument("--count", type=int, help="Trials, or kills, in total.")
     parser.add_argument("--minutes", type=float, default=1e6, help="Begin no new trial after so many minutes.")
+    parser.add_argument("--upto", choices=[*STAGES], default="report", help="The last stage; with kills only.")
     chosen = parser.parse_args()
-    go(chosen.what, chosen.work.resolve(), chosen.count, chosen.minutes)
+    go(chosen.what, chosen.work.resolve(), chosen.count, chosen.minutes, list(STAGES)[: list(STAGES).index(chosen.upto) + 1])
 
 
 if __name__ == "__main__":

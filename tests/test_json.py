@@ -36,6 +36,7 @@ def printed(stripes_file, tmp_path_factory):
         ("compare", f"{run}:kmeans-k4", other, "--out", folder / "comparison"),
         ("verify", run, "--name", "hdbscan-pca3"),
         ("report", "--run", run, "--name", "kmeans-k4-seeds2"),
+        ("export", "--run", run, "--name", "kmeans-k4-seeds2", "--out", folder / "clusters.csv"),
         ("runs", folder / "runs"),
         ("sources",),
         ("encoders",),

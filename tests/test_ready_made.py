@@ -58,6 +58,8 @@ def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, fini
     assert (ours == theirs).mean() > 0.97
     assert pipeline.report(run).exists()
     assert run.manifest["config"]["ready_made"] == "stripes"
+    with pytest.raises(ConfigError, match="came ready-made"):
+        pipeline.cluster_seeds(run, ClusterOptions(k=4), 2, refit=True)
     with pytest.raises(RunError, match="the encoder was trained and is stripes"):
         pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", finished_run.path)
 

@@ -107,11 +107,15 @@ def resolve(options: DataOptions) -> str:
 def _path(text: str) -> Path:
     try:
         text.encode()
-        return Path(text).expanduser()
+        path = Path(text).expanduser()
+        path.is_dir()
+        return path
     except UnicodeEncodeError:
         raise ConfigError(f"the path {os.fsencode(text)!r} is not UTF-8, which the run's files need. Rename it.") from None
     except RuntimeError:  # ~ of a user that there is not
         return Path(text)
+    except OSError as error:  # a name that no file can have
+        raise ConfigError(f"--data {text[:40]!r}: {error.strerror}. Give a folder, a file or the name of a source.") from error
 
 
 def name_of(options: DataOptions) -> str:

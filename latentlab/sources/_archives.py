@@ -66,7 +66,7 @@ def _from_tar(path: Path, limits: Mapping[str, int]) -> Iterator[tuple[str, byte
 
 
 @contextlib.contextmanager
-def _opened(path: Path, limit: int) -> Iterator["_Limited"]:
+def _opened(path: Path, limit: int) -> Iterator[Any]:
     """Open an archive, compressed by gzip or not, of which at most `limit` bytes will be unpacked."""
     with path.open("rb") as raw:
         packed = raw.read(2) == b"\x1f\x8b"
@@ -78,7 +78,7 @@ def _opened(path: Path, limit: int) -> Iterator["_Limited"]:
             yield _Limited(unpacked, limit)
 
 
-def _read_to_end(content: "_Limited") -> None:
+def _read_to_end(content: Any) -> None:
     """Read what follows the last member, since gzip's checksum is compared at the very end."""
     while content.read(1 << 20):
         pass

@@ -72,7 +72,9 @@ def _images(path: Path, options: DataOptions) -> tuple[list[np.ndarray], np.ndar
     """Return the image arrays and the split of each image."""
     loaded = _load(path, options)
     if isinstance(loaded, np.ndarray):
-        return [loaded], held_out_splits(len(loaded) if loaded.ndim else 0, options.held_out)
+        if not loaded.ndim:
+            raise DataError(f"{path}: expected images of shape (n, height, width) or (n, height, width, channels), got a single number.")
+        return [loaded], held_out_splits(len(loaded), options.held_out)
     if "x_train" in loaded:
         parts = [loaded["x_train"], *([loaded["x_test"]] if "x_test" in loaded else [])]
         if not all(part.ndim for part in parts):

@@ -9,6 +9,7 @@ Files are read a row group at a time. A row whose picture cannot be read is list
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -53,7 +54,7 @@ def read_labels(options: DataOptions) -> Labels | None:
     column = _label_column(files[0], options)
     if column is None:
         return None
-    values = [value.as_py() for file in files for value in _values(file, column)]
+    values = [value for file in files for value in _values(file, column)]
     labels, names = _common.encode_labels(values)
     declared = _declared_names(files[0], column)
     if declared and all(isinstance(value, int) for value in values if value is not None):
@@ -83,7 +84,7 @@ def _metadata(file: Path) -> pq.FileMetaData:
         raise DataError(f"{file} is no regular file. Check the path given to --data.")
     try:
         found = pq.read_metadata(file)
-        found.schema.to_arrow_schema()
+        _ = found.schema.to_arrow_schema().names  # of which some may be no UTF-8
         return found
     except FileNotFoundError:
         raise DataError(f"{file} does not exist. Check the path given to --data.") from None
@@ -151,18 +152,18 @@ def _pictures(files: list[Path], column: str, wanted: set[int]) -> Iterator[tupl
     for file in files:
         for value in _values(file, column):
             if row in wanted:
-                content = value.as_py()
-                yield f"row-{row:07d}", content.get("bytes") if isinstance(content, dict) else content
+                yield f"row-{row:07d}", value.get("bytes") if isinstance(value, dict) else value
             row += 1
 
 
-def _values(file: Path, column: str) -> Iterator[pa.Scalar]:
+def _values(file: Path, column: str) -> Iterator[Any]:
     """Yield the values of a column, few rows at a time: a dictionary may unpack to many large pictures."""
     announced, found = _metadata(file).num_rows, 0
     try:
         for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(batch_size=ROWS, columns=[column]):
             found += batch.num_rows
-            yield from batch.column(0)
+            for value in batch.column(0):
+                yield value.as_py()
     except (OSError, ValueError, KeyError, IndexError, pa.ArrowException) as error:
         raise DataError(f"{file} is damaged ({' '.join(str(error).split())}). Fetch or write it again.") from error
     if found != announced:

@@ -1,0 +1,149 @@
+"""Make reports/reliability from the trials of reliability.py, hostile_inputs.py and fuzz_readers.py.
+
+python scripts/reliability_report.py --faults DIR --hostile DIR --fuzz DIR --machine "two cores of ..."
+"""
+
+import argparse
+import json
+import statistics
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+from hostile_inputs import finished
+from reliability import STAGES, rows_of
+
+from latentlab.files import write_json
+
+ROOT = Path(__file__).resolve().parent.parent
+Row = dict[str, Any]
+
+
+def _figure(method: str, metric: str, value: float, command: str, **more: Any) -> Row:
+    row = {"dataset": "stripes", "split": "all", "method": method, "metric": metric, "mean": value, "std": None, "seeds": 1}
+    return row | {"low": None, "high": None, "chance": None, "seconds": None, "command": command, **more}
+
+
+def kills(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of the kills, and their table."""
+    rows, command = rows_of(work, "kills"), "python scripts/reliability.py kills --work DIR --count 200"
+    lines = ["| killed in | kills | resumed to the same bits | files that were not whole |", "| --- | --- | --- | --- |"]
+    for stage in [*STAGES, "all"]:
+        own = [row for row in rows if stage in (row["stage"], "all") and row["kills"]]
+        lines.append(f"| {stage} | {_sum(own, 'kills')} | {_share(own, 'equal')} | {sum(len(row['broken']) for row in own)} |")
+    killed = [row for row in rows if row["kills"]]
+    ways = Counter(row["how"] for row in killed)
+    text = f"Last kills of a trial came {ways['write event']} times at a write event and {ways['moment']} times at a moment; {len(killed)} trials."
+    figures = [
+        _figure("kill", "kills", _sum(killed, "kills"), command),
+        _figure("kill", "resumed", sum(row["equal"] for row in killed), command, of=len(killed)),
+        _figure("kill", "corrupt_files", sum(len(row["broken"]) for row in killed), command),
+    ]
+    return figures, "\n".join([*lines, "", text])
+
+
+def trials(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of all other faults, and their table."""
+    lines = [
+        "| fault | trials | as promised | resumed to the same bits | files not whole | what was looked at |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    figures = []
+    told = {
+        "signals": ("clean", "SIGINT and SIGTERM at a random moment: exit code 130 or 143, one line that says how to resume"),
+        "disk": ("clear", "ENOSPC from a write event on, or EIO at one: one line, exit code 4"),
+        "tmpfs": ("clear", "a file system with too little room: one line, exit code 4, or the stage fitted in"),
+        "locks": ("one_line", "two processes at one run: one proceeds, the other says who holds it, or finds it done"),
+        "clock": ("equal", "a clock that jumps by up to a year at each look"),
+        "memory": ("documented", "RLIMIT_AS a few MiB above what the process has: a documented exit code"),
+        "twice": ("equal", "the whole line again with --deterministic"),
+    }
+    for what, (promise, text) in told.items():
+        rows = rows_of(work, what)
+        if not rows:
+            continue
+        command = f"python scripts/reliability.py {what} --work DIR"
+        broken = sum(len(row.get("broken", [])) for row in rows)
+        lines.append(f"| {what} | {len(rows)} | {_share(rows, promise)} | {_share(rows, 'equal')} | {broken} | {text} |")
+        figures += [
+            _figure(what, "trials", len(rows), command),
+            _figure(what, "as_promised", sum(bool(row[promise]) for row in rows), command),
+            _figure(what, "resumed", sum(bool(row["equal"]) for row in rows), command),
+        ]
+    return figures, "\n".join(lines)
+
+
+def hostile(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of the hostile inputs, and their table by family."""
+    rows, command = finished(work / "hostile.jsonl"), "python scripts/hostile_inputs.py --work DIR"
+    head = ("inputs", "refused", "accepted, right", "wrong", "tracebacks", "hangs", "crashes", "outside", "seconds, largest", "peak MiB")
+    lines = [f"| family | {' | '.join(head)} |", f"| --- |{' --- |' * len(head)}"]
+    for family in [*dict.fromkeys(row["family"] for row in rows), "all"]:
+        own = [row for row in rows if family in (row["family"], "all")]
+        counts = Counter(row["outcome"] for row in own)
+        shown = [len(own), *(counts[name] for name in ("refused", "accepted", "wrong", "traceback", "hang", "crash"))]
+        shown += [sum(bool(row["outside"]) for row in own), max(row["seconds"] for row in own), max(row["peak_mib"] for row in own)]
+        lines.append(f"| {family} | {' | '.join(map(str, shown))} |")
+    counts = Counter(row["outcome"] for row in rows)
+    figures = [
+        _figure("hostile", metric, value, command, dataset="hostile-inputs")
+        for metric, value in {
+            "inputs": len(rows),
+            "refused": counts["refused"],
+            "tracebacks": counts["traceback"],
+            "hangs": counts["hang"],
+            "crashes": counts["crash"],
+            "wrong": counts["wrong"],
+            "outside": sum(bool(row["outside"]) for row in rows),
+            "peak_mib": max(row["peak_mib"] for row in rows),
+            "seconds": round(sum(row["seconds"] for row in rows)),
+        }.items()
+    ]
+    return figures, "\n".join(lines)
+
+
+def fuzzed(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of the fuzzer, and their table."""
+    path = work / "fuzz.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = ["| reader | seconds | inputs | branches of the valid files | branches reached | faults |", "| --- | --- | --- | --- | --- | --- |"]
+    for row in rows:
+        shown = (row["seconds"], row["inputs"], row["branches_of_seeds"], row["branches"], len(row["faults"]))
+        lines.append(f"| {row['reader']} | {' | '.join(map(str, shown))} |")
+    command = "python scripts/fuzz_readers.py --work DIR"
+    figures = [_figure(f"fuzz-{row['reader']}", "inputs", row["inputs"], command, dataset="fuzz", faults=len(row["faults"])) for row in rows]
+    return figures, "\n".join(lines)
+
+
+def _sum(rows: list[Row], key: str) -> int:
+    return sum(row[key] for row in rows)
+
+
+def _share(rows: list[Row], key: str) -> str:
+    known = [row for row in rows if key in row]
+    return f"{sum(bool(row[key]) for row in known)} of {len(known)}"
+
+
+def main() -> None:
+    """Write README.md from its template and results.json."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    for name in ("faults", "hostile", "fuzz"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--machine", required=True)
+    parser.add_argument("--out", type=Path, default=ROOT / "reports" / "reliability")
+    chosen = parser.parse_args()
+    parts = {"kills": kills(chosen.faults), "trials": trials(chosen.faults), "hostile": hostile(chosen.hostile), "fuzz": fuzzed(chosen.fuzz)}
+    page = (chosen.out / "README.md").read_text()
+    for name, (_, table) in parts.items():
+        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    (chosen.out / "README.md").write_text(page)
+    seconds = statistics.median(row["seconds"] for row in rows_of(chosen.faults, "kills")) if rows_of(chosen.faults, "kills") else None
+    figures = [row | {"device": "cpu-2", "machine": chosen.machine} for part, _ in parts.values() for row in part]
+    write_json(chosen.out / "results.json", figures)
+    print(f"{len(figures)} figures; a kill with its resumption took {seconds} s (median)")
+
+
+if __name__ == "__main__":
+    main()
