@@ -432,12 +432,14 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 @_name_option
 @click.option("--format", "formats", default="png,svg,pdf", show_default=True, help="Formats, separated by commas.")
 @click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
+@_json_option
 def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
     """Draw figures fit for a paper: the map with cluster names and typical images, labels, galleries, losses."""
     from latentlab import pipeline
 
     written = pipeline.figures(_open(run_path), out or Path(run_path) / "report" / "figures", name, tuple(formats.split(",")))
-    click.echo("\n".join(map(str, written)))
+    paths = list(map(str, written))
+    _print({"run": run_path, "files": paths}, "\n".join(paths))
 
 
 @cli.command()

@@ -175,7 +175,7 @@ class Editor:
     def state(self) -> Edited:
         """Return the clusters after all edits."""
         ids, _, clusters = tables.read_assignment(self._assignments)
-        k = max(int(clusters.max(initial=-1)) + 1, self.run.manifest["stages"][f"cluster/{self.name}"]["config"]["options"]["k"])
+        k = read_json(self._assignments.with_name("result.json"))["k"]
         state = Edited(ids, clusters, ("",) * k)
         try:
             for edit in self.read()["edits"]:

@@ -35,10 +35,13 @@ def categories(count: int) -> list[str]:
 
 
 def ramp(count: int) -> list[str]:
-    """Return `count` colours from low to high: matplotlib's cividis, which colour-blind readers see as others do."""
+    """Return `count` colours from low to high: matplotlib's cividis, which colour-blind readers see as others do.
+
+    Its ends are cut off, which are lost on black and on white.
+    """
     import matplotlib
 
-    return [_hex(colour[:3]) for colour in matplotlib.colormaps["cividis"](np.linspace(0, 1, count))]
+    return [_hex(colour[:3]) for colour in matplotlib.colormaps["cividis"](np.linspace(0.18, 0.93, count))]
 
 
 def smallest_distance(colours: list[str]) -> float:

@@ -282,14 +282,13 @@ def _decode(run: Run, name: str) -> None:
     from latentlab import assignments, backend, decoding, model_files
 
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
-    options = assignments.options_of(run, name)
-    if assignments.is_deep(options.method) or run.is_done(f"decode/{name}", config):
+    if assignments.is_deep(assignments.options_of(run, name).method) or run.is_done(f"decode/{name}", config):
         return
     backend.set_precision(run.manifest["precision"])
     model = model_files.load(run)
     if model.decoder is not None:
         with run.lock(), run.stage(f"decode/{name}", config) as outputs:
-            outputs.append(decoding.write(run, name, options.k, model))
+            outputs.append(decoding.write(run, name, assignments.read_result(run, name)["k"], model))
 
 
 def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0) -> Path:

@@ -37,6 +37,7 @@ def printed(stripes_file, tmp_path_factory):
         ("verify", run, "--name", "hdbscan-pca3"),
         ("report", "--run", run, "--name", "kmeans-k4-seeds2"),
         ("export", "--run", run, "--name", "kmeans-k4-seeds2", "--out", folder / "clusters.csv"),
+        ("figures", "--run", run, "--name", "kmeans-k4-seeds2", "--format", "svg"),
         ("runs", folder / "runs"),
         ("sources",),
         ("encoders",),

@@ -335,6 +335,7 @@ function goTo(row) {
 const SHOWN = 60;
 function openSelection(rows) {
   Object.assign(state, {cluster: null, image: null, selection: rows, touched: true});
+  if (points.selected.indices.length !== rows.length) select(rows);
   byId("clear").hidden = false;
   const shares = name => {
     const group = groups[name], counts = new Map();
