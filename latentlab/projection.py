@@ -14,7 +14,7 @@ import pyarrow as pa
 from latentlab import backend, embedding, tables
 from latentlab.errors import DataError
 from latentlab.files import write_json
-from latentlab.progress import log
+from latentlab.progress import log, track
 from latentlab.run import Run
 
 PCA_DIMS = 50
@@ -45,10 +45,14 @@ def write(run: Run, sample: int, seed: int) -> list[Path]:
     chosen = sample_indices(len(ids), sample, seed)
     if len(chosen) < 5:
         raise DataError(f"{run.path}: a map needs at least 5 images, there are {len(chosen)}.")
-    vectors = _reduce(_read_codes(folder, chosen), seed)
-    log.info("project: UMAP of %d of %d images", len(chosen), len(ids))
-    xy = lay_out(vectors, seed)
-    facts = _facts(vectors, xy, len(ids), seed)
+    with track("project", 3) as bar:
+        bar.update(0, "principal components")
+        vectors = _reduce(_read_codes(folder, chosen), seed)
+        log.info("project: UMAP of %d of %d images", len(chosen), len(ids))
+        bar.update(1, "UMAP, some minutes for tens of thousands of images")
+        xy = lay_out(vectors, seed)
+        bar.update(2, "how faithful the map is")
+        facts = _facts(vectors, xy, len(ids), seed)
     table = pa.table({"id": ids[chosen].tolist(), "split": splits[chosen].tolist(), "x": xy[:, 0], "y": xy[:, 1]})
     write_json(run.path / "projection" / "umap.json", facts)
     return [tables.write(run.path / "projection" / "umap.parquet", table), run.path / "projection" / "umap.json"]
