@@ -26,6 +26,11 @@ def is_deep(method: str) -> bool:
     return plugins.load_any(METHODS, method)[0] == "refinement"
 
 
+def finds_k(method: str) -> bool:
+    """Return whether a method finds the number of clusters by itself."""
+    return getattr(plugins.load_any(METHODS, method)[1], "FINDS_K", False)
+
+
 def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool = False) -> ClusterOptions:
     """Return the options with the method's own feature steps, and the fit's `augment`, in the place of "auto".
 
@@ -38,7 +43,7 @@ def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool 
         finds it or missing for another.
     """
     _, method = plugins.load_any(METHODS, options.method)
-    if getattr(method, "FINDS_K", False):
+    if finds_k(options.method):
         if options.k:
             raise ConfigError(f"--method {options.method} finds the number of clusters by itself: leave --k out.")
     elif not options.k:

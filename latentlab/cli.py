@@ -309,8 +309,10 @@ def embed(run_path: str) -> None:
 @_json_option
 def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, settings: tuple[str, ...], **values: Any) -> None:
     """Cluster the code into --k groups."""
-    from latentlab import pipeline
+    from latentlab import assignments, pipeline
 
+    if values["k"] is None and not assignments.finds_k(values["method"]):
+        raise click.UsageError("Missing option '--k'.", click.get_current_context())
     repeats = {name: values.pop(name) for name in ("seeds", "refit")}
     ready = {name: values.pop(name) for name in ("ready", "data", "data_dir")}
     if repeats["refit"] and not repeats["seeds"]:
