@@ -8,8 +8,8 @@ The runs are those of these commands, with the clusters "dcec-from-n2d" and "kme
     latentlab cluster --k 10 --run DIGITS
     latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d --set warm_up=5 \
         --set interval=35 --set batch_size=128 --set max_steps=350 --run DIGITS
-    latentlab fit --data cifar10 --epochs 1 --set width=8 --set code_channels=4 --run CIFAR
-    latentlab cluster --k 10 --restarts 2 --run CIFAR
+    latentlab fit --data cifar10 --limit 3000 --epochs 1 --run CIFAR
+    latentlab cluster --k 10 --run CIFAR
     latentlab report --run DIGITS; latentlab report --run CIFAR
 """
 
