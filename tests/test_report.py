@@ -228,13 +228,12 @@ def test_comparison_page_matches_clusters_and_needs_no_script(reported, tmp_path
 
 def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
     noise = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
-    sides = {budget: atlas.build(300, lambda rows: noise[rows], budget=budget) for budget in (10**9, 150_000, 30_000)}
-    assert [one.side for one in sides.values()] == [32, sides[150_000].side, 16]
-    assert sides[150_000].side in (20, 24)
+    sides = {budget: atlas.build(300, lambda rows: noise[rows], budget=budget) for budget in (10**9, 60_000, 20_000)}
+    assert [one.side for one in sides.values()] == [32, 20, 16]
     assert [(one.place >= 0).sum() == 300 for one in sides.values()] == [True, True, False]
     for budget, one in sides.items():
         assert sum(len(base64.b64decode(sheet)) for sheet in one.sheets) < 1.15 * budget
-    assert "drawn at random" in sides[30_000].note
+    assert "drawn at random" in sides[20_000].note
 
 
 def test_palettes_are_told_apart_by_colour_blind_readers():
