@@ -34,6 +34,7 @@ def scatter(xy: np.ndarray, seed: int = 0) -> dict[str, Any]:
     )
     plot = _frame()
     plot.lod_factor = max(1, len(xy) // MOVING)
+    plot.lod_interval = 3000  # ms; a slow machine that takes longer for a frame would never get to the fewer points
     size = float(np.clip(300 / math.sqrt(len(xy)), 3, 9))
     shown = CDSView(filter=BooleanFilter(booleans=None, name="shown"))
     dots = plot.scatter("x", "y", source=points, view=shown, size=size, color="colour", alpha=0.8, line_color=None, name="dots")

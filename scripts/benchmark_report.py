@@ -120,9 +120,9 @@ def pan(page: browsing.Page) -> float:
 def hover(page: browsing.Page) -> float:
     """Return the milliseconds from pointing at an image to its thumbnail, for the first of a sheet that is not decoded yet."""
     page.run("latentlab.showAll()")
-    page.run("""window.tipped = null; const begun = performance.now(), tip = document.getElementById("tip");
+    page.run("""window.tipped = window.pointed = null; const tip = document.getElementById("tip");
         new MutationObserver(() => { if (!tip.hidden) window.tipped ??= performance.now(); }).observe(tip, {attributes: true});
-        document.getElementById("map").addEventListener("pointermove", () => { window.pointed = performance.now(); }, true);""")
+        document.getElementById("map").addEventListener("pointermove", () => { window.pointed ??= performance.now(); }, true);""")
     page.hover(0)
     page.wait("window.tipped !== null")
     return page.run("return window.tipped - window.pointed")
