@@ -133,6 +133,7 @@ def test_a_process_that_comes_later_keeps_what_the_first_one_did(tmp_path):
     with second.lock(), second.stage("b", {}):
         pass
     assert list(Run.open(tmp_path / "run").manifest["stages"]) == ["a", "b"]
+    assert first.is_done("b", {})
 
 
 def test_of_many_that_take_one_run_exactly_one_proceeds(tmp_path):
