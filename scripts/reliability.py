@@ -184,7 +184,7 @@ def fill(bench: Bench, number: int) -> dict[str, Any]:
         place = os.statvfs(bench.run)
         needed = 600 << 10 if stage != "report" else 3 << 20
         room = rng.randrange(0, needed, place.f_bsize)
-        ballast = bench.run / "run.ballast"
+        ballast = bench.run / "run.lock-ballast"
         with ballast.open("wb") as file:
             file.write(bytes(max(0, place.f_bavail * place.f_bsize - room)))
         ended = bench.command(stage)
