@@ -59,11 +59,17 @@ def check(path: Path) -> None:
                 raise ValueError(f"it holds {names[0]}, which a saved network does not need")
             if any(member.file_size > LIMIT for member in members) or len(members) > len(MEMBERS):
                 raise ValueError("it is too large")
-            _check_names(json.loads(archive.read("config.json")))
-            _check_weights(archive.read("model.weights.h5"))
+            config, weights = archive.read("config.json"), archive.read("model.weights.h5")
     except (OSError, ValueError):
         raise
-    except Exception as error:  # zipfile and h5py raise nearly every kind for damaged files
+    except Exception as error:  # zipfile raises nearly every kind for damaged files
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    try:
+        _check_names(json.loads(config))
+        _check_weights(weights)
+    except ValueError:
+        raise
+    except Exception as error:  # and so does h5py, OSError among them
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

@@ -11,6 +11,7 @@ Every trial is a line of DIR/<what>.jsonl, drawn from its number, so that a repe
 import argparse
 import contextlib
 import errno
+import itertools
 import json
 import os
 import random
@@ -305,10 +306,10 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
     bench = Bench(work)
     bench.prepare(stages)
     done = rows_of(work, what)
-    number = len(done)
+    numbers = (number for number in itertools.count() if number not in {row["number"] for row in done})
     measure = (lambda rows: sum(row["kills"] for row in rows)) if what == "kills" else len
     while measure(done) < wanted and time.monotonic() < end:
-        started = time.monotonic()
+        started, number = time.monotonic(), next(numbers)
         try:
             row = trial(bench, number)
         except StopIteration:
@@ -317,10 +318,9 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
         with (work / f"{what}.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         done.append(row)
-        number += 1
         bad = {key: value for key, value in row.items() if key in ("equal", "clear", "clean", "one_line", "documented") and not value}
         print(
-            f"{what} {number}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
+            f"{what} {len(done)}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
             flush=True,
         )
 
