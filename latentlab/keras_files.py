@@ -65,7 +65,7 @@ def check(path: Path) -> None:
     except Exception as error:  # zipfile raises nearly every kind for damaged files
         raise ValueError(f"{type(error).__name__}: {error}") from error
     try:
-        _check_names(json.loads(config))
+        _check_names(dict(json.loads(config)))
         _check_weights(weights)
     except ValueError:
         raise
@@ -78,9 +78,9 @@ def _check_names(value: Any) -> None:
     if isinstance(value, dict):
         if "class_name" in value:
             module, name = value.get("module"), value["class_name"]
-            package = str(value.get("registered_name") or "").partition(">")[0]
+            package, registered, _ = str(value.get("registered_name") or "").partition(">")
             ours = package == "latentlab" and (module is None or str(module).partition(".")[0] == "latentlab")
-            if name in REFUSED or not (module in MODULES or ours):
+            if name in REFUSED or not (ours or (module in MODULES and not registered)):
                 raise ValueError(f"it names {module}.{name}, which is not a plain layer")
         for item in value.values():
             _check_names(item)

@@ -257,9 +257,9 @@ def _ranked(value: Any) -> Any:
 
 
 def _untimed(value: Any) -> Any:
-    """Leave out times, and the recorded hashes of files that hold the date."""
+    """Leave out times, and the recorded hashes of files that hold the date, or a row twice where a kill came after the row."""
     if isinstance(value, dict):
-        dated = str(value.get("path", "")).endswith((".keras", ".html"))
+        dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl"))
         return {key: _untimed(item) for key, item in value.items() if key not in (*TIMED, HASHED) and not (dated and key in ("sha256", "bytes"))}
     return [_untimed(item) for item in value] if isinstance(value, list) else value
 
