@@ -115,19 +115,19 @@ def _stripes() -> dict[str, np.ndarray]:
 
 
 def kill(bench: Bench, number: int) -> dict[str, Any]:
-    """Kill one stage at a random moment, or at a random write event, and its resumptions too, one to five times in a row."""
+    """Kill one stage at a random moment, or at a random write event, and its resumptions too, up to twelve times in a row."""
     rng = random.Random(f"{SEED}-{number}")
     stages = list(bench.facts)
     stage = rng.choices(stages, [WEIGHTS[one] for one in stages])[0]
     bench.reset(stage)
     kills, broken, ways = 0, list[str](), list[str]()
-    for _ in range(rng.randint(1, 5)):
+    for _ in range(rng.randint(1, 12)):
         if rng.random() < 0.6:
             how = "write event"
-            ended = bench.command(stage, Fault("kill", rng.randint(1, bench.facts[stage]["events"])))
+            ended = bench.command(stage, Fault("kill", 1 + int(rng.random() ** 2 * bench.facts[stage]["events"])))
         else:
             how = "moment"
-            ended = bench.command(stage, kill_after=rng.uniform(0.02, 0.95) * bench.facts[stage]["seconds"])
+            ended = bench.command(stage, kill_after=rng.uniform(0.02, 0.8) * bench.facts[stage]["seconds"])
         broken += broken_files(bench.run)
         if ended.code != -signal.SIGKILL:  # it was done before the kill came
             break
