@@ -17,6 +17,7 @@ from latentlab import __version__
 from latentlab.errors import ConfigError, LatentlabError
 
 DEFAULT_RUN = "runs/latest"
+_NO_MEMORY = ("Cannot allocate memory", "bad_alloc", "can't start new thread", "failed to map segment")  # as libraries say it
 JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
 
 
@@ -38,12 +39,17 @@ class _Group(click.Group):
         except BrokenPipeError:
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
-        except MemoryError:
-            _fail("not enough memory. Use fewer images (--limit) or a smaller --size.", 1, ctx)
-        except OSError as error:
-            _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
         except Exception as error:
-            _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
+            _fail_unforeseen(error, ctx)
+
+
+def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
+    """Tell of what is no error of ours: memory, a disk, or a bug."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or any(text in str(error) for text in _NO_MEMORY):
+        _fail("not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.", 1, ctx)
+    if isinstance(error, OSError):
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
+    _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
 
 
 def _fail(message: str, code: int, ctx: click.Context) -> None:

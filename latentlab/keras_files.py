@@ -59,11 +59,17 @@ def check(path: Path) -> None:
                 raise ValueError(f"it holds {names[0]}, which a saved network does not need")
             if any(member.file_size > LIMIT for member in members) or len(members) > len(MEMBERS):
                 raise ValueError("it is too large")
-            _check_names(json.loads(archive.read("config.json")))
-            _check_weights(archive.read("model.weights.h5"))
+            config, weights = archive.read("config.json"), archive.read("model.weights.h5")
     except (OSError, ValueError):
         raise
-    except Exception as error:  # zipfile and h5py raise nearly every kind for damaged files
+    except Exception as error:  # zipfile raises nearly every kind for damaged files
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+    try:
+        _check_names(dict(json.loads(config)))
+        _check_weights(weights)
+    except ValueError:
+        raise
+    except Exception as error:  # and so does h5py, OSError among them
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
@@ -72,9 +78,9 @@ def _check_names(value: Any) -> None:
     if isinstance(value, dict):
         if "class_name" in value:
             module, name = value.get("module"), value["class_name"]
-            package = str(value.get("registered_name") or "").partition(">")[0]
+            package, registered, _ = str(value.get("registered_name") or "").partition(">")
             ours = package == "latentlab" and (module is None or str(module).partition(".")[0] == "latentlab")
-            if name in REFUSED or not (module in MODULES or ours):
+            if name in REFUSED or not (ours or (module in MODULES and not registered)):
                 raise ValueError(f"it names {module}.{name}, which is not a plain layer")
         for item in value.values():
             _check_names(item)

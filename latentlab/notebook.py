@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab import assignments, evaluation, findings, page, palettes, pipeline, plots, report_text
+from latentlab import findings, page, palettes, pipeline, plots, report_text
 from latentlab.run import Run
 
 if TYPE_CHECKING:
@@ -33,8 +33,7 @@ class RunView:
 
     def __init__(self, run: "str | Path | Run", name: str | None = None) -> None:
         opened = run if isinstance(run, Run) else Run.open(run)
-        name = assignments.choose(opened, name)
-        self.found = findings.gather(opened, name, pipeline.open_run_images(opened), evaluation.read_labels(opened, keep=False))
+        self.found = pipeline.look(opened, name)
 
     def __repr__(self) -> str:
         return f"RunView({str(self.found.run.path)!r}, {self.found.name!r}): {len(self.found.images):,} images in {self.found.k} clusters"

@@ -4,6 +4,7 @@
 the checksum of the .npz is never looked at, and half an array comes back without a word.
 """
 
+import errno
 import zipfile
 from collections.abc import Collection
 from pathlib import Path
@@ -44,7 +45,11 @@ def read_npz(path: Path, names: Collection[str] | None = None, limit: int = LIMI
     try:
         with zipfile.ZipFile(path) as archive:
             return _read_members(archive, names, limit)
-    except (OSError, TooLargeError, MemoryError):
+    except (TooLargeError, MemoryError):
+        raise
+    except OSError as error:
+        if error.errno == errno.EINVAL:  # an offset in the archive leads before its start
+            raise ValueError("an offset leads out of the file") from error
         raise
     except Exception as error:  # zipfile and NumPy raise nearly every kind: BadZipFile, KeyError, EOFError, struct.error, ...
         raise ValueError(" ".join(f"{error}".split()) or type(error).__name__) from error

@@ -340,11 +340,17 @@ def export(run: Run, kind: str, target: str | Path, name: str | None = None, lin
     RunError
         If the target cannot be written, or the edits were made for other assignments.
     """
-    from latentlab import assignments, edits, evaluation, exporting, findings
+    from latentlab import edits, exporting
 
-    name = assignments.choose(run, name)
-    found = findings.gather(run, name, open_run_images(run), evaluation.read_labels(run, keep=False))
-    return exporting.write(found, edits.Editor(run, name).state(), kind, Path(target), link)
+    found = look(run, name)
+    return exporting.write(found, edits.Editor(run, found.name).state(), kind, Path(target), link)
+
+
+def look(run: Run, name: str | None = None) -> Any:
+    """Return what the run's files say of the clusters `name` (default: the newest), `latentlab.findings.Findings`; nothing is made or changed."""
+    from latentlab import assignments, evaluation, findings
+
+    return findings.gather(run, assignments.choose(run, name), open_run_images(run), evaluation.read_labels(run, keep=False))
 
 
 def _found(run: Run, name: str | None, sample: int, seed: int) -> Any:

@@ -130,14 +130,18 @@ class Run:
 
     def _take_over(self) -> None:
         """Read what other processes have written since, and finish what a killed one had begun."""
-        if (self.path / MANIFEST).exists():
-            self.manifest = Run.open(self.path).manifest
+        self._reread()
         recover(self.path)
         if self.manifest.get("clearing"):
             self.clear()
 
+    def _reread(self) -> None:
+        if (self.path / MANIFEST).exists():
+            self.manifest = Run.open(self.path).manifest
+
     def is_done(self, stage: str, config: Any) -> bool:
-        """Return whether `stage` finished with this very `config` and its outputs are still there."""
+        """Return whether `stage` finished with this very `config`, by this process or another, and its outputs are still there."""
+        self._reread()
         entry = self.manifest["stages"].get(stage)
         if entry is None or entry["config_sha256"] != fingerprint(config):
             return False

@@ -217,7 +217,7 @@ def _fingerprint(path: Path) -> str:
         with zipfile.ZipFile(path) as archive:
             content = re.sub(rb'"shared_object_id": \d+', b"", archive.read("config.json")) + _weights(archive.read("model.weights.h5"))
     elif path.suffix == ".json":
-        content = _canonical(json.loads(path.read_text()))
+        content = _canonical(_ranked(json.loads(path.read_text())))
     elif path.suffix == ".jsonl":
         rows = {(row.get("stage"), row.get("epoch")): row for row in map(json.loads, path.read_text().splitlines())}
         content = _canonical(list(rows.values()))
@@ -247,10 +247,19 @@ def _canonical(value: Any) -> bytes:
     return json.dumps(_untimed(value), sort_keys=True).encode()
 
 
+def _ranked(value: Any) -> Any:
+    """Number a manifest's stages from 1 in their order: a report that was done twice is still the last."""
+    if isinstance(value, dict) and isinstance(value.get("stages"), dict):
+        stages = value["stages"]
+        for rank, name in enumerate(sorted(stages, key=lambda name: stages[name].get("order", 0)), 1):
+            stages[name]["order"] = rank
+    return value
+
+
 def _untimed(value: Any) -> Any:
-    """Leave out times, and the recorded hashes of files that hold the date."""
+    """Leave out times, and the recorded hashes of files that hold the date, or a row twice where a kill came after the row."""
     if isinstance(value, dict):
-        dated = str(value.get("path", "")).endswith((".keras", ".html"))
+        dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl"))
         return {key: _untimed(item) for key, item in value.items() if key not in (*TIMED, HASHED) and not (dated and key in ("sha256", "bytes"))}
     return [_untimed(item) for item in value] if isinstance(value, list) else value
 

@@ -213,7 +213,7 @@ def _read_everything(folder: Path, changed: str) -> str:
     """Read a run as its commands do, and compare numbers with those of the undamaged one."""
     run, kept = Run.open(folder), Run.open(KEPT_RUN)
     for clusters in assignments.names(run):
-        assignments.options_of(run, clusters)
+        assignments.is_deep(assignments.options_of(run, clusters).method)
     clusters = assignments.choose(run, None)
     pipeline.open_run_images(run)
     model_files.describe(run)
@@ -229,14 +229,15 @@ def _read_everything(folder: Path, changed: str) -> str:
         same = now.keys() == before.keys() and all(np.array_equal(now[key], before[key]) for key in now)
         return "" if same else "other numbers"
     if changed.endswith(".parquet"):
-        return "" if _as_read(folder / changed) == _as_read(KEPT_RUN / changed) else "other rows"
+        wanted = tables.read(KEPT_RUN / changed).column_names
+        return "" if _as_read(folder / changed, wanted) == _as_read(KEPT_RUN / changed, wanted) else "other rows"
     codes = [np.concatenate(list(embedding.read_parts(one.path / "embeddings"))) for one in (run, kept)]
     return "" if np.array_equal(codes[0], codes[1]) else "other codes"
 
 
-def _as_read(path: Path) -> dict[str, list]:
-    """Return the columns of a table as the package uses them: ids and splits as text."""
-    table = tables.read(path)
+def _as_read(path: Path, columns: list[str]) -> dict[str, list]:
+    """Return columns of a table as the package uses them: by name, ids and splits as text."""
+    table = tables.read(path, columns)
     return {name: np.asarray(table[name].to_pylist(), dtype=str).tolist() for name in table.column_names}
 
 

@@ -11,6 +11,7 @@ Every trial is a line of DIR/<what>.jsonl, drawn from its number, so that a repe
 import argparse
 import contextlib
 import errno
+import itertools
 import json
 import os
 import random
@@ -37,7 +38,7 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate",),
     "report": ("report", "--sample", "40"),
 }
-WEIGHTS = {"fit": 4, "embed": 4, "cluster": 4, "refine": 4, "evaluate": 3, "report": 1}  # reports take the longest
+WEIGHTS = {"fit": 2, "embed": 8, "cluster": 8, "refine": 2, "evaluate": 3, "report": 0.3}  # cheap stages more often
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130, 143}
 
 
@@ -114,22 +115,25 @@ def _stripes() -> dict[str, np.ndarray]:
 
 
 def kill(bench: Bench, number: int) -> dict[str, Any]:
-    """Kill one stage at a random moment, or at a random write event; a fifth of the time kill its resumption too."""
+    """Kill one stage at a random moment, or at a random write event, and its resumptions too, up to twelve times in a row."""
     rng = random.Random(f"{SEED}-{number}")
     stages = list(bench.facts)
     stage = rng.choices(stages, [WEIGHTS[one] for one in stages])[0]
     bench.reset(stage)
-    kills, broken, how = 0, [], ""
-    for _ in range(2 if rng.random() < 0.2 else 1):
+    kills, broken, ways = 0, list[str](), list[str]()
+    for _ in range(rng.randint(1, 12)):
         if rng.random() < 0.6:
             how = "write event"
-            ended = bench.command(stage, Fault("kill", rng.randint(1, bench.facts[stage]["events"])))
+            ended = bench.command(stage, Fault("kill", 1 + int(rng.random() ** 2 * bench.facts[stage]["events"])))
         else:
             how = "moment"
-            ended = bench.command(stage, kill_after=rng.uniform(0.02, 0.95) * bench.facts[stage]["seconds"])
-        kills += ended.code == -signal.SIGKILL
+            ended = bench.command(stage, kill_after=rng.uniform(0.02, 0.8) * bench.facts[stage]["seconds"])
         broken += broken_files(bench.run)
-    return {"stage": stage, "how": how, "kills": kills, "broken": broken, **bench.resume(stage)}
+        if ended.code != -signal.SIGKILL:  # it was done before the kill came
+            break
+        kills += 1
+        ways.append(how)
+    return {"stage": stage, "how": ways, "kills": kills, "broken": broken, **bench.resume(stage)}
 
 
 def interrupt(bench: Bench, number: int) -> dict[str, Any]:
@@ -181,7 +185,7 @@ def fill(bench: Bench, number: int) -> dict[str, Any]:
         place = os.statvfs(bench.run)
         needed = 600 << 10 if stage != "report" else 3 << 20
         room = rng.randrange(0, needed, place.f_bsize)
-        ballast = bench.run / "run.ballast"
+        ballast = bench.run / "run.lock-ballast"
         with ballast.open("wb") as file:
             file.write(bytes(max(0, place.f_bavail * place.f_bsize - room)))
         ended = bench.command(stage)
@@ -302,10 +306,10 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
     bench = Bench(work)
     bench.prepare(stages)
     done = rows_of(work, what)
-    number = len(done)
+    numbers = (number for number in itertools.count() if number not in {row["number"] for row in done})
     measure = (lambda rows: sum(row["kills"] for row in rows)) if what == "kills" else len
     while measure(done) < wanted and time.monotonic() < end:
-        started = time.monotonic()
+        started, number = time.monotonic(), next(numbers)
         try:
             row = trial(bench, number)
         except StopIteration:
@@ -314,10 +318,9 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
         with (work / f"{what}.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         done.append(row)
-        number += 1
         bad = {key: value for key, value in row.items() if key in ("equal", "clear", "clean", "one_line", "documented") and not value}
         print(
-            f"{what} {number}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
+            f"{what} {len(done)}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
             flush=True,
         )
 

@@ -27,16 +27,16 @@ def _figure(method: str, metric: str, value: float, command: str, **more: Any) -
 def kills(work: Path) -> tuple[list[Row], str]:
     """Return the figures of the kills, and their table."""
     rows, command = rows_of(work, "kills"), "python scripts/reliability.py kills --work DIR --count 200"
-    lines = ["| killed in | kills | resumed to the same bits | files that were not whole |", "| --- | --- | --- | --- |"]
+    lines = ["| killed in | kills, each resumed | trials that ended in the same bits | files that were not whole |", "| --- | --- | --- | --- |"]
     for stage in [*STAGES, "all"]:
         own = [row for row in rows if stage in (row["stage"], "all") and row["kills"]]
         lines.append(f"| {stage} | {_sum(own, 'kills')} | {_share(own, 'equal')} | {sum(len(row['broken']) for row in own)} |")
     killed = [row for row in rows if row["kills"]]
-    ways = Counter(row["how"] for row in killed)
-    text = f"Last kills of a trial came {ways['write event']} times at a write event and {ways['moment']} times at a moment; {len(killed)} trials."
+    ways = Counter(how for row in killed for how in row["how"])
+    text = f"{ways['write event']} kills came at a write event and {ways['moment']} at a moment, in {len(killed)} trials."
     figures = [
         _figure("kill", "kills", _sum(killed, "kills"), command),
-        _figure("kill", "resumed", sum(row["equal"] for row in killed), command, of=len(killed)),
+        _figure("kill", "resumed", sum(row["kills"] for row in killed if row["equal"]), command, trials=len(killed)),
         _figure("kill", "corrupt_files", sum(len(row["broken"]) for row in killed), command),
     ]
     return figures, "\n".join([*lines, "", text])
