@@ -154,6 +154,18 @@ def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():
     np.testing.assert_array_equal(loaded.assign(matrix).cluster, head.assign(matrix).cluster)
 
 
+def test_a_cluster_that_grew_is_cut_back_to_its_share():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(300, 3)) + [1.5, 0, 0]
+    q = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+    itself = np.arange(300)[:, None]
+    before = np.bincount(q.argmax(axis=1), minlength=3)
+    after = np.bincount(selflabel.pseudo_labels(q, itself, 1.0)[0].argmax(axis=1), minlength=3)
+    assert before.max() > 180
+    assert after.max() < 120
+    assert selflabel.balanced(q).sum(axis=0) == pytest.approx([100, 100, 100], rel=0.01)
+
+
 def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alike():
     q = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 4 + [[0.2, 0.8]] * 2)
     itself = np.arange(10)[:, None]

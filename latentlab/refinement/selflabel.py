@@ -4,9 +4,10 @@ It starts from a head on the vectors as they are ("scan" or "temi", see latentla
 images are assigned as they are, and the network is trained to say the same of a strongly changed view of each image:
 cropped, in other colours, with a square missing. What differs from the paper:
 
-- An image's assignment is averaged with that of its nearest neighbours in the first embedding, and sharpened and balanced over
-  all images at once, as DEC's target is. The paper thresholds single predictions batch by batch, at a value that its users
-  often find nothing to pass.
+- An image's assignment is averaged with that of its nearest neighbours in the first embedding, and balanced over all images at
+  once by optimal transport to clusters of equal size (Sinkhorn's scaling, as self-labelling by Asano and others, ICLR 2020,
+  does): without it a cluster that once grew attracts ever more images. The paper thresholds single predictions batch by
+  batch, at a value that its users often find nothing to pass.
 - The images trained on are each cluster's most confident share, which grows from `first_share` to `last_share`; so no cluster
   goes without, and no threshold depends on how sharp the head happens to be.
 
@@ -27,9 +28,9 @@ from latentlab.clustering._heads import nearest
 from latentlab.errors import ConfigError
 from latentlab.refinement import LoopOptions, Refiner, Start
 from latentlab.refinement._network import vectors_of
-from latentlab.refinement.dec import target_distribution
 
 FEATURES = "embedding+l2"
+SCALINGS = 50
 REPORTED = ("clustering_loss", "reconstruction_loss")
 
 
@@ -199,7 +200,7 @@ def pseudo_labels(q: np.ndarray, neighbors: np.ndarray, share: float) -> tuple[n
         same in every cluster, and are 1 on average.
     """
     smooth = (q + q[neighbors].mean(axis=1)) / 2
-    p = target_distribution(smooth)
+    p = balanced(smooth)
     labels, confidence = p.argmax(axis=1), p.max(axis=1)
     weight = np.zeros(len(q), np.float32)
     for cluster in range(q.shape[1]):
@@ -207,6 +208,15 @@ def pseudo_labels(q: np.ndarray, neighbors: np.ndarray, share: float) -> tuple[n
         chosen = members[np.argsort(-confidence[members], kind="stable")[: int(np.ceil(share * len(members)))]]
         weight[chosen] = 1 / max(1, len(chosen))
     return np.eye(q.shape[1], dtype=np.float32)[labels], (weight * ((weight > 0).sum() / weight.sum())).astype(np.float32)
+
+
+def balanced(q: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, k) scaled until every cluster has the same sum and every row the sum 1, nearly (Sinkhorn and Knopp 1967)."""
+    p = np.maximum(q.astype(np.float64), 1e-12)
+    for _ in range(SCALINGS):
+        p *= len(p) / p.shape[1] / p.sum(axis=0)
+        p /= p.sum(axis=1, keepdims=True)
+    return p
 
 
 def _head_of(start: Start) -> tuple[np.ndarray, np.ndarray]:
