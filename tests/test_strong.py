@@ -167,15 +167,15 @@ def test_a_cluster_that_grew_is_cut_back_to_its_share():
 
 
 def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alike():
-    q = np.array([[0.9, 0.1]] * 4 + [[0.6, 0.4]] * 4 + [[0.2, 0.8]] * 2)
+    q = np.array([[0.9, 0.1]] * 3 + [[0.6, 0.4]] * 2 + [[0.2, 0.8]] * 3 + [[0.4, 0.6]] * 2)
     itself = np.arange(10)[:, None]
     target, weight = selflabel.pseudo_labels(q, itself, 0.5)
-    np.testing.assert_array_equal(target.argmax(axis=1), [0] * 4 + [0] * 4 + [1] * 2)
-    np.testing.assert_array_equal(weight > 0, [True] * 4 + [False] * 4 + [True, False])
-    assert weight[:8].sum() == pytest.approx(weight[8:].sum())
+    np.testing.assert_array_equal(target.argmax(axis=1), [0] * 5 + [1] * 5)
+    np.testing.assert_array_equal(weight > 0, [True] * 3 + [False] * 2 + [True] * 3 + [False] * 2)
+    assert weight[:5].sum() == pytest.approx(weight[5:].sum())
     assert weight[weight > 0].mean() == pytest.approx(1)
-    neighbors = np.full((10, 3), 9)
-    assert selflabel.pseudo_labels(q, neighbors, 0.5)[0][4].argmax() == 1
+    itself[3] = 5  # a neighbour that is sure of the other cluster
+    assert selflabel.pseudo_labels(q, itself, 0.5)[0][3].argmax() == 1
 
 
 def test_self_labelling_repairs_resumes_and_predicts_the_same_again(strong_run, data, tmp_path):
