@@ -87,7 +87,7 @@ def test_canonical_order_is_by_size_then_first_member():
 
 def test_assign_gives_nearest_center_distance_and_margin():
     clusterer = Centers(np.array([[0, 0], [4, 0]], np.float32))
-    cluster, distance, margin, _ = clusterer.assign(np.array([[1, 0], [4, 3]], np.float32))
+    cluster, distance, margin, *_ = clusterer.assign(np.array([[1, 0], [4, 3]], np.float32))
     np.testing.assert_array_equal(cluster, [0, 1])
     np.testing.assert_allclose(distance, [1, 3], atol=1e-5)
     np.testing.assert_allclose(margin, [2, 2], atol=1e-5)
