@@ -4,7 +4,7 @@
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
-and on the embedding, and the heads alone. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
+and on the embedding, the other head, and self-labelling. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
@@ -26,13 +26,13 @@ WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "e
 
 
 def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
-    """Return what is clustered of one run, the recipe's own last."""
+    """Return what is clustered of one run: k-means, the heads alone, and self-labelling, last."""
     chosen: tuple[dict[str, Any], ...] = (
         {"method": "kmeans"},
         {"method": "scan"},
         {"method": "temi"},
         {"method": "kmeans", "features": "code", "restarts": 2},
-        recipes.cluster_settings("strong"),
+        {"method": "selflabel"} | (recipes.cluster_settings("strong") if backend.on_gpu() else {}),
     )
     return [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **settings})) for settings in chosen]
 

@@ -228,6 +228,6 @@ def test_the_recipe_fills_in_what_is_not_given():
     assert chosen.arch_options == {"width": 4}
     with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
         options = cli._cluster_options("strong", ("interval=7",), {"k": 4, "method": "kmeans"})
-    assert (options.method, options.settings) == ("selflabel", {"interval": 7})
+    assert (options.method, options.settings) == ("scan", {"interval": 7})
     with pytest.raises(ConfigError, match="known are strong"):
         recipes.fit_settings("weak")
