@@ -5,7 +5,7 @@ usage: scripts/audit_record.py [--data-dir FOLDER] [--work FOLDER] [--images N] 
 
 Duplicates: copies of CIFAR-10's training images, each changed in one way, are added to its held-out images. Wrong labels: a
 share of the labels is replaced by other classes, on the digits and, with --strong, on CIFAR-10 with the clusters of that run.
-Last, what the audit finds in CIFAR-10 itself.
+Last, what the audit finds in CIFAR-10 itself. What results.json has is not measured again: remove it to start anew.
 """
 
 import argparse
@@ -196,8 +196,10 @@ def main() -> None:
     known = REPORT / "results.json"
     found: dict[str, Any] = files.read_json(known) if known.exists() else {}
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir)
-    found["duplicates"] = [planted_duplicates(data, arguments.work, arguments.images, seed) for seed in seeds]
-    found.setdefault("label_errors", {})["digits"] = [planted_errors(*digits_run(arguments.work, seed), seed) for seed in seeds]
+    if "duplicates" not in found:
+        found["duplicates"] = [planted_duplicates(data, arguments.work, arguments.images, seed) for seed in seeds]
+    if "label_errors" not in found:
+        found["label_errors"] = {"digits": [planted_errors(*digits_run(arguments.work, seed), seed) for seed in seeds]}
     if arguments.strong:
         run = Run.open(arguments.strong)
         name = assignments.choose(run, None)
