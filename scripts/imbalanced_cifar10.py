@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from _reports import Clock, fill, read_parts, save_part, score
 
-from latentlab import backend, files, pipeline, recipes, sources
+from latentlab import assignments, backend, files, pipeline, recipes, sources
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.sources import DataOptions
 
@@ -67,7 +67,12 @@ def work_through(name: str, path: Path, arguments: argparse.Namespace, clock: Cl
     for one in chosen:
         logging.info("%s: %s", name, one.name)
         pipeline.cluster(run, one)
-    save_part(part, run, score(run, chosen, fitted.arch), (), machine=arguments.machine)
+    # The baselines have the k of what they stand beside: those of the ten clusters are kept.
+    of_ten = score(run, [one for one in chosen if one.k], fitted.arch)
+    others = [one for one in chosen if not one.k]
+    found = [row for row in score(run, others, fitted.arch) if any(row["method"].endswith(f"+{one.title}") for one in others)]
+    ks = {one.title: assignments.options_of(run, one.name).k for one in others}
+    save_part(part, run, of_ten + found, (), machine=arguments.machine, found_k=ks)
 
 
 def table(parts: dict[str, Any]) -> str:
