@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-MOVING = 4000  # points drawn while a map moves that is drawn on a canvas
+MOVING = 2500  # points drawn while a map moves that is drawn on a canvas
 
 
 def scatter(xy: np.ndarray, seed: int = 0) -> dict[str, Any]:

@@ -63,7 +63,7 @@ class Clock:
 
 def look(address: str, downloads: Path) -> dict[str, Any]:
     """Open the page several times and drag its map; return medians."""
-    openings, work, rates, hovers = [], [], [], []
+    openings, work, rates = [], [], []
     for _ in range(OPENINGS):
         driver = browsing.start(downloads)
         try:
@@ -74,7 +74,6 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
                 next(row["value"] for row in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"] if row["name"] == "TaskDuration")
             )
             rates.append(pan(page))
-            hovers.append(hover(page))
             renderer = page.run("return latentlab.renderer")
             errors = page.errors()
             if errors:
@@ -85,7 +84,6 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
         "opening": statistics.median(openings),
         "opening, processor": statistics.median(work),
         "frames a second while panning": statistics.median(rates),
-        "hovering until the thumbnail, ms": statistics.median(hovers),
         "renderer": renderer,
         "all openings": openings,
         "all rates": rates,
@@ -117,17 +115,6 @@ def pan(page: browsing.Page) -> float:
     return page.run("return window.painted") / seconds
 
 
-def hover(page: browsing.Page) -> float:
-    """Return the milliseconds from pointing at an image to its thumbnail, for the first of a sheet that is not decoded yet."""
-    page.run("latentlab.showAll()")
-    page.run("""window.tipped = window.pointed = null; const tip = document.getElementById("tip");
-        new MutationObserver(() => { if (!tip.hidden) window.tipped ??= performance.now(); }).observe(tip, {attributes: true});
-        document.getElementById("map").addEventListener("pointermove", () => { window.pointed ??= performance.now(); }, true);""")
-    page.hover(0)
-    page.wait("window.tipped !== null")
-    return page.run("return window.tipped - window.pointed")
-
-
 def main() -> None:
     """Measure and write the report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -156,7 +143,7 @@ def write(out: Path, run: Run, told: dict[str, Any]) -> None:
         {**shape, "metric": name, "mean": round(value, 3), "device": device, "command": COMMAND, "images": images} for name, value in numbers.items()
     ]
     files.write_json(out / "results.json", rows)
-    units = {"size of the file": "MB", "frames a second while panning": "1/s", "hovering until the thumbnail, ms": "ms"}
+    units = {"size of the file": "MB", "frames a second while panning": "1/s"}
     lines = ["| what | measured | wanted |", "| --- | --- | --- |"]
     for name, value in numbers.items():
         wanted = f"{'above' if 'frames' in name else 'below'} {LIMITS[name]}" if name in LIMITS else ""
