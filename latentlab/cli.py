@@ -45,6 +45,8 @@ class _Group(click.Group):
 
 def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
     """Tell of what is no error of ours: memory, a disk, or a bug."""
+    if number := ctx.meta.get("latentlab.signal"):  # native code now and then makes another exception of the one that ends us
+        ctx.exit(128 + number)
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or any(text in str(error) for text in _NO_MEMORY):
         _fail("not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.", 1, ctx)
     if isinstance(error, OSError):
@@ -105,6 +107,8 @@ def _signalled(number: int, frame: Any) -> None:
         signal.signal(one, lambda again, frame: os._exit(128 + again))
     what = "interrupted" if number == signal.SIGINT else "terminated"
     click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
+    if ctx := click.get_current_context(silent=True):  # None where the command has ended
+        ctx.meta["latentlab.signal"] = number
     raise SystemExit(128 + number)
 
 

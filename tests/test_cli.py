@@ -188,3 +188,23 @@ def test_sweep_draws_one_figure(stripes_file, tmp_path):
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "sweep" / "learning-rates.png").read_bytes().startswith(b"\x89PNG")
     assert "numbers separated by commas" in error_line(latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2)
+
+
+def test_a_signal_that_native_code_turns_into_another_error_is_still_a_signal():
+    """Of thirty signals one ended in a SystemError, which C code had made of the exception that the handler raises."""
+    code = (
+        "import os, signal, sys\n"
+        "from latentlab import cli, run\n"
+        "def find_runs(folder):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "    except SystemExit:\n"
+        "        raise SystemError('bad argument to internal function') from None\n"
+        "run.find_runs = find_runs\n"
+        "sys.argv = ['latentlab', 'runs']\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60)
+    assert error_line(done, 143) == "error: terminated. Repeating the same command resumes."
+    assert "bug" not in done.stderr
