@@ -45,8 +45,8 @@ class _Group(click.Group):
 
 def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
     """Tell of what is no error of ours: memory, a disk, or a bug."""
-    if number := ctx.meta.get("latentlab.signal"):  # native code now and then makes another exception of the one that ends us
-        ctx.exit(128 + number)
+    if _signals:  # native code now and then makes another exception of the one that ends us
+        ctx.exit(128 + _signals[0])
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or any(text in str(error) for text in _NO_MEMORY):
         _fail("not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.", 1, ctx)
     if isinstance(error, OSError):
@@ -101,14 +101,16 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     progress.show_bars(not quiet)
 
 
+_signals: list[int] = []  # that came: the exception that ends the command may get lost on its way
+
+
 def _signalled(number: int, frame: Any) -> None:
     """End with what is half-written removed; a second signal, of the impatient or where a library swallowed the first, ends at once."""
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda again, frame: os._exit(128 + again))
     what = "interrupted" if number == signal.SIGINT else "terminated"
     click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
-    if ctx := click.get_current_context(silent=True):  # None where the command has ended
-        ctx.meta["latentlab.signal"] = number
+    _signals.append(number)
     raise SystemExit(128 + number)
 
 
@@ -651,6 +653,8 @@ def main() -> None:
         command = error.ctx.command_path if error.ctx else "latentlab"
         click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
         code = 2
+    if _signals:  # a callback that ignores exceptions may have swallowed ours
+        code = 128 + _signals[0]
     if code in (130, 143):
         # A signal may have cut a step of training short, whose threads now and then crash the interpreter while it ends.
         sys.stdout.flush()
