@@ -18,6 +18,7 @@ from latentlab.errors import ConfigError, LatentlabError
 
 DEFAULT_RUN = "runs/latest"
 _NO_MEMORY = ("Cannot allocate memory", "bad_alloc", "can't start new thread", "failed to map segment")  # as libraries say it
+RAISE_AGAIN = 2.0  # seconds after a signal, by which what is half-written is removed
 JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
 
 
@@ -111,7 +112,15 @@ def _signalled(number: int, frame: Any) -> None:
     what = "interrupted" if number == signal.SIGINT else "terminated"
     click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
     _signals.append(number)
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _raise_again)
+        signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
     raise SystemExit(128 + number)
+
+
+def _raise_again(number: int, frame: Any) -> None:
+    """Raise once more: callbacks of libraries, JAX's at garbage collections among them, ignore exceptions, and the command would go on."""
+    raise SystemExit(128 + _signals[0])
 
 
 def _options(*decorators: Any) -> Any:
@@ -654,6 +663,8 @@ def main() -> None:
         click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
         code = 2
     if _signals:  # a callback that ignores exceptions may have swallowed ours
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
         code = 128 + _signals[0]
     if code in (130, 143):
         # A signal may have cut a step of training short, whose threads now and then crash the interpreter while it ends.

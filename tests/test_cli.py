@@ -190,7 +190,7 @@ def test_sweep_draws_one_figure(stripes_file, tmp_path):
     assert "numbers separated by commas" in error_line(latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2)
 
 
-@pytest.mark.parametrize("instead", ["raise SystemError('bad argument to internal function') from None", "return []"])
+@pytest.mark.parametrize("instead", ["raise SystemError('bad argument to internal function') from None", "return []", "signal.pause()"])
 def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""
     code = (
