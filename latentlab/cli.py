@@ -112,6 +112,7 @@ def _signalled(number: int, frame: Any) -> None:
     what = "interrupted" if number == signal.SIGINT else "terminated"
     click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
     _signals.append(number)
+    sys.unraisablehook = lambda unraisable: None  # where a callback ignores what is raised here, Python would print a traceback
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, _raise_again)
         signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
