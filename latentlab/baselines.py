@@ -41,7 +41,7 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
         "untrained+kmeans": lambda images: untrained(images, plain, fitted["arch"], fitted["arch_options"], fitted["seed"]),
     }
     if steps := steps_for_pixels(options.features):
-        makers[f"pixels+{steps}+kmeans"] = lambda images: cluster_vectors(images, _flat, steps, plain)
+        makers[f"pixels+{steps}+kmeans"] = lambda images: cluster_vectors(images, flat, steps, plain)
     found: dict[str, Assignment] = {}
     images = None
     for method, make in makers.items():
@@ -63,12 +63,12 @@ def steps_for_pixels(spec: str) -> str:
 
 def pixels(images: ImageSet, options: ClusterOptions) -> np.ndarray:
     """Return the cluster of each image, int32 (n,), by k-means on its pixels in [0, 1]."""
-    return cluster_vectors(images, _flat, "code", options)
+    return cluster_vectors(images, flat, "code", options)
 
 
 def pca(images: ImageSet, options: ClusterOptions) -> np.ndarray:
     """Return the cluster of each image, int32 (n,), by k-means on 50 principal components of its pixels."""
-    return cluster_vectors(images, _flat, f"pca{PCA_DIMS}", options)
+    return cluster_vectors(images, flat, f"pca{PCA_DIMS}", options)
 
 
 def untrained(images: ImageSet, options: ClusterOptions, arch: str, arch_options: dict, seed: int) -> np.ndarray:
@@ -105,5 +105,6 @@ def cluster_vectors(images: ImageSet, embed: Callable[[np.ndarray], np.ndarray],
     return np.concatenate([clusterer.assign(fitted.transform(part)).cluster for part in codes(np.arange(len(images)))])
 
 
-def _flat(batch: np.ndarray) -> np.ndarray:
+def flat(batch: np.ndarray) -> np.ndarray:
+    """Return uint8 images (n, height, width, channels) as float32 vectors (n, height x width x channels) in [0, 1]."""
     return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)

@@ -10,7 +10,7 @@ from typing import Any
 from latentlab import sources
 from latentlab.config import ClusterOptions, FitOptions, as_dict, as_toml, recorded
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.files import atomic_path, read_json
+from latentlab.files import atomic_path, read_json, write_json
 from latentlab.images import ImageSet
 from latentlab.progress import log
 from latentlab.run import Run
@@ -253,7 +253,6 @@ def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
 def _reconstruct(run: Run) -> None:
     """Measure the reconstruction error on both splits; no label takes part."""
     from latentlab import model_files, training
-    from latentlab.files import write_json
 
     if run.is_done("reconstruct", _embed_config(run)):
         return
@@ -384,7 +383,6 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
         If there are too few different training images for the largest k.
     """
     from latentlab import assignments, choosing, model_files
-    from latentlab.files import write_json
     from latentlab.progress import track
 
     embed(run)
@@ -417,7 +415,6 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     import numpy as np
 
     from latentlab import assignments, comparing, comparison_page, evaluation, findings, plots, text_tables
-    from latentlab.files import write_json
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
     short = len({run.path.resolve() for run, _ in chosen}) == len({run.path.name for run, _ in chosen})
@@ -523,9 +520,7 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
     """
     import numpy as np
 
-    from latentlab import assignments, evaluation, model_files, probing
-    from latentlab.files import write_json
-    from latentlab.progress import log
+    from latentlab import assignments, baselines, evaluation, model_files, probing
 
     embed(run)
     options = resolve(run, options)
@@ -539,7 +534,7 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
         with run.lock(), run.stage(name, config) as outputs:
             ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
             images, classes = open_run_images(run), evaluation.align(ids, labels)
-            pixels = np.concatenate([images.read(part).reshape(len(part), -1).astype(np.float32) / 255 for part in images.shards(2048)])
+            pixels = np.concatenate([baselines.flat(images.read(part)) for part in images.shards(baselines.SHARD)])
             rows = []
             for method, matrix in ((_feature_name(run, options), vectors), ("pixels", pixels)):
                 log.info("probe: %s", method)

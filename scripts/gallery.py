@@ -26,10 +26,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import browsing
 from PIL import Image
 
-from latentlab import pipeline
+from latentlab import assignments, evaluation, files, pipeline
 from latentlab.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
+COMMAND = "scripts/gallery.py --digits RUN --cifar RUN"
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 LARGEST = 460_000  # bytes of a picture
 
@@ -119,6 +120,16 @@ def comparison(driver: Any, digits: Path, out: Path) -> None:
         driver.save_screenshot(str(out / "compare.png"))
 
 
+def scores(runs: list[Path]) -> list[dict[str, Any]]:
+    """Return the held-out scores of the clusters that are shown, and of their baselines, so that no picture stands without its figure."""
+    rows = []
+    for path in runs:
+        run = Run.open(path)
+        found = evaluation.read_scores(run, assignments.choose(run, None))["rows"]
+        rows += [{**row, "seeds": 1, "device": run.manifest["device"], "command": COMMAND} for row in found if row["split"] == "test"]
+    return rows
+
+
 def main() -> None:
     """Make all pictures."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -135,6 +146,7 @@ def main() -> None:
     finally:
         driver.quit()
     figures(arguments.digits, arguments.cifar, arguments.out)
+    files.write_json(arguments.out / "results.json", scores([arguments.digits, arguments.cifar]))
     pictures = ROOT / "docs" / "pictures"
     pictures.mkdir(exist_ok=True)
     shutil.copy(arguments.out / "report-digits-cluster.png", pictures / "report-desktop.png")

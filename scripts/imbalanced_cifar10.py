@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _reports import Clock, fill, read_parts, save_part, score
+from _reports import Clock, fill, read_parts, results, save_part, score
 
 from latentlab import assignments, backend, files, pipeline, recipes, sources
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-imbalanced"
+COMMAND = "scripts/imbalanced_cifar10.py"
 METRICS = ("purity", "balanced_purity", "acc", "nmi", "ari")
 CLUSTERINGS: tuple[dict[str, Any], ...] = (
     {"k": 10, "method": "kmeans"},
@@ -114,6 +115,8 @@ def main() -> None:
             cut(data, path, arguments.ratio, balanced)
         work_through(name, path, arguments, clock)
     parts = read_parts(REPORT / "parts")
+    rows = [row for name, part in parts.items() for row in results({name: part}, name.rsplit("-", 1)[0], COMMAND)]
+    files.write_json(REPORT / "results.json", rows)
     fill(REPORT / "README.md", {"test": table(parts)})
     print(REPORT / "README.md")
 
