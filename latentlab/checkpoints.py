@@ -19,7 +19,12 @@ def save(place: Path, kind: str, number: int, arrays: dict[str, np.ndarray], sta
         contents: dict[str, Any] = dict(arrays)
         np.savez(folder / "arrays.npz", **contents)
         (folder / "state.json").write_text(json.dumps(state))
-    kept = {folder_of(place, kind, n).name for n in (number, *keep)}
+    prune(place, kind, (number, *keep))
+
+
+def prune(place: Path, kind: str, keep: Iterable[int]) -> None:
+    """Remove the checkpoints but those of the numbers in `keep`; to be called on resuming too, since a kill comes between the two of `save`."""
+    kept = {folder_of(place, kind, number).name for number in keep}
     for old in place.glob(f"{kind}-*"):
         if old.name not in kept:
             remove_folder(old)

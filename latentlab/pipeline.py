@@ -48,7 +48,7 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         with run.stage("fit", config) as outputs:
             summary = training.train(model, images, options, run)
             outputs += model_files.save(model, options.arch, options.arch_options, images.image_shape, run)
-        run.note(fit=summary)
+            run.note(fit=summary)  # before the stage is listed: what is listed is whole
     return run
 
 
@@ -83,7 +83,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
             training.write_reconstructions(model.autoencoder, images, run, described["summary"]["epochs"])
             for row in described["curve"]:
                 run.append_metrics(row)
-        run.note(fit=described["summary"])
+            run.note(fit=described["summary"])
     return run
 
 

@@ -174,6 +174,7 @@ class _State:
         if folder:
             arrays, values = checkpoints.load(folder)
             vars(state).update(values)
+            checkpoints.prune(run.path / "checkpoints", "epoch", (state.epoch, state.best_epoch))
             objective.restore(arrays)
             for _ in state.recoveries:
                 objective.slow_down(0.5)

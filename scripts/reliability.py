@@ -69,6 +69,8 @@ class Bench:
             if ended.code:
                 raise SystemExit(f"the undisturbed {stage} failed: {ended.err}")
             self.facts[stage] = {"events": ended.events, "seconds": ended.seconds, "contents": contents(self.run)}
+            self.reset(stage)  # once more, to count those events at which an error can be put
+            self.facts[stage]["refusable"] = self.command(stage, Fault("error")).events
             print(f"{stage}: {ended.events} write events, {ended.seconds:.1f} s", flush=True)
         kept.write_text(json.dumps(self.facts))
 
@@ -156,7 +158,7 @@ def interrupt(bench: Bench, number: int) -> dict[str, Any]:
 
 def refuse(bench: Bench, number: int) -> dict[str, Any]:
     """Let one write event of a stage fail: on a disk that stays full (ENOSPC), or once (EIO)."""
-    plan = [(stage, at, kind) for stage in STAGES for at in range(1, bench.facts[stage]["events"] + 1) for kind in ("ENOSPC", "EIO")]
+    plan = [(stage, at, kind) for stage in STAGES for at in range(1, bench.facts[stage]["refusable"] + 1) for kind in ("ENOSPC", "EIO")]
     random.Random(SEED).shuffle(plan)
     if number >= len(plan):
         raise StopIteration

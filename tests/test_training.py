@@ -3,6 +3,7 @@
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from conftest import ROOT, small_fit
 from latentlab import pipeline, sources, training
 from latentlab.errors import RunError, TrainingError
 from latentlab.files import sha256
+from latentlab.run import Run
 
 
 def weights_of(run):
@@ -117,6 +119,23 @@ def test_killed_fit_resumes_to_the_same_weights(stripes_file, data, tmp_path):
     )
     clean = [{k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in resumed.metrics()]
     assert clean == [{k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in whole.metrics()]
+
+
+def test_a_fit_is_listed_as_done_only_with_its_summary(data, tmp_path, monkeypatch):
+    saved = []
+    monkeypatch.setattr(Run, "_save", lambda run: saved.append(({*run.manifest["stages"]}, "fit" in run.manifest)))
+    pipeline.fit(data, small_fit(epochs=1), tmp_path / "run")
+    assert ({"fit"}, True) in saved
+    assert ({"fit"}, False) not in saved  # a kill after it would leave a run that every command takes for finished
+
+
+def test_a_checkpoint_that_a_kill_left_over_is_removed_on_resuming(data, tmp_path):
+    run = pipeline.fit(data, small_fit(epochs=3, learning_rate=0.01), tmp_path / "run")
+    kept = sorted(path.name for path in (run.path / "checkpoints").iterdir())
+    shutil.copytree(run.path / "checkpoints" / kept[-1], run.path / "checkpoints" / "epoch-0001")  # the kill came before the pruning
+    run.forget("fit")
+    pipeline.fit(data, small_fit(epochs=3, learning_rate=0.01), run.path)
+    assert sorted(path.name for path in (run.path / "checkpoints").iterdir()) == kept == ["epoch-0003"]
 
 
 def test_damaged_checkpoint_is_one_clear_line(data, tmp_path):
