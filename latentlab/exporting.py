@@ -8,7 +8,7 @@ import math
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -152,31 +152,31 @@ def _picture(image: np.ndarray):  # noqa: ANN202
 
 def _write_folders(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path, link: bool) -> None:
     """Write folder/<cluster>/<picture>: the picture files themselves where the data is an image folder, else PNGs."""
-    originals = source_folder(found)
-    if link and originals is None:
+    source = _picture_files(found)
+    if link and source is None:
         raise ConfigError("--link needs images that are files of a folder; these have none. Leave it out, and PNGs are written.")
     clusters = rows["cluster"].to_pylist()
     places = [folder / name for name in folder_names(clusters, rows["cluster_name"].to_pylist())]
-    names = file_names(rows["id"].to_pylist(), "" if originals is not None else ".png")
+    names = file_names(rows["id"].to_pylist(), "" if source is not None else ".png")
     for place in set(places):
         place.mkdir()
-    if originals is None:
+    if source is None:
         for start, part in _shards(found, kept):
             for i, image in enumerate(part, start):
                 _picture(image).save(places[i] / names[i])
         return
-    for place, name, image_id in zip(places, names, rows["id"].to_pylist(), strict=True):
-        original = (originals / image_id).resolve()
+    for place, name, index in zip(places, names, kept.tolist(), strict=True):
+        original = source(index).resolve()
         if link:
             os.symlink(original, place / name)
         else:
             shutil.copyfile(original, place / name)
 
 
-def source_folder(found: Findings) -> Path | None:
-    """Return the folder whose files the image ids name; None where the data is none."""
-    path = Path(found.run.manifest["config"]["data"]["data"])
-    return path if path.is_dir() and (path / str(found.images.ids[0])).is_file() else None
+def _picture_files(found: Findings) -> Callable[[int], Any] | None:
+    """Return what tells the path of an image's picture; None where the data is no folder of pictures."""
+    source = found.images.source
+    return source if source is not None and isinstance(source(0), Path) else None
 
 
 def folder_names(clusters: list[int], names: list[str]) -> list[str]:

@@ -4,6 +4,7 @@ import hashlib
 import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class ImageSet:
         read(indices) -> uint8 ndarray of shape (len(indices), height, width, channels).
     unreadable : tuple of Unreadable
         What the source skipped.
+    source : callable or None
+        source(index) -> path or bytes of the picture file that an image was made of; None where there are no such files.
     fingerprint : str
         Hexadecimal SHA-256 that changes when the images or their order change.
     """
@@ -54,6 +57,7 @@ class ImageSet:
     read: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     fingerprint: str = ""
     unreadable: tuple[Unreadable, ...] = ()
+    source: Callable[[int], Path | bytes] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
@@ -82,6 +86,7 @@ def from_array(
     splits: np.ndarray,
     ids: Sequence[str] | np.ndarray | None = None,
     unreadable: tuple[Unreadable, ...] = (),
+    source: Callable[[int], Path | bytes] | None = None,
 ) -> ImageSet:
     """Make an ImageSet of a uint8 array of shape (n, height, width, channels) held in memory (or memory-mapped).
 
@@ -97,6 +102,7 @@ def from_array(
         read=lambda indices: _read(images, indices),
         fingerprint=_array_fingerprint(images),
         unreadable=unreadable,
+        source=source,
     )
 
 
@@ -154,7 +160,7 @@ def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.
     """
     from PIL import Image, ImageOps
 
-    image = _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+    image = upright(image, channels)
     target = (size, size)
     method = Image.Resampling.BICUBIC
     if rule == "crop":
@@ -166,6 +172,13 @@ def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.
     else:
         raise ConfigError(f"unknown resize rule {rule!r}: known are {', '.join(RESIZE_RULES)}.")
     return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
+
+
+def upright(image: "PIL.Image.Image", channels: int) -> "PIL.Image.Image":
+    """Return a decoded picture in its full size, as RGB (3 channels) or grey (1): see `resize`."""
+    from PIL import ImageOps
+
+    return _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
 
 
 def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":

@@ -30,6 +30,11 @@ def show_bars(wanted: bool = True) -> None:
     _bars = wanted and sys.stderr.isatty()
 
 
+def bars_shown() -> bool:
+    """Return whether anybody sees the bars."""
+    return _bars
+
+
 @contextlib.contextmanager
 def track(stage: str, total: int) -> Iterator[Reporter]:
     """Yield a reporter for `total` units of work."""

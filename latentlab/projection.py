@@ -4,7 +4,10 @@ Distances between groups of the map, and the sizes of groups, mean nothing; who 
 trustworthiness and the continuity (Venna and Kaski 2001) say how far, and how much of it another seed changes.
 """
 
+import io
 import itertools
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +17,7 @@ import pyarrow as pa
 from latentlab import backend, embedding, tables
 from latentlab.errors import DataError
 from latentlab.files import write_json
-from latentlab.progress import log, track
+from latentlab.progress import bars_shown, log, track
 from latentlab.run import Run
 
 PCA_DIMS = 50
@@ -45,13 +48,14 @@ def write(run: Run, sample: int, seed: int) -> list[Path]:
     chosen = sample_indices(len(ids), sample, seed)
     if len(chosen) < 5:
         raise DataError(f"{run.path}: a map needs at least 5 images, there are {len(chosen)}.")
-    with track("project", 3) as bar:
+    with track("project", 100) as bar:
         bar.update(0, "principal components")
         vectors = _reduce(_read_codes(folder, chosen), seed)
         log.info("project: UMAP of %d of %d images", len(chosen), len(ids))
-        bar.update(1, "UMAP, some minutes for tens of thousands of images")
-        xy = lay_out(vectors, seed)
-        bar.update(2, "how faithful the map is")
+        bar.update(3, "UMAP: nearest neighbours")
+        epochs = _Epochs(lambda share, text: bar.update(25 + round(60 * share), f"UMAP: epoch {text}")) if bars_shown() else None
+        xy = lay_out(vectors, seed, epochs)
+        bar.update(85, "how faithful the map is")
         facts = _facts(vectors, xy, len(ids), seed)
     table = pa.table({"id": ids[chosen].tolist(), "split": splits[chosen].tolist(), "x": xy[:, 0], "y": xy[:, 1]})
     write_json(run.path / "projection" / "umap.json", facts)
@@ -65,14 +69,31 @@ def sample_indices(n_images: int, sample: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng([seed, 30]).choice(n_images, sample, replace=False))
 
 
-def lay_out(vectors: np.ndarray, seed: int) -> np.ndarray:
-    """Return UMAP's two coordinates, float32 (n, 2), of vectors (n, d): 15 neighbours, minimal distance 0.1."""
+class _Epochs(io.TextIOBase):
+    """The file that UMAP's progress bar is written to: it takes "3/200" and tells the share."""
+
+    def __init__(self, tell: Callable[[float, str], None]) -> None:
+        self._told = tell
+
+    def write(self, text: str) -> int:
+        if found := re.search(r"(\d+)/(\d+)", text):
+            self._told(int(found[1]) / int(found[2]), f"{found[1]} of {found[2]}")
+        return len(text)
+
+
+def lay_out(vectors: np.ndarray, seed: int, epochs: _Epochs | None = None) -> np.ndarray:
+    """Return UMAP's two coordinates, float32 (n, 2), of vectors (n, d): 15 neighbours, minimal distance 0.1; `epochs` is told of its progress."""
     with backend.frameworks_hidden():
         import umap
 
     few = len(vectors) <= 2 * NEIGHBORS  # the spectral start needs more points than that
     mapper = umap.UMAP(
-        n_neighbors=min(NEIGHBORS, len(vectors) - 1), min_dist=MIN_DIST, init="random" if few else "spectral", random_state=seed, n_jobs=1
+        n_neighbors=min(NEIGHBORS, len(vectors) - 1),
+        min_dist=MIN_DIST,
+        init="random" if few else "spectral",
+        random_state=seed,
+        n_jobs=1,
+        tqdm_kwds=None if epochs is None else {"disable": False, "file": epochs, "bar_format": "{n_fmt}/{total_fmt}", "mininterval": 0.3},
     )
     return mapper.fit_transform(vectors).astype(np.float32)
 

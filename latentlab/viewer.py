@@ -2,7 +2,8 @@
 
 The server listens on 127.0.0.1 only and answers whoever has the token of its address: it asks for the token once and then
 for a cookie that other sites cannot send. It refuses foreign Host headers (DNS rebinding) and foreign origins, sends a content
-security policy, and has four things to give: the page, images of the run, the state of the edits, and changes of them.
+security policy, and has five things to give: the page, images of the run, the pictures that they were made of, the state of the edits,
+and changes of them.
 """
 
 import dataclasses
@@ -11,19 +12,25 @@ import io
 import json
 import secrets
 import threading
+from collections.abc import Callable
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 
-from latentlab import edits, findings, page, plots
+from latentlab import edits, findings, page, plots, sources
+from latentlab.config import recorded
 from latentlab.errors import LatentlabError, RunError
 from latentlab.findings import Findings
 from latentlab.progress import log
 
+if TYPE_CHECKING:
+    import PIL.Image
+
 HOST = "127.0.0.1"
+LARGEST_PNG = 1_000_000  # pixels
 LARGEST_REQUEST = 64_000_000  # bytes; an edit may name a million images
 
 
@@ -42,6 +49,7 @@ class Viewer:
         self.editor = edits.Editor(found.run, found.name)
         self.editor.state()  # damaged edits are told of before the server starts
         self.xy, self.chosen = findings.read_map(found)
+        self._data = recorded(sources.DataOptions, found.run.manifest["config"]["data"], found.run.path)
         self._read_lock = threading.Lock()  # sources need not be safe for threads
         self._code = page.scripts("report.js", "view.js")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
@@ -54,24 +62,40 @@ class Viewer:
             "position": page.packed(self.chosen.astype(np.int32)),
             "clusters": page.clusters(self.found, _addresses),
         }
-        return page.fill(self.found, data, self._figures, [], "images are shown in the size that the run has", self._code, policy="")
+        note = "one image opens in the size that its file has" if self.found.images.source else "images are shown in the size that the run has"
+        return page.fill(self.found, data, self._figures, [], note, self._code, policy="")
 
     def policy(self) -> str:
         """Return the content security policy of the page."""
         rules = ("default-src 'none'", f"script-src {page.script_hashes(self._code)}", "style-src 'unsafe-inline'", "img-src 'self' data: blob:")
         return "; ".join((*rules, "connect-src 'self'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"))
 
-    def image(self, position: int) -> bytes | None:
-        """Return an image of the run as PNG; None where there is none at this position."""
-        from PIL import Image
-
+    def image(self, position: int) -> tuple[bytes, str] | None:
+        """Return an image of the run and its media type; None where there is none at this position."""
         if not 0 <= position < len(self.found.images):
             return None
         with self._read_lock:
             pixels = self.found.images.read(np.array([position]))[0]
-        buffer = io.BytesIO()
-        Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels).save(buffer, format="png")
-        return buffer.getvalue()
+        return _encoded(_picture(pixels))
+
+    def original(self, position: int) -> tuple[bytes, str] | None:
+        """Return the picture that an image was made of, in its full size, and its media type; the image itself where there is no such file.
+
+        It is decoded and encoded anew, so that the browser gets none of a file's own bytes.
+
+        Raises
+        ------
+        DataError
+            If the file is gone or damaged.
+        """
+        images = self.found.images
+        if not 0 <= position < len(images):
+            return None
+        with self._read_lock:
+            picture = sources.open_picture(images, position, self._data)
+            if picture is None:
+                picture = _picture(images.read(np.array([position]))[0])
+        return _encoded(picture)
 
     def state(self) -> dict[str, Any]:
         """Return what the page shows of the edited clusters."""
@@ -105,6 +129,20 @@ def edited_findings(found: Findings, edited: edits.Edited) -> Findings:
     """Return the findings with the clusters as they were edited; what refinement moved is told of unedited ones only."""
     same = len(edited.names) == found.k and bool((edited.clusters == found.clusters).all())
     return found if same else dataclasses.replace(found, clusters=edited.clusters, k=len(edited.names), start=None)
+
+
+def _picture(pixels: np.ndarray) -> "PIL.Image.Image":
+    from PIL import Image
+
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def _encoded(picture: "PIL.Image.Image") -> tuple[bytes, str]:
+    """Return a picture as PNG, a large one as JPEG, which takes a tenth of the time and bytes, and the media type."""
+    buffer = io.BytesIO()
+    large = picture.width * picture.height > LARGEST_PNG
+    picture.save(buffer, format="jpeg", quality=95) if large else picture.save(buffer, format="png")
+    return buffer.getvalue(), "image/jpeg" if large else "image/png"
 
 
 def _addresses(positions: np.ndarray) -> list[str]:
@@ -144,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:  # noqa: N802  # the name that http.server calls
-        address = urlsplit(self.path)
+        address, viewer = urlsplit(self.path), self.server.viewer
         if not self._is_ours():
             return
         if address.path == "/" and self._same(parse_qs(address.query).get("token", [""])[0]):
@@ -153,12 +191,13 @@ class _Handler(BaseHTTPRequestHandler):
         elif not self._may_enter():
             self._refuse(HTTPStatus.FORBIDDEN, "open the address that latentlab view printed, with its token")
         elif address.path == "/":
-            viewer = self.server.viewer
             self._answer(HTTPStatus.OK, viewer.html().encode(), "text/html; charset=utf-8", {"Content-Security-Policy": viewer.policy()})
         elif address.path == "/state":
-            self._tell(self.server.viewer.state)
+            self._tell(viewer.state)
         elif address.path.startswith("/image/"):
-            self._send_image(address.path.removeprefix("/image/"))
+            self._send_image(address.path.removeprefix("/image/"), viewer.image)
+        elif address.path.startswith("/original/"):
+            self._send_image(address.path.removeprefix("/original/"), viewer.original)
         else:
             self._refuse(HTTPStatus.NOT_FOUND, "there is nothing here")
 
@@ -197,12 +236,16 @@ class _Handler(BaseHTTPRequestHandler):
         except (LatentlabError, ValueError) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, " ".join(str(error).split()))
 
-    def _send_image(self, text: str) -> None:
-        image = self.server.viewer.image(int(text)) if text.isascii() and text.isdigit() and len(text) < 12 else None
-        if image is None:
+    def _send_image(self, text: str, read: Callable[[int], tuple[bytes, str] | None]) -> None:
+        try:
+            found = read(int(text)) if text.isascii() and text.isdigit() and len(text) < 12 else None
+        except LatentlabError as error:
+            self._refuse(HTTPStatus.NOT_FOUND, " ".join(str(error).split()))
+            return
+        if found is None:
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such image")
         else:
-            self._answer(HTTPStatus.OK, image, "image/png", {"Cache-Control": "private, max-age=3600"})
+            self._answer(HTTPStatus.OK, found[0], found[1], {"Cache-Control": "private, max-age=3600"})
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:
         self.close_connection = True  # what it may have sent is not read

@@ -1,10 +1,13 @@
 """Reports in a real browser, from disk, with the network off: what a person does with them."""
 
+import contextlib
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import browsing
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from conftest import make_stripes, read_json, small_fit
@@ -194,19 +197,41 @@ def test_a_class_named_like_a_script_is_text(driver, tmp_path):
     assert page.errors() == []
 
 
-@pytest.fixture
-def viewed(driver, tmp_path):
-    import threading
-
-    run = pipeline.fit(DataOptions(data="digits", size=16, limit=150), small_fit(epochs=1, batch_size=100), tmp_path / "run")
-    pipeline.cluster(run, ClusterOptions(k=5, restarts=1))
+@contextlib.contextmanager
+def viewing(driver, data, run_path, k):
+    run = pipeline.fit(data, small_fit(epochs=1, batch_size=100), run_path)
+    pipeline.cluster(run, ClusterOptions(k=k, restarts=1))
     server = pipeline.viewer(run, sample=300)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield browsing.Page(driver, server.address), run
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield browsing.Page(driver, server.address), run
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@pytest.fixture
+def viewed(driver, tmp_path):
+    with viewing(driver, DataOptions(data="digits", size=16, limit=150), tmp_path / "run", k=5) as opened:
+        yield opened
+
+
+def test_view_opens_a_photo_in_the_size_of_its_file(driver, tmp_path):
+    (tmp_path / "photos").mkdir()
+    for i in range(12):
+        noise = np.random.default_rng(i).integers(0, 255, (200, 300, 3), np.uint8)
+        Image.fromarray(noise).save(tmp_path / "photos" / f"{i}.png")
+    with viewing(driver, DataOptions(data=str(tmp_path / "photos"), size=16), tmp_path / "run", k=2) as (page, run):
+        page.run("latentlab.openRow(3)")
+        page.wait("document.querySelector('.original img')?.naturalWidth === 300")
+        assert "300 x 200 pixels" in page.find("#panel").text
+        assert page.run("const i = document.querySelector('.original img'); return i.clientWidth <= i.closest('#panel').clientWidth")
+        assert page.find(".original").get_attribute("href").endswith("/original/3")
+        (tmp_path / "photos" / "1.png").unlink()
+        page.run("latentlab.openRow(1)")
+        page.wait("document.getElementById('panel').textContent.includes('cannot be read any more')")
 
 
 def test_view_saves_an_edit_undoes_it_and_exports(viewed, tmp_path):

@@ -1,5 +1,6 @@
 """The server of `latentlab view`, which answers its own page only, and what `latentlab export` writes."""
 
+import contextlib
 import http.client
 import io
 import json
@@ -30,13 +31,20 @@ def run(finished_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def server(run):
-    server = pipeline.viewer(run, sample=100)
+    with serving(pipeline.viewer(run, sample=100)) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def serving(server):
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
-    yield server
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 def ask(server, path, method="GET", body=None, **changes):
@@ -108,6 +116,34 @@ def test_images_are_those_of_the_run(server, run):
     status, headers, body = ask(server, "/image/7")
     assert (status, headers["Content-Type"]) == (200, "image/png")
     np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), pipeline.open_run_images(run).read(np.array([7]))[0])
+
+
+def test_photos_are_served_in_the_size_of_their_files(tmp_path):
+    (tmp_path / "photos").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(11):
+        Image.fromarray(rng.integers(0, 255, (60, 90, 3), np.uint8)).save(tmp_path / "photos" / f"{i:02d}.png")
+    lying = Image.Exif()
+    lying[0x0112] = 6
+    Image.fromarray(rng.integers(0, 255, (900, 1200, 3), np.uint8)).save(tmp_path / "photos" / "11.jpg", exif=lying)
+    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run")
+    pipeline.cluster(run, ClusterOptions(k=2))
+    with serving(pipeline.viewer(run)) as server:
+        status, headers, body = ask(server, "/original/3")
+        assert (status, headers["Content-Type"]) == (200, "image/png")
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), np.asarray(Image.open(tmp_path / "photos" / "03.png")))
+        status, headers, body = ask(server, "/original/11")
+        assert (status, headers["Content-Type"], Image.open(io.BytesIO(body)).size) == (200, "image/jpeg", (900, 1200))
+        assert ask(server, "/original/12")[0] == 404
+        (tmp_path / "photos" / "03.png").unlink()
+        status, _, body = ask(server, "/original/3")
+        assert status == 404
+        assert b"03.png cannot be read" in body
+
+
+def test_images_without_files_are_served_as_the_run_has_them(server, run):
+    assert ask(server, "/original/7")[2] == ask(server, "/image/7")[2]
+    assert ask(server, "/original/7", Cookie=None)[0] == 403
 
 
 def test_edits_are_saved_answered_and_undone(server, run):

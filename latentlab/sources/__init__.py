@@ -11,6 +11,7 @@ and nothing else has to be touched. `read_labels` is called by `latentlab.evalua
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -18,6 +19,9 @@ from latentlab import plugins
 from latentlab.config import later
 from latentlab.errors import ConfigError, DataError
 from latentlab.images import ImageSet
+
+if TYPE_CHECKING:
+    import PIL.Image
 
 
 @dataclass(frozen=True)
@@ -126,6 +130,24 @@ def name_of(options: DataOptions) -> str:
 def open_images(options: DataOptions) -> ImageSet:
     """Open the images that `options` name (see `DataOptions`), without labels."""
     return plugins.load("sources", resolve(options)).open_images(options)
+
+
+def open_picture(images: ImageSet, index: int, options: DataOptions) -> "PIL.Image.Image | None":
+    """Return the picture that an image was made of, upright, in colour and in its full size; None where the source has no such files.
+
+    Raises
+    ------
+    DataError
+        If it can no longer be read.
+    """
+    from latentlab.sources import _common, _decode
+
+    if images.source is None:
+        return None
+    picture = _decode.decode_whole(images.source(index), options.max_pixels or _common.MAX_PIXELS)
+    if isinstance(picture, str):
+        raise DataError(f"{images.ids[index]} cannot be read: {picture}.")
+    return picture
 
 
 def read_labels(options: DataOptions) -> Labels | None:

@@ -8,13 +8,18 @@ import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from latentlab.errors import DataError
-from latentlab.images import ImageSet, Unreadable, from_array, resize
+from latentlab.images import ImageSet, Unreadable, from_array, resize, upright
 from latentlab.sources import DataOptions, _common
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+Made = TypeVar("Made")
 
 THREADS = 4
 CHUNK = 512
@@ -28,6 +33,19 @@ _one_large = threading.Lock()
 
 def decode(source: Path | bytes, size: int, rule: str, channels: int, max_pixels: int = _common.MAX_PIXELS) -> np.ndarray | str:
     """Return one picture as uint8 (size, size, channels), or the reason why it cannot be read."""
+    return _decoded(source, lambda image: resize(image, size, rule, channels), max_pixels)
+
+
+def decode_whole(source: Path | bytes, max_pixels: int = _common.MAX_PIXELS) -> "PIL.Image.Image | str":
+    """Return one picture upright, in colour and in its full size, or the reason why it cannot be read.
+
+    Not for threads: Pillow's limits are switched off for the process meanwhile.
+    """
+    with _pillow_limits_off():
+        return _decoded(source, lambda image: upright(image, channels=3), max_pixels)
+
+
+def _decoded(source: Path | bytes, make: Callable[["PIL.Image.Image"], Made], max_pixels: int) -> Made | str:
     from PIL import Image
 
     try:
@@ -41,7 +59,7 @@ def decode(source: Path | bytes, size: int, rule: str, channels: int, max_pixels
                 return f"it has {pixels} pixels, more than {max_pixels}; if you trust it, raise --max-pixels"
             with _one_large if pixels > LARGE else contextlib.nullcontext():
                 image.load()
-                return resize(image, size, rule, channels)
+                return make(image)
     except Exception as error:  # Pillow's decoders raise nearly every kind: OSError, SyntaxError, struct.error, ValueError, ...
         said = str(error).replace(str(source), "file") if isinstance(source, Path) else str(error)
         return f"{type(error).__name__}: {' '.join(said.split())}"[:200]
@@ -89,6 +107,7 @@ def collect(
     items: Iterable[tuple[str, Path | bytes | None]],
     make_splits: Callable[[np.ndarray], np.ndarray],
     options: DataOptions,
+    source: Callable[[int], Path | bytes] | None = None,
 ) -> ImageSet:
     """Decode `count` pictures and make an ImageSet of those that can be read.
 
@@ -98,6 +117,8 @@ def collect(
         Path or bytes of each picture; None where there is none.
     make_splits : callable
         make_splits(kept) -> split of each kept picture; kept are positions among the items.
+    source : callable or None
+        source(position) -> path or bytes of one item, once more.
 
     Raises
     ------
@@ -122,7 +143,8 @@ def collect(
                 kept.append(position)
     if not ids:
         raise DataError(f"{name}: none of the {count} images can be read; the first, {bad[0].path}: {bad[0].reason}.")
-    return from_array(name, images[: len(ids)], make_splits(np.array(kept)), ids, tuple(bad))
+    again = None if source is None else lambda index: source(kept[index])
+    return from_array(name, images[: len(ids)], make_splits(np.array(kept)), ids, tuple(bad), again)
 
 
 def _results(

@@ -34,8 +34,8 @@ def open_images(options: DataOptions) -> ImageSet:
     _common.check(options)
     root = _common.source_path(options, "folder")
     paths, splits = _chosen(root, options)
-    items = [(_id_of(path), root / path) for path in paths]
-    return _decode.collect(root.name, len(items), items, lambda kept: splits[kept], options)
+    items = ((_id_of(path), root / path) for path in paths)
+    return _decode.collect(root.name, len(paths), items, lambda kept: splits[kept], options, lambda position: root / paths[position])
 
 
 def read_labels(options: DataOptions) -> Labels | None:

@@ -45,7 +45,9 @@ def open_images(options: DataOptions) -> ImageSet:
     for file in files:
         _check_size(file, column, _common.max_bytes(options))
     items = _pictures(files, column, set(wanted.tolist()))
-    return _decode.collect(path.name, len(wanted), items, lambda kept: splits[wanted[kept]], options)
+    return _decode.collect(
+        path.name, len(wanted), items, lambda kept: splits[wanted[kept]], options, lambda position: _picture(files, column, int(wanted[position]))
+    )
 
 
 def read_labels(options: DataOptions) -> Labels | None:
@@ -154,6 +156,25 @@ def _pictures(files: list[Path], column: str, wanted: set[int]) -> Iterator[tupl
             if row in wanted:
                 yield f"row-{row:07d}", value.get("bytes") if isinstance(value, dict) else value
             row += 1
+
+
+def _picture(files: list[Path], column: str, row: int) -> bytes:
+    """Return the bytes of the picture of one row, counted through all files.
+
+    Raises
+    ------
+    DataError
+        If the files have changed.
+    """
+    for file in files:
+        metadata = _metadata(file)
+        for group in range(metadata.num_row_groups):
+            count = metadata.row_group(group).num_rows
+            if row < count:
+                value = pq.ParquetFile(file, page_checksum_verification=True).read_row_group(group, columns=[column]).column(0)[row].as_py()
+                return value["bytes"] if isinstance(value, dict) else value
+            row -= count
+    raise DataError(f"{files[0].name} has fewer rows than it had. Fit again into another --run.")
 
 
 def _values(file: Path, column: str) -> Iterator[Any]:

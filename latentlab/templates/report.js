@@ -315,17 +315,34 @@ function back() { state.cluster === null ? close() : openCluster(state.cluster);
 function openRow(row) {
   Object.assign(state, {image: row, touched: true});
   select([row]);
-  const canvas = element("canvas", {width: 192, height: 192, role: "img", "aria-label": data.ids[row]});
-  const missing = told("No thumbnail of this image is in the file.");
-  missing.hidden = true;
-  drawRow(canvas, row).then(drawn => { canvas.hidden = !drawn; missing.hidden = drawn; }, () => { missing.hidden = false; });
+  const picture = position ? original(row) : large(row);
   const number = groups.cluster.values[row];
   show(
     element("div", {class: "row"}, number >= 0 && element("button", {type: "button", onclick: () => openCluster(number)}, dot(groups.cluster.colours[number]), clusterName(number)),
       element("button", {type: "button", onclick: back}, "Back")),
-    element("h3", {}, data.ids[row]), element("div", {class: "big"}, canvas), missing,
+    element("h3", {}, data.ids[row]), picture,
     element("table", {}, ...Object.keys(groups).map(name => element("tr", {}, element("th", {scope: "row"}, name), element("td", {}, categoryText(name, row))))),
     ...hooks.image.map(hook => hook(row)));
+}
+// The thumbnail that the file has of an image, larger.
+function large(row) {
+  const canvas = element("canvas", {width: 192, height: 192, role: "img", "aria-label": data.ids[row]});
+  const missing = told("No thumbnail of this image is in the file.");
+  missing.hidden = true;
+  drawRow(canvas, row).then(drawn => { canvas.hidden = !drawn; missing.hidden = drawn; }, () => { missing.hidden = false; });
+  return element("div", {}, element("div", {class: "big"}, canvas), missing);
+}
+// The picture that an image was made of, from the server, as wide as the panel; it opens in its full size.
+function original(row) {
+  const source = `/original/${position[row]}`, size = told("");
+  const image = element("img", {src: source, alt: data.ids[row]});
+  const link = element("a", {class: "original", href: source, target: "_blank", title: "open in its full size"}, image);
+  image.onload = () => {
+    link.classList.toggle("few", image.naturalWidth < 160);
+    size.textContent = `${count(image.naturalWidth)} x ${count(image.naturalHeight)} pixels`;
+  };
+  image.onerror = () => { link.hidden = true; size.textContent = "The file of this image cannot be read any more."; };
+  return element("div", {}, link, size);
 }
 function goTo(row) {
   const i = indexOf[row], [left, right] = extent();

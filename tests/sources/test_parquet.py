@@ -45,6 +45,8 @@ def test_hugging_face_layout(tmp_path):
     assert labels.class_names == ("cat", "dog")
     assert labels.labels.tolist() == [1, -1, 0, 1, 1, 0]
     assert labels.ids.tolist() == images.ids.tolist()
+    for i in range(6):  # in another file, in another row group
+        np.testing.assert_array_equal(np.asarray(sources.open_picture(images, i, options)), X[order[i]])
 
 
 def test_plain_bytes_unreadable_rows_and_limit(tmp_path):
@@ -52,6 +54,8 @@ def test_plain_bytes_unreadable_rows_and_limit(tmp_path):
     pq.write_table(pa.table({"picture": [png(X[0]), b"junk", None, png(X[3]), png(X[4])]}), path)
     images = sources.open_images(DataOptions(data=str(path), held_out=0.0))
     assert images.ids.tolist() == ["row-0000000", "row-0000003", "row-0000004"]
+    small = DataOptions(data=str(path), held_out=0.0, size=8)
+    np.testing.assert_array_equal(np.asarray(sources.open_picture(sources.open_images(small), 1, small)), X[3])
     assert [bad.path for bad in images.unreadable] == ["row-0000001", "row-0000002"]
     assert len(sources.open_images(DataOptions(data=str(path), held_out=0.0, limit=1))) == 1
     assert sources.read_labels(DataOptions(data=str(path))) is None
