@@ -218,6 +218,17 @@ def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_p
     assert not backend.is_deterministic()
 
 
+def test_devices_are_set_up_where_keras_was_imported_before():
+    """As in a notebook; else --deterministic would be noted and not be done."""
+    code = (
+        "import keras; from latentlab import backend; backend.select();"
+        "from tensorflow.python.framework import config; print(config.is_op_determinism_enabled())"
+    )
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "LATENTLAB_DETERMINISTIC": "1"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300)
+    assert done.stdout == "True\n", done.stderr[-1000:]
+
+
 @pytest.mark.parametrize(
     ("error", "code", "text"),
     [

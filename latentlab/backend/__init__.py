@@ -4,6 +4,7 @@ Everything else speaks `keras.ops` and layers. `select` has to run before the fi
 """
 
 import contextlib
+import functools
 import importlib.abc
 import os
 import sys
@@ -35,6 +36,7 @@ def select(name: str | None = None) -> str:
 
         if keras.backend.backend() != chosen:
             raise ConfigError(f"keras runs on {keras.backend.backend()} already; choose {chosen} before it is imported.")
+        _set_up_devices(chosen)
         return chosen
     os.environ["KERAS_BACKEND"] = chosen
     if is_deterministic():
@@ -206,6 +208,7 @@ def _device_words(name: str) -> str:
     return torch.cuda.get_device_name(0)
 
 
+@functools.cache
 def _set_up_devices(name: str) -> None:
     if name == "torch" and is_deterministic():
         import torch
@@ -220,5 +223,6 @@ def _set_up_devices(name: str) -> None:
 
     tf.get_logger().setLevel("ERROR")  # it warns of retracing where the last batch of a data set is a short one
     for gpu in tf.config.list_physical_devices("GPU"):
-        tf.config.experimental.set_memory_growth(gpu, True)
+        with contextlib.suppress(RuntimeError):  # whoever imported keras first uses the GPU already
+            tf.config.experimental.set_memory_growth(gpu, True)
     tf.zeros(())  # starts the runtime here, where its greeting is hidden
