@@ -216,7 +216,7 @@ def _safe(text: str, longest: int = 60) -> str:
 
 
 def _write_coco(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path) -> None:
-    """Write annotations.json in the form of COCO's object detection, one box the size of the image, and the images as PNG."""
+    """Write annotations.json in the form of COCO's object detection, one box the size of the image; images/ has the images as PNG."""
     (folder / "images").mkdir()
     names = file_names(rows["id"].to_pylist(), ".png")
     height, width, _ = found.images.image_shape
@@ -229,7 +229,7 @@ def _write_coco(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path)
         "info": {"description": f"clusters {found.name} of {found.images.name}", "version": "1.0"},
         "licenses": [],
         "images": [
-            {"id": i + 1, "file_name": f"images/{name}", "width": width, "height": height, "latentlab_id": image_id}
+            {"id": i + 1, "file_name": name, "width": width, "height": height, "latentlab_id": image_id}
             for i, (name, image_id) in enumerate(zip(names, ids, strict=True))
         ],
         "annotations": [

@@ -214,7 +214,7 @@ def test_folders_coco_and_projector(run, edited, tmp_path):
     coco = json.loads((pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json").read_text())
     assert [one["category_id"] - 1 for one in coco["annotations"]] == kept.tolist()
     assert {one["id"] for one in coco["categories"]} == {1, 2, 3}
-    assert all((tmp_path / "coco" / one["file_name"]).is_file() for one in coco["images"])
+    assert all((tmp_path / "coco" / "images" / one["file_name"]).is_file() for one in coco["images"])
     projector = pipeline.export(run, "projector", tmp_path / "projector")
     rows = (projector / "metadata.tsv").read_text().splitlines()
     config = (projector / "projector_config.pbtxt").read_text()
