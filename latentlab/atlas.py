@@ -1,7 +1,8 @@
 """Small pictures inside a page: sprite sheets of many thumbnails for the map, single ones for the galleries.
 
 The sampling rule of the map's thumbnails: every image of the map gets one of 32 pixels a side; where all together would be
-larger than `BUDGET`, of 24, 20, then 16; and where even these would be, as many images as fit, drawn at random.
+larger than the budget, of 24, 20, then 16; and where even these would be, as many images as fit, drawn at random. The budget
+is `BUDGET`, or what the rest of the page leaves of 15 MB.
 """
 
 import base64

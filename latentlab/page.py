@@ -20,6 +20,7 @@ from latentlab.images import TEST, TRAIN
 
 Pictures = Callable[[np.ndarray], list[str]]  # positions of images -> what an <img> shows, one each
 
+LARGEST_PAGE = 14_500_000  # bytes; the thumbnails are planned by a sample of them, so that some room is left below 15 MB
 FIGURES = ("contingency", "by-k", "loss", "reconstructions", "original-images", *deep_figures.CAPTIONS)
 
 
@@ -34,14 +35,13 @@ def render(found: Findings, pictures: dict[str, str], tick: Callable[[int], Any]
         Told how many thumbnails of the map are done.
     """
     xy, chosen = findings.read_map(found)
-    sheets = atlas.build(len(chosen), lambda rows: found.images.read(chosen[rows]), tick=tick)
-    data = {
-        "mode": "report",
-        **map_data(found, xy, chosen),
-        "atlas": {"side": sheets.side, "columns": sheets.columns, "perSheet": atlas.PER_SHEET, "place": _place(sheets)},
-        "clusters": clusters(found, thumbnails(found)),
-    }
-    return fill(found, data, pictures, sheets.sheets, sheets.note, scripts("report.js"), policy=None)
+    data = {"mode": "report", **map_data(found, xy, chosen), "clusters": clusters(found, thumbnails(found))}
+    code = scripts("report.js")
+    rest = len(fill(found, data, pictures, [], "", code, policy=None).encode())  # without thumbnails; it grows with the ids' length
+    budget = min(atlas.BUDGET, max(0, LARGEST_PAGE - rest) * 3 // 4)  # base64 makes four thirds of it
+    sheets = atlas.build(len(chosen), lambda rows: found.images.read(chosen[rows]), budget=budget, tick=tick)
+    data["atlas"] = {"side": sheets.side, "columns": sheets.columns, "perSheet": atlas.PER_SHEET, "place": _place(sheets)}
+    return fill(found, data, pictures, sheets.sheets, sheets.note, code, policy=None)
 
 
 def fill(

@@ -276,7 +276,7 @@ def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     return run
 
 
-def _decode(run: Run, name: str) -> None:
+def decode(run: Run, name: str) -> None:
     """Decode the clusters' mean codes; deep methods have done so with the encoder that they trained."""
     from latentlab import assignments, backend, decoding, model_files
 
@@ -359,7 +359,7 @@ def _found(run: Run, name: str | None, sample: int, seed: int) -> Any:
     name = assignments.choose(run, name)
     evaluate(run, name)
     project(run, sample, seed)
-    _decode(run, name)
+    decode(run, name)
     return findings.gather(run, name, open_run_images(run), evaluation.read_labels(run))
 
 

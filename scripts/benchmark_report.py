@@ -41,7 +41,7 @@ def build(run: Run) -> dict[str, float]:
     clock = Clock()
     pipeline.project(run)
     umap = clock.read()
-    pipeline._decode(run, name)
+    pipeline.decode(run, name)
     clock = Clock()
     found = findings.gather(run, name, pipeline.open_run_images(run), evaluation.read_labels(run))
     page = reporting.build(found)[0]

@@ -13,6 +13,7 @@ from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
 from latentlab import RunView, atlas, evaluation, findings, palettes, pipeline, plots, projection, report_text, tables
+from latentlab import page as pages
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
 from latentlab.run import Run
@@ -234,6 +235,18 @@ def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
     for budget, one in sides.items():
         assert sum(len(base64.b64decode(sheet)) for sheet in one.sheets) < 1.15 * budget
     assert "drawn at random" in sides[20_000].note
+
+
+def test_long_ids_cost_thumbnails_and_not_the_size_of_the_page(reported, monkeypatch):
+    found = findings.gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
+    whole = pages.render(found, {})
+    monkeypatch.setattr(pages, "LARGEST_PAGE", len(whole.encode()) - 5_000)
+    smaller = pages.render(found, {})
+    assert len(smaller.encode()) < len(whole.encode()) - 4_000
+    assert "thumbnail of 32 pixels" in whole
+    assert "thumbnail of 32 pixels" not in smaller
+    monkeypatch.setattr(pages, "LARGEST_PAGE", 0)
+    assert "0 of " in pages.render(found, {})  # and a page nevertheless
 
 
 def test_palettes_are_told_apart_by_colour_blind_readers():
