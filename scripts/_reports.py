@@ -70,7 +70,7 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
 def short_name(options: ClusterOptions) -> str:
     """Return the method with where it starts from, as the reports name it; how long it trains stands in their text."""
     start = f"{options.settings['start']}+" if "start" in options.settings else ""
-    return f"{start}{options.method}{'-augmented' if options.augment != 'none' else ''}"
+    return f"{start}{options.method}{'-augmented' if options.augment not in ('auto', 'none') else ''}"
 
 
 def save_part(path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = (), **more: Any) -> None:
