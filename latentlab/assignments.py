@@ -13,11 +13,12 @@ from latentlab import consensus, embedding, features, plugins, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options, recorded
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.files import atomic_path, read_json, write_json
+from latentlab.files import atomic_path, clear_folder, read_json, remove_folder, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.npz import read_npz
 from latentlab.run import Run
 
+EDITS = "edits.json"  # changes made by hand, see latentlab.edits
 METHODS = ("clustering", "refinement")
 
 
@@ -62,14 +63,25 @@ def _own_steps(method: Any, k: int, has_embedding: bool) -> str:
     return "embedding+l2" if steps == "code" else f"embedding+l2+{steps.removeprefix('pool+')}".removesuffix("+l2")
 
 
+def check(run: Run, options: ClusterOptions) -> None:
+    """Raise DataError where there are fewer training images than clusters, before anything of an older clustering is removed."""
+    n_train = int((embedding.read_index(run.path / "embeddings")[1] == TRAIN).sum())
+    if n_train < options.k:
+        raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
+
+
+def start_over(run: Run, name: str) -> None:
+    """Remove what the run has of a clustering that is made anew, and what was made of it; changes by hand stay in their file."""
+    run.forget(*(f"{stage}/{name}" for stage in ("cluster", "evaluate", "decode", "audit", "report")))
+    clear_folder(run.path / "clusters" / name, keep=EDITS)
+    remove_folder(run.path / "audit" / name)
+
+
 def make(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> list[Path]:
     """Cluster the run's codes and write assignments.parquet, model.npz and result.json; return their paths."""
     parts = run.path / "embeddings"
     vectors = functools.partial(embedding.read_parts, parts, column=features.column(options.features))
     ids, splits = embedding.read_index(parts)
-    n_train = int((splits == TRAIN).sum())
-    if n_train < options.k:
-        raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
     fitted, training = training_vectors(run, options, vector_shape)
     clusterer: Clusterer = plugins.load("clustering", options.method).fit(training, options)
     assigned = [clusterer.assign(fitted.transform(part)) for part in vectors()]
@@ -204,9 +216,23 @@ def options_of(run: Run, name: str) -> ClusterOptions:
 
 
 def members_of(run: Run, name: str) -> list[tuple[Run, str]]:
-    """Return (run, name) of the clusterings that a consensus was made of; none for any other clustering."""
-    members = run.manifest["stages"][f"cluster/{name}"]["config"].get("members", [])
-    return [(run if place == "." else Run.open(run.path / place), own) for place, own in members]
+    """Return (run, name) of the clusterings that a consensus was made of; none for any other clustering.
+
+    Raises
+    ------
+    RunError
+        If one of them was made again since: its clusters have other numbers.
+    """
+    config = run.manifest["stages"][f"cluster/{name}"]["config"]
+    members = [(run if place == "." else Run.open(run.path / place), own) for place, own in config.get("members", [])]
+    if [_outputs(*member) for member in members] != config.get("of", []):
+        raise RunError(f"a clustering that {name} unites was made again or is gone, so the two no longer fit. Repeat: latentlab cluster --seeds")
+    return members
+
+
+def _outputs(run: Run, name: str) -> Any:
+    """Return what the run records of a clustering's files."""
+    return run.manifest["stages"].get(f"cluster/{name}", {}).get("outputs")
 
 
 def write_consensus(run: Run, name: str, members: list[tuple[Run, str]], options: ClusterOptions, seeds: list[int]) -> list[Path]:

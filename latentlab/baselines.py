@@ -45,7 +45,7 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
     found: dict[str, Assignment] = {}
     images = None
     for method, make in makers.items():
-        path = run.path / "baselines" / f"{method.removesuffix('+kmeans')}-k{plain.k}-seed{plain.seed}.parquet"
+        path = run.path / "baselines" / f"{method.removesuffix('+kmeans')}-k{plain.k}-seed{plain.seed}{_effort(plain)}.parquet"
         if not path.exists():
             log.info("baseline: %s", method)
             images = images or open_images(run)
@@ -53,6 +53,13 @@ def assignments_of(run: Run, options: ClusterOptions, open_images: Callable[[Run
             tables.write(path, pa.table(columns))
         found[method] = tables.read_assignment(path)
     return found
+
+
+def _effort(options: ClusterOptions) -> str:
+    """Return what names other settings of k-means than the usual ones: a baseline has the same as what it is compared with."""
+    usual = ClusterOptions()
+    restarts = f"-restarts{options.restarts}" if options.restarts != usual.restarts else ""
+    return restarts + (f"-minibatch{options.minibatch_above}" if options.minibatch_above != usual.minibatch_above else "")
 
 
 def steps_for_pixels(spec: str) -> str:

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import tables
+from latentlab import assignments, tables
 from latentlab.errors import ConfigError, RunError
 from latentlab.files import read_json, sha256, write_json
 from latentlab.run import Run
@@ -150,7 +150,7 @@ class Editor:
     @property
     def path(self) -> Path:
         """Where the edits are kept."""
-        return self._assignments.with_name("edits.json")
+        return self._assignments.with_name(assignments.EDITS)
 
     def read(self) -> dict[str, Any]:
         """Return the file's contents, empty lists where there is none.

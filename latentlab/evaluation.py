@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from latentlab import intervals, matches, metrics, score_text, sources, tables, text_tables
 from latentlab.errors import DataError
-from latentlab.files import read_json, write_json
+from latentlab.files import fingerprint, read_json, write_json
 from latentlab.images import TEST, TRAIN
 from latentlab.run import Run
 from latentlab.sources import DataOptions, Labels
@@ -29,6 +29,11 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
         named = pa.table({"id": labels.ids.tolist(), "label": labels.labels}).replace_schema_metadata({"class_names": json.dumps(labels.class_names)})
         tables.write(run.path / "labels.parquet", named)
     return labels
+
+
+def fingerprint_of(labels: Labels | None) -> str:
+    """Return the hexadecimal SHA-256 of ids, labels and class names; one of its own where there are none."""
+    return fingerprint(None if labels is None else [labels.ids.tolist(), labels.labels.tolist(), list(labels.class_names)])
 
 
 Assignments = dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]]

@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import glob
 import hashlib
 import json
 import os
@@ -32,6 +33,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     temporary = _temporary(target)
     try:
         with refusals(target):
+            _sweep(target)
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             flush(temporary)
@@ -52,6 +54,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     aside = target.with_name(REPLACED_PREFIX + target.name)
     try:
         with refusals(target):
+            _sweep(target)
             temporary.mkdir(parents=True)
             yield temporary
             for path in temporary.rglob("*"):
@@ -75,6 +78,14 @@ def remove_folder(folder: Path) -> None:
     with refusals(folder), contextlib.suppress(FileNotFoundError):
         folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
+
+
+def clear_folder(folder: Path, keep: str) -> None:
+    """Remove what a folder holds, if it is there, but the file called `keep`."""
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name != keep:
+            with refusals(path):
+                remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink()
 
 
 def recover(folder: Path) -> None:
@@ -183,6 +194,19 @@ def flush(path: Path) -> None:
 
 def _temporary(target: Path) -> Path:
     return target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{target.name}")
+
+
+def _sweep(target: Path) -> None:
+    """Remove what killed processes left of earlier tries at `target`; outside a run nobody else does."""
+    for path in target.parent.glob(f"{TEMPORARY_PREFIX}*-{glob.escape(target.name)}"):
+        owner = re.match(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-[0-9a-f]{{8}}-", path.name)
+        if owner and path.name[owner.end() :] == target.name and not _lives(int(owner[1])):
+            with contextlib.suppress(OSError):
+                shutil.rmtree(path, ignore_errors=True) if path.is_dir() and not path.is_symlink() else path.unlink()
+    aside = target.with_name(REPLACED_PREFIX + target.name)
+    if aside.exists() and not target.exists():
+        with contextlib.suppress(OSError):
+            aside.rename(target)
 
 
 def _lives(process: int) -> bool:

@@ -36,15 +36,19 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         log.warning("%d of %d images cannot be read and are skipped; images.parquet lists them", bad, len(images) + bad)
     run = Run.create(run_path)
     with run.lock():
-        if fresh:
-            run.clear()
-        config = _claim(run, data, options, images, overwrite)
-        if run.is_done("fit", config):
+        config = _config(data, options, images)
+        if not fresh and run.manifest.get("config") == config and run.is_done("fit", config):
             log.info("fit: done already in %s", run.path)
             return run
-        run.note(**backend.versions(), precision=backend.set_precision(options.precision), deterministic=backend.is_deterministic())
+        _refuse_others(run, config, overwrite or fresh)
+        precision = backend.set_precision(options.precision)  # what follows refuses wrong settings before anything is removed
         backend.seed(options.seed)
         model = encoders.build(options.arch, images.image_shape, options.arch_options)
+        training.check(images, options)
+        if fresh:
+            run.clear()
+        _claim(run, data, options, images, config)
+        run.note(**backend.versions(), precision=precision, deterministic=backend.is_deterministic())
         with run.stage("fit", config) as outputs:
             summary = training.train(model, images, options, run)
             outputs += model_files.save(model, options.arch, options.arch_options, images.image_shape, run)
@@ -73,9 +77,11 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     options = FitOptions(**described["fit"])
     run = Run.create(run_path)
     with run.lock():
-        config = _claim(run, data, options, images, overwrite=False, ready_made=name)
+        config = _config(data, options, images) | {"ready_made": name}
+        _refuse_others(run, config, overwrite=False)
         if run.is_done("fit", config):
             return run
+        _claim(run, data, options, images, config)
         run.note(**backend.versions(), precision=backend.set_precision("auto"))
         model, _ = ready_made.load(name)
         with run.stage("fit", config) as outputs:
@@ -89,10 +95,11 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
 
 def embed(run: Run) -> Run:
     """Encode every image of the run's data, in parts, and keep their codes."""
-    from latentlab import embedding, model_files
+    from latentlab import backend, embedding, model_files
 
     if run.is_done("embed", _embed_config(run)):
         return run
+    backend.set_precision(run.manifest["precision"])
     images = open_run_images(run)
     with run.lock(), run.stage("embed", _embed_config(run)) as outputs:
         outputs += embedding.write_parts(model_files.load(run), images, run.path / "embeddings")
@@ -114,7 +121,11 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     config = {"options": as_dict(options), "embed": _embed_config(run)}
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):
+        assignments.check(run, options)
+        resumes = assignments.is_deep(options.method) and refined.resumes(run, options)
         with run.lock(), run.stage(stage, config) as outputs:
+            if not resumes:
+                assignments.start_over(run, options.name)
             if assignments.is_deep(options.method):
                 outputs += _refine(run, options)
             else:
@@ -158,6 +169,7 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
     }
     if not run.is_done(f"cluster/{name}", config):
         with run.lock(), run.stage(f"cluster/{name}", config) as outputs:
+            assignments.start_over(run, name)
             seeds = [options.seed + step for step in range(count)]
             outputs += assignments.write_consensus(run, name, members, options, seeds)
     return name, assignments.read_result(run, name)
@@ -173,8 +185,11 @@ def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[
     if refit and step:
         config = run.manifest["config"]
         fitted = dataclasses.replace(recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step)
-        where = fit(recorded(DataOptions, config["data"], run.path), fitted, run.path / "seeds" / f"seed{fitted.seed}")
-    cluster(where, own)
+        with run.lock():  # which the encoder lies below: nobody may clear it meanwhile
+            where = fit(recorded(DataOptions, config["data"], run.path), fitted, run.path / "seeds" / f"seed{fitted.seed}")
+            cluster(where, own)
+    else:
+        cluster(where, own)
     return where, own.name
 
 
@@ -225,13 +240,14 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
 
     Returns None where the data has no labels.
     """
-    from latentlab import assignments, baselines, evaluation
+    from latentlab import assignments, backend, baselines, evaluation
 
     name = assignments.choose(run, name)
     options = assignments.options_of(run, name)
     _reconstruct(run)
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "scores": evaluation.SCORES_FORMAT}
-    if not run.is_done(f"evaluate/{name}", config):
+    if not _is_scored(run, f"evaluate/{name}", config):
+        backend.set_precision(run.manifest["precision"])
         with run.lock():
             compared = {_method_name(run, options, len(assignments.members_of(run, name))): assignments.read(run, name)}
             compared |= baselines.assignments_of(run, options, open_run_images)
@@ -240,9 +256,22 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
                 log.info("evaluate: %s has no labels, so there is nothing to score", run.manifest["data"])
                 return None
             members = {str(i): assignments.read(*member) for i, member in enumerate(assignments.members_of(run, name))}
-            with run.stage(f"evaluate/{name}", config) as outputs:
+            with run.stage(f"evaluate/{name}", config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
                 outputs += evaluation.score_assignments(run, name, labels, compared, options.k, members)
     return evaluation.read_scores(run, name)
+
+
+def _is_scored(run: Run, stage: str, config: dict[str, Any]) -> bool:
+    """Return whether a stage that reads labels is done, with the labels that the data has now: they may have been corrected since.
+
+    They are read only where the stage was done with some, that is where every assignment is written.
+    """
+    from latentlab import evaluation
+
+    before = run.manifest["stages"].get(stage, {}).get("config", {}).get("labels")
+    if before is None or not run.is_done(stage, config | {"labels": before}):
+        return False
+    return evaluation.fingerprint_of(evaluation.read_labels(run, keep=False)) == before
 
 
 def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
@@ -252,10 +281,11 @@ def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
 
 def _reconstruct(run: Run) -> None:
     """Measure the reconstruction error on both splits; no label takes part."""
-    from latentlab import model_files, training
+    from latentlab import backend, model_files, training
 
     if run.is_done("reconstruct", _embed_config(run)):
         return
+    backend.set_precision(run.manifest["precision"])
     images = open_run_images(run)
     with run.lock(), run.stage("reconstruct", _embed_config(run)) as outputs:
         net = model_files.load(run).autoencoder
@@ -296,6 +326,7 @@ def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
 
     found = _found(run, name, sample, seed)
     with run.lock(), run.stage(f"report/{found.name}", {"name": found.name, "sample": sample, "seed": seed}) as outputs:
+        run.forget(*(stage for stage in run.manifest["stages"] if stage.startswith("report/")))  # the folder holds one report
         outputs += reporting.build(found)
     return run.path / "report" / "index.html"
 
@@ -497,13 +528,13 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, An
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": _embed_config(run)}
     config["scores"] = evaluation.SCORES_FORMAT
-    if not run.is_done(name, config):
+    if not _is_scored(run, name, config):
         with run.lock():
             by_k = assignments.by_k(run, options, ks, model_files.vector_shape(run, options.features))
             labels = evaluation.read_labels(run)
             if labels is None:
                 return None
-            with run.stage(name, config) as outputs:
+            with run.stage(name, config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
                 outputs.append(evaluation.score_by_k(run, labels, by_k, target))
                 rows = read_json(target)["rows"]
                 outputs.append(plots.save_png(plots.score_curve(rows, rows[-1]["split"]), target.with_suffix(".png")))
@@ -527,11 +558,11 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
     name = f"probe/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "embed": _embed_config(run)}
-    if not run.is_done(name, config):
+    if not _is_scored(run, name, config):
         labels = evaluation.read_labels(run)
         if labels is None:
             return None
-        with run.lock(), run.stage(name, config) as outputs:
+        with run.lock(), run.stage(name, config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
             ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
             images, classes = open_run_images(run), evaluation.align(ids, labels)
             pixels = np.concatenate([baselines.flat(images.read(part)) for part in images.shards(baselines.SHARD)])
@@ -556,13 +587,13 @@ def audit(run: Run, name: str | None = None) -> dict[str, Any]:
     name = assignments.choose(run, name)
     options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": _embed_config(run), "format": auditing.FORMAT}
-    if not run.is_done(f"audit/{name}", config):
-        images = open_run_images(run)
-        with run.lock(), run.stage(f"audit/{name}", config) as outputs:
+    if not _is_scored(run, f"audit/{name}", config):
+        images, labels = open_run_images(run), evaluation.read_labels(run)
+        with run.lock(), run.stage(f"audit/{name}", config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
             near = auditing.neighbors(assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))[2], options.seed)
             with track("audit", len(images)) as bar:
                 pairs = duplicates.find(images, near[:, : duplicates.NEAREST], bar.update)
-            outputs += auditing.write(run, name, images, pairs, near, evaluation.read_labels(run))
+            outputs += auditing.write(run, name, images, pairs, near, labels)
     return read_json(run.path / "audit" / name / "audit.json")
 
 
@@ -585,7 +616,19 @@ def open_run_images(run: Run) -> ImageSet:
     images = sources.open_images(recorded(DataOptions, known.get("data"), run.path))
     if images.fingerprint != known.get("images_sha256"):
         raise RunError(f"the images of {run.path} have changed since they were fitted. Fit again into another --run.")
+    if not _are_named_as_before(run, images):
+        raise RunError(f"the names or splits of the images of {run.path} have changed since they were fitted. Name them as before, or fit again.")
     return images
+
+
+def _are_named_as_before(run: Run, images: ImageSet) -> bool:
+    """Return whether ids and splits are those of images.parquet; the fingerprint is that of the pixels alone."""
+    from latentlab import tables
+
+    table = tables.read(run.path / "images.parquet")
+    rows = zip(*(table[column].to_pylist() for column in ("id", "split", "status")), strict=True)
+    known = [(image_id, split) for image_id, split, status in rows if status == "ok"]
+    return known == list(zip(images.ids.tolist(), images.splits.tolist(), strict=True))
 
 
 def _open_like(run: Run, data: DataOptions) -> ImageSet:
@@ -615,27 +658,33 @@ def _embed_config(run: Run) -> dict[str, Any]:
     return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
 
 
-def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, overwrite: bool, ready_made: str = "") -> dict[str, Any]:
-    """Write the run's settings and list of images, or check that they are the ones it was started with."""
-    config = {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
-    if ready_made:
-        config["ready_made"] = ready_made
+def _config(data: DataOptions, options: FitOptions, images: ImageSet) -> dict[str, Any]:
+    return {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
+
+
+def _refuse_others(run: Run, config: dict[str, Any], overwrite: bool) -> None:
+    """Raise RunError where the run was started with other settings and may not be overwritten."""
     known = run.manifest.get("config")
-    if known is not None and known != config:
-        if not overwrite:
-            raise RunError(f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run, or --overwrite.")
+    if known is not None and known != config and not overwrite:
+        raise RunError(f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run, or --overwrite.")
+
+
+def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, config: dict[str, Any]) -> None:
+    """Write the run's settings and list of images, where they are not there; what the run has of other settings is removed."""
+    known = run.manifest.get("config")
+    if known == config:
+        return
+    if known is not None:
         run.clear()
-    if known != config:
-        with atomic_path(run.path / "config.toml") as path:
-            path.write_text(as_toml({"data": data, "fit": options}), encoding="utf-8")
-        _write_image_list(images, run)
-        run.note(
-            config=config,
-            data=sources.name_of(data),
-            images={split: int((images.splits == split).sum()) for split in ("train", "test")},
-            unreadable=len(images.unreadable),
-        )
-    return config
+    with atomic_path(run.path / "config.toml") as path:
+        path.write_text(as_toml({"data": data, "fit": options}), encoding="utf-8")
+    _write_image_list(images, run)
+    run.note(
+        config=config,
+        data=sources.name_of(data),
+        images={split: int((images.splits == split).sum()) for split in ("train", "test")},
+        unreadable=len(images.unreadable),
+    )
 
 
 def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:

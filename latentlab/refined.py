@@ -41,9 +41,10 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
 
     The checkpoints stay until `tidy`, which is for when the run has recorded the files.
     """
-    _method(options)  # refuses what is wrong before anything is removed
     folder = run.path / "clusters" / options.name
-    place = _checkpoints(folder, run, options)
+    place = _checkpoints(run, options)
+    with refusals(place):
+        place.mkdir(parents=True, exist_ok=True)
     parts = run.path / "embeddings"
     history = f"clusters/{options.name}/history.jsonl"
     codes = [part for part in embedding.read_parts(parts, TRAIN, features.column(options.features)) if len(part)]
@@ -54,6 +55,18 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     written = [_write_assignments(folder, refiner, images, before), *_write_models(folder, refiner, model, images)]
     _write_result(folder, options, {**facts, "recoveries": [_renumbered(event, order) for event in facts["recoveries"]], "order": order.tolist()})
     return [*written, folder / "result.json", *filter(Path.exists, [run.path / history])]
+
+
+def resumes(run: Run, options: ClusterOptions) -> bool:
+    """Return whether a training of these very settings and this encoder was interrupted, on which `make` goes on.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is wrong; nothing is changed.
+    """
+    _method(options)
+    return _checkpoints(run, options).exists()
 
 
 def tidy(run: Run, options: ClusterOptions) -> None:
@@ -94,15 +107,10 @@ def assign(run: Run, name: str, images: ImageSet, shards: Iterable[np.ndarray]) 
         yield indices, _assign_shard(assigner, centers, images, indices)
 
 
-def _checkpoints(folder: Path, run: Run, options: ClusterOptions) -> Path:
-    """Return the folder of the checkpoints; those of other settings or another encoder are removed."""
+def _checkpoints(run: Run, options: ClusterOptions) -> Path:
+    """Return the folder of the checkpoints, one of its own for other settings or another encoder."""
     wanted = fingerprint([as_dict(options), [output["sha256"] for output in run.manifest["stages"]["fit"]["outputs"]]])
-    place = folder / "checkpoints" / wanted[:12]
-    if not place.exists():
-        remove_folder(folder)
-    with refusals(place):
-        place.mkdir(parents=True, exist_ok=True)
-    return place
+    return run.path / "clusters" / options.name / "checkpoints" / wanted[:12]
 
 
 def _method(options: ClusterOptions) -> tuple[Any, Any]:

@@ -140,16 +140,20 @@ class Run:
             self.manifest = Run.open(self.path).manifest
 
     def is_done(self, stage: str, config: Any) -> bool:
-        """Return whether `stage` finished with this very `config`, by this process or another, and its outputs are still there."""
+        """Return whether `stage` finished with this very `config`, by this process or another, and its outputs are there, of their sizes."""
         self._reread()
         entry = self.manifest["stages"].get(stage)
         if entry is None or entry["config_sha256"] != fingerprint(config):
             return False
-        return all((self.path / output["path"]).exists() for output in entry["outputs"])
+        return all(_has_size(self.path / output["path"], output.get("bytes")) for output in entry["outputs"])
 
     @contextlib.contextmanager
     def stage(self, name: str, config: Any) -> Iterator[list[Path]]:
-        """Time a stage; the caller appends the files it wrote to the yielded list, and they are recorded at the end."""
+        """Time a stage; the caller appends the files it wrote to the yielded list, and they are recorded at the end.
+
+        A stage that is done again is not listed meanwhile: a kill in between leaves a mixture of old and new files.
+        """
+        self.forget(name)
         outputs: list[Path] = []
         started = time.perf_counter()
         yield outputs
@@ -170,10 +174,12 @@ class Run:
         return sorted(stages, key=lambda name: (stages[name].get("order", 0), stages[name].get("finished", "")))
 
     def forget(self, *stages: str) -> None:
-        """Drop stages from the manifest, so that they run again."""
-        for name in stages:
-            self.manifest["stages"].pop(name, None)
-        self._save()
+        """Drop stages from the manifest, those that are there, so that they run again."""
+        listed = [name for name in stages if name in self.manifest["stages"]]
+        for name in listed:
+            del self.manifest["stages"][name]
+        if listed:
+            self._save()
 
     def clear(self) -> None:
         """Remove everything the run has made, and keep its folder and lock; a kill in between is made good by the next `lock`."""
@@ -245,6 +251,13 @@ def _is_stage(entry: Any) -> bool:
     if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
         return False
     return all(isinstance(output.get("sha256"), str) and _is_inside(output.get("path")) for output in outputs)
+
+
+def _has_size(path: Path, size: Any) -> bool:
+    try:
+        return path.stat().st_size == size
+    except OSError:
+        return False
 
 
 def _is_inside(path: Any) -> bool:

@@ -67,9 +67,20 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
     return state.summary(options, run)
 
 
+def check(images: ImageSet, options: FitOptions) -> None:
+    """Raise what `train` would raise of wrong settings, ConfigError or TrainingError, before anything is done."""
+    _objective_options(options)
+    split_validation(images, options)
+
+
 def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:
     module = plugins.load("objectives", options.objective)
-    return module.objective(model, images, options, plugin_options(module.Options, options.objective_options, f"--objective {options.objective}"))
+    return module.objective(model, images, options, _objective_options(options))
+
+
+def _objective_options(options: FitOptions) -> Any:
+    module = plugins.load("objectives", options.objective)
+    return plugin_options(module.Options, options.objective_options, f"--objective {options.objective}")
 
 
 def _train_epoch(objective: Any, images: ImageSet, parts: tuple[np.ndarray, np.ndarray], epoch: int, options: FitOptions, run: Run) -> dict[str, Any]:

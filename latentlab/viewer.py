@@ -11,6 +11,7 @@ import http.cookies
 import io
 import json
 import secrets
+import sys
 import threading
 from collections.abc import Callable
 from http import HTTPStatus
@@ -169,6 +170,12 @@ class Server(ThreadingHTTPServer):
         self.hosts = {f"{HOST}:{self.server_port}", f"localhost:{self.server_port}"}
         self.cookie = f"latentlab-{self.server_port}"
 
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Say nothing of a browser that went away, and one line of anything else."""
+        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+        if not isinstance(error, ConnectionError):
+            log.warning("view: a request failed (%s: %s)", type(error).__name__, " ".join(str(error).split()))
+
     @property
     def address(self) -> str:
         """The address with the token."""
@@ -233,7 +240,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _tell(self, ask: Any) -> None:
         try:
             self._answer(HTTPStatus.OK, json.dumps(ask()).encode(), "application/json", {})
-        except (LatentlabError, ValueError) as error:
+        except (LatentlabError, ValueError, FileNotFoundError) as error:
             self._refuse(HTTPStatus.BAD_REQUEST, " ".join(str(error).split()))
 
     def _send_image(self, text: str, read: Callable[[int], tuple[bytes, str] | None]) -> None:
