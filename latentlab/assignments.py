@@ -71,8 +71,8 @@ def check(run: Run, options: ClusterOptions) -> None:
 
 
 def start_over(run: Run, name: str) -> None:
-    """Remove what the run has of a clustering that is made anew, and what was made of it; changes by hand stay in their file."""
-    run.forget(*(f"{stage}/{name}" for stage in ("cluster", "evaluate", "decode", "audit", "report")))
+    """Remove the files of a clustering whose stage begins anew, and what was made of it; changes by hand stay in their file."""
+    run.forget(*(f"{stage}/{name}" for stage in ("evaluate", "decode", "audit", "report")))
     clear_folder(run.path / "clusters" / name, keep=EDITS)
     remove_folder(run.path / "audit" / name)
 

@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from latentlab.images import as_picture
+
 SIDES = (32, 24, 20, 16)
 BUDGET = 7_200_000  # bytes of all sheets; base64 makes four thirds of it
 PER_SHEET = 2500  # a page decodes one sheet at a time, when it first needs it
@@ -117,7 +119,7 @@ def thumbnail(image: np.ndarray) -> str:
     """Return one uint8 image (height, width, channels), at most 64 pixels a side, as a data URI."""
     from PIL import Image
 
-    picture = Image.fromarray(image[..., 0] if image.shape[2] == 1 else image).convert("RGB")
+    picture = as_picture(image).convert("RGB")
     picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
     return data_uri(np.asarray(picture), quality=85)
 

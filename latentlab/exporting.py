@@ -21,6 +21,7 @@ from latentlab.edits import Edited
 from latentlab.errors import ConfigError, RunError
 from latentlab.files import atomic_folder, atomic_path
 from latentlab.findings import Findings
+from latentlab.images import as_picture
 from latentlab.progress import track
 
 FORMATS = ("csv", "parquet", "folders", "coco", "projector")
@@ -137,14 +138,8 @@ def _png(image: np.ndarray) -> bytes:
     import io
 
     buffer = io.BytesIO()
-    _picture(image).save(buffer, format="png")
+    as_picture(image).save(buffer, format="png")
     return buffer.getvalue()
-
-
-def _picture(image: np.ndarray):  # noqa: ANN202
-    from PIL import Image
-
-    return Image.fromarray(image[..., 0] if image.shape[2] == 1 else image)
 
 
 # Folders
@@ -163,7 +158,7 @@ def _write_folders(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Pa
     if source is None:
         for start, part in _shards(found, kept):
             for i, image in enumerate(part, start):
-                _picture(image).save(places[i] / names[i])
+                as_picture(image).save(places[i] / names[i])
         return
     for place, name, index in zip(places, names, kept.tolist(), strict=True):
         original = source(index).resolve()
@@ -222,7 +217,7 @@ def _write_coco(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path)
     height, width, _ = found.images.image_shape
     for start, part in _shards(found, kept):
         for i, image in enumerate(part, start):
-            _picture(image).save(folder / "images" / names[i])
+            as_picture(image).save(folder / "images" / names[i])
     clusters, ids = rows["cluster"].to_pylist(), rows["id"].to_pylist()
     named = sorted(set(zip(clusters, rows["cluster_name"].to_pylist(), strict=True)))
     content = {
@@ -256,7 +251,7 @@ def _write_projector(found: Findings, rows: pa.Table, kept: np.ndarray, folder: 
     (folder / "metadata.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     columns = math.ceil(math.sqrt(count))
     side = int(min(32, SPRITE // columns))
-    _picture(atlas.sheet(found.images.read(kept[shown]), side, columns)).save(folder / "sprite.png")
+    as_picture(atlas.sheet(found.images.read(kept[shown]), side, columns)).save(folder / "sprite.png")
     config = (
         'tensor_name: "code"',
         'tensor_path: "tensors.bytes"',

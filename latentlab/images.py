@@ -174,6 +174,13 @@ def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.
     return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
 
 
+def as_picture(pixels: np.ndarray) -> "PIL.Image.Image":
+    """Return one uint8 image (height, width, channels), channels 1 or 3, as a picture that can be saved."""
+    from PIL import Image
+
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
 def upright(image: "PIL.Image.Image", channels: int) -> "PIL.Image.Image":
     """Return a decoded picture in its full size, as RGB (3 channels) or grey (1): see `resize`."""
     from PIL import ImageOps

@@ -249,13 +249,14 @@ def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
     if not _is_scored(run, f"evaluate/{name}", config):
         backend.set_precision(run.manifest["precision"])
         with run.lock():
-            compared = {_method_name(run, options, len(assignments.members_of(run, name))): assignments.read(run, name)}
+            united = assignments.members_of(run, name)
+            compared = {_method_name(run, options, len(united)): assignments.read(run, name)}
             compared |= baselines.assignments_of(run, options, open_run_images)
             labels = evaluation.read_labels(run)
             if labels is None:
                 log.info("evaluate: %s has no labels, so there is nothing to score", run.manifest["data"])
                 return None
-            members = {str(i): assignments.read(*member) for i, member in enumerate(assignments.members_of(run, name))}
+            members = {str(i): assignments.read(*member) for i, member in enumerate(united)}
             with run.stage(f"evaluate/{name}", config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
                 outputs += evaluation.score_assignments(run, name, labels, compared, options.k, members)
     return evaluation.read_scores(run, name)

@@ -25,6 +25,7 @@ from latentlab import edits, findings, page, plots, sources
 from latentlab.config import recorded
 from latentlab.errors import LatentlabError, RunError
 from latentlab.findings import Findings
+from latentlab.images import as_picture
 from latentlab.progress import log
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class Viewer:
             return None
         with self._read_lock:
             pixels = self.found.images.read(np.array([position]))[0]
-        return _encoded(_picture(pixels))
+        return _encoded(as_picture(pixels))
 
     def original(self, position: int) -> tuple[bytes, str] | None:
         """Return the picture that an image was made of, in its full size, and its media type; the image itself where there is no such file.
@@ -95,7 +96,7 @@ class Viewer:
         with self._read_lock:
             picture = sources.open_picture(images, position, self._data)
             if picture is None:
-                picture = _picture(images.read(np.array([position]))[0])
+                picture = as_picture(images.read(np.array([position]))[0])
         return _encoded(picture)
 
     def state(self) -> dict[str, Any]:
@@ -132,12 +133,6 @@ def edited_findings(found: Findings, edited: edits.Edited) -> Findings:
     return found if same else dataclasses.replace(found, clusters=edited.clusters, k=len(edited.names), start=None)
 
 
-def _picture(pixels: np.ndarray) -> "PIL.Image.Image":
-    from PIL import Image
-
-    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
-
-
 def _encoded(picture: "PIL.Image.Image") -> tuple[bytes, str]:
     """Return a picture as PNG, a large one as JPEG, which takes a tenth of the time and bytes, and the media type."""
     buffer = io.BytesIO()
@@ -172,7 +167,7 @@ class Server(ThreadingHTTPServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Say nothing of a browser that went away, and one line of anything else."""
-        error = sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1]
+        error = sys.exc_info()[1]
         if not isinstance(error, ConnectionError):
             log.warning("view: a request failed (%s: %s)", type(error).__name__, " ".join(str(error).split()))
 
