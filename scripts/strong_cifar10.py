@@ -40,7 +40,8 @@ def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
 def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: Clock, machine: str) -> None:
     """Fit with one seed, cluster, score and keep the scores."""
     options = FitOptions(**recipes.fit_settings("strong"), seed=seed)
-    folder, part = work / f"{options.arch}-seed{seed}", parts / f"{options.arch}-seed{seed}.json"
+    encoder = f"{options.arch}-{options.arch_options['width']}" if "width" in options.arch_options else options.arch
+    folder, part = work / f"{encoder}-seed{seed}", parts / f"{encoder}-seed{seed}.json"
     if (part.exists() and read_parts(parts)[part.stem]["complete"]) or not clock.may_start():
         return
     logging.info("%s: fit", folder.name)
@@ -55,7 +56,7 @@ def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: C
     watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
     history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
     complete = len(done) == len(chosen)
-    save_part(part, run, score(run, done, options.arch), done, watched=watched, history=history, machine=machine, complete=complete)
+    save_part(part, run, score(run, done, encoder), done, watched=watched, history=history, machine=machine, complete=complete)
 
 
 def time_table(parts: dict[str, Any]) -> str:

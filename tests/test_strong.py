@@ -222,7 +222,7 @@ def test_the_recipe_fills_in_what_is_not_given():
     arguments = ["--recipe", "strong", "--epochs", "1", "--set", "prototypes=8", "--set", "width=4"]
     with cli.fit.make_context("fit", list(arguments)) as context:
         chosen = cli._fit(context.params, context.params["learning_rate"])
-    wanted = recipes.FIT["strong"]["cpu"]
+    wanted = recipes.fit_settings("strong")
     assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (wanted["arch"], wanted["objective"], 1, wanted["batch_size"])
     assert chosen.objective_options == {"prototypes": 8}
     assert chosen.arch_options == {"width": 4}

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from latentlab.backend import kernels
 from latentlab.encoders import Model
 
 MOMENTUM = 0.9  # of batch normalisation: schedules here are short
@@ -44,6 +45,7 @@ def assemble(image_shape: tuple[int, int, int], lower: Any, top: Any, width: int
     any_code = keras.Input((None, None, code_channels), name="any_code")
     top_net = keras.Model(any_code, top(any_code), name="top")
     decoder_net = keras.Model(any_code, _decode(any_code, width, channels), name="decode")
+    kernels.hasten(lower_net, top_net, decoder_net)
     image = keras.Input(image_shape, name="image")
     code = lower_net(image)
     code_input = keras.Input(code.shape[1:], name="code_input")
