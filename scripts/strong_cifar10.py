@@ -22,6 +22,7 @@ from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
+PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
 
@@ -56,7 +57,10 @@ def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: C
     watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
     history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
     complete = len(done) == len(chosen)
-    save_part(part, run, score(run, done, encoder), done, watched=watched, history=history, machine=machine, complete=complete)
+    probed = (pipeline.probe(run, chosen[0]) or {"rows": []})["rows"] if complete else []
+    probed = [{**row, "method": row["method"].replace(str(options.arch), encoder)} for row in probed]
+    rows = score(run, done, encoder)
+    save_part(part, run, rows, done, watched=watched, history=history, probed=probed, machine=machine, complete=complete)
 
 
 def time_table(parts: dict[str, Any]) -> str:
@@ -84,13 +88,25 @@ def curve_table(parts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def probe_table(parts: dict[str, Any]) -> str:
+    """Return the Markdown table of what classifiers make of the embedding: the only place where something is trained with labels."""
+    lines = ["| run | features | classifier | held-out accuracy |", "| --- | --- | --- | --- |"]
+    for name, part in parts.items():
+        lines += [
+            f"| {name} | {row['method']} | {PROBES[row['metric']]} | {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] |"
+            for row in part.get("probed", [])
+        ]
+    return "\n".join(lines)
+
+
 def report(out: Path) -> None:
     """Write results.json and the tables between the page's markers."""
     parts = read_parts(out / "parts")
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
-    fill(out / "README.md", tables | {"facts": facts_table(parts), "curve": curve_table(parts)})
+    tables |= {"probe": probe_table(parts), "facts": facts_table(parts), "curve": curve_table(parts)}
+    fill(out / "README.md", tables)
 
 
 def main() -> None:
