@@ -125,7 +125,7 @@ def test_the_run_is_held_while_another_encoder_is_fitted_below_it(run, monkeypat
             pass
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "fit", fit)
+    monkeypatch.setattr(pipeline.clustering, "fit", fit)
     with pytest.raises(KeyboardInterrupt):
         pipeline.cluster_seeds(run, ClusterOptions(k=4), 2, refit=True)
 

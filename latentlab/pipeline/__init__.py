@@ -1,0 +1,48 @@
+"""The main path: fit, embed, cluster, evaluate, project, report.
+
+Each function is one stage. It reads files of the run folder, writes others, and is skipped where the run folder says
+that it is done with the same settings; an unfinished stage goes on where it stopped. The modules follow the path:
+
+    fitting       images to codes          fit, embed; or use_ready_made; sweep
+    clustering    codes to clusters        cluster, or cluster_seeds; choose_k; predict
+    scoring       clusters to scores       evaluate; score_by_k, probe, audit. The first that reads a label
+    showing       scores to pictures       project, decode, report; figures, viewer, export, look
+    checking      runs beside each other   compare, verify
+    run_data      what all of them share
+"""
+
+from latentlab.pipeline.checking import compare, verify
+from latentlab.pipeline.clustering import choose_k, cluster, cluster_seeds, cluster_vectors, predict, resolve
+from latentlab.pipeline.fitting import embed, fit, sweep, use_ready_made
+from latentlab.pipeline.run_data import open_run_images, run_image_shape
+from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k
+from latentlab.pipeline.showing import MAP_SAMPLE, decode, export, figures, look, project, report, viewer
+
+__all__ = [
+    "fit",
+    "use_ready_made",
+    "embed",
+    "sweep",
+    "cluster",
+    "cluster_seeds",
+    "cluster_vectors",
+    "resolve",
+    "predict",
+    "choose_k",
+    "evaluate",
+    "score_by_k",
+    "probe",
+    "audit",
+    "project",
+    "decode",
+    "report",
+    "figures",
+    "viewer",
+    "export",
+    "look",
+    "MAP_SAMPLE",
+    "compare",
+    "verify",
+    "open_run_images",
+    "run_image_shape",
+]

@@ -1,0 +1,166 @@
+"""Codes to clusters: with one seed, with several, of vectors of one's own, of new images. No label is read here."""
+
+from pathlib import Path
+from typing import Any
+
+from latentlab.config import ClusterOptions, FitOptions, as_dict, recorded
+from latentlab.errors import ConfigError
+from latentlab.files import read_json, write_json
+from latentlab.pipeline.fitting import embed, fit
+from latentlab.pipeline.run_data import embed_config, open_like, open_run_images
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+
+def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
+    """Cluster the run's codes: fit on the training split, assign every image; return the facts, result.json.
+
+    Raises
+    ------
+    DataError
+        If k is more than the training images.
+    """
+    from latentlab import assignments, model_files, refined
+
+    embed(run)
+    options = resolve(run, options)
+    config = {"options": as_dict(options), "embed": embed_config(run)}
+    stage = f"cluster/{options.name}"
+    if not run.is_done(stage, config):
+        assignments.check(run, options)
+        resumes = assignments.is_deep(options.method) and refined.resumes(run, options)
+        with run.lock(), run.stage(stage, config) as outputs:
+            if not resumes:
+                assignments.start_over(run, options.name)
+            if assignments.is_deep(options.method):
+                outputs += _refine(run, options)
+            else:
+                outputs += assignments.make(run, options, model_files.vector_shape(run, options.features))
+    if assignments.is_deep(options.method):
+        refined.tidy(run, options)
+    return assignments.read_result(run, options.name)
+
+
+def _refine(run: Run, options: ClusterOptions) -> list[Path]:
+    from latentlab import backend, model_files, refined
+
+    backend.set_precision(run.manifest["precision"])
+    return refined.make(run, options, model_files.load(run), open_run_images(run))
+
+
+def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
+    """Return the options with what "auto" means for the run."""
+    from latentlab import assignments, model_files
+
+    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], model_files.has_embedding(run))
+
+
+def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:
+    """Cluster with `count` seeds and unite what they give; return the consensus' name and its facts, result.json.
+
+    Parameters
+    ----------
+    options : ClusterOptions
+        Of the first; the others have the next seeds.
+    refit : bool
+        Fit an encoder for each of the other seeds too, kept below seeds/ of the run: the spread of the whole run, where
+        without it there is that of the clustering alone.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two seeds, the method finds k, which differs by seed, or the encoder to fit again came ready-made.
+    """
+    from latentlab import assignments
+
+    if count < 2:
+        raise ConfigError(f"--seeds must be at least 2, not {count}.")
+    if not options.k:
+        raise ConfigError(f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed.")
+    if refit and run.manifest["config"].get("ready_made"):
+        raise ConfigError("--refit would train the encoder again, which came ready-made with this run: leave --refit out.")
+    options = resolve(run, options)
+    members = [_member(run, options, step, refit) for step in range(count)]
+    name = f"{options.name}-{'refits' if refit else 'seeds'}{count}"
+    config = {
+        "options": as_dict(options),
+        "members": [[member.path.relative_to(run.path).as_posix(), own] for member, own in members],
+        "of": [member.manifest["stages"][f"cluster/{own}"]["outputs"] for member, own in members],
+    }
+    if not run.is_done(f"cluster/{name}", config):
+        with run.lock(), run.stage(f"cluster/{name}", config) as outputs:
+            assignments.start_over(run, name)
+            seeds = [options.seed + step for step in range(count)]
+            outputs += assignments.write_consensus(run, name, members, options, seeds)
+    return name, assignments.read_result(run, name)
+
+
+def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[Run, str]:
+    """Make the clustering of one seed; return its run, which is another one where the encoder was fitted again, and its name."""
+    import dataclasses
+
+    label = f"{options.label}-seed{options.seed + step}" if options.label else ""
+    own = dataclasses.replace(options, seed=options.seed + step, label=label)
+    where = run
+    if refit and step:
+        config = run.manifest["config"]
+        fitted = dataclasses.replace(recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step)
+        with run.lock():  # which the encoder lies below: nobody may clear it meanwhile
+            where = fit(recorded(DataOptions, config["data"], run.path), fitted, run.path / "seeds" / f"seed{fitted.seed}")
+            cluster(where, own)
+    else:
+        cluster(where, own)
+    return where, own.name
+
+
+def cluster_vectors(path: str | Path, options: ClusterOptions, target: str | Path) -> dict[str, Any]:
+    """Cluster the vectors of a parquet file, not of a run, and write id, cluster, distance, margin and soft to `target`.
+
+    Raises
+    ------
+    DataError
+        If the file has no column of vectors, or fewer than k.
+    """
+    from latentlab import assignments
+
+    return assignments.make_of_vectors(Path(path), assignments.resolve(options), Path(target))
+
+
+def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
+    """Assign new images to the clusters `name` of a run and write id, cluster, distance and margin to `target`.
+
+    Raises
+    ------
+    DataError
+        If the images have another shape than the run's and cannot be brought to it.
+    """
+    from latentlab import assignments, backend, predicting
+
+    backend.set_precision(run.manifest["precision"])
+    images = open_like(run, data)
+    return assignments.write_predictions(images, predicting.assign(run, name, images), Path(target))
+
+
+def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]:
+    """Look at k-means on the run's codes for every k of `ks`, without labels; return choose-k/<features>.json.
+
+    Raises
+    ------
+    DataError
+        If there are too few different training images for the largest k.
+    """
+    from latentlab import assignments, choosing, model_files
+    from latentlab.progress import track
+
+    embed(run)
+    options = resolve(run, options)
+    config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
+    name = f"choose-k/{options.features}"
+    target = run.path / f"{name}.json"
+    if not run.is_done(name, config):
+        with run.lock(), run.stage(name, config) as outputs, track("choose-k", ks[-1]) as bar:
+            vectors = choosing.sample(assignments.training_vectors(run, options, model_files.vector_shape(run, options.features))[1], options.seed)
+            found = choosing.choose(vectors, ks, options.seed, options.restarts, step=bar.update)
+            write_json(target, {"features": options.features, "images": len(vectors), "seed": options.seed, **found._asdict()})
+            outputs.append(target)
+    return read_json(target)

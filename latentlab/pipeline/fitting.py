@@ -1,0 +1,172 @@
+"""Images to codes: train an encoder, or take a ready-made one, and encode every image. No label is read here."""
+
+from pathlib import Path
+from typing import Any
+
+from latentlab import sources
+from latentlab.config import FitOptions, as_dict, as_toml
+from latentlab.errors import RunError
+from latentlab.files import atomic_path
+from latentlab.images import ImageSet
+from latentlab.pipeline.run_data import embed_config, open_run_images
+from latentlab.progress import log
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+
+def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False) -> Run:
+    """Train an encoder on the training split of `data` and keep it in the folder `run_path`.
+
+    Raises
+    ------
+    RunError
+        If the folder holds a run with other settings and `overwrite` is false.
+
+    With `fresh`, what the folder holds of the same settings is removed too, instead of resumed.
+    """
+    from latentlab import backend, encoders, model_files, training
+
+    images = sources.open_images(data)
+    if bad := len(images.unreadable):
+        log.warning("%d of %d images cannot be read and are skipped; images.parquet lists them", bad, len(images) + bad)
+    run = Run.create(run_path)
+    with run.lock():
+        config = _config(data, options, images)
+        if not fresh and run.manifest.get("config") == config and run.is_done("fit", config):
+            log.info("fit: done already in %s", run.path)
+            return run
+        _refuse_others(run, config, overwrite or fresh)
+        precision = backend.set_precision(options.precision)  # what follows refuses wrong settings before anything is removed
+        backend.seed(options.seed)
+        model = encoders.build(options.arch, images.image_shape, options.arch_options)
+        training.check(images, options)
+        if fresh:
+            run.clear()
+        _claim(run, data, options, images, config)
+        run.note(**backend.versions(), precision=precision, deterministic=backend.is_deterministic())
+        with run.stage("fit", config) as outputs:
+            summary = training.train(model, images, options, run)
+            outputs += model_files.save(model, options.arch, options.arch_options, images.image_shape, run)
+            run.note(fit=summary)  # before the stage is listed: what is listed is whole
+    return run
+
+
+def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
+    """Make a run of `data` whose encoder comes with latentlab (see `latentlab.ready_made`) instead of being trained; return it.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such encoder.
+    RunError
+        If the folder holds another run.
+    """
+    import dataclasses
+
+    from latentlab import backend, model_files, ready_made, training
+
+    described = ready_made.describe(name)
+    height, _, channels = described["image_shape"]
+    data = dataclasses.replace(data, size=height, grey=channels == 1)
+    images = sources.open_images(data)
+    options = FitOptions(**described["fit"])
+    run = Run.create(run_path)
+    with run.lock():
+        config = _config(data, options, images) | {"ready_made": name}
+        _refuse_others(run, config, overwrite=False)
+        if run.is_done("fit", config):
+            return run
+        _claim(run, data, options, images, config)
+        run.note(**backend.versions(), precision=backend.set_precision("auto"))
+        model, _ = ready_made.load(name)
+        with run.stage("fit", config) as outputs:
+            outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), run)
+            training.write_reconstructions(model.autoencoder, images, run, described["summary"]["epochs"])
+            for row in described["curve"]:
+                run.append_metrics(row)
+            run.note(fit=described["summary"])
+    return run
+
+
+def embed(run: Run) -> Run:
+    """Encode every image of the run's data, in parts, and keep their codes."""
+    from latentlab import backend, embedding, model_files
+
+    if run.is_done("embed", embed_config(run)):
+        return run
+    backend.set_precision(run.manifest["precision"])
+    images = open_run_images(run)
+    with run.lock(), run.stage("embed", embed_config(run)) as outputs:
+        outputs += embedding.write_parts(model_files.load(run), images, run.path / "embeddings")
+    return run
+
+
+def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: str | Path) -> Path:
+    """Fit once for each learning rate, below `folder`, and draw their loss curves in one figure; return its path."""
+    import dataclasses
+
+    from latentlab import plots
+
+    runs = {f"{rate:g}": fit(data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}") for rate in rates}
+    figure = plots.loss_curves({f"learning rate {rate}": run.metrics() for rate, run in runs.items()})
+    return plots.save_png(figure, Path(folder) / "learning-rates.png")
+
+
+def _config(data: DataOptions, options: FitOptions, images: ImageSet) -> dict[str, Any]:
+    return {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
+
+
+def _refuse_others(run: Run, config: dict[str, Any], overwrite: bool) -> None:
+    """Raise RunError where the run was started with other settings and may not be overwritten."""
+    known = run.manifest.get("config")
+    if known is not None and known != config and not overwrite:
+        raise RunError(f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run, or --overwrite.")
+
+
+def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, config: dict[str, Any]) -> None:
+    """Write the run's settings and list of images, where they are not there; what the run has of other settings is removed."""
+    known = run.manifest.get("config")
+    if known == config:
+        return
+    if known is not None:
+        run.clear()
+    with atomic_path(run.path / "config.toml") as path:
+        path.write_text(as_toml({"data": data, "fit": options}), encoding="utf-8")
+    _write_image_list(images, run)
+    run.note(
+        config=config,
+        data=sources.name_of(data),
+        images={split: int((images.splits == split).sum()) for split in ("train", "test")},
+        unreadable=len(images.unreadable),
+    )
+
+
+def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:
+    texts = []
+    for table in ("data", "fit"):
+        for key in sorted(set(known.get(table, {})) | set(wanted[table])):
+            old, new = known.get(table, {}).get(key), wanted[table].get(key)
+            if old != new:
+                texts.append(f"{key} was {old!r} and is {new!r}")
+    if known.get("ready_made") != wanted.get("ready_made"):
+        texts.append(f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}")
+    return "; ".join(texts) or "the images changed"
+
+
+def _write_image_list(images: ImageSet, run: Run) -> None:
+    import pyarrow as pa
+
+    from latentlab import tables
+
+    n_bad = len(images.unreadable)
+    tables.write(
+        run.path / "images.parquet",
+        pa.table(
+            {
+                "id": [*images.ids.tolist(), *(bad.path for bad in images.unreadable)],
+                "split": [*images.splits.tolist(), *[None] * n_bad],
+                "status": ["ok"] * len(images) + ["unreadable"] * n_bad,
+                "reason": [None] * len(images) + [bad.reason for bad in images.unreadable],
+            }
+        ),
+    )

@@ -1,0 +1,86 @@
+"""What the stages share: the run's images, the shape of its encoder, the names of its features."""
+
+from typing import Any
+
+from latentlab import sources
+from latentlab.config import ClusterOptions, recorded
+from latentlab.errors import DataError, RunError
+from latentlab.images import ImageSet
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+
+def open_run_images(run: Run) -> ImageSet:
+    """Open the images that the run was fitted on.
+
+    Raises
+    ------
+    RunError
+        If they have changed since.
+    """
+    config = run.manifest.get("config")
+    if config is None:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+    known = config if isinstance(config, dict) else {}
+    images = sources.open_images(recorded(DataOptions, known.get("data"), run.path))
+    if images.fingerprint != known.get("images_sha256"):
+        raise RunError(f"the images of {run.path} have changed since they were fitted. Fit again into another --run.")
+    if not _are_named_as_before(run, images):
+        raise RunError(f"the names or splits of the images of {run.path} have changed since they were fitted. Name them as before, or fit again.")
+    return images
+
+
+def _are_named_as_before(run: Run, images: ImageSet) -> bool:
+    """Return whether ids and splits are those of images.parquet; the fingerprint is that of the pixels alone."""
+    from latentlab import tables
+
+    table = tables.read(run.path / "images.parquet")
+    rows = zip(*(table[column].to_pylist() for column in ("id", "split", "status")), strict=True)
+    known = [(image_id, split) for image_id, split, status in rows if status == "ok"]
+    return known == list(zip(images.ids.tolist(), images.splits.tolist(), strict=True))
+
+
+def open_like(run: Run, data: DataOptions) -> ImageSet:
+    """Open other images in the shape that the run's encoder takes.
+
+    Raises
+    ------
+    DataError
+        If they cannot be brought to it.
+    """
+    import dataclasses
+
+    height, width, channels = run_image_shape(run)
+    images = sources.open_images(data)
+    if images.image_shape != (height, width, channels):
+        images = sources.open_images(dataclasses.replace(data, size=height, grey=channels == 1))
+    if images.image_shape != (height, width, channels):
+        raise DataError(f"{images.name} has images of shape {images.image_shape}, the run's encoder takes {(height, width, channels)}.")
+    return images
+
+
+def run_image_shape(run: Run) -> tuple[int, int, int]:
+    """Return (height, width, channels) of the images that the run's encoder takes."""
+    from latentlab import model_files
+
+    height, width, channels = model_files.describe(run)["image_shape"]
+    return height, width, channels
+
+
+def embed_config(run: Run) -> dict[str, Any]:
+    """Return what codes depend on, the encoder's fingerprint: part of the settings of every stage that reads codes.
+
+    Raises
+    ------
+    RunError
+        If the run has no encoder.
+    """
+    entry = run.manifest["stages"].get("fit")
+    if entry is None:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+    return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
+
+
+def feature_name(run: Run, options: ClusterOptions) -> str:
+    """Return encoder and feature steps, joined by "+", as tables call them."""
+    return "+".join((run.manifest["config"]["fit"]["arch"], *(() if options.features == "code" else (options.features,))))

@@ -1,0 +1,156 @@
+"""Clusters to scores: what reads labels, once every assignment is written."""
+
+from typing import Any
+
+from latentlab.config import ClusterOptions
+from latentlab.files import read_json, write_json
+from latentlab.pipeline.clustering import resolve
+from latentlab.pipeline.fitting import embed
+from latentlab.pipeline.run_data import embed_config, feature_name, open_run_images
+from latentlab.progress import log
+from latentlab.run import Run
+
+
+def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
+    """Score the clusters `name` (default: the newest) and the baselines against held-out labels; return scores.json.
+
+    Returns None where the data has no labels.
+    """
+    from latentlab import assignments, backend, baselines, evaluation
+
+    name = assignments.choose(run, name)
+    options = assignments.options_of(run, name)
+    _reconstruct(run)
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "scores": evaluation.SCORES_FORMAT}
+    if not _is_scored(run, f"evaluate/{name}", config):
+        backend.set_precision(run.manifest["precision"])
+        with run.lock():
+            united = assignments.members_of(run, name)
+            compared = {_method_name(run, options, len(united)): assignments.read(run, name)}
+            compared |= baselines.assignments_of(run, options, open_run_images)
+            labels = evaluation.read_labels(run)
+            if labels is None:
+                log.info("evaluate: %s has no labels, so there is nothing to score", run.manifest["data"])
+                return None
+            members = {str(i): assignments.read(*member) for i, member in enumerate(united)}
+            with run.stage(f"evaluate/{name}", config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
+                outputs += evaluation.score_assignments(run, name, labels, compared, options.k, members)
+    return evaluation.read_scores(run, name)
+
+
+def _is_scored(run: Run, stage: str, config: dict[str, Any]) -> bool:
+    """Return whether a stage that reads labels is done, with the labels that the data has now: they may have been corrected since.
+
+    They are read only where the stage was done with some, that is where every assignment is written.
+    """
+    from latentlab import evaluation
+
+    before = run.manifest["stages"].get(stage, {}).get("config", {}).get("labels")
+    if before is None or not run.is_done(stage, config | {"labels": before}):
+        return False
+    return evaluation.fingerprint_of(evaluation.read_labels(run, keep=False)) == before
+
+
+def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
+    """Return encoder, feature steps and clustering, joined by "+", and of how many seeds it is the consensus."""
+    return f"{feature_name(run, options)}+{options.title}" + (f" x{seeds}" if seeds else "")
+
+
+def _reconstruct(run: Run) -> None:
+    """Measure the reconstruction error on both splits; no label takes part."""
+    from latentlab import backend, model_files, training
+
+    if run.is_done("reconstruct", embed_config(run)):
+        return
+    backend.set_precision(run.manifest["precision"])
+    images = open_run_images(run)
+    with run.lock(), run.stage("reconstruct", embed_config(run)) as outputs:
+        net = model_files.load(run).autoencoder
+        errors = {split: training.mean_squared_error(net, images, images.indices(split)) for split in ("train", "test") if len(images.indices(split))}
+        write_json(run.path / "reconstructions" / "mse.json", errors)
+        outputs.append(run.path / "reconstructions" / "mse.json")
+
+
+def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any] | None:
+    """Cluster with k-means for every k of `ks` and score each beside its chance; return by-k/<features>.json, None without labels.
+
+    Raises
+    ------
+    DataError
+        If the largest k is more than the training images.
+    """
+    from latentlab import assignments, evaluation, model_files, plots
+
+    embed(run)
+    options = resolve(run, options)
+    name = f"by-k/{options.features}"
+    target = run.path / f"{name}.json"
+    config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
+    config["scores"] = evaluation.SCORES_FORMAT
+    if not _is_scored(run, name, config):
+        with run.lock():
+            by_k = assignments.by_k(run, options, ks, model_files.vector_shape(run, options.features))
+            labels = evaluation.read_labels(run)
+            if labels is None:
+                return None
+            with run.stage(name, config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
+                outputs.append(evaluation.score_by_k(run, labels, by_k, target))
+                rows = read_json(target)["rows"]
+                outputs.append(plots.save_png(plots.score_curve(rows, rows[-1]["split"]), target.with_suffix(".png")))
+    return read_json(target)
+
+
+def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
+    """Probe the run's features, and raw pixels beside them, with labels; return probe/<features>.json, None without labels.
+
+    Raises
+    ------
+    DataError
+        If a split has no labelled image.
+    """
+    import numpy as np
+
+    from latentlab import assignments, baselines, evaluation, model_files, probing
+
+    embed(run)
+    options = resolve(run, options)
+    name = f"probe/{options.features}"
+    target = run.path / f"{name}.json"
+    config = {"features": options.features, "seed": options.seed, "embed": embed_config(run)}
+    if not _is_scored(run, name, config):
+        labels = evaluation.read_labels(run)
+        if labels is None:
+            return None
+        with run.lock(), run.stage(name, config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
+            ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
+            images, classes = open_run_images(run), evaluation.align(ids, labels)
+            pixels = np.concatenate([baselines.flat(images.read(part)) for part in images.shards(baselines.SHARD)])
+            rows = []
+            for method, matrix in ((feature_name(run, options), vectors), ("pixels", pixels)):
+                log.info("probe: %s", method)
+                rows += [{"split": "test", "method": method, **row} for row in probing.probe(matrix, splits, classes, options.seed)]
+            write_json(target, {"features": options.features, "neighbors": probing.NEIGHBORS, "rows": rows})
+            outputs.append(target)
+    return read_json(target)
+
+
+def audit(run: Run, name: str | None = None) -> dict[str, Any]:
+    """Look for duplicates within and across the splits and, where there are labels, for labels that are probably wrong.
+
+    Writes audit/duplicates.csv, label-errors.csv, audit.json and two pictures; returns audit.json. Clusters `name` (default:
+    the newest) say what classes clusters stand for, and theirs are the scores with and without duplicates.
+    """
+    from latentlab import assignments, auditing, duplicates, evaluation, model_files
+    from latentlab.progress import track
+
+    name = assignments.choose(run, name)
+    options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
+    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": embed_config(run), "format": auditing.FORMAT}
+    if not _is_scored(run, f"audit/{name}", config):
+        images, labels = open_run_images(run), evaluation.read_labels(run)
+        with run.lock(), run.stage(f"audit/{name}", config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
+            near = auditing.neighbors(assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))[2], options.seed)
+            with track("audit", len(images)) as bar:
+                pairs = duplicates.find(images, near[:, : duplicates.NEAREST], bar.update)
+            outputs += auditing.write(run, name, images, pairs, near, labels)
+    return read_json(run.path / "audit" / name / "audit.json")
