@@ -40,8 +40,8 @@ def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool 
     Raises
     ------
     ConfigError
-        If the method or a feature step is unknown, the method has no options to --set, or k is given to a method that
-        finds it or missing for another.
+        If the method or a feature step is unknown, a step that the method needs is missing, the method has no options to
+        --set, or k is given to a method that finds it or missing for another.
     """
     _, method = plugins.load_any(METHODS, options.method)
     if finds_k(options.method):
@@ -51,7 +51,10 @@ def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool 
         raise ConfigError(f"--method {options.method} needs --k, a number of clusters of at least 1, or --k auto.")
     plugin_options(getattr(method, "Options", NoOptions), options.settings, f"--method {options.method}")
     steps = _own_steps(method, options.k, has_embedding) if options.features == "auto" else options.features
-    features.parse(steps)
+    required, named = getattr(method, "REQUIRED_STEP", None), [name for name, _ in features.parse(steps)]
+    if required and required not in named:
+        own = _own_steps(method, options.k, has_embedding)
+        raise ConfigError(f"--method {options.method} needs the feature step {required}, as in --features {own}: {steps} has none.")
     changed = options.augment if options.augment != "auto" else augment if is_deep(options.method) else "none"
     return dataclasses.replace(options, features=steps, augment=changed)
 

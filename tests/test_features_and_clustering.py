@@ -154,3 +154,5 @@ def test_methods_bring_their_own_features():
     assert resolve(ClusterOptions(k=7, method="n2d", features="pca5+umap3")).name == "n2d-k7-pca5+umap3"
     with pytest.raises(ConfigError, match="unknown step"):
         resolve(ClusterOptions(features="auto+l2"))
+    with pytest.raises(ConfigError, match=r"n2d needs the feature step umap, as in --features embedding\+l2\+umap7: embedding has none"):
+        resolve(ClusterOptions(k=7, method="n2d", features="embedding"), has_embedding=True)

@@ -5,6 +5,7 @@ A method file defines
     fit(vectors: Vectors, options: ClusterOptions) -> Clusterer
     load(arrays) -> Clusterer           from what the clusterer's `to_arrays` gave
     FEATURES                            optional: the feature steps where --features is not given; {k} is replaced
+    REQUIRED_STEP                       optional: the feature step without which it would be another method
     FINDS_K                             optional: true where the method finds the number of clusters and takes none
 
 and nothing else has to be touched. No argument can carry a label.

@@ -8,5 +8,6 @@ latentlab cluster --run RUN --k 10 --method n2d
 from latentlab.clustering.gmm import fit, load
 
 FEATURES = "umap{k}"
+REQUIRED_STEP = "umap"
 
-__all__ = ["FEATURES", "fit", "load"]
+__all__ = ["FEATURES", "REQUIRED_STEP", "fit", "load"]
