@@ -18,7 +18,7 @@ from latentlab.errors import ConfigError, LatentlabError
 
 DEFAULT_RUN = "runs/latest"
 _NO_MEMORY = ("Cannot allocate memory", "bad_alloc", "can't start new thread", "failed to map segment")  # as libraries say it
-RAISE_AGAIN = 2.0  # seconds after a signal, by which what is half-written is removed
+RAISE_AGAIN = 2.0  # seconds after a signal, by which a unit of work is done and what is half-written is removed
 JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
 
 
@@ -106,7 +106,12 @@ _signals: list[int] = []  # that came: the exception that ends the command may g
 
 
 def _signalled(number: int, frame: Any) -> None:
-    """End with what is half-written removed; a second signal, of the impatient or where a library swallowed the first, ends at once."""
+    """End with what is half-written removed, after the unit of work at hand where that is quick.
+
+    A second signal, of the impatient or where a library swallowed the first, ends at once.
+    """
+    from latentlab import progress
+
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda again, frame: os._exit(128 + again))
     what = "interrupted" if number == signal.SIGINT else "terminated"
@@ -116,6 +121,8 @@ def _signalled(number: int, frame: Any) -> None:
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, _raise_again)
         signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
+        if progress.end_here(128 + number):
+            return
     raise SystemExit(128 + number)
 
 

@@ -190,6 +190,29 @@ def test_sweep_draws_one_figure(stripes_file, tmp_path):
     assert "numbers separated by commas" in error_line(latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2)
 
 
+@pytest.mark.parametrize(("seconds", "reached"), [(0.2, "begun finished"), (30, "begun")])
+def test_a_signal_lets_a_quick_unit_of_work_finish(seconds, reached):
+    code = (
+        "import os, signal, sys, time\n"
+        "from latentlab import cli, progress, run\n"
+        "def find_runs(folder):\n"
+        "    with progress.track('work', 3) as bar:\n"
+        "        bar.update(1)\n"
+        "        print('begun', flush=True)\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        f"        time.sleep({seconds})\n"
+        "        print('finished', flush=True)\n"
+        "        bar.update(2)\n"
+        "        print('went on', flush=True)\n"
+        "run.find_runs = find_runs\n"
+        "sys.argv = ['latentlab', 'runs']\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=20)
+    assert error_line(done, 143) == "error: terminated. Repeating the same command resumes."
+    assert done.stdout.split() == reached.split()
+
+
 @pytest.mark.parametrize("instead", ["raise SystemError('bad argument to internal function') from None", "return []", "signal.pause()"])
 def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""
