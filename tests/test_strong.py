@@ -7,6 +7,8 @@ import pytest
 from conftest import latentlab, small_fit
 
 from latentlab import assignments, cli, metrics, model_files, pipeline, recipes, training
+from latentlab.cli import _options
+from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, scan
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, TrainingError
@@ -221,13 +223,13 @@ def test_bad_vector_files_are_one_clear_line(columns, message, tmp_path):
 def test_the_recipe_fills_in_what_is_not_given():
     arguments = ["--recipe", "strong", "--epochs", "1", "--set", "prototypes=8", "--set", "width=4"]
     with cli.fit.make_context("fit", list(arguments)) as context:
-        chosen = cli._fit(context.params, context.params["learning_rate"])
+        chosen = _options.fit_of(context.params, context.params["learning_rate"])
     wanted = recipes.fit_settings("strong")
     assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (wanted["arch"], wanted["objective"], 1, wanted["batch_size"])
     assert chosen.objective_options == {"prototypes": 8}
     assert chosen.arch_options == {"width": 4}
     with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
-        options = cli._cluster_options("strong", ("interval=7",), {"k": 4, "method": "kmeans"})
+        options = clustering_commands._cluster_options("strong", ("interval=7",), {"k": 4, "method": "kmeans"})
     assert (options.method, options.settings) == ("scan", {"interval": 7})
     with pytest.raises(ConfigError, match="known are strong"):
         recipes.fit_settings("weak")

@@ -1,0 +1,96 @@
+"""The command that holds all others: what is set up before one runs, and how errors become one line and an exit code."""
+
+import logging
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+from latentlab import __version__
+from latentlab.cli._output import envelope
+from latentlab.cli._signals import received, signalled
+from latentlab.errors import LatentlabError
+
+_NO_MEMORY = ("Cannot allocate memory", "bad_alloc", "can't start new thread", "failed to map segment")  # as libraries say it
+
+
+class _Group(click.Group):
+    """Lists commands in the order of the main path and turns every error into one line."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except LatentlabError as error:
+            _fail(str(error), error.exit_code, ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort):
+            raise
+        except KeyboardInterrupt:
+            _fail("interrupted. Repeating the same command resumes.", 130, ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            ctx.exit(0)
+        except Exception as error:
+            _fail_unforeseen(error, ctx)
+
+
+def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
+    """Tell of what is no error of ours: memory, a disk, or a bug."""
+    if received:  # native code now and then makes another exception of the one that ends us
+        ctx.exit(128 + received[0])
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or any(text in str(error) for text in _NO_MEMORY):
+        _fail("not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.", 1, ctx)
+    if isinstance(error, OSError):
+        _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
+    _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
+
+
+def _fail(message: str, code: int, ctx: click.Context) -> None:
+    if ctx.params.get("verbose"):
+        logging.getLogger("latentlab").exception("details")
+    line = " ".join(message.split())
+    click.echo(f"error: {line}", err=True)
+    if ctx.meta.get("latentlab.json") and not ctx.meta.get("latentlab.printed"):
+        click.echo(envelope(ctx.invoked_subcommand, error={"message": line, "exit_code": code}))
+    ctx.exit(code)
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="latentlab")
+@click.option("-v", "--verbose", is_flag=True, help="Tell more, and show a traceback for errors.")
+@click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
+@click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
+@click.option("--deterministic", is_flag=True, help="The same weights and clusters, to the bit, each time on one machine; slower on a GPU.")
+def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) -> None:
+    """Find structure in images that nobody labelled.
+
+    \b
+    latentlab fit --data cifar10      train an encoder
+    latentlab cluster --k 10          cluster its code
+    latentlab report                  score and show it
+
+    Every command works on a run folder (--run, by default runs/latest); repeating a command skips what is done and
+    resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option, 3 data, 4 run folder or disk,
+    5 training, 6 missing package, 7 not reproduced, 130 Ctrl-C, 143 SIGTERM.
+    """  # noqa: D301  # click wants the backspace itself
+    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("latentlab")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False
+    signal.signal(signal.SIGTERM, signalled)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs deaf to it
+        signal.signal(signal.SIGINT, signalled)
+    if backend:
+        os.environ["KERAS_BACKEND"] = backend
+    if deterministic:
+        os.environ["LATENTLAB_DETERMINISTIC"] = "1"
+    from latentlab import progress
+
+    progress.show_bars(not quiet)

@@ -1,0 +1,48 @@
+"""How a signal ends a command: with one line, its exit code, and nothing half-written."""
+
+import os
+import signal
+import sys
+from typing import Any
+
+import click
+
+RAISE_AGAIN = 2.0  # seconds after a signal, by which a unit of work is done and what is half-written is removed
+
+received: list[int] = []  # their numbers: the exception that ends the command may get lost on its way
+
+
+def signalled(number: int, frame: Any) -> None:
+    """End with what is half-written removed, after the unit of work at hand where that is quick.
+
+    A second signal, of the impatient or where a library swallowed the first, ends at once.
+    """
+    from latentlab import progress
+
+    for one in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(one, lambda again, frame: os._exit(128 + again))
+    what = "interrupted" if number == signal.SIGINT else "terminated"
+    click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
+    received.append(number)
+    sys.unraisablehook = lambda unraisable: None  # where a callback ignores what is raised here, Python would print a traceback
+    if hasattr(signal, "setitimer"):
+        signal.signal(signal.SIGALRM, _raise_again)
+        signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
+        if progress.end_here(128 + number):
+            return
+    raise SystemExit(128 + number)
+
+
+def _raise_again(number: int, frame: Any) -> None:
+    """Raise once more: callbacks of libraries, JAX's at garbage collections among them, ignore exceptions, and the command would go on."""
+    raise SystemExit(128 + received[0])
+
+
+def leave_at_once(code: int) -> None:
+    """End the process after a signal.
+
+    It may have cut a step of training short, whose threads now and then crash the interpreter while it ends.
+    """
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,42 @@
+"""Runs beside each other, and a run beside what it was."""
+
+import click
+
+from latentlab.cli._options import name_option, open_named, open_run
+from latentlab.cli._output import json_option, print_result
+from latentlab.errors import ConfigError
+
+
+@click.command()
+@click.argument("named", metavar="RUN[:NAME]...", nargs=-1, required=True)
+@click.option(
+    "--out",
+    default="comparison",
+    show_default=True,
+    help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the figure.",
+)
+@json_option
+def compare(named: tuple[str, ...], out: str) -> None:
+    """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
+    from latentlab import comparing, pipeline
+
+    if len(named) < 2:
+        raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
+    found = pipeline.compare([open_named(text) for text in named], out)
+    print_result(found, f"{comparing.text(found)}\n\n{out}")
+
+
+@click.command()
+@click.argument("run_path", metavar="RUN")
+@name_option
+@json_option
+def verify(run_path: str, name: str | None) -> None:
+    """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
+    from latentlab import pipeline, verifying
+    from latentlab.errors import NotReproducedError
+
+    found = pipeline.verify(open_run(run_path), name)
+    print_result(found, verifying.text(found))
+    if not found["reproduces"]:
+        failed = ", ".join(check["what"] for check in found["checks"] if not check["held"])
+        raise NotReproducedError(f"{run_path} does not reproduce here: {failed}.")

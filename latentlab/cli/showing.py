@@ -1,0 +1,83 @@
+"""Scores to pictures, and to files for other programs."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from latentlab.cli._options import DEFAULT_RUN, name_option, open_run, run_option, sample_option
+from latentlab.cli._output import json_option, print_result
+
+
+@click.command()
+@run_option
+@name_option
+@sample_option
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
+@json_option
+def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
+    """Score, lay out and write one HTML file and its pictures."""
+    from latentlab import pipeline
+
+    page = str(pipeline.report(open_run(run_path), name, sample, seed))
+    print_result({"run": run_path, "page": page}, page)
+
+
+@click.command()
+@run_option
+@name_option
+@click.option("--format", "formats", default="png,svg,pdf", show_default=True, help="Formats, separated by commas.")
+@click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
+@json_option
+def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
+    """Draw figures fit for a paper: the map with cluster names and typical images, labels, galleries, losses."""
+    from latentlab import pipeline
+
+    written = pipeline.figures(open_run(run_path), out or Path(run_path) / "report" / "figures", name, tuple(formats.split(",")))
+    paths = list(map(str, written))
+    print_result({"run": run_path, "files": paths}, "\n".join(paths))
+
+
+@click.command()
+@click.argument("run_path", metavar="RUN", default=DEFAULT_RUN)
+@name_option
+@sample_option
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine [default: a free one].")
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
+def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -> None:
+    """Look at a run in the browser, and name, merge, split and drop its clusters; Ctrl-C ends it, edits are kept."""
+    from latentlab import pipeline
+
+    server = pipeline.viewer(open_run(run_path), name, sample, port=port)
+    click.echo(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
+    sys.stdout.flush()
+    if opens:
+        click.launch(server.address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        click.echo("", err=True)
+    finally:
+        server.server_close()
+
+
+@click.command()
+@run_option
+@name_option
+@click.option(
+    "--format",
+    "kind",
+    type=click.Choice(["csv", "parquet", "folders", "coco", "projector"]),
+    default="csv",
+    show_default=True,
+    help="csv; parquet with images; folders, one a cluster; coco JSON with images; TensorBoard's projector.",
+)
+@click.option("--out", required=True, type=click.Path(), help="File, or folder for folders, coco and projector.")
+@click.option("--link", is_flag=True, help="folders: link to the pictures of an image folder instead of copying them.")
+@json_option
+def export(run_path: str, name: str | None, kind: str, out: str, link: bool) -> None:
+    """Write clusters, as they were edited in view, for other programs."""
+    from latentlab import pipeline
+
+    written = str(pipeline.export(open_run(run_path), kind, out, name, link))
+    print_result({"run": run_path, "format": kind, "out": written}, written)
