@@ -213,6 +213,22 @@ def test_a_signal_lets_a_quick_unit_of_work_finish(seconds, reached):
     assert done.stdout.split() == reached.split()
 
 
+def test_a_signal_is_told_while_stderr_is_hidden():
+    code = (
+        "import os, signal, sys\n"
+        "from latentlab import backend, cli, run\n"
+        "def find_runs(folder):\n"
+        "    with backend._native_stderr_hidden():\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "        signal.pause()\n"
+        "run.find_runs = find_runs\n"
+        "sys.argv = ['latentlab', 'runs']\n"
+        "cli.main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=20)
+    assert error_line(done, 143) == "error: terminated. Repeating the same command resumes."
+
+
 @pytest.mark.parametrize("instead", ["raise SystemError('bad argument to internal function') from None", "return []", "signal.pause()"])
 def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""

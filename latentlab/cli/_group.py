@@ -2,7 +2,6 @@
 
 import logging
 import os
-import signal
 import sys
 from typing import Any
 
@@ -10,7 +9,7 @@ import click
 
 from latentlab import __version__
 from latentlab.cli._output import envelope
-from latentlab.cli._signals import received, signalled
+from latentlab.cli._signals import listen, received
 from latentlab.errors import LatentlabError
 
 _NO_MEMORY = ("Cannot allocate memory", "bad_alloc", "can't start new thread", "failed to map segment")  # as libraries say it
@@ -84,9 +83,7 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     logger.handlers[:] = [handler]
     logger.setLevel(level)
     logger.propagate = False
-    signal.signal(signal.SIGTERM, signalled)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs deaf to it
-        signal.signal(signal.SIGINT, signalled)
+    listen()
     if backend:
         os.environ["KERAS_BACKEND"] = backend
     if deterministic:

@@ -1,18 +1,27 @@
 """How a signal ends a command: with one line, its exit code, and nothing half-written."""
 
+import contextlib
 import os
 import signal
 import sys
 from typing import Any
 
-import click
-
 RAISE_AGAIN = 2.0  # seconds after a signal, by which a unit of work is done and what is half-written is removed
 
 received: list[int] = []  # their numbers: the exception that ends the command may get lost on its way
+_stderr: list[int] = []  # a descriptor of its own: stderr is hidden while a framework starts
 
 
-def signalled(number: int, frame: Any) -> None:
+def listen() -> None:
+    """Have SIGTERM and Ctrl-C end the command as this module says."""
+    if not _stderr:
+        _stderr.append(os.dup(2))
+    signal.signal(signal.SIGTERM, _signalled)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs deaf to it
+        signal.signal(signal.SIGINT, _signalled)
+
+
+def _signalled(number: int, frame: Any) -> None:
     """End with what is half-written removed, after the unit of work at hand where that is quick.
 
     A second signal, of the impatient or where a library swallowed the first, ends at once.
@@ -22,7 +31,8 @@ def signalled(number: int, frame: Any) -> None:
     for one in (signal.SIGTERM, signal.SIGINT):
         signal.signal(one, lambda again, frame: os._exit(128 + again))
     what = "interrupted" if number == signal.SIGINT else "terminated"
-    click.echo(f"error: {what}. Repeating the same command resumes.", err=True)
+    with contextlib.suppress(OSError):  # a terminal that is gone
+        os.write(_stderr[0], f"error: {what}. Repeating the same command resumes.\n".encode())
     received.append(number)
     sys.unraisablehook = lambda unraisable: None  # where a callback ignores what is raised here, Python would print a traceback
     if hasattr(signal, "setitimer"):
