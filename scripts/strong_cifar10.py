@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
-usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--machine TEXT]
+usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--no-selflabel] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
 and on the embedding, the other head, and self-labelling. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
@@ -38,11 +38,12 @@ def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
     return [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **settings})) for settings in chosen]
 
 
-def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: Clock, machine: str) -> None:
+def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str) -> None:
     """Fit with one seed, cluster, score and keep the scores."""
     options = FitOptions(**recipes.fit_settings("strong"), seed=seed)
     encoder = f"{options.arch}-{options.arch_options['width']}" if "width" in options.arch_options else options.arch
-    folder, part = work / f"{encoder}-seed{seed}", parts / f"{encoder}-seed{seed}.json"
+    parts = arguments.out / "parts"
+    folder, part = arguments.work / f"{encoder}-seed{seed}", parts / f"{encoder}-seed{seed}.json"
     if (part.exists() and read_parts(parts)[part.stem]["complete"]) or not clock.may_start():
         return
     logging.info("%s: fit", folder.name)
@@ -50,14 +51,14 @@ def work_through(data: DataOptions, work: Path, parts: Path, seed: int, clock: C
     chosen = clusterings(run, seed)
     done = []
     for one in chosen:
-        if clock.may_start():
+        if clock.may_start() and (arguments.selflabel or one.method != "selflabel"):
             logging.info("%s: %s", folder.name, one.name)
             pipeline.cluster(run, one)
             done.append(one)
     watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
     history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
     complete = len(done) == len(chosen)
-    probed = (pipeline.probe(run, chosen[0]) or {"rows": []})["rows"] if complete else []
+    probed = (pipeline.probe(run, chosen[0]) or {"rows": []})["rows"] if done else []
     probed = [{**row, "method": row["method"].replace(str(options.arch), encoder)} for row in probed]
     rows = score(run, done, encoder)
     save_part(part, run, rows, done, watched=watched, history=history, probed=probed, machine=machine, complete=complete)
@@ -118,6 +119,9 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=0, help="only so many images of each split, for trials")
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    parser.add_argument(
+        "--no-selflabel", dest="selflabel", action="store_false", help="leave self-labelling out, which takes longest; a later call makes it up"
+    )
     parser.add_argument("--machine", default="", help="in words, for the table")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -126,7 +130,7 @@ def main() -> None:
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
     machine = arguments.machine or str(backend.versions()["device"])
     for seed in arguments.seeds.split(","):
-        work_through(data, arguments.work, arguments.out / "parts", int(seed), clock, machine)
+        work_through(data, arguments, int(seed), clock, machine)
     report(arguments.out)
     print(arguments.out / "README.md")
 
