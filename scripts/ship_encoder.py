@@ -10,6 +10,7 @@ run's own images: k-means with the encoder's own features and both precisions, b
 import argparse
 import dataclasses
 import logging
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,7 @@ def scores_with(run: Run, weights: list[np.ndarray], folder: Path) -> dict[str, 
     described, config = model_files.describe(run), run.manifest["config"]
     with copy.lock(), copy.stage("fit", config) as outputs:
         outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), copy)
+    shutil.copy(run.path / "images.parquet", copy.path)
     copy.note(config=config, **{name: run.manifest[name] for name in ("data", "images", "precision", "unreadable")})
     options = pipeline.resolve(copy, ClusterOptions(k=10))
     pipeline.cluster(copy, options)
