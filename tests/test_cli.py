@@ -190,61 +190,59 @@ def test_sweep_draws_one_figure(stripes_file, tmp_path):
     assert "numbers separated by commas" in error_line(latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2)
 
 
+def run_of(body):
+    """Run the command line with `body`, lines of Python, in the place of `latentlab runs`."""
+    lines = [
+        "import os, signal, sys, time",
+        "from latentlab import backend, cli, progress, run",
+        "def find_runs(folder):",
+        *(f"    {line}" for line in body),
+        "run.find_runs = find_runs",
+        "sys.argv = ['latentlab', 'runs']",
+        "cli.main()",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, env=environment, timeout=60)
+
+
+TERMINATED = "error: terminated. Repeating the same command resumes."
+
+
 @pytest.mark.parametrize(("seconds", "reached"), [(0.2, "begun finished"), (30, "begun")])
 def test_a_signal_lets_a_quick_unit_of_work_finish(seconds, reached):
-    code = (
-        "import os, signal, sys, time\n"
-        "from latentlab import cli, progress, run\n"
-        "def find_runs(folder):\n"
-        "    with progress.track('work', 3) as bar:\n"
-        "        bar.update(1)\n"
-        "        print('begun', flush=True)\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        f"        time.sleep({seconds})\n"
-        "        print('finished', flush=True)\n"
-        "        bar.update(2)\n"
-        "        print('went on', flush=True)\n"
-        "run.find_runs = find_runs\n"
-        "sys.argv = ['latentlab', 'runs']\n"
-        "cli.main()\n"
+    done = run_of(
+        [
+            "with progress.track('work', 3) as bar:",
+            "    bar.update(1)",
+            "    print('begun', flush=True)",
+            "    os.kill(os.getpid(), signal.SIGTERM)",
+            f"    time.sleep({seconds})",
+            "    print('finished', flush=True)",
+            "    bar.update(2)",
+            "    print('went on', flush=True)",
+        ]
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=20)
-    assert error_line(done, 143) == "error: terminated. Repeating the same command resumes."
+    assert error_line(done, 143) == TERMINATED
     assert done.stdout.split() == reached.split()
 
 
 def test_a_signal_is_told_while_stderr_is_hidden():
-    code = (
-        "import os, signal, sys\n"
-        "from latentlab import backend, cli, run\n"
-        "def find_runs(folder):\n"
-        "    with backend._native_stderr_hidden():\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "        signal.pause()\n"
-        "run.find_runs = find_runs\n"
-        "sys.argv = ['latentlab', 'runs']\n"
-        "cli.main()\n"
+    done = run_of(["with backend._native_stderr_hidden():", "    os.kill(os.getpid(), signal.SIGTERM)", "    signal.pause()"])
+    assert error_line(done, 143) == TERMINATED
+
+
+def test_a_closed_stderr_is_no_error():
+    command = [sys.executable, "-m", "latentlab", "sources"]
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.close(2), timeout=60
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=20)
-    assert error_line(done, 143) == "error: terminated. Repeating the same command resumes."
+    assert done.returncode == 0
+    assert "cifar10" in done.stdout
 
 
 @pytest.mark.parametrize("instead", ["raise SystemError('bad argument to internal function') from None", "return []", "signal.pause()"])
 def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""
-    code = (
-        "import os, signal, sys\n"
-        "from latentlab import cli, run\n"
-        "def find_runs(folder):\n"
-        "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "        signal.pause()\n"
-        "    except SystemExit:\n"
-        f"        {instead}\n"
-        "run.find_runs = find_runs\n"
-        "sys.argv = ['latentlab', 'runs']\n"
-        "cli.main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, timeout=60)
-    assert error_line(done, 143) == "error: terminated. Repeating the same command resumes."
+    done = run_of(["try:", "    os.kill(os.getpid(), signal.SIGTERM)", "    signal.pause()", "except SystemExit:", f"    {instead}"])
+    assert error_line(done, 143) == TERMINATED
     assert "bug" not in done.stderr

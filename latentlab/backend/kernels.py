@@ -17,7 +17,10 @@ FEWEST_CHANNELS = 64
 
 
 def hasten(*nets: Any) -> None:
-    """Give the layers of Keras models these kernels, where they help; the layers stay Keras' own, so they are saved as ever."""
+    """Give the layers of Keras models these kernels, where they help; the layers stay Keras' own, so they are saved as ever.
+
+    Of maps with channels last; a mask, or a batch normalisation that is not trained, is left to Keras.
+    """
     if backend.select() != "tensorflow" or backend.on_gpu():
         return
     from keras import layers
@@ -25,13 +28,13 @@ def hasten(*nets: Any) -> None:
     for layer in (layer for net in nets for layer in net.layers):
         if isinstance(layer, layers.BatchNormalization) and len(layer.input.shape) == 4:
             layer.call = MethodType(_normalize, layer)
-        if isinstance(layer, layers.Conv2D) and layer.strides == (1, 1) and layer.padding == "same" and layer.kernel_size[0] % 2 == 1:
+        if isinstance(layer, layers.Conv2D) and layer.strides == (1, 1) and layer.padding == "same" and all(side % 2 for side in layer.kernel_size):
             layer.convolution_op = MethodType(_convolve, layer)
 
 
 def _normalize(layer: Any, inputs: Any, training: bool | None = None, mask: Any = None) -> Any:
     """Be `keras.layers.BatchNormalization.call` for maps (n, height, width, channels)."""
-    if not (training and layer.trainable):
+    if mask is not None or not (training and layer.trainable):
         return type(layer).call(layer, inputs, training=training, mask=mask)
     import tensorflow as tf
 

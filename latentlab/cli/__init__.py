@@ -4,13 +4,13 @@ Nothing heavier than click is imported before a command runs, so that --help ans
 named as those of `latentlab.pipeline`, in the order in which help lists them.
 """
 
-import signal
+import os
 import sys
 
 import click
 
 from latentlab.cli._group import cli
-from latentlab.cli._signals import leave_at_once, received
+from latentlab.cli._signals import leave
 from latentlab.cli.checking import compare, verify
 from latentlab.cli.clustering import choose_k, cluster, predict
 from latentlab.cli.fitting import embed, fit, sweep
@@ -34,6 +34,8 @@ for _command in _COMMANDS:  # as --help lists them
 
 def main() -> None:
     """Run the command line; wrong options end in one line too, where click would print the usage above it."""
+    if sys.stderr is None:  # closed by who called us; descriptor 2 must be nobody else's file
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for good
     try:
         code = cli.main(prog_name="latentlab", standalone_mode=False) or 0
     except SystemExit as exit_:
@@ -48,10 +50,4 @@ def main() -> None:
         command = error.ctx.command_path if error.ctx else "latentlab"
         click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
         code = 2
-    if received:  # a callback that ignores exceptions may have swallowed ours
-        if hasattr(signal, "setitimer"):
-            signal.setitimer(signal.ITIMER_REAL, 0)
-        code = 128 + received[0]
-    if code in (130, 143):
-        leave_at_once(code)
-    sys.exit(code)
+    leave(code)

@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from typing import Any
+from typing import Any, NoReturn
 
 RAISE_AGAIN = 2.0  # seconds after a signal, by which a unit of work is done and what is half-written is removed
 
@@ -48,11 +48,18 @@ def _raise_again(number: int, frame: Any) -> None:
     raise SystemExit(128 + received[0])
 
 
-def leave_at_once(code: int) -> None:
-    """End the process after a signal.
+def leave(code: Any) -> NoReturn:
+    """End the process with `code`, or with that of the signal that came: a callback that ignores exceptions may have swallowed ours.
 
-    It may have cut a step of training short, whose threads now and then crash the interpreter while it ends.
+    After a signal it ends at once. A step of training may have been cut short, whose threads now and then crash the
+    interpreter while it ends.
     """
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    if received:
+        if hasattr(signal, "setitimer"):
+            signal.setitimer(signal.ITIMER_REAL, 0)
+        code = 128 + received[0]
+    if code in (130, 143):
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)
