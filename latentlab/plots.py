@@ -3,7 +3,7 @@
 Colours are those of `latentlab.palettes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -276,6 +276,17 @@ def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
         axis.plot([r["k"] for r in own], [r["value"] for r in own], "o-", markersize=3, color=colour, label=metric)
         axis.plot([r["k"] for r in own], [r["chance"] for r in own], "--", color=colour, linewidth=1, label=f"{metric}, random assignments")
     axis.set(xlabel="number of clusters k", ylabel="score", ylim=(0, 1), title=f"Scores against k, {split} split")
+    axis.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def lines(curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str, title: str) -> "Figure":
+    """Draw lines through points, one colour each; `curves` has name -> (x, y) of its points."""
+    figure, axis = _axes(7, 4.2)
+    for colour, (name, points) in zip(palettes.categories(len(curves)), curves.items(), strict=True):
+        axis.plot(*zip(*points, strict=True), "o-", markersize=3, color=colour, label=name)
+    axis.set(xlabel=x_label, ylabel=y_label, title=title)
+    axis.set_ylim(bottom=0)
     axis.legend(frameon=False, fontsize=8)
     return figure
 

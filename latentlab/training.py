@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import checkpoints, plugins
+from latentlab import backend, checkpoints, plugins
 from latentlab.config import FitOptions, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import TrainingError
@@ -27,17 +27,19 @@ LEAST_RANK = 1.05  # effective dimensions of the embedding below which it has co
 MOST_RECOVERIES = 3
 
 
-def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict[str, Any]:
+def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_every: int = 0) -> dict[str, Any]:
     """Train `model` on the training split of `images` and leave the best epoch's weights, or the last's, in it.
 
     "Best" and early stopping go by the loss on a validation part of the training images, where the objective has one to
     go by. One row an epoch goes to metrics.jsonl. Resumes from the newest checkpoint in the run. An epoch after which
-    the embedding has collapsed is undone, and tried again with half the learning rate.
+    the embedding has collapsed is undone, and tried again with half the learning rate. With `keep_every` the checkpoints of
+    every so many epochs are kept, beside the newest and the best.
 
     Returns
     -------
     dict
-        best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs), recoveries.
+        best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs), recoveries,
+        flops_per_image (operations of training on it once) and peak_memory (bytes, of the process that ended the fit).
 
     Raises
     ------
@@ -47,7 +49,7 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
     """
     training, validation = split_validation(images, options)
     objective = _objective(model, images, options)
-    state = _State.resume(objective, run)
+    state = _State.resume(objective, run, keep_every)
     if state.epoch == 0:
         _record_untrained(objective, images, validation, run)
         state.save(objective, run)
@@ -64,7 +66,7 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run) -> dict
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
     objective.restore(checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", state.best_epoch))[0])
-    return state.summary(options, run)
+    return {**state.summary(options, run), "flops_per_image": objective.flops_per_image(), "peak_memory": backend.peak_memory()}
 
 
 def check(images: ImageSet, options: FitOptions) -> None:
@@ -172,20 +174,21 @@ def mean_squared_error(net: Any, images: ImageSet, indices: np.ndarray, batch_si
 class _State:
     """Where training stands: the epoch, the best one so far, and how both are saved."""
 
-    def __init__(self) -> None:
+    def __init__(self, keep_every: int = 0) -> None:
+        self._keep_every = keep_every
         self.epoch = 0
         self.best_epoch = 0
         self.best_val_loss = math.inf
         self.recoveries: list[dict[str, Any]] = []
 
     @classmethod
-    def resume(cls, objective: Any, run: Run) -> "_State":
-        state = cls()
+    def resume(cls, objective: Any, run: Run, keep_every: int = 0) -> "_State":
+        state = cls(keep_every)
         folder = checkpoints.newest(run.path / "checkpoints", "epoch")
         if folder:
             arrays, values = checkpoints.load(folder)
             vars(state).update(values)
-            checkpoints.prune(run.path / "checkpoints", "epoch", (state.epoch, state.best_epoch))
+            checkpoints.prune(run.path / "checkpoints", "epoch", (state.epoch, *state._kept()))
             objective.restore(arrays)
             for _ in state.recoveries:
                 objective.slow_down(0.5)
@@ -201,8 +204,13 @@ class _State:
             self.best_epoch, self.best_val_loss = self.epoch, row["val_loss"]
 
     def save(self, objective: Any, run: Run) -> None:
-        """Write this epoch's checkpoint; it and the best one are kept."""
-        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, objective.snapshot(), vars(self), keep=[self.best_epoch])
+        """Write this epoch's checkpoint; it, the best one and those to be kept for good stay."""
+        values = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, objective.snapshot(), values, keep=self._kept())
+
+    def _kept(self) -> list[int]:
+        every = range(0, self.epoch + 1, self._keep_every) if self._keep_every else ()
+        return [self.best_epoch, *every]
 
     def recover(self, objective: Any, row: dict[str, Any], run: Run) -> None:
         """Undo a collapsed epoch and slow down; TrainingError where that has not helped."""

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from latentlab import assignments, files, pipeline
+from latentlab import assignments, evaluation, files, pipeline
 from latentlab.config import ClusterOptions
 from latentlab.run import Run
 
@@ -65,6 +65,15 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
         for path in own.glob("p*-seed*.parquet"):
             shutil.copy(path, shared)
     return [*rows.values()]
+
+
+def held_out_scores(run: Run, options: ClusterOptions) -> Row:
+    """Return metric -> held-out score of one finished clustering, without the baselines beside it; empty where the data has no labels."""
+    labels = evaluation.read_labels(run, keep=False)
+    if labels is None:
+        return {}
+    scored = evaluation.scores_of(run, labels, {options.title: assignments.read(run, options.name)}, options.k)
+    return {row["metric"]: round(row["value"], 4) for row in scored["rows"] if row["split"] == "test"}
 
 
 def short_name(options: ClusterOptions) -> str:

@@ -10,14 +10,14 @@ run's own images: k-means with the encoder's own features and both precisions, b
 import argparse
 import dataclasses
 import logging
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _reports import held_out_scores
 
-from latentlab import backend, checkpoints, evaluation, model_files, pipeline, ready_made
+from latentlab import backend, checkpoints, model_files, pipeline, ready_made
 from latentlab.config import ClusterOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
@@ -34,23 +34,10 @@ def weights_of(run: Run, clusters: str | None) -> list[np.ndarray]:
 
 def scores_with(run: Run, weights: list[np.ndarray], folder: Path) -> dict[str, float]:
     """Return the held-out scores of k-means on the encoder with other weights, in a run of its own."""
-    copy = Run.create(folder)
-    model = model_files.load(run)
-    model.set_weights([weight.astype(np.float32) for weight in weights])
-    described, config = model_files.describe(run), run.manifest["config"]
-    with copy.lock(), copy.stage("fit", config) as outputs:
-        outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), copy)
-    shutil.copy(run.path / "images.parquet", copy.path)
-    copy.note(config=config, **{name: run.manifest[name] for name in ("data", "images", "precision", "unreadable")})
+    copy = pipeline.with_weights(run, weights, folder)
     options = pipeline.resolve(copy, ClusterOptions(k=10))
     pipeline.cluster(copy, options)
-    labels = evaluation.read_labels(copy, keep=False)
-    if labels is None:
-        return {}
-    from latentlab import assignments
-
-    rows = evaluation.scores_of(copy, labels, {"kmeans": assignments.read(copy, options.name)}, 10)["rows"]
-    return {row["metric"]: round(row["value"], 4) for row in rows if row["split"] == "test"}
+    return held_out_scores(copy, options)
 
 
 def main() -> None:

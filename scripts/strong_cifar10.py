@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
-usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--no-selflabel] [--machine TEXT]
+usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--no-selflabel]
+                                 [--follow N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
-and on the embedding, the other head, and self-labelling. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
+and on the embedding, the other head, and self-labelling; with --follow also the clusters of every so many epochs. Every step
+resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
@@ -13,9 +15,10 @@ import logging
 from pathlib import Path
 from typing import Any
 
+import _learning_curve
 from _reports import Clock, Row, facts_table, fill, read_parts, results, save_part, score, score_table
 
-from latentlab import backend, files, pipeline, recipes
+from latentlab import backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
@@ -47,7 +50,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     if (part.exists() and read_parts(parts)[part.stem]["complete"]) or not clock.may_start():
         return
     logging.info("%s: fit", folder.name)
-    run = pipeline.fit(data, options, folder)
+    run = pipeline.fit(data, options, folder, keep_every=arguments.follow)
     chosen = clusterings(run, seed)
     done = []
     for one in chosen:
@@ -58,10 +61,14 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
     history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
     complete = len(done) == len(chosen)
+    followed = _learning_curve.follow(run, arguments.follow, chosen[:2]) if arguments.follow and clock.may_start() else []
+    peak = _learning_curve.peak_flops(run.manifest["precision"])
     probed = (pipeline.probe(run, chosen[0]) or {"rows": []})["rows"] if done else []
     probed = [{**row, "method": row["method"].replace(str(options.arch), encoder)} for row in probed]
     rows = score(run, done, encoder)
-    save_part(part, run, rows, done, watched=watched, history=history, probed=probed, machine=machine, complete=complete)
+    save_part(
+        part, run, rows, done, watched=watched, history=history, probed=probed, followed=followed, peak_flops=peak, machine=machine, complete=complete
+    )
 
 
 def time_table(parts: dict[str, Any]) -> str:
@@ -69,8 +76,7 @@ def time_table(parts: dict[str, Any]) -> str:
     lines = ["| run | machine | fit, epochs | images per second | fit, minutes | clusters, minutes |", "| --- |" + " --- |" * 5]
     for name, part in parts.items():
         fit = part["fit"]
-        # By the median speed, since a fit that was interrupted or crowded out for a while has epochs of any length.
-        trained = fit["epochs"] * part["images"]["train"] * (1 - part["config"]["validation"]) / fit["images_per_second"] / 60
+        trained = _learning_curve.minutes_of(part, fit["epochs"])
         deep = sum(facts["seconds"] for facts in part["facts"].values()) / 60
         lines.append(f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {trained:.0f} | {deep:.0f} |")
     return "\n".join(lines)
@@ -106,8 +112,11 @@ def report(out: Path) -> None:
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
+    tables |= {"cost": _learning_curve.cost_table(parts), "purity": _learning_curve.curve_table(parts), "levels": _learning_curve.level_table(parts)}
     tables |= {"probe": probe_table(parts), "facts": facts_table(parts), "curve": curve_table(parts)}
     fill(out / "README.md", tables)
+    if figure := _learning_curve.picture(parts):
+        plots.save_png(figure, out / "purity.png")
 
 
 def main() -> None:
@@ -122,6 +131,7 @@ def main() -> None:
     parser.add_argument(
         "--no-selflabel", dest="selflabel", action="store_false", help="leave self-labelling out, which takes longest; a later call makes it up"
     )
+    parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
     parser.add_argument("--machine", default="", help="in words, for the table")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -11,7 +11,7 @@ from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, scan
 from latentlab.config import ClusterOptions
-from latentlab.errors import ConfigError, DataError, TrainingError
+from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.objectives import swav
 from latentlab.refinement import selflabel
 from latentlab.run import Run
@@ -33,7 +33,7 @@ def weights_of(run):
 def strong_run(stripes_file, tmp_path_factory):
     from latentlab.sources import DataOptions
 
-    return pipeline.fit(DataOptions(data=str(stripes_file)), strong_fit(), tmp_path_factory.mktemp("runs") / "strong")
+    return pipeline.fit(DataOptions(data=str(stripes_file)), strong_fit(), tmp_path_factory.mktemp("runs") / "strong", keep_every=2)
 
 
 def test_sinkhorn_shares_out_evenly_without_overflow():
@@ -51,6 +51,30 @@ def test_swav_learns_and_its_decoder_too(strong_run):
     assert strong_run.manifest["fit"]["best_epoch"] == 3
     assert model_files.load(strong_run).code_shape == (4, 4, 4)
     assert model_files.load(strong_run).embedder.output_shape == (None, 32)
+
+
+def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_path):
+    assert sorted(path.name for path in (strong_run.path / "checkpoints").iterdir()) == ["epoch-0000", "epoch-0002", "epoch-0003"]
+    last, before = (pipeline.at_epoch(strong_run, epoch, tmp_path / f"{epoch}") for epoch in (3, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(last), weights_of(strong_run), strict=True))
+    assert not np.array_equal(weights_of(before)[0], weights_of(strong_run)[0])
+    options = pipeline.resolve(before, ClusterOptions(k=4))
+    pipeline.cluster(before, options)
+    assert len(assignments.read(before, options.name)[2]) == 160
+    with pytest.raises(RunError, match="has no checkpoint of epoch 1"):
+        pipeline.at_epoch(strong_run, 1, tmp_path / "1")
+    with pytest.raises(RunError, match="the encoder's weights were others"):
+        pipeline.at_epoch(strong_run, 3, tmp_path / "2")
+
+
+def test_operations_are_counted_by_shapes(strong_run):
+    """By hand, for crops of 16 pixels: maps of 8x8, 4x4 and 2x2, kernels of 4x4, 3x3 and, for the code, 1x1."""
+    lower = 64 * (16 * 3 * 8 + 9 * 8 * 8) + 16 * (9 * 8 * 16 + 9 * 16 * 16 + 16 * 4)
+    top = 4 * (9 * 4 * 32 + 9 * 32 * 32)
+    decoder = 16 * 9 * 4 * 32 + 64 * 9 * 32 * 16 + 256 * 9 * 16 * 3
+    heads = 32 * 16 + 16 * 16 + 16 * 16
+    assert strong_run.manifest["fit"]["flops_per_image"] == 6 * (2 * (lower + top + heads) + decoder)
+    assert strong_run.manifest["fit"]["peak_memory"] > 50e6
 
 
 def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):

@@ -145,6 +145,28 @@ def jit_compile() -> bool:
     return on_gpu() or select() == "jax"
 
 
+def peak_memory() -> int | None:
+    """Return the most bytes that were in use so far: of the accelerator's memory, else of this process; None where nobody tells."""
+    if not on_gpu():
+        try:
+            import resource
+        except ImportError:  # Windows
+            return None
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    name = select()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
+    if name == "jax":
+        import jax
+
+        return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+    import torch
+
+    return torch.cuda.max_memory_allocated()
+
+
 def fast_bfloat16() -> bool:
     """Return whether TensorFlow runs here on a processor with bfloat16 arithmetic, where it is nearly twice as fast as float32."""
     if select() != "tensorflow":

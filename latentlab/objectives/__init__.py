@@ -41,6 +41,9 @@ class Objective(Protocol):
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return what the decoder makes of float32 images in [0, 1]."""
 
+    def flops_per_image(self) -> int:
+        """Return the operations of training on one image, see `latentlab.arithmetic`."""
+
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return weights and optimizer state as named arrays."""
 

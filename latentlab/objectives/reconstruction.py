@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from latentlab import backend
+from latentlab import arithmetic, backend
 from latentlab.augmentation import augment
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
@@ -67,6 +67,10 @@ class Reconstruction:
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return reconstructions."""
         return np.asarray(self.net.predict_on_batch(batch))
+
+    def flops_per_image(self) -> int:
+        """Return the operations of training on one image."""
+        return arithmetic.TRAINING_PASSES * arithmetic.OPERATIONS * arithmetic.multiply_adds(self.net, self.images.image_shape)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return weights and optimizer state."""

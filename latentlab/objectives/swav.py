@@ -18,7 +18,7 @@ from typing import Any, ClassVar, cast
 
 import numpy as np
 
-from latentlab import checkpoints, views
+from latentlab import arithmetic, checkpoints, views
 from latentlab.backend.steps import Batch, CompiledSteps
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
@@ -149,6 +149,21 @@ class SwAV:
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return reconstructions."""
         return np.asarray(self.model.autoencoder.predict_on_batch(batch))
+
+    def flops_per_image(self) -> int:
+        """Return the operations of training on one image: every crop through encoder and projector, a big one through the decoder."""
+        code, channels = self.lower.output_shape[-1], self.images.image_shape[2]
+
+        def through(size: int) -> tuple[int, int]:
+            """Return the multiply-adds of one crop of `size`, and of rebuilding it."""
+            side = self.lower.compute_output_shape((None, size, size, channels))[1]
+            up = arithmetic.multiply_adds(self.lower, (size, size, channels)) + arithmetic.multiply_adds(self.top, (side, side, code))
+            return up, arithmetic.multiply_adds(self.decoder, (side, side, code))
+
+        (big, rebuilt), (small, _) = through(self.big.size), through(self.small.size)
+        heads = arithmetic.multiply_adds(self.projector, self.projector.input_shape[1:]) + self.options.projection * self.options.prototypes
+        crops = 2 * big + self.options.n_small * small + (2 + self.options.n_small) * heads
+        return arithmetic.TRAINING_PASSES * arithmetic.OPERATIONS * (crops + rebuilt)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return weights and optimizer state."""

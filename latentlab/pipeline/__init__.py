@@ -3,7 +3,7 @@
 Each function is one stage. It reads files of the run folder, writes others, and is skipped where the run folder says
 that it is done with the same settings; an unfinished stage goes on where it stopped. The modules follow the path:
 
-    fitting       images to codes          fit, embed; or use_ready_made; sweep
+    fitting       images to codes          fit, embed; or use_ready_made, at_epoch, with_weights; sweep
     clustering    codes to clusters        cluster, or cluster_seeds; choose_k; predict
     scoring       clusters to scores       evaluate; score_by_k, probe, audit. The first that reads a label
     showing       scores to pictures       project, decode, report; figures, viewer, export, look
@@ -13,7 +13,7 @@ that it is done with the same settings; an unfinished stage goes on where it sto
 
 from latentlab.pipeline.checking import compare, verify
 from latentlab.pipeline.clustering import choose_k, cluster, cluster_seeds, cluster_vectors, predict, resolve
-from latentlab.pipeline.fitting import embed, fit, sweep, use_ready_made
+from latentlab.pipeline.fitting import at_epoch, embed, fit, sweep, use_ready_made, with_weights
 from latentlab.pipeline.run_data import open_run_images, run_image_shape
 from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k
 from latentlab.pipeline.showing import MAP_SAMPLE, decode, export, figures, look, project, report, viewer
@@ -21,6 +21,8 @@ from latentlab.pipeline.showing import MAP_SAMPLE, decode, export, figures, look
 __all__ = [
     "fit",
     "use_ready_made",
+    "at_epoch",
+    "with_weights",
     "embed",
     "sweep",
     "cluster",

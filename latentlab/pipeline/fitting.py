@@ -1,7 +1,11 @@
 """Images to codes: train an encoder, or take a ready-made one, and encode every image. No label is read here."""
 
+import hashlib
+import shutil
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from latentlab import sources
 from latentlab.config import FitOptions, as_dict, as_toml
@@ -14,7 +18,7 @@ from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 
-def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False) -> Run:
+def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False, keep_every: int = 0) -> Run:
     """Train an encoder on the training split of `data` and keep it in the folder `run_path`.
 
     Raises
@@ -22,7 +26,8 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
     RunError
         If the folder holds a run with other settings and `overwrite` is false.
 
-    With `fresh`, what the folder holds of the same settings is removed too, instead of resumed.
+    With `fresh`, what the folder holds of the same settings is removed too, instead of resumed. With `keep_every`, the
+    checkpoints of every so many epochs are kept, for `at_epoch`.
     """
     from latentlab import backend, encoders, model_files, training
 
@@ -45,7 +50,7 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         _claim(run, data, options, images, config)
         run.note(**backend.versions(), precision=precision, deterministic=backend.is_deterministic())
         with run.stage("fit", config) as outputs:
-            summary = training.train(model, images, options, run)
+            summary = training.train(model, images, options, run, keep_every)
             outputs += model_files.save(model, options.arch, options.arch_options, images.image_shape, run)
             run.note(fit=summary)  # before the stage is listed: what is listed is whole
     return run
@@ -86,6 +91,62 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
                 run.append_metrics(row)
             run.note(fit=described["summary"])
     return run
+
+
+def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
+    """Make a run whose encoder is that of `run` after `epoch`, whose checkpoint `fit` kept; return it.
+
+    Raises
+    ------
+    RunError
+        If the checkpoint is not there or damaged, or `path` holds another run.
+    """
+    from latentlab import checkpoints
+
+    folder = checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch)
+    if not folder.exists():
+        raise RunError(f"{run.path} has no checkpoint of epoch {epoch}. Fit again into another folder, and keep it with keep_every.")
+    return with_weights(run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path)
+
+
+def with_weights(run: Run, weights: list[np.ndarray], path: str | Path) -> Run:
+    """Make a run on the images of `run` whose encoder has other weights; return it.
+
+    Parameters
+    ----------
+    weights : list of ndarray
+        The model's, in the order of `Model.weights`; what follows them, of an objective's own parts, is left out.
+
+    Raises
+    ------
+    RunError
+        If `path` holds another run.
+    """
+    from latentlab import backend, model_files
+
+    backend.set_precision(run.manifest["precision"])
+    model = model_files.load(run)
+    weights = [weight.astype(np.float32) for weight in weights[: len(model.weights())]]
+    other, described = Run.create(path), model_files.describe(run)
+    with other.lock():
+        config = run.manifest["config"] | {"weights_sha256": _digest(weights)}
+        _refuse_others(other, config, overwrite=False)
+        if other.is_done("fit", config):
+            return other
+        shutil.copy(run.path / "images.parquet", other.path)
+        other.note(config=config, **{name: run.manifest[name] for name in ("data", "images", "precision", "unreadable")})
+        model.set_weights(weights)
+        with other.stage("fit", config) as outputs:
+            outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), other)
+    return other
+
+
+def _digest(arrays: list[np.ndarray]) -> str:
+    """Return the SHA-256 of arrays in their order."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
 
 
 def embed(run: Run) -> Run:
@@ -148,6 +209,8 @@ def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:
             old, new = known.get(table, {}).get(key), wanted[table].get(key)
             if old != new:
                 texts.append(f"{key} was {old!r} and is {new!r}")
+    if known.get("weights_sha256") != wanted.get("weights_sha256"):
+        texts.append("the encoder's weights were others")
     if known.get("ready_made") != wanted.get("ready_made"):
         texts.append(f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}")
     return "; ".join(texts) or "the images changed"

@@ -1,0 +1,104 @@
+"""How the clusters of a fit become purer while it trains, and what the machine gave: purity by epoch and minutes, arithmetic a second."""
+
+import math
+import time
+from typing import Any
+
+from _reports import Parts, held_out_scores
+
+from latentlab import pipeline
+from latentlab.config import ClusterOptions
+from latentlab.run import Run
+
+LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
+PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "float32"}
+
+
+def follow(run: Run, every: int, clusterings: list[ClusterOptions]) -> list[dict[str, Any]]:
+    """Cluster the embedding of every so many epochs whose checkpoints were kept, and return their held-out scores.
+
+    Returns
+    -------
+    list of dict
+        epoch, method, purity, acc and more; the fit's own last epoch too. Each epoch's run stays beside `run`, so that all resumes.
+    """
+    rows = []
+    for epoch in [*range(0, run.manifest["fit"]["epochs"], every), run.manifest["fit"]["epochs"]]:
+        if not (run.path / "checkpoints" / f"epoch-{epoch:04d}").exists():
+            continue
+        at_epoch = pipeline.at_epoch(run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}"))
+        for options in clusterings:
+            pipeline.cluster(at_epoch, options)
+            rows.append({"epoch": epoch, "method": options.method, **held_out_scores(at_epoch, options)})
+    return rows
+
+
+def peak_flops(precision: str, side: int = 4096, repeats: int = 10) -> float:
+    """Return the operations a second of this machine's best case, a product of two large square matrices in that precision."""
+    import keras
+    from keras import ops
+
+    start = ops.cast(keras.random.normal((side, side)) / math.sqrt(side), PEAKS[precision])  # so that products keep their size
+    best = math.inf
+    for _ in range(3):
+        product, started = start, time.perf_counter()
+        for _ in range(repeats):
+            product = ops.matmul(product, start)
+        float(ops.cast(product[0, 0], "float32"))  # waits for the device
+        best = min(best, time.perf_counter() - started)
+    return 2 * side**3 * repeats / best
+
+
+def minutes_of(part: dict[str, Any], epoch: int) -> float:
+    """Return the minutes of training up to an epoch, by the median speed: an interrupted or crowded fit has epochs of any length."""
+    return epoch * part["images"]["train"] * (1 - part["config"]["validation"]) / part["fit"]["images_per_second"] / 60
+
+
+def curve_table(parts: Parts) -> str:
+    """Return the Markdown table of held-out scores by epoch."""
+    lines = ["| run | epoch | minutes of training | clusters | purity | acc | nmi |", "| --- |" + " --- |" * 6]
+    for name, part in parts.items():
+        lines += [
+            f"| {name} | {row['epoch']} | {minutes_of(part, row['epoch']):.0f} | {row['method']}"
+            f" | {row['purity']:.3f} | {row['acc']:.3f} | {row['nmi']:.3f} |"
+            for row in part.get("followed", [])
+        ]
+    return "\n".join(lines)
+
+
+def level_table(parts: Parts) -> str:
+    """Return the Markdown table of the minutes of training to each purity, of the first kept epoch that has it."""
+    lines = ["| run | clusters | " + " | ".join(f"purity {level}" for level in LEVELS) + " |", "| --- |" + " --- |" * (1 + len(LEVELS))]
+    for name, part in parts.items():
+        followed = part.get("followed", [])
+        for method in dict.fromkeys(row["method"] for row in followed):
+            reached = [[row["epoch"] for row in followed if row["method"] == method and row["purity"] >= level] for level in LEVELS]
+            texts = [f"{minutes_of(part, min(epochs)):.0f} (epoch {min(epochs)})" if epochs else "not reached" for epochs in reached]
+            lines.append(f"| {name} | {method} | {' | '.join(texts)} |")
+    return "\n".join(lines)
+
+
+def cost_table(parts: Parts) -> str:
+    """Return the Markdown table of arithmetic, its share of what the machine does at best, and memory."""
+    lines = ["| run | operations an image | images per second | TFLOP/s | at best | utilisation | memory |", "| --- |" + " --- |" * 6]
+    for name, part in parts.items():
+        fit = part["fit"]
+        if "flops_per_image" not in fit or not part.get("peak_flops"):
+            continue
+        speed, peak = fit["flops_per_image"] * fit["images_per_second"], part["peak_flops"]
+        lines.append(
+            f"| {name} | {fit['flops_per_image'] / 1e9:.2f} billion | {fit['images_per_second']:.0f} | {speed / 1e12:.2f} | {peak / 1e12:.2f}"
+            f" | {speed / peak:.0%} | {fit['peak_memory'] / 2**30:.1f} GiB |"
+        )
+    return "\n".join(lines)
+
+
+def picture(parts: Parts) -> Any:
+    """Return the figure of purity against minutes of training, or None where no fit was followed."""
+    from latentlab import plots
+
+    curves: dict[str, list[tuple[float, float]]] = {}
+    for name, part in parts.items():
+        for row in part.get("followed", []):
+            curves.setdefault(f"{name}, {row['method']}", []).append((minutes_of(part, row["epoch"]), row["purity"]))
+    return plots.lines(curves, "minutes of training", "held-out purity", "Purity while the encoder trains") if curves else None
