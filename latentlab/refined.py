@@ -29,7 +29,7 @@ from latentlab.refinement._loop import Schedule, assign_all, assign_batch, refin
 from latentlab.refinement._network import check
 from latentlab.refinement._start import StartingClusters, start_from
 from latentlab.run import Run
-from latentlab.training import mean_squared_error
+from latentlab.training import as_input, mean_squared_error
 
 SHARD = 2048
 MEASURED = 500  # training images whose reconstruction error a method may start from
@@ -93,8 +93,9 @@ def train(
     backend.seed(options.seed)
     fitted = features.fit(options.features, codes, tuple(model.part(features.column(options.features)).output_shape[1:]), options.seed)
     start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own)
-    some = images.indices(TRAIN)[:MEASURED]
-    start = dataclasses.replace(start, error=max(mean_squared_error(model.autoencoder, images, some), SMALLEST_ERROR))
+    indices = images.indices(TRAIN)
+    error = max(mean_squared_error(model.autoencoder, images, indices[:MEASURED]), SMALLEST_ERROR)
+    start = dataclasses.replace(start, error=error, read=lambda positions: as_input(images.read(indices[positions])))
     refiner: Refiner = method.refiner(start, own)
     schedule = Schedule(own.interval, own.batch_size, own.tolerance, own.max_steps, options.augment, options.seed, own.least_rounds)
     return refiner, start, first, refine(refiner, images, schedule, place, record)

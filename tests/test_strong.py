@@ -1,5 +1,7 @@
 """Past the autoencoder: SwAV on both backends, heads on vectors, self-labelling; small, and collapse provoked."""
 
+import shutil
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -12,11 +14,14 @@ from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, scan
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
+from latentlab.files import sha256
 from latentlab.objectives import swav
-from latentlab.refinement import selflabel
+from latentlab.refinement import consistency, selflabel
 from latentlab.run import Run
 
 SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
+HEAD_METHODS = ("selflabel", "consistency")
+QUICK = {"interval": 3, "max_steps": 12, "batch_size": 30}
 SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "steps_per_call": 4}
 
 
@@ -204,9 +209,9 @@ def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alik
     assert selflabel.pseudo_labels(q, itself, 0.5)[0][3].argmax() == 1
 
 
-def test_self_labelling_repairs_resumes_and_predicts_the_same_again(strong_run, data, tmp_path):
-    settings = {"interval": 3, "max_steps": 9, "batch_size": 30}
-    options = ClusterOptions(k=4, method="selflabel", settings=settings)
+@pytest.mark.parametrize("method", HEAD_METHODS)
+def test_training_the_head_with_the_network_keeps_clusters_alive_and_predicts_the_same_again(strong_run, data, tmp_path, method):
+    options = ClusterOptions(k=4, method=method, settings=QUICK)
     result = pipeline.cluster(strong_run, options)
     assert result["rounds"] >= 1
     assert min(result["sizes"]["train"]) > 0
@@ -218,11 +223,53 @@ def test_self_labelling_repairs_resumes_and_predicts_the_same_again(strong_run, 
     np.testing.assert_array_equal(np.asarray(again["cluster"]), cluster)
 
 
+@pytest.mark.parametrize("method", HEAD_METHODS)
+def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, monkeypatch, method):
+    whole, cut = (Run.open(shutil.copytree(strong_run.path, tmp_path / name)) for name in ("whole", "cut"))
+    options = pipeline.resolve(whole, ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0}, label="again"))
+    pipeline.cluster(whole, options)
+    kept = Run.append_metrics
+
+    def fails_in_the_third_round(run, row, name="metrics.jsonl"):
+        if row["stage"] == "refine" and row["epoch"] == 3:
+            raise KeyboardInterrupt
+        kept(run, row, name)
+
+    monkeypatch.setattr(Run, "append_metrics", fails_in_the_third_round)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.cluster(cut, options)
+    monkeypatch.undo()
+    assert not (cut.path / "clusters" / "again" / "assignments.parquet").exists()
+    pipeline.cluster(cut, options)
+    assert len({sha256(run.path / "clusters" / "again" / "assignments.parquet") for run in (whole, cut)}) == 1
+
+
+def test_consistency_pairs_images_with_their_neighbours_and_has_scans_loss(strong_run):
+    """The loss by hand, for two images and their neighbours' assignments."""
+    method = object.__new__(consistency.NeighborConsistency)
+    method.options, method.seed, method._steps = consistency.Options(entropy=2.0), 0, 0
+    one, other = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.5, 0.5], [0.1, 0.9]])
+    wanted = -np.log([0.5, 0.74]).mean() + 2.0 * (0.55 * np.log(0.55) + 0.45 * np.log(0.45))
+    assert float(method.clustering_loss(np.concatenate([one, other]).astype(np.float32), {})) == pytest.approx(wanted, abs=1e-5)
+    images, places = np.arange(10, dtype=np.float32), np.array([4, 7])
+    method._neighbors = np.stack([(np.arange(10) + 1) % 10, (np.arange(10) + 2) % 10], axis=1)
+    method.read = lambda positions: images[positions]
+    drawn = set()
+    for method._steps in range(20):
+        taken, more = method.material(images[places], places)
+        assert (more, taken[:2].tolist()) == ({}, [4, 7])
+        assert 1 <= taken[2] - 4 <= 2
+        assert 1 <= taken[3] - 7 <= 2
+        drawn.add(tuple(taken[2:]))
+    assert len(drawn) > 1
+
+
 def test_methods_without_their_network_are_refused_in_one_line(finished_run, strong_run, tmp_path):
     with pytest.raises(ConfigError, match="no embedding above its code"):
         pipeline.cluster(finished_run, ClusterOptions(k=4, features="embedding"))
-    with pytest.raises(ConfigError, match="fit with --recipe strong|no embedding above its code"):
-        pipeline.cluster(finished_run, ClusterOptions(k=4, method="selflabel"))
+    for method in HEAD_METHODS:
+        with pytest.raises(ConfigError, match="fit with --recipe strong|no embedding above its code"):
+            pipeline.cluster(finished_run, ClusterOptions(k=4, method=method))
     with pytest.raises(ConfigError, match="plain autoencoder|works on the code itself"):
         pipeline.cluster(strong_run, ClusterOptions(k=4, method="vade"))
     with pytest.raises(ConfigError, match="trains the network that made the vectors"):

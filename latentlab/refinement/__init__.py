@@ -10,6 +10,7 @@ and nothing else has to be touched. No argument can carry a label. The loop, its
 `latentlab.refinement._loop` and the same for every method.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -64,6 +65,10 @@ class LoopOptions:
         return 1
 
 
+def _no_images(positions: np.ndarray) -> np.ndarray:
+    raise LookupError("this start was made without its images")
+
+
 @dataclass(frozen=True)
 class Start:
     """What a method starts from.
@@ -87,6 +92,8 @@ class Start:
         Kernel (d, k) and bias (k,) of the starting clusters, where they are a head's.
     error : float
         Mean squared reconstruction error of some training images, in squared units of [0, 1].
+    read : callable
+        read(positions) -> the training images at these positions, float32 (m, height, width, channels) in [0, 1].
     """
 
     model: Model
@@ -98,6 +105,7 @@ class Start:
     soft: np.ndarray | None = None
     head: tuple[np.ndarray, np.ndarray] | None = None
     error: float = 1.0
+    read: Callable[[np.ndarray], np.ndarray] = _no_images
 
 
 class Refiner(Protocol):
