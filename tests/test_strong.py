@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab, small_fit
 
-from latentlab import assignments, cli, metrics, model_files, pipeline, recipes, training
+from latentlab import assignments, cli, features, metrics, model_files, pipeline, recipes, training
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, scan
@@ -16,7 +16,7 @@ from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.files import sha256
 from latentlab.objectives import swav
-from latentlab.refinement import consistency, selflabel
+from latentlab.refinement import Start, consistency, selflabel
 from latentlab.run import Run
 
 SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
@@ -242,6 +242,28 @@ def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, 
     assert not (cut.path / "clusters" / "again" / "assignments.parquet").exists()
     pipeline.cluster(cut, options)
     assert len({sha256(run.path / "clusters" / "again" / "assignments.parquet") for run in (whole, cut)}) == 1
+
+
+def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(strong_run):
+    """Two rounds by hand: the rates halve in the middle, and at a round's end the weights are the optimizer's averages."""
+    images = pipeline.open_run_images(strong_run)
+    model, indices = model_files.load(strong_run), images.indices("train")
+    z = np.asarray(model.embedder.predict_on_batch(training.as_input(images.read(indices))))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    fitted = features.Features("embedding+l2", (z.shape[1],), ({},))
+    start = Start(model, fitted, z[:4].copy(), 1.0, np.zeros((len(z), 4)), 0, read=lambda chosen: training.as_input(images.read(indices[chosen])))
+    method = consistency.refiner(start, consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3))
+    optimizer, rates = method.trainer.optimizer, []
+    method.begin_round(z, np.eye(4, dtype=np.float32)[np.arange(len(z)) % 4])
+    for _ in range(4):
+        method.step(training.as_input(images.read(indices[:20])), np.arange(20))
+        rates.append(float(np.asarray(optimizer.learning_rate)))
+    assert rates == pytest.approx([0.01 * 0.5 * (1 + np.cos(np.pi * step / 8)) for step in range(4)], rel=1e-4)
+    averages = [np.asarray(average) for average in optimizer._model_variables_moving_average]
+    assert all(np.array_equal(weight, average) for weight, average in zip(method.trainer.trainable_variables, averages, strict=True))
+    method.step(training.as_input(images.read(indices[:20])), np.arange(20))
+    assert float(np.asarray(optimizer.learning_rate)) == pytest.approx(0.005, rel=1e-4)
+    assert not np.array_equal(method.head.kernel, optimizer._model_variables_moving_average[-2])
 
 
 def test_consistency_pairs_images_with_their_neighbours_and_has_scans_loss(strong_run):

@@ -23,7 +23,7 @@ from latentlab.errors import ConfigError
     default="kmeans",
     show_default=True,
     help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi, hdbscan. With the network: dec, idec, dcec, dcn,"
-    " vade, selflabel.",
+    " vade, consistency, selflabel.",
 )
 @click.option(
     "--features",

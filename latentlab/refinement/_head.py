@@ -5,13 +5,14 @@ on learning the code with its gradient stopped. A method says what a step takes 
 """
 
 import abc
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from latentlab import views
-from latentlab.backend.steps import Batch, CompiledSteps
+from latentlab.backend.steps import RATE, Batch, CompiledSteps
 from latentlab.clustering import cluster_means
 from latentlab.clustering._heads import nearest
 from latentlab.errors import ConfigError
@@ -28,7 +29,10 @@ class HeadOptions(LoopOptions):
     Attributes
     ----------
     learning_rate : float
-        Adam's.
+        Adam's at the start; it falls along half a cosine to 0 at max_steps.
+    average : float
+        Momentum of the moving average of the weights, which the network becomes at each round's end: the teacher whose
+        assignments are the next round's. 0 takes the weights as they are.
     smallest_crop : float
         Smallest share of the image in a strong view.
     cutout : float
@@ -39,14 +43,15 @@ class HeadOptions(LoopOptions):
 
     start: str = "scan"
     learning_rate: float = 3e-4
+    average: float = 0.99
     smallest_crop: float = 0.3
     cutout: float = 0.5
     POSITIVE: ClassVar[tuple[str, ...]] = ("learning_rate", "smallest_crop")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.smallest_crop > 1 or not 0 <= self.cutout <= 1:
-            raise ConfigError("--set smallest_crop must be at most 1, and cutout between 0 and 1.")
+        if self.smallest_crop > 1 or not 0 <= self.cutout <= 1 or not 0 <= self.average < 1:
+            raise ConfigError("--set smallest_crop must be at most 1, cutout between 0 and 1, average at least 0 and below 1.")
 
 
 class HeadTraining(abc.ABC):
@@ -73,7 +78,8 @@ class HeadTraining(abc.ABC):
         self.lower, self.decoder = self.model.autoencoder.get_layer("lower"), self.model.autoencoder.get_layer("decode")
         self.assigner = keras.Model(image, [z, q], name="assigner")
         self.trainer = keras.Model(image, [self.model.autoencoder.output, q], name="trainer")
-        self.trainer.compile(optimizer=keras.optimizers.Adam(options.learning_rate))
+        averaged = {"use_ema": True, "ema_momentum": options.average, "ema_overwrite_frequency": options.interval} if options.average else {}
+        self.trainer.compile(optimizer=keras.optimizers.Adam(options.learning_rate, **averaged))
         side = image.shape[1]
         self.kind = views.ViewKind(side, (options.smallest_crop, 1.0), (0.4, 0.4, 0.4, 0.1), 0.8, 0.2, cutout=options.cutout)
         variables = self.trainer.trainable_variables, self.trainer.non_trainable_variables
@@ -114,7 +120,8 @@ class HeadTraining(abc.ABC):
         rng = np.random.default_rng([self.seed, 11, self._steps])
         self._steps += 1
         drawn = views.draw(self.kind, len(images), images.shape[1:], rng)
-        told = self._train({name: array[None] for name, array in {"images": images, "views": drawn, **more}.items()})
+        arrays = {"images": images, "views": drawn, RATE: np.array(self._next_rate(), np.float32), **more}
+        told = self._train({name: array[None] for name, array in arrays.items()})
         return {name: told[name] for name in REPORTED}
 
     def centers(self) -> np.ndarray:
@@ -145,6 +152,19 @@ class HeadTraining(abc.ABC):
         """Undo `extras`."""
         self._rounds, self._steps = map(int, arrays["counts"])
         self._centers, self._neighbors = arrays["centers"], arrays["neighbors"]
+
+    def _next_rate(self) -> float:
+        """Return the learning rate of the step that `_steps` counts as begun: the last one, lower by what the cosine falls.
+
+        Relative to the last one, since the loop lowers it too, where it rolls back.
+        """
+        total = max(1, self.options.max_steps // self.options.interval) * self.options.interval
+
+        def height(step: int) -> float:
+            return 0.5 * (1 + math.cos(math.pi * step / total))
+
+        last = float(np.asarray(self.trainer.optimizer.learning_rate))
+        return last * height(self._steps - 1) / height(max(0, self._steps - 2))
 
     def _loss(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
         from keras import ops
