@@ -33,7 +33,6 @@ class Options(HeadOptions):
 
     interval: int = 195
     max_steps: int = 1950
-    learning_rate: float = 1e-4
     entropy: float = 5.0
     POSITIVE: ClassVar[tuple[str, ...]] = (*HeadOptions.POSITIVE, "entropy")
 
