@@ -2,11 +2,12 @@
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--no-selflabel]
-                                 [--follow N] [--machine TEXT]
+                                 [--follow N] [--epochs N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
-and on the embedding, the other head, and self-labelling; with --follow also the clusters of every so many epochs. Every step
-resumes: runs are kept in --work, finished scores in parts/ of --out.
+and on the embedding, the other head, neighbour consistency and self-labelling with the whole network; with --follow also the
+clusters of every so many epochs, and with --epochs another length of the whole schedule than the recipe's. Every step resumes:
+runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
@@ -30,12 +31,13 @@ WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "e
 
 
 def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
-    """Return what is clustered of one run: k-means, the heads alone, and self-labelling, last."""
+    """Return what is clustered of one run: k-means, the heads alone, and the heads with the network, self-labelling last."""
     chosen: tuple[dict[str, Any], ...] = (
         {"method": "kmeans"},
         {"method": "scan"},
         {"method": "temi"},
         {"method": "kmeans", "features": "code", "restarts": 2},
+        {"method": "consistency"},
         {"method": "selflabel"} | (recipes.cluster_settings("strong") if backend.on_gpu() else {}),
     )
     return [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **settings})) for settings in chosen]
@@ -43,8 +45,9 @@ def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
 
 def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str) -> None:
     """Fit with one seed, cluster, score and keep the scores."""
-    options = FitOptions(**recipes.fit_settings("strong"), seed=seed)
-    encoder = f"{options.arch}-{options.arch_options['width']}" if "width" in options.arch_options else options.arch
+    changed = {"epochs": arguments.epochs} if arguments.epochs else {}
+    options = FitOptions(**{**recipes.fit_settings("strong"), **changed}, seed=seed)
+    encoder = "-".join([options.arch, *(f"{value}" for value in options.arch_options.values()), *(f"{value}epochs" for value in changed.values())])
     parts = arguments.out / "parts"
     folder, part = arguments.work / f"{encoder}-seed{seed}", parts / f"{encoder}-seed{seed}.json"
     if (part.exists() and read_parts(parts)[part.stem]["complete"]) or not clock.may_start():
@@ -132,6 +135,7 @@ def main() -> None:
         "--no-selflabel", dest="selflabel", action="store_false", help="leave self-labelling out, which takes longest; a later call makes it up"
     )
     parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
+    parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
     parser.add_argument("--machine", default="", help="in words, for the table")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
