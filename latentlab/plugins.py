@@ -5,10 +5,13 @@ registration, and listing the names imports nothing heavy. Other packages add th
 the group `latentlab.<kind>`.
 """
 
+import ast
 import difflib
 import importlib
 import importlib.metadata
+import importlib.util
 import pkgutil
+from pathlib import Path
 from types import ModuleType
 
 from latentlab.errors import ConfigError
@@ -22,6 +25,17 @@ def names(kind: str) -> list[str]:
     own = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
     foreign = {entry.name for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}")}
     return sorted(own | foreign)
+
+
+def summary(kind: str, name: str) -> str:
+    """Return the first line of a plugin's docstring without importing it; "" where its source cannot be found."""
+    entries = [entry.module for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}") if entry.name == name]
+    try:
+        spec = importlib.util.find_spec(entries[0] if entries else f"latentlab.{kind}.{name.replace('-', '_')}")
+        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) if spec and spec.origin else None
+    except (ImportError, OSError, ValueError, SyntaxError):  # another package's, broken or without source
+        return ""
+    return text.splitlines()[0] if text else ""
 
 
 def load(kind: str, name: str) -> ModuleType:

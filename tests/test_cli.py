@@ -1,5 +1,6 @@
 """The command line as a user meets it: processes, exit codes, one line an error."""
 
+import importlib.metadata
 import json
 import os
 import resource
@@ -12,6 +13,8 @@ import time
 import numpy as np
 import pytest
 from conftest import ROOT, latentlab, latentlab_in_turn, make_stripes
+
+from latentlab import plugins
 
 FAST = ("--epochs", "1", "--batch-size", "20", "--set", "width=4")
 
@@ -246,3 +249,12 @@ def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     done = run_of(["try:", "    os.kill(os.getpid(), signal.SIGTERM)", "    signal.pause()", "except SystemExit:", f"    {instead}"])
     assert error_line(done, 143) == TERMINATED
     assert "bug" not in done.stderr
+
+
+def test_every_plugin_says_in_a_line_what_it_is(monkeypatch):
+    for kind in plugins.KINDS:
+        for name in plugins.names(kind):
+            assert 20 < len(plugins.summary(kind, name)) < 140, (kind, name)
+    foreign = [importlib.metadata.EntryPoint("theirs", "nowhere.at_all", "latentlab.encoders")]
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: foreign)
+    assert plugins.summary("encoders", "theirs") == ""

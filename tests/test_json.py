@@ -41,6 +41,7 @@ def printed(stripes_file, tmp_path_factory):
         ("runs", folder / "runs"),
         ("sources",),
         ("encoders",),
+        ("methods",),
         ("evaluate", "--run", folder / "nowhere"),
         ("cluster", "--run", run, "--k", "4", "--method", "hdbscan"),
     ]

@@ -14,7 +14,7 @@ from latentlab.cli._signals import leave
 from latentlab.cli.checking import compare, verify
 from latentlab.cli.clustering import choose_k, cluster, predict
 from latentlab.cli.fitting import embed, fit, sweep
-from latentlab.cli.listing import encoders, runs, schema, sources
+from latentlab.cli.listing import encoders, methods, runs, schema, sources
 from latentlab.cli.scoring import audit, evaluate, probe, score_by_k
 from latentlab.cli.showing import export, figures, report, view
 
@@ -26,7 +26,7 @@ _COMMANDS = (
     *(evaluate, score_by_k, probe, audit),
     *(report, figures, view, export),
     *(compare, verify),
-    *(runs, sources, encoders, schema),
+    *(runs, sources, encoders, methods, schema),
 )
 for _command in _COMMANDS:  # as --help lists them
     cli.add_command(_command)

@@ -1,4 +1,4 @@
-"""What there is: runs, sources, encoders, the schema of --json."""
+"""What there is: runs, sources, encoders, methods, the schema of --json."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def sources() -> None:
     """List the named image sources."""
     from latentlab import plugins
 
-    print_result(plugins.names("sources"), "\n".join(plugins.names("sources")))
+    print_result(plugins.names("sources"), _described("sources"))
 
 
 @click.command()
@@ -47,8 +47,30 @@ def encoders(ready_made: bool) -> None:
     from latentlab import plugins
     from latentlab import ready_made as weights
 
-    names = weights.names() if ready_made else plugins.names("encoders")
-    print_result(names, "\n".join(names) or "there are none")
+    if ready_made:
+        print_result(weights.names(), "\n".join(weights.names()) or "there are none")
+    else:
+        print_result(plugins.names("encoders"), _described("encoders"))
+
+
+@click.command()
+@json_option
+def methods() -> None:
+    """List the methods of clustering: those on vectors as they are, and those that train the network too."""
+    from latentlab import plugins
+
+    kinds = {"clustering": "On vectors as they are", "refinement": "With the network"}
+    rows = [{"name": name, "kind": kind, "summary": plugins.summary(kind, name)} for kind in kinds for name in plugins.names(kind)]
+    print_result(rows, "\n".join(f"{title}\n{_described(kind, indent=4)}" for kind, title in kinds.items()))
+
+
+def _described(kind: str, indent: int = 0) -> str:
+    """Return the plugins of one kind, a line each: its name, and the first line of its text."""
+    from latentlab import plugins
+
+    names = plugins.names(kind)
+    width = max(map(len, names), default=0)
+    return "\n".join(f"{'':{indent}}{name:<{width}}  {plugins.summary(kind, name)}" for name in names)
 
 
 @click.command()
