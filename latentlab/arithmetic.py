@@ -1,6 +1,7 @@
 """How much arithmetic a network does: the multiply-adds of its convolutions and dense layers, counted from their shapes.
 
-What else it does (normalisation, activations, resizing) is left out, as in published figures of model FLOPs.
+What else it does (normalisation, activations, resizing) is left out, as in published figures of model FLOPs; so are separable
+convolutions and attention, which no encoder here has.
 """
 
 import math

@@ -249,6 +249,11 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         options = resolve(
             ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed, settings=settings), self.augment
         )
+        if features.column(options.features) == "embedding":
+            raise ConfigError(
+                f"method={self.method!r} with features={options.features!r} needs a trained embedding, and this estimator trains code and"
+                " decoder only: choose features, or use latentlab fit --recipe strong."
+            )
         assigned = self._refine(images, codes, options) if is_deep(self.method) else self._cluster(codes, options)
         self.labels_ = assigned.cluster
         self.inertia_ = float(np.square(assigned.distance, dtype=np.float64).sum())

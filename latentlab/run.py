@@ -6,7 +6,7 @@
     images.parquet            id, split, status, reason        no labels
     labels.parquet            id, label                        written and read by evaluation.py only
     encoder/                  encoder.keras, decoder.keras, embedder.keras (plain Keras opens them), model.json, weights.npz
-    checkpoints/epoch-0007/   what resuming needs; the newest and the best are kept
+    checkpoints/epoch-0007/   what resuming needs; the newest, the best and those asked for are kept
     reconstructions/          the same images after chosen epochs
     tensorboard/              loss curves for TensorBoard
     embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code

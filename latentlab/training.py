@@ -15,7 +15,7 @@ import numpy as np
 from latentlab import backend, checkpoints, plugins
 from latentlab.config import FitOptions, plugin_options
 from latentlab.encoders import Model
-from latentlab.errors import TrainingError
+from latentlab.errors import RunError, TrainingError
 from latentlab.files import atomic_path, write_json
 from latentlab.images import ImageSet
 from latentlab.progress import log
@@ -39,7 +39,8 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
     -------
     dict
         best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs), recoveries,
-        flops_per_image (operations of training on it once) and peak_memory (bytes, of the process that ended the fit).
+        flops_per_image (operations of training on it once, or None) and peak_memory (bytes, of the process that ended the
+        fit, or None).
 
     Raises
     ------
@@ -66,7 +67,16 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
     objective.restore(checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", state.best_epoch))[0])
-    return {**state.summary(options, run), "flops_per_image": objective.flops_per_image(), "peak_memory": backend.peak_memory()}
+    return {**state.summary(options, run), "flops_per_image": _flops_of(objective), "peak_memory": backend.peak_memory()}
+
+
+def _flops_of(objective: Any) -> int | None:
+    """Return the operations of training on one image; None for networks and objectives of other packages that cannot be counted."""
+    try:
+        return int(objective.flops_per_image())
+    except Exception as error:  # it is only told: no fit may fail for it at its very end
+        log.info("operations were not counted: %s", " ".join(str(error).split()))
+        return None
 
 
 def check(images: ImageSet, options: FitOptions) -> None:
@@ -159,7 +169,12 @@ def learning_rate(options: FitOptions, step: int, n_steps: int) -> float:
     """Return the learning rate of step `step` in 0..n_steps-1: constant, or half a cosine down to 0."""
     if options.schedule == "constant":
         return options.learning_rate
-    return options.learning_rate * 0.5 * (1 + math.cos(math.pi * step / n_steps))
+    return options.learning_rate * half_cosine(step / n_steps)
+
+
+def half_cosine(progress: float) -> float:
+    """Return the height of a schedule that falls from 1 to 0 along half a cosine, at `progress` in [0, 1]."""
+    return 0.5 * (1 + math.cos(math.pi * progress))
 
 
 def mean_squared_error(net: Any, images: ImageSet, indices: np.ndarray, batch_size: int = 500) -> float:
@@ -175,7 +190,7 @@ class _State:
     """Where training stands: the epoch, the best one so far, and how both are saved."""
 
     def __init__(self, keep_every: int = 0) -> None:
-        self._keep_every = keep_every
+        self.keep_every = keep_every
         self.epoch = 0
         self.best_epoch = 0
         self.best_val_loss = math.inf
@@ -188,6 +203,7 @@ class _State:
         if folder:
             arrays, values = checkpoints.load(folder)
             vars(state).update(values)
+            state.keep_every = keep_every or state.keep_every
             checkpoints.prune(run.path / "checkpoints", "epoch", (state.epoch, *state._kept()))
             objective.restore(arrays)
             for _ in state.recoveries:
@@ -205,11 +221,10 @@ class _State:
 
     def save(self, objective: Any, run: Run) -> None:
         """Write this epoch's checkpoint; it, the best one and those to be kept for good stay."""
-        values = {name: value for name, value in vars(self).items() if not name.startswith("_")}
-        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, objective.snapshot(), values, keep=self._kept())
+        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, objective.snapshot(), vars(self), keep=self._kept())
 
     def _kept(self) -> list[int]:
-        every = range(0, self.epoch + 1, self._keep_every) if self._keep_every else ()
+        every = range(0, self.epoch + 1, self.keep_every) if self.keep_every else ()
         return [self.best_epoch, *every]
 
     def recover(self, objective: Any, row: dict[str, Any], run: Run) -> None:
@@ -285,7 +300,17 @@ def optimizer_state(optimizer: Any) -> dict[str, np.ndarray]:
 
 
 def restore_optimizer(optimizer: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Undo `optimizer_state`."""
+    """Undo `optimizer_state`.
+
+    Raises
+    ------
+    RunError
+        If the state is of another optimizer, as an older version's may be.
+    """
+    if len(checkpoints.in_order("optimizer", arrays)) != len(optimizer.variables):
+        raise RunError(
+            "the checkpoint is of another version of latentlab, and training cannot go on from it. Begin again with --fresh or --overwrite."
+        )
     optimizer.load_own_variables({str(i): array for i, array in enumerate(checkpoints.in_order("optimizer", arrays))})
 
 

@@ -4,9 +4,9 @@ import math
 import time
 from typing import Any
 
-from _reports import Parts, held_out_scores
+from _reports import Clock, Parts, held_out_scores
 
-from latentlab import pipeline
+from latentlab import backend, checkpoints, pipeline
 from latentlab.config import ClusterOptions
 from latentlab.run import Run
 
@@ -14,7 +14,7 @@ LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
 PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "float32"}
 
 
-def follow(run: Run, every: int, clusterings: list[ClusterOptions]) -> list[dict[str, Any]]:
+def follow(run: Run, every: int, clusterings: list[ClusterOptions], clock: Clock) -> list[dict[str, Any]]:
     """Cluster the embedding of every so many epochs whose checkpoints were kept, and return their held-out scores.
 
     Returns
@@ -24,7 +24,7 @@ def follow(run: Run, every: int, clusterings: list[ClusterOptions]) -> list[dict
     """
     rows = []
     for epoch in [*range(0, run.manifest["fit"]["epochs"], every), run.manifest["fit"]["epochs"]]:
-        if not (run.path / "checkpoints" / f"epoch-{epoch:04d}").exists():
+        if not checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch).exists() or not clock.may_start():
             continue
         at_epoch = pipeline.at_epoch(run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}"))
         for options in clusterings:
@@ -33,12 +33,18 @@ def follow(run: Run, every: int, clusterings: list[ClusterOptions]) -> list[dict
     return rows
 
 
-def peak_flops(precision: str, side: int = 4096, repeats: int = 10) -> float:
-    """Return the operations a second of this machine's best case, a product of two large square matrices in that precision."""
+def peak_flops(run: Run, side: int = 4096, repeats: int = 10) -> float | None:
+    """Return the operations a second of this machine's best case, a product of two large square matrices in the run's precision.
+
+    None where the run was fitted on another machine.
+    """
     import keras
     from keras import ops
 
-    start = ops.cast(keras.random.normal((side, side)) / math.sqrt(side), PEAKS[precision])  # so that products keep their size
+    if backend.versions()["device"] != run.manifest["device"]:
+        return None
+    start = keras.random.normal((side, side)) / math.sqrt(side)  # so that products keep their size
+    start = ops.cast(start, PEAKS[run.manifest["precision"]])
     best = math.inf
     for _ in range(3):
         product, started = start, time.perf_counter()
@@ -54,7 +60,7 @@ def minutes_of(part: dict[str, Any], epoch: int) -> float:
     return epoch * part["images"]["train"] * (1 - part["config"]["validation"]) / part["fit"]["images_per_second"] / 60
 
 
-def curve_table(parts: Parts) -> str:
+def purity_table(parts: Parts) -> str:
     """Return the Markdown table of held-out scores by epoch."""
     lines = ["| run | epoch | minutes of training | clusters | purity | acc | nmi |", "| --- |" + " --- |" * 6]
     for name, part in parts.items():
@@ -83,12 +89,12 @@ def cost_table(parts: Parts) -> str:
     lines = ["| run | operations an image | images per second | TFLOP/s | at best | utilisation | memory |", "| --- |" + " --- |" * 6]
     for name, part in parts.items():
         fit = part["fit"]
-        if "flops_per_image" not in fit or not part.get("peak_flops"):
+        if not (fit.get("flops_per_image") and fit["images_per_second"] and part.get("peak_flops")):
             continue
         speed, peak = fit["flops_per_image"] * fit["images_per_second"], part["peak_flops"]
         lines.append(
             f"| {name} | {fit['flops_per_image'] / 1e9:.2f} billion | {fit['images_per_second']:.0f} | {speed / 1e12:.2f} | {peak / 1e12:.2f}"
-            f" | {speed / peak:.0%} | {fit['peak_memory'] / 2**30:.1f} GiB |"
+            f" | {speed / peak:.0%} | {(fit['peak_memory'] or math.nan) / 2**30:.1f} GiB |"
         )
     return "\n".join(lines)
 

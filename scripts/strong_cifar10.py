@@ -19,28 +19,26 @@ from typing import Any
 import _learning_curve
 from _reports import Clock, Row, facts_table, fill, read_parts, results, save_part, score, score_table
 
-from latentlab import backend, files, pipeline, plots, recipes
+from latentlab import assignments, backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
+METHODS = ("kmeans", "scan", "temi", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
 
-def clusterings(run: Run, seed: int) -> list[ClusterOptions]:
-    """Return what is clustered of one run: k-means, the heads alone, and the heads with the network, self-labelling last."""
-    chosen: tuple[dict[str, Any], ...] = (
-        {"method": "kmeans"},
-        {"method": "scan"},
-        {"method": "temi"},
-        {"method": "kmeans", "features": "code", "restarts": 2},
-        {"method": "consistency"},
-        {"method": "selflabel"} | (recipes.cluster_settings("strong") if backend.on_gpu() else {}),
-    )
-    return [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **settings})) for settings in chosen]
+def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
+    """Return what is clustered of one run, by the names in METHODS."""
+    special: dict[str, dict[str, Any]] = {
+        "code": {"method": "kmeans", "features": "code", "restarts": 2},
+        "selflabel": {"method": "selflabel"} | (recipes.cluster_settings("strong") if backend.on_gpu() else {}),
+    }
+    chosen = {name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})}) for name in METHODS}
+    return {name: pipeline.resolve(run, options) for name, options in chosen.items()}
 
 
 def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str) -> None:
@@ -48,30 +46,32 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     changed = {"epochs": arguments.epochs} if arguments.epochs else {}
     options = FitOptions(**{**recipes.fit_settings("strong"), **changed}, seed=seed)
     encoder = "-".join([options.arch, *(f"{value}" for value in options.arch_options.values()), *(f"{value}epochs" for value in changed.values())])
-    parts = arguments.out / "parts"
-    folder, part = arguments.work / f"{encoder}-seed{seed}", parts / f"{encoder}-seed{seed}.json"
-    if (part.exists() and read_parts(parts)[part.stem]["complete"]) or not clock.may_start():
+    name = f"{encoder}-seed{seed}"
+    part, before = arguments.out / "parts" / f"{name}.json", read_parts(arguments.out / "parts").get(name, {})
+    wanted = [method for method in METHODS if arguments.selflabel or method != "selflabel"]
+    if (set(wanted) <= set(before.get("methods", [])) and (before.get("followed") or not arguments.follow)) or not clock.may_start():
         return
-    logging.info("%s: fit", folder.name)
-    run = pipeline.fit(data, options, folder, keep_every=arguments.follow)
-    chosen = clusterings(run, seed)
-    done = []
-    for one in chosen:
-        if clock.may_start() and (arguments.selflabel or one.method != "selflabel"):
-            logging.info("%s: %s", folder.name, one.name)
-            pipeline.cluster(run, one)
-            done.append(one)
-    watched = [{name: row[name] for name in WATCHED if name in row} for row in run.metrics()]
-    history = run.metrics(f"clusters/{chosen[-1].name}/history.jsonl")
-    complete = len(done) == len(chosen)
-    followed = _learning_curve.follow(run, arguments.follow, chosen[:2]) if arguments.follow and clock.may_start() else []
-    peak = _learning_curve.peak_flops(run.manifest["precision"])
-    probed = (pipeline.probe(run, chosen[0]) or {"rows": []})["rows"] if done else []
-    probed = [{**row, "method": row["method"].replace(str(options.arch), encoder)} for row in probed]
-    rows = score(run, done, encoder)
-    save_part(
-        part, run, rows, done, watched=watched, history=history, probed=probed, followed=followed, peak_flops=peak, machine=machine, complete=complete
-    )
+    logging.info("%s: fit", name)
+    run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
+    chosen, done = clusterings(run, seed), {}
+    for method in wanted:
+        if clock.may_start():
+            logging.info("%s: %s", name, method)
+            pipeline.cluster(run, chosen[method])
+            done[method] = chosen[method]
+    followed = _learning_curve.follow(run, arguments.follow, [chosen["kmeans"], chosen["scan"]], clock) if arguments.follow else []
+    watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]
+    probed = (pipeline.probe(run, chosen["kmeans"]) or {"rows": []})["rows"] if done else []
+    more: dict[str, Any] = {
+        "methods": list(done),
+        "watched": watched,
+        "history": {method: run.metrics(f"clusters/{one.name}/history.jsonl") for method, one in done.items() if assignments.is_deep(one.method)},
+        "probed": [{**row, "method": row["method"].replace(str(options.arch), encoder)} for row in probed],
+        "followed": followed or before.get("followed", []),
+        "peak_flops": _learning_curve.peak_flops(run),
+        "machine": machine,
+    }
+    save_part(part, run, score(run, done.values(), encoder), done.values(), **more)
 
 
 def time_table(parts: dict[str, Any]) -> str:
@@ -115,7 +115,7 @@ def report(out: Path) -> None:
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
-    tables |= {"cost": _learning_curve.cost_table(parts), "purity": _learning_curve.curve_table(parts), "levels": _learning_curve.level_table(parts)}
+    tables |= {"cost": _learning_curve.cost_table(parts), "purity": _learning_curve.purity_table(parts), "levels": _learning_curve.level_table(parts)}
     tables |= {"probe": probe_table(parts), "facts": facts_table(parts), "curve": curve_table(parts)}
     fill(out / "README.md", tables)
     if figure := _learning_curve.picture(parts):

@@ -21,7 +21,7 @@ from latentlab.run import Run
 
 SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
 HEAD_METHODS = ("selflabel", "consistency")
-QUICK = {"interval": 3, "max_steps": 12, "batch_size": 30}
+QUICK = {"interval": 4, "max_steps": 24, "batch_size": 30, "learning_rate": 0.003}
 SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "steps_per_call": 4}
 
 
@@ -70,6 +70,36 @@ def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_pa
         pipeline.at_epoch(strong_run, 1, tmp_path / "1")
     with pytest.raises(RunError, match="the encoder's weights were others"):
         pipeline.at_epoch(strong_run, 3, tmp_path / "2")
+
+
+def test_kept_epochs_stay_when_a_fit_goes_on_without_asking(data, tmp_path, monkeypatch):
+    """And an encoder whose top was not trained becomes a run too."""
+    options = small_fit(**SMALL | {"objective": "reconstruction"}, epochs=5)
+    monkeypatch.setattr(training, "_save_reconstructions", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt) if a[4] == 4 else None)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.fit(data, options, tmp_path / "run", keep_every=2)
+    monkeypatch.undo()
+    run = pipeline.fit(data, options, tmp_path / "run")
+    assert {"epoch-0000", "epoch-0002", "epoch-0004"} <= {path.name for path in (run.path / "checkpoints").iterdir()}
+    at_epoch = pipeline.at_epoch(run, 2, tmp_path / "two")
+    pipeline.cluster(at_epoch, ClusterOptions(k=4))
+    assert pipeline.report(at_epoch).exists()
+    with pytest.raises(ConfigError, match="came ready-made"):
+        pipeline.cluster_seeds(at_epoch, ClusterOptions(k=4), 2, refit=True)
+
+
+def test_what_cannot_be_counted_ends_no_fit(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(swav.SwAV, "flops_per_image", lambda self: 1 / 0)
+    assert pipeline.fit(data, strong_fit(epochs=1), tmp_path / "run").manifest["fit"]["flops_per_image"] is None
+
+
+def test_an_optimizer_of_another_version_is_refused_in_one_line():
+    import keras
+
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([keras.Variable(np.zeros(2, np.float32))])
+    with pytest.raises(RunError, match="another version of latentlab"):
+        training.restore_optimizer(optimizer, {"optimizer-0000": np.zeros(1)})
 
 
 def test_operations_are_counted_by_shapes(strong_run):
@@ -210,12 +240,14 @@ def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alik
 
 
 @pytest.mark.parametrize("method", HEAD_METHODS)
-def test_training_the_head_with_the_network_keeps_clusters_alive_and_predicts_the_same_again(strong_run, data, tmp_path, method):
-    options = ClusterOptions(k=4, method=method, settings=QUICK)
+def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_same_again(strong_run, data, tmp_path, method):
+    options = ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0})
     result = pipeline.cluster(strong_run, options)
-    assert result["rounds"] >= 1
+    assert result["rounds"] == 6
     assert min(result["sizes"]["train"]) > 0
     name = pipeline.resolve(strong_run, options).name
+    losses = [row["clustering_loss"] for row in strong_run.metrics(f"clusters/{name}/history.jsonl")]
+    assert losses[-1] < losses[0] - 0.05
     pipeline.predict(strong_run, name, data, tmp_path / "predicted.parquet")
     ids, _, cluster = assignments.read(strong_run, name)
     again = pq.read_table(tmp_path / "predicted.parquet")
@@ -244,26 +276,68 @@ def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, 
     assert len({sha256(run.path / "clusters" / "again" / "assignments.parquet") for run in (whole, cut)}) == 1
 
 
-def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(strong_run):
-    """Two rounds by hand: the rates halve in the middle, and at a round's end the weights are the optimizer's averages."""
+@pytest.fixture
+def head(strong_run):
+    """Return a `consistency` method at work on the stripes, in rounds of four steps, and a function that trains one step."""
     images = pipeline.open_run_images(strong_run)
     model, indices = model_files.load(strong_run), images.indices("train")
-    z = np.asarray(model.embedder.predict_on_batch(training.as_input(images.read(indices))))
+
+    def read(positions):
+        return training.as_input(images.read(indices[positions]))
+
+    z = np.asarray(model.embedder.predict_on_batch(read(np.arange(len(indices)))))
     z /= np.linalg.norm(z, axis=1, keepdims=True)
-    fitted = features.Features("embedding+l2", (z.shape[1],), ({},))
-    start = Start(model, fitted, z[:4].copy(), 1.0, np.zeros((len(z), 4)), 0, read=lambda chosen: training.as_input(images.read(indices[chosen])))
-    method = consistency.refiner(start, consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3))
-    optimizer, rates = method.trainer.optimizer, []
+    start = Start(model, features.Features("embedding+l2", (z.shape[1],), ({},)), z[:4].copy(), 1.0, np.zeros((len(z), 4)), 0, read=read)
+    method = consistency.refiner(start, consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3, average=1.0))
     method.begin_round(z, np.eye(4, dtype=np.float32)[np.arange(len(z)) % 4])
+    return method, lambda: method.step(read(np.arange(20)), np.arange(20))
+
+
+def averages_of(method):
+    return [np.asarray(average) for average in method.trainer.optimizer._model_variables_moving_average]
+
+
+def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(head):
+    """Two rounds: the rates halve in the middle, and at a round's end the weights are the optimizer's averages."""
+    method, step = head
+    rates, weights = [], []
     for _ in range(4):
-        method.step(training.as_input(images.read(indices[:20])), np.arange(20))
-        rates.append(float(np.asarray(optimizer.learning_rate)))
+        weights.append([np.asarray(variable) for variable in method.trainer.trainable_variables])
+        step()
+        rates.append(float(np.asarray(method.trainer.optimizer.learning_rate)))
     assert rates == pytest.approx([0.01 * 0.5 * (1 + np.cos(np.pi * step / 8)) for step in range(4)], rel=1e-4)
-    averages = [np.asarray(average) for average in optimizer._model_variables_moving_average]
-    assert all(np.array_equal(weight, average) for weight, average in zip(method.trainer.trainable_variables, averages, strict=True))
-    method.step(training.as_input(images.read(indices[:20])), np.arange(20))
-    assert float(np.asarray(optimizer.learning_rate)) == pytest.approx(0.005, rel=1e-4)
-    assert not np.array_equal(method.head.kernel, optimizer._model_variables_moving_average[-2])
+    ends = [np.asarray(variable) for variable in method.trainer.trainable_variables]
+    assert all(np.array_equal(end, average) for end, average in zip(ends, averages_of(method), strict=True))
+    step()
+    assert float(np.asarray(method.trainer.optimizer.learning_rate)) == pytest.approx(0.005, rel=1e-4)
+    assert any(not np.array_equal(now, average) for now, average in zip(method.trainer.trainable_variables, averages_of(method), strict=True))
+
+
+def test_after_averaging_batch_normalisation_knows_the_new_weights(head):
+    """The statistics are those of strong views under the averaged weights: more passes over such views hardly change them."""
+    method, step = head
+    for _ in range(4):
+        step()
+    names = [variable.path for variable in method.trainer.non_trainable_variables]
+    before = {name: np.asarray(value) for name, value in zip(names, method.trainer.non_trainable_variables, strict=True)}
+    method._steps += 1  # other views
+    method._settle(100, 30)
+    moved = [
+        np.abs(np.asarray(v) - before[n]).mean() / np.abs(before[n]).mean()
+        for n, v in zip(names, method.trainer.non_trainable_variables, strict=True)
+    ]
+    assert len(moved) > 4
+    assert np.median(moved) < 0.1
+
+
+def test_a_reseeded_cluster_is_not_averaged_away(head):
+    method, step = head
+    step()
+    centers = method.centers().copy()
+    centers[2] = -centers[2]
+    method.set_centers(centers)
+    kernel = method.head.get_weights()[0]
+    assert any(np.array_equal(average, kernel) for average in averages_of(method))
 
 
 def test_consistency_pairs_images_with_their_neighbours_and_has_scans_loss(strong_run):

@@ -31,10 +31,16 @@ class NeighborConsistency(_heads.Objective):
         """Return each head's loss, (heads,)."""
         from keras import ops
 
-        p, p_other = ops.softmax(self.logits(one)), ops.softmax(self.logits(other))
-        agreement = ops.mean(ops.log(ops.sum(p * p_other, axis=2) + 1e-8), axis=1)
-        shares = ops.mean(p, axis=1)
-        return -agreement + self.own.entropy * ops.sum(shares * ops.log(shares + 1e-8), axis=1)
+        return loss(ops.softmax(self.logits(one)), ops.softmax(self.logits(other)), self.own.entropy)
+
+
+def loss(one: Any, other: Any, entropy: float) -> Any:
+    """Return SCAN's loss, (...), of assignments (..., n, k) and of their neighbours'."""
+    from keras import ops
+
+    agreement = ops.mean(ops.log(ops.sum(one * other, axis=-1) + 1e-8), axis=-1)
+    shares = ops.mean(one, axis=-2)
+    return -agreement + entropy * ops.sum(shares * ops.log(shares + 1e-8), axis=-1)
 
 
 def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:

@@ -45,7 +45,7 @@ class Objective(Protocol):
         """Return the operations of training on one image, see `latentlab.arithmetic`."""
 
     def snapshot(self) -> dict[str, np.ndarray]:
-        """Return weights and optimizer state as named arrays."""
+        """Return weights and optimizer state as named arrays; "weight-0000" and on begin with those of the model, in its order."""
 
     def restore(self, arrays: dict[str, np.ndarray]) -> None:
         """Undo `snapshot`."""

@@ -25,7 +25,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.training import all_finite, as_input, batches, mean_squared_error, optimizer_state, restore_optimizer
+from latentlab.training import all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
@@ -199,7 +199,7 @@ class SwAV:
         """Return the learning rate of a step counted from the first epoch's: a rise, then half a cosine down to 0."""
         total = self.fit.epochs * n_steps
         rise = min(1.0, (step + 1) / min(self.options.warm_up_steps, max(1, total // 10)))
-        fall = 1.0 if self.fit.schedule == "constant" else 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+        fall = 1.0 if self.fit.schedule == "constant" else half_cosine(min(1.0, step / total))
         return self.factor * self.fit.learning_rate * rise * fall
 
     def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, Any]:

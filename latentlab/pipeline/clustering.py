@@ -77,7 +77,7 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
         raise ConfigError(f"--seeds must be at least 2, not {count}.")
     if not options.k:
         raise ConfigError(f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed.")
-    if refit and run.manifest["config"].get("ready_made"):
+    if refit and {"ready_made", "weights_sha256"} & set(run.manifest["config"]):
         raise ConfigError("--refit would train the encoder again, which came ready-made with this run: leave --refit out.")
     options = resolve(run, options)
     members = [_member(run, options, step, refit) for step in range(count)]

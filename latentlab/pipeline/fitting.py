@@ -1,7 +1,6 @@
 """Images to codes: train an encoder, or take a ready-made one, and encode every image. No label is read here."""
 
 import hashlib
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -106,39 +105,57 @@ def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
     folder = checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch)
     if not folder.exists():
         raise RunError(f"{run.path} has no checkpoint of epoch {epoch}. Fit again into another folder, and keep it with keep_every.")
-    return with_weights(run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path)
+    return with_weights(run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path, epoch)
 
 
-def with_weights(run: Run, weights: list[np.ndarray], path: str | Path) -> Run:
+def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: int | None = None) -> Run:
     """Make a run on the images of `run` whose encoder has other weights; return it.
 
     Parameters
     ----------
     weights : list of ndarray
-        The model's, in the order of `Model.weights`; what follows them, of an objective's own parts, is left out.
+        The model's, in the order of `Model.weights`. What follows them, of an objective's own parts, is left out; where an
+        objective does not train what lies above the code, and has no weights of it, they stay.
+    epoch : int or None
+        Of `run`, whose weights they are; None for its last.
 
     Raises
     ------
     RunError
-        If `path` holds another run.
+        If the weights are not of this model, or `path` holds another run.
     """
-    from latentlab import backend, model_files
+    from latentlab import backend, model_files, training
 
     backend.set_precision(run.manifest["precision"])
-    model = model_files.load(run)
-    weights = [weight.astype(np.float32) for weight in weights[: len(model.weights())]]
-    other, described = Run.create(path), model_files.describe(run)
+    model, described = model_files.load(run), model_files.describe(run)
+    weights = _fitting(weights, model.weights(), run)
+    other = Run.create(path)
     with other.lock():
         config = run.manifest["config"] | {"weights_sha256": _digest(weights)}
         _refuse_others(other, config, overwrite=False)
         if other.is_done("fit", config):
             return other
-        shutil.copy(run.path / "images.parquet", other.path)
-        other.note(config=config, **{name: run.manifest[name] for name in ("data", "images", "precision", "unreadable")})
+        images = open_run_images(run)
+        _claim(other, DataOptions(**config["data"]), FitOptions(**config["fit"]), images, config)
+        other.note(**backend.versions(), precision=run.manifest["precision"], deterministic=run.manifest.get("deterministic", False))
         model.set_weights(weights)
         with other.stage("fit", config) as outputs:
             outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), other)
+            summary = run.manifest["fit"] | ({} if epoch is None else {"epochs": epoch, "best_epoch": epoch})
+            training.write_reconstructions(model.autoencoder, images, other, summary["epochs"])
+            for row in run.metrics():
+                if row.get("epoch", 0) <= summary["epochs"]:
+                    other.append_metrics(row)
+            other.note(fit=summary)
     return other
+
+
+def _fitting(weights: list[np.ndarray], own: list[np.ndarray], run: Run) -> list[np.ndarray]:
+    """Return as many weights as the model has of its `own`, which stand in for missing ones; RunError where a shape differs."""
+    chosen = [np.asarray(weight, np.float32) for weight in [*weights[: len(own)], *own[len(weights) :]]]
+    if [weight.shape for weight in chosen] != [weight.shape for weight in own]:
+        raise RunError(f"the weights are not of the encoder of {run.path}. Take a checkpoint of this very run.")
+    return chosen
 
 
 def _digest(arrays: list[np.ndarray]) -> str:

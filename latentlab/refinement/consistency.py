@@ -3,27 +3,30 @@
     L = - mean log <p(view of image), p(view of a neighbour)>  -  entropy * H(mean p)
 
 As the paper trains it: every image is paired with one of its nearest neighbours in the first embedding, anew in each epoch, and
-both are seen in strongly changed views, so that the network learns to see what neighbours share. It starts from the
+both are seen in strongly changed views (`--augment` changes the image only), so that the network learns to see what neighbours
+share. It starts from the
 head that `--method scan` fits to the vectors as they are, where the paper starts from a random one; hence fewer epochs.
 
     latentlab cluster --run RUN --k 10 --method consistency
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from latentlab.backend.steps import Batch
+from latentlab.clustering import scan
+from latentlab.errors import ConfigError
 from latentlab.refinement import Refiner, Start
-from latentlab.refinement._head import HeadOptions, HeadTraining
+from latentlab.refinement._trained_head import TrainedHead, TrainedHeadOptions
 
 FEATURES = "embedding+l2"
 
 
 @dataclass(frozen=True)
-class Options(HeadOptions):
-    """Settings of the method, beside those of `HeadOptions`, of whose neighbours each image's partner is drawn.
+class Options(TrainedHeadOptions):
+    """Settings of the method, beside those of `TrainedHeadOptions`. An image's partner is drawn from its `neighbors` nearest.
 
     Attributes
     ----------
@@ -34,20 +37,20 @@ class Options(HeadOptions):
     interval: int = 195
     max_steps: int = 1950
     entropy: float = 5.0
-    POSITIVE: ClassVar[tuple[str, ...]] = (*HeadOptions.POSITIVE, "entropy")
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.entropy < 0:
+            raise ConfigError(f"--set entropy={self.entropy}: must be at least 0.")
 
 
 def refiner(start: Start, options: Options) -> Refiner:
-    """Return the method, ready to train from `start`; errors as in `HeadTraining`."""
-    return NeighborConsistency(start, options)
+    """Return the method, ready to train from `start`; errors as in `TrainedHead`."""
+    return NeighborConsistency(start, options, "consistency")
 
 
-class NeighborConsistency(HeadTraining):
+class NeighborConsistency(TrainedHead):
     """Trains encoder and head on pairs of neighbours."""
-
-    def __init__(self, start: Start, options: Options) -> None:
-        super().__init__(start, options, "consistency")
-        self.read = start.read
 
     def material(self, images: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """Return the images, and after them one neighbour of each."""
@@ -60,6 +63,4 @@ class NeighborConsistency(HeadTraining):
         from keras import ops
 
         one, other = ops.split(q, 2)
-        agreement = ops.mean(ops.log(ops.sum(one * other, axis=1) + 1e-8))
-        shares = ops.mean(one, axis=0)
-        return -agreement + self.options.entropy * ops.sum(shares * ops.log(shares + 1e-8))
+        return scan.loss(one, other, self.options.entropy)

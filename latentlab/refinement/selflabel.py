@@ -22,15 +22,15 @@ import numpy as np
 from latentlab.backend.steps import Batch
 from latentlab.errors import ConfigError
 from latentlab.refinement import Refiner, Start
-from latentlab.refinement._head import HeadOptions, HeadTraining
+from latentlab.refinement._trained_head import TrainedHead, TrainedHeadOptions
 
 FEATURES = "embedding+l2"
 SCALINGS = 50
 
 
 @dataclass(frozen=True)
-class Options(HeadOptions):
-    """Settings of the method, beside those of `HeadOptions`, whose neighbours' assignments are averaged.
+class Options(TrainedHeadOptions):
+    """Settings of the method, beside those of `TrainedHeadOptions`. An image's assignment is averaged with those of its `neighbors` nearest.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Options(HeadOptions):
     max_steps: int = 2340
     first_share: float = 0.5
     last_share: float = 0.9
-    POSITIVE: ClassVar[tuple[str, ...]] = (*HeadOptions.POSITIVE, "first_share", "last_share")
+    POSITIVE: ClassVar[tuple[str, ...]] = (*TrainedHeadOptions.POSITIVE, "first_share", "last_share")
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -56,11 +56,11 @@ class Options(HeadOptions):
 
 
 def refiner(start: Start, options: Options) -> Refiner:
-    """Return the method, ready to train from `start`; errors as in `HeadTraining`."""
+    """Return the method, ready to train from `start`; errors as in `TrainedHead`."""
     return SelfLabelling(start, options)
 
 
-class SelfLabelling(HeadTraining):
+class SelfLabelling(TrainedHead):
     """Trains encoder and head on the clusters' most confident images."""
 
     def __init__(self, start: Start, options: Options) -> None:

@@ -5,7 +5,6 @@ on learning the code with its gradient stopped. A method says what a step takes 
 """
 
 import abc
-import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -18,43 +17,45 @@ from latentlab.clustering._heads import nearest
 from latentlab.errors import ConfigError
 from latentlab.refinement import LoopOptions, Start
 from latentlab.refinement._network import vectors_of
+from latentlab.training import half_cosine
 
+SETTLING = 20  # batches from which the statistics of batch normalisation are taken anew
 REPORTED = ("clustering_loss", "reconstruction_loss")
 
 
 @dataclass(frozen=True)
-class HeadOptions(LoopOptions):
+class TrainedHeadOptions(LoopOptions):
     """Settings that the methods share, beside those of the loop.
 
     Attributes
     ----------
     learning_rate : float
-        Adam's at the start; it falls along half a cosine to 0 at max_steps.
+        Adam's at the start; it falls along half a cosine to 0 at the end of the last round.
     average : float
-        Momentum of the moving average of the weights, which the network becomes at each round's end: the teacher whose
-        assignments are the next round's. 0 takes the weights as they are.
+        Share of a round's steps over which the weights are averaged (exponentially, the newest count most). The network becomes
+        that average at the round's end: the teacher whose assignments are the next round's. 0 takes the weights as they are.
     smallest_crop : float
         Smallest share of the image in a strong view.
     cutout : float
         Largest side of the missing square, as a share of the view's.
     neighbors : int
-        Of each image in the first embedding.
+        Of each image in the first embedding; and of UMAP where the start is N2D's.
     """
 
     start: str = "scan"
     learning_rate: float = 3e-4
-    average: float = 0.99
+    average: float = 0.5
     smallest_crop: float = 0.3
     cutout: float = 0.5
     POSITIVE: ClassVar[tuple[str, ...]] = ("learning_rate", "smallest_crop")
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.smallest_crop > 1 or not 0 <= self.cutout <= 1 or not 0 <= self.average < 1:
-            raise ConfigError("--set smallest_crop must be at most 1, cutout between 0 and 1, average at least 0 and below 1.")
+        if self.smallest_crop > 1 or not 0 <= self.cutout <= 1 or not 0 <= self.average <= 1:
+            raise ConfigError("--set smallest_crop must be at most 1, cutout and average between 0 and 1.")
 
 
-class HeadTraining(abc.ABC):
+class TrainedHead(abc.ABC):
     """Encoder and head in training; a `Refiner` but for what the method adds.
 
     Raises
@@ -78,14 +79,13 @@ class HeadTraining(abc.ABC):
         self.lower, self.decoder = self.model.autoencoder.get_layer("lower"), self.model.autoencoder.get_layer("decode")
         self.assigner = keras.Model(image, [z, q], name="assigner")
         self.trainer = keras.Model(image, [self.model.autoencoder.output, q], name="trainer")
-        averaged = {"use_ema": True, "ema_momentum": options.average, "ema_overwrite_frequency": options.interval} if options.average else {}
-        self.trainer.compile(optimizer=keras.optimizers.Adam(options.learning_rate, **averaged))
+        self.trainer.compile(optimizer=keras.optimizers.Adam(options.learning_rate, **_averaging(options)))
         side = image.shape[1]
         self.kind = views.ViewKind(side, (options.smallest_crop, 1.0), (0.4, 0.4, 0.4, 0.1), 0.8, 0.2, cutout=options.cutout)
         variables = self.trainer.trainable_variables, self.trainer.non_trainable_variables
         self._train = CompiledSteps(self._loss, REPORTED, *variables, self.trainer.optimizer)
         self._above = keras.Model(self.model.encoder.output, q)
-        self._centers = start.centers
+        self._centers, self.read = start.centers, start.read
         self._neighbors = np.zeros((0, 0), np.int32)
         self._rounds = self._steps = 0
 
@@ -117,12 +117,33 @@ class HeadTraining(abc.ABC):
     def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
         """Train on strong views of one batch and return the losses."""
         images, more = self.material(np.asarray(batch, np.float32), positions)
-        rng = np.random.default_rng([self.seed, 11, self._steps])
+        drawn = self._draw(len(images), 11)
         self._steps += 1
-        drawn = views.draw(self.kind, len(images), images.shape[1:], rng)
         arrays = {"images": images, "views": drawn, RATE: np.array(self._next_rate(), np.float32), **more}
         told = self._train({name: array[None] for name, array in arrays.items()})
+        if self.options.average and self._steps % self.options.interval == 0:
+            self._settle(len(self._neighbors), len(batch))
         return {name: told[name] for name in REPORTED}
+
+    def _settle(self, count: int, size: int) -> None:
+        """Take the statistics of batch normalisation anew: those that training kept are of the weights before they were averaged."""
+        for number in range(SETTLING):
+            positions = np.random.default_rng([self.seed, 13, self._steps, number]).integers(0, count, size)
+            self.trainer(views.apply(self.read(positions), self._draw(size, 14, number), self.kind.size), training=True)
+
+    def _draw(self, count: int, *purpose: int) -> np.ndarray:
+        """Return the numbers of strong views, which depend on the seed, the step and what they are for."""
+        rng = np.random.default_rng([self.seed, *purpose, self._steps])
+        return views.draw(self.kind, count, self.trainer.input_shape[1:], rng)
+
+    def _set_head(self, kernel: np.ndarray, bias: np.ndarray) -> None:
+        """Set the head's weights, and their averages, which would else bring the old ones back."""
+        self.head.set_weights([kernel, bias])
+        optimizer = self.trainer.optimizer
+        if optimizer.use_ema:
+            for variable, average in zip(self.trainer.trainable_variables, optimizer._model_variables_moving_average, strict=True):
+                if any(variable is own for own in self.head.weights):
+                    average.assign(variable)
 
     def centers(self) -> np.ndarray:
         """Return the mean vector of each cluster's training images before the last round, float32 (k, d)."""
@@ -135,13 +156,13 @@ class HeadTraining(abc.ABC):
         scale = np.linalg.norm(kernel, axis=0).mean()
         kernel[:, changed] = (scale * centers[changed] / np.linalg.norm(centers[changed], axis=1, keepdims=True)).T
         bias[changed] = bias.mean()
-        self.head.set_weights([kernel, bias])
+        self._set_head(kernel, bias)
         self._centers = centers
 
     def reorder(self, order: np.ndarray) -> None:
         """Number the clusters anew."""
         kernel, bias = self.head.get_weights()
-        self.head.set_weights([kernel[:, order], bias[order]])
+        self._set_head(kernel[:, order], bias[order])
         self._centers = self._centers[order]
 
     def extras(self) -> dict[str, np.ndarray]:
@@ -159,12 +180,8 @@ class HeadTraining(abc.ABC):
         Relative to the last one, since the loop lowers it too, where it rolls back.
         """
         total = max(1, self.options.max_steps // self.options.interval) * self.options.interval
-
-        def height(step: int) -> float:
-            return 0.5 * (1 + math.cos(math.pi * step / total))
-
         last = float(np.asarray(self.trainer.optimizer.learning_rate))
-        return last * height(self._steps - 1) / height(max(0, self._steps - 2))
+        return last * half_cosine((self._steps - 1) / total) / half_cosine(max(0, self._steps - 2) / total)
 
     def _loss(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
         from keras import ops
@@ -175,6 +192,12 @@ class HeadTraining(abc.ABC):
         rebuilt = self.decoder(ops.stop_gradient(code), training=True)
         error = ops.mean(ops.square(rebuilt - strong))
         return loss + error, {"clustering_loss": loss, "reconstruction_loss": error}
+
+
+def _averaging(options: TrainedHeadOptions) -> dict[str, Any]:
+    """Return what makes a Keras optimizer keep the average of the weights and, at each round's end, put it in their place."""
+    steps = options.average * options.interval
+    return {"use_ema": True, "ema_momentum": 1 - 1 / steps, "ema_overwrite_frequency": options.interval} if steps > 1 else {}
 
 
 def _head_of(start: Start) -> tuple[np.ndarray, np.ndarray]:
