@@ -10,6 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import Normalizer
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from latentlab.errors import ConfigError
 from latentlab.estimators import ConvAutoencoder, DeepClustering
 
 TINY = {"arch_options": {"width": 8, "code_channels": 4}, "epochs": 1, "batch_size": 50, "random_state": 0}
@@ -87,3 +88,9 @@ def test_deep_methods_fit_predict_transform_and_pickle(digits, method):
 def test_plain_kmeans_has_no_probabilities():
     assert not hasattr(DeepClustering(), "predict_proba")
     assert hasattr(DeepClustering(method="gmm"), "predict_proba")
+
+
+def test_a_method_on_an_embedding_that_is_not_trained_is_refused():
+    x = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
+    with pytest.raises(ConfigError, match="needs a trained embedding"):
+        DeepClustering(2, method="consistency", arch="fast8", arch_options={"width": 4}, epochs=1, batch_size=10).fit(x)
