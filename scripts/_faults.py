@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-TIMED = ("seconds", "finished", "created", "argv", "git", "since", "images_per_second", "device")
+TIMED = ("seconds", "finished", "created", "argv", "git", "since", "images_per_second", "device", "peak_memory")
 HASHED = "config_sha256"  # of a setting that is compared itself, and may hold the hash of a file with its date
 UNEQUAL = ("tensorboard", "run.lock", "run.lock.json")  # event files carry the time; the lock is nobody's result
 
