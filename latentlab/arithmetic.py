@@ -7,8 +7,13 @@ convolutions and attention, which no encoder here has.
 import math
 from typing import Any
 
-TRAINING_PASSES = 3  # forwards, and the gradients of inputs and weights, each as much arithmetic as forwards
+PASSES = 3  # of training: forwards, and the gradients of inputs and of weights, each as much arithmetic as forwards
 OPERATIONS = 2  # in a multiply-add
+
+
+def training_flops(forward: int) -> int:
+    """Return the operations of training on what takes `forward` multiply-adds to pass through."""
+    return PASSES * OPERATIONS * forward
 
 
 def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:

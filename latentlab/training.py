@@ -309,7 +309,8 @@ def restore_optimizer(optimizer: Any, arrays: dict[str, np.ndarray]) -> None:
     """
     if len(checkpoints.in_order("optimizer", arrays)) != len(optimizer.variables):
         raise RunError(
-            "the checkpoint is of another version of latentlab, and training cannot go on from it. Begin again with --fresh or --overwrite."
+            "the checkpoint is of another version of latentlab, and training cannot go on from it. To begin again, remove the folder"
+            " checkpoints of the run, or of the clustering in its folder clusters."
         )
     optimizer.load_own_variables({str(i): array for i, array in enumerate(checkpoints.in_order("optimizer", arrays))})
 

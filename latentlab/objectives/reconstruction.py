@@ -70,7 +70,7 @@ class Reconstruction:
 
     def flops_per_image(self) -> int:
         """Return the operations of training on one image."""
-        return arithmetic.TRAINING_PASSES * arithmetic.OPERATIONS * arithmetic.multiply_adds(self.net, self.images.image_shape)
+        return arithmetic.training_flops(arithmetic.multiply_adds(self.net, self.images.image_shape))
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return weights and optimizer state."""

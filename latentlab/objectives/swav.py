@@ -163,7 +163,7 @@ class SwAV:
         (big, rebuilt), (small, _) = through(self.big.size), through(self.small.size)
         heads = arithmetic.multiply_adds(self.projector, self.projector.input_shape[1:]) + self.options.projection * self.options.prototypes
         crops = 2 * big + self.options.n_small * small + (2 + self.options.n_small) * heads
-        return arithmetic.TRAINING_PASSES * arithmetic.OPERATIONS * (crops + rebuilt)
+        return arithmetic.training_flops(crops + rebuilt)
 
     def snapshot(self) -> dict[str, np.ndarray]:
         """Return weights and optimizer state."""

@@ -2,7 +2,7 @@
 
 import hashlib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from latentlab.pipeline.run_data import embed_config, open_run_images
 from latentlab.progress import log
 from latentlab.run import Run
 from latentlab.sources import DataOptions
+
+if TYPE_CHECKING:
+    from latentlab.encoders import Model
 
 
 def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False, keep_every: int = 0) -> Run:
@@ -67,7 +70,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     """
     import dataclasses
 
-    from latentlab import backend, model_files, ready_made, training
+    from latentlab import backend, ready_made
 
     described = ready_made.describe(name)
     height, _, channels = described["image_shape"]
@@ -83,12 +86,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
         _claim(run, data, options, images, config)
         run.note(**backend.versions(), precision=backend.set_precision("auto"))
         model, _ = ready_made.load(name)
-        with run.stage("fit", config) as outputs:
-            outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), run)
-            training.write_reconstructions(model.autoencoder, images, run, described["summary"]["epochs"])
-            for row in described["curve"]:
-                run.append_metrics(row)
-            run.note(fit=described["summary"])
+        _keep_trained(run, model, described, images, config, described["summary"], described["curve"])
     return run
 
 
@@ -124,7 +122,7 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
     RunError
         If the weights are not of this model, or `path` holds another run.
     """
-    from latentlab import backend, model_files, training
+    from latentlab import backend, model_files
 
     backend.set_precision(run.manifest["precision"])
     model, described = model_files.load(run), model_files.describe(run)
@@ -139,15 +137,32 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
         _claim(other, DataOptions(**config["data"]), FitOptions(**config["fit"]), images, config)
         other.note(**backend.versions(), precision=run.manifest["precision"], deterministic=run.manifest.get("deterministic", False))
         model.set_weights(weights)
-        with other.stage("fit", config) as outputs:
-            outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), other)
-            summary = run.manifest["fit"] | ({} if epoch is None else {"epochs": epoch, "best_epoch": epoch})
-            training.write_reconstructions(model.autoencoder, images, other, summary["epochs"])
-            for row in run.metrics():
-                if row.get("epoch", 0) <= summary["epochs"]:
-                    other.append_metrics(row)
-            other.note(fit=summary)
+        summary = run.manifest["fit"] | ({} if epoch is None else {"epochs": epoch, "best_epoch": epoch})
+        rows = [row for row in run.metrics() if row.get("epoch", 0) <= summary["epochs"]]
+        _keep_trained(other, model, described, images, config, summary, rows)
     return other
+
+
+def _keep_trained(
+    run: Run, model: "Model", described: dict[str, Any], images: ImageSet, config: dict[str, Any], summary: dict[str, Any], rows: list[dict[str, Any]]
+) -> None:
+    """Do the stage "fit" of a run whose encoder was trained elsewhere.
+
+    Parameters
+    ----------
+    described : dict
+        The encoder's arch, options and image_shape.
+    summary, rows
+        What `training.train` returned of the training, and what it wrote to metrics.jsonl.
+    """
+    from latentlab import model_files, training
+
+    with run.stage("fit", config) as outputs:
+        outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), run)
+        training.write_reconstructions(model.autoencoder, images, run, summary["epochs"])
+        for row in rows:
+            run.append_metrics(row)
+        run.note(fit=summary)
 
 
 def _fitting(weights: list[np.ndarray], own: list[np.ndarray], run: Run) -> list[np.ndarray]:
