@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
-usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--no-selflabel]
-                                 [--follow N] [--epochs N] [--machine TEXT]
+usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
+                                 [--follow N] [--epochs N] [--width N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
 and on the embedding, the other head, neighbour consistency and self-labelling with the whole network; with --follow also the
-clusters of every so many epochs, and with --epochs another length of the whole schedule than the recipe's. Every step resumes:
-runs are kept in --work, finished scores in parts/ of --out.
+clusters of every so many epochs, and with --epochs or --width another length of the whole schedule, or another width of the
+encoder, than the recipe's. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
@@ -41,16 +41,27 @@ def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
     return {name: pipeline.resolve(run, options) for name, options in chosen.items()}
 
 
+def fit_options(arguments: argparse.Namespace, seed: int) -> tuple[FitOptions, str]:
+    """Return the recipe's setting of this machine with what the arguments change in it, and the encoder's name in the tables."""
+    settings = recipes.fit_settings("strong")
+    if arguments.width:
+        settings["arch_options"] = {**settings.get("arch_options", {}), "width": arguments.width}
+    if arguments.epochs:
+        settings["epochs"] = arguments.epochs
+    options = FitOptions(**settings, seed=seed)
+    changed = [f"{arguments.epochs}epochs"] if arguments.epochs else []
+    return options, "-".join([options.arch, *(f"{value}" for value in options.arch_options.values()), *changed])
+
+
 def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str) -> None:
-    """Fit with one seed, cluster, score and keep the scores."""
-    changed = {"epochs": arguments.epochs} if arguments.epochs else {}
-    options = FitOptions(**{**recipes.fit_settings("strong"), **changed}, seed=seed)
-    encoder = "-".join([options.arch, *(f"{value}" for value in options.arch_options.values()), *(f"{value}epochs" for value in changed.values())])
+    """Fit with one seed, cluster, score and keep the scores; what an earlier call has clustered stays in the part."""
+    options, encoder = fit_options(arguments, seed)
     name = f"{encoder}-seed{seed}"
     part, before = arguments.out / "parts" / f"{name}.json", read_parts(arguments.out / "parts").get(name, {})
-    wanted = [method for method in METHODS if arguments.selflabel or method != "selflabel"]
-    if (set(wanted) <= set(before.get("methods", [])) and (before.get("followed") or not arguments.follow)) or not clock.may_start():
+    had = set(before.get("methods", []))
+    if (set(arguments.methods) <= had and (before.get("followed") or not arguments.follow)) or not clock.may_start():
         return
+    wanted = [method for method in METHODS if method in had.union(arguments.methods)]
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
     chosen, done = clusterings(run, seed), {}
@@ -109,6 +120,20 @@ def probe_table(parts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def methods_of(text: str) -> list[str]:
+    """Return the methods that a comma-separated list names.
+
+    Raises
+    ------
+    argparse.ArgumentTypeError
+        If one is not in METHODS.
+    """
+    chosen = text.split(",")
+    if unknown := set(chosen) - set(METHODS):
+        raise argparse.ArgumentTypeError(f"unknown {', '.join(sorted(unknown))}; known are {', '.join(METHODS)}.")
+    return chosen
+
+
 def report(out: Path) -> None:
     """Write results.json and the tables between the page's markers."""
     parts = read_parts(out / "parts")
@@ -132,10 +157,11 @@ def main() -> None:
     parser.add_argument("--seeds", default="0")
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     parser.add_argument(
-        "--no-selflabel", dest="selflabel", action="store_false", help="leave self-labelling out, which takes longest; a later call makes it up"
+        "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
     parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
+    parser.add_argument("--width", type=int, default=0, help="of the encoder, where it has one; default: the recipe's")
     parser.add_argument("--machine", default="", help="in words, for the table")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
