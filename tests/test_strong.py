@@ -1,6 +1,8 @@
 """Past the autoencoder: SwAV on both backends, heads on vectors, self-labelling; small, and collapse provoked."""
 
+import contextlib
 import shutil
+import threading
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab, small_fit
 
-from latentlab import assignments, cli, features, metrics, model_files, pipeline, recipes, training
+from latentlab import assignments, checkpoints, cli, features, fit_state, metrics, model_files, pipeline, recipes, training
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, scan
@@ -400,3 +402,68 @@ def test_the_recipe_fills_in_what_is_not_given():
     assert (options.method, options.settings) == ("scan", {"interval": 7})
     with pytest.raises(ConfigError, match="known are strong"):
         recipes.fit_settings("weak")
+
+
+def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):
+    """With a rest longer than the fit: only the first and the last checkpoint, and those to be kept; a kill costs the epochs since."""
+
+    class InterruptError(Exception):
+        pass
+
+    def interrupt(board, row):
+        if row["epoch"] == 2:
+            raise InterruptError
+
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    with monkeypatch.context() as patched, pytest.raises(InterruptError):
+        patched.setattr(training._TensorBoard, "add", interrupt)
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch").name == "epoch-0000"
+    run = pipeline.fit(data, strong_fit(), tmp_path / "run")
+    assert [row["epoch"] for row in run.metrics()] == [0, 1, 2, 3]
+    for one, other in zip(weights_of(strong_run), weights_of(run), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_big_state_that_diverges_stands_at_its_last_good_epoch(data, tmp_path, monkeypatch):
+    real = swav.SwAV.train_epoch
+
+    def poisoned(objective, training, epoch, watch=False):
+        objective.factor = np.nan if epoch == 3 else 1.0  # of the learning rate, so that weights become NaN
+        return real(objective, training, epoch, watch)
+
+    monkeypatch.setattr(swav.SwAV, "train_epoch", poisoned)
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    with pytest.raises(TrainingError, match=r"not finite in epoch 3, step 1,.*last good epoch, 2"):
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+    newest = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
+    assert newest.name == "epoch-0002"
+    assert training.all_finite(checkpoints.load(newest)[0].values())
+
+
+def test_a_backend_that_miscalculates_is_told_before_training(data, tmp_path, monkeypatch):
+    real = swav.effective_rank
+    monkeypatch.setattr(swav, "effective_rank", lambda vectors: real(vectors * np.inf))
+    with pytest.raises(TrainingError, match="untrained network.*--precision float32"):
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+
+
+def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
+    def items():
+        yield from range(3)
+        raise ValueError("the fourth")
+
+    seen = []
+    with pytest.raises(ValueError, match="the fourth"), contextlib.closing(training.ahead(items())) as ready:
+        seen += ready
+    assert list(training.ahead(iter([5, 6]))) == [5, 6]
+    with contextlib.closing(training.ahead(items())) as ready:
+        assert next(ready) == 0
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+def test_steps_of_a_call_divide_an_epoch_where_they_can():
+    assert [swav._even(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
+    assert [swav._even(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]

@@ -11,6 +11,7 @@ centroids work, and the encoder is none the worse for them.
     latentlab fit --data cifar10 --recipe strong
 """
 
+import contextlib
 import math
 import time
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.training import all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
+from latentlab.training import ahead, all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
@@ -121,11 +122,12 @@ class SwAV:
         started, seen = time.perf_counter(), 0
         sums: dict[str, float] = {}
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
-        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar:
-            per_call = 1 if watch else self.options.steps_per_call
-            for first in range(0, len(chosen), per_call):
-                part = chosen[first : first + per_call]
-                told = steps(_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]))
+        per_call = 1 if watch else _even(len(chosen), self.options.steps_per_call)
+        parts = [(first, chosen[first : first + per_call]) for first in range(0, len(chosen), per_call)]
+        made = (_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]) for first, part in parts)
+        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar, contextlib.closing(ahead(made)) as ready:
+            for (first, part), batch in zip(parts, ready, strict=True):
+                told = steps(batch)
                 if not math.isfinite(told["loss"]) or (watch and not all_finite(self.snapshot().values())):
                     return {"loss": told["loss"], "step": first + 1}
                 for name, value in told.items():
@@ -267,8 +269,10 @@ def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options)
 def effective_rank(vectors: np.ndarray) -> float:
     """Return the exponential of the entropy of the shares of variance along the principal axes of vectors (n, d).
 
-    Roy and Vetterli, 2007. Vectors are scaled to length 1 first; 0 where they are all the same.
+    Roy and Vetterli, 2007. Vectors are scaled to length 1 first; 0 where they are all the same, NaN where one is not finite.
     """
+    if not np.isfinite(vectors).all():
+        return math.nan
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     variances = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False).astype(np.float64) ** 2
     if variances.sum() < 1e-6 * len(vectors):
@@ -299,6 +303,14 @@ def _prototypes(options: Options) -> Any:
     layer = layers.Dense(options.prototypes, use_bias=False, dtype="float32", name="prototypes")
     layer.build((None, options.projection))
     return layer
+
+
+def _even(n_steps: int, at_most: int) -> int:
+    """Return how many steps go into one compiled call: as many as divide an epoch, since each other number is compiled anew.
+
+    Where none of at least a quarter of `at_most` does, the epoch's last call is shorter.
+    """
+    return next((size for size in range(at_most, at_most // 4, -1) if n_steps % size == 0), at_most)
 
 
 def _stacked(steps: list[dict[str, Any]]) -> dict[str, np.ndarray]:
