@@ -26,7 +26,7 @@ from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
-METHODS = ("kmeans", "scan", "temi", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
+METHODS = ("kmeans", "scan", "temi", "imc", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 

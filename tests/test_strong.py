@@ -9,11 +9,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab, small_fit
+from scipy.special import softmax
 
-from latentlab import assignments, checkpoints, cli, features, fit_state, metrics, model_files, pipeline, recipes, training
+from latentlab import assignments, checkpoints, cli, embedding, features, fit_state, metrics, model_files, pipeline, prototypes, recipes, training
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
-from latentlab.clustering import Vectors, _heads, scan
+from latentlab.clustering import Vectors, _heads, imc, scan
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.files import sha256
@@ -467,3 +468,40 @@ def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
 def test_steps_of_a_call_divide_an_epoch_where_they_can():
     assert [swav._even(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
     assert [swav._even(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]
+
+
+def test_imc_finds_the_clusters_that_tell_the_prototype():
+    """Loss of heads that know the prototypes' groups, that know nothing, and that are one cluster: H(C) is log k, log k and 0."""
+    groups = np.repeat(np.arange(4), 25)
+    vectors, shares = np.eye(4, dtype=np.float32)[groups] * 20, np.eye(8, dtype=np.float32)[groups * 2 + np.arange(100) % 2]
+    own = imc.Options(heads=3, entropy=4.0)
+    objective = imc.PrototypeInformation(4, 4, own, 0)
+    objective.kernel.assign(np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32))
+    told = np.asarray(objective.losses(vectors, shares))
+    steep = imc.PULL * (20 - imc.STEEPEST) / 4
+    np.testing.assert_allclose(told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3)
+
+
+def test_imc_reads_the_prototypes_of_the_fit(strong_run):
+    run = strong_run
+    pipeline.embed(run)
+    shares = prototypes.training_shares(run)()
+    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train", "embedding")))
+    objective = swav.objective(model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV))
+    objective.restore(checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
+    objective.projector.trainable = False  # so that batch normalisation takes its kept statistics
+    scores = np.asarray(objective._scores(embedded, np.float32(0)))
+    np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
+    result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert len(result["losses"]) == 20
+    assert min(result["sizes"]["train"]) > 0
+    start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    assert start["rounds"] >= 3
+
+
+def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
+    plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
+    elsewhere = pipeline.at_epoch(strong_run, 2, tmp_path / "elsewhere")
+    for run in (plain, elsewhere):
+        with pytest.raises(ConfigError, match="--method imc needs the prototypes.*--recipe strong"):
+            pipeline.cluster(run, ClusterOptions(k=4, method="imc"))

@@ -28,11 +28,20 @@ class Vectors:
         Shape of the whole matrix.
     parts : callable
         parts() yields float32 matrices of shape (m, n_dims) that make up the whole; it can be called again.
+    prototype_shares : callable or None
+        prototype_shares() gives, float32 (n_images, prototypes), how much of each prototype of the encoder's training an image is;
+        None where there are no prototypes.
     """
 
     n_images: int
     n_dims: int
     parts: Callable[[], Iterator[np.ndarray]] = field(repr=False)
+    prototype_shares: Callable[[], np.ndarray] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, prototype_shares: Callable[[], np.ndarray] | None = None) -> "Vectors":
+        """Return the rows of a matrix in memory, float32 (n_images, n_dims)."""
+        return cls(len(matrix), matrix.shape[1], lambda: iter([matrix]), prototype_shares)
 
     def matrix(self) -> np.ndarray:
         """Return all vectors, float32 (n_images, n_dims), in memory."""

@@ -3,7 +3,7 @@
 SwAV (Caron et al., NeurIPS 2020): every crop's embedding is projected to the unit sphere and compared with prototypes;
 Sinkhorn's iterations share the two big crops' images out evenly among the prototypes, and every other crop has to predict
 that code (equation 2, with the temperature tau). Crop sizes, prototypes and eps are IMC-SwAV's for small images (Ntelemis et
-al., 2022); its clustering head is not here, since it passes no gradient to the encoder: clusters come after the fit.
+al., 2022); its clustering head passes no gradient to the encoder and comes after the fit: `--method imc`.
 
 A light decoder learns to rebuild a big crop from its code, whose gradient is stopped: reconstructions and decoded
 centroids work, and the encoder is none the worse for them.
@@ -14,10 +14,12 @@ centroids work, and the encoder is none the worse for them.
 import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
+from scipy.special import softmax
 
 from latentlab import arithmetic, checkpoints, views
 from latentlab.backend.steps import Batch, CompiledSteps
@@ -264,6 +266,28 @@ def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options)
         If the encoder ends with its code.
     """
     return SwAV(model, images, fit, options)
+
+
+def prototype_shares(arrays: dict[str, np.ndarray], options: Options) -> Callable[[np.ndarray], np.ndarray]:
+    """Return embeddings (n, d) -> their shares of the prototypes, float32 (n, prototypes): the prediction of equation 2.
+
+    Parameters
+    ----------
+    arrays
+        What `snapshot` gave.
+    """
+    weights, n_own = checkpoints.in_order("weight", arrays), len(_projector(1, options).weights)
+    projector_weights, kernel = weights[-n_own - 1 : -1], weights[-1]
+    projector = _projector(len(projector_weights[0]), options)
+    projector.set_weights(projector_weights)
+    unit = kernel / np.maximum(np.linalg.norm(kernel, axis=0), 1e-12)
+
+    def shares(embedded: np.ndarray) -> np.ndarray:
+        projected = np.asarray(projector.predict(embedded, batch_size=1000, verbose=0), np.float32)
+        projected /= np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-12)
+        return softmax(projected @ unit / options.temperature, axis=1)
+
+    return shares
 
 
 def effective_rank(vectors: np.ndarray) -> float:
