@@ -1,7 +1,8 @@
 """Where a fit stands: its last good epoch, in memory and as checkpoints, the best one, and what was repaired.
 
 What counts is the state in memory; a checkpoint is its copy for the next process. Each epoch gets one, unless the state is so big
-that writing it would take a good part of a fast epoch (ResNet-18 and Adam: 134 MB, beside seconds of training on a GPU).
+that writing it would take a good part of a fast epoch (ResNet-18 and Adam: 134 MB, beside seconds of training on a GPU) and no
+epoch is better than another: where the best is kept, it may be any.
 """
 
 import math
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import checkpoints
-from latentlab.config import FitOptions
+from latentlab.config import FitOptions, recorded
 from latentlab.errors import TrainingError
 from latentlab.progress import log
 from latentlab.run import Run
@@ -60,7 +61,7 @@ class FitState:
         if not folder:
             return
         self.arrays, values = checkpoints.load(folder)
-        self.now = Standing(**values)
+        self.now = recorded(Standing, values, folder)
         self.now.keep_every = keep_every or self.now.keep_every
         self.written, self.written_at = self.now.epoch, time.monotonic()
         checkpoints.prune(self.place, "epoch", (self.now.epoch, *self._kept()))

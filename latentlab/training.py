@@ -216,7 +216,7 @@ def _record_untrained(objective: Any, images: ImageSet, validation: np.ndarray, 
     if not all(map(math.isfinite, (one, *told.values()))):
         raise TrainingError(
             f"the untrained network gives numbers that are not finite: {backend.select()} miscalculates in precision"
-            f" {run.manifest['precision']}. Choose --precision float32, or another --backend."
+            f" {run.manifest.get('precision', 'auto')}. Choose --precision float32, or another --backend."
         )
     run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, **told})
     log.info("loss on one image before training: %.5f", one)

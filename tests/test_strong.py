@@ -412,19 +412,45 @@ def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_we
         pass
 
     def interrupt(board, row):
-        if row["epoch"] == 2:
+        if row["epoch"] == 3:
             raise InterruptError
 
     monkeypatch.setattr(fit_state, "BIG", 0)
     monkeypatch.setattr(fit_state, "REST", 1e9)
+    longer = strong_fit(epochs=5)
+    whole = pipeline.fit(data, longer, tmp_path / "whole")
+    assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["epoch-0005"]
     with monkeypatch.context() as patched, pytest.raises(InterruptError):
         patched.setattr(training._TensorBoard, "add", interrupt)
-        pipeline.fit(data, strong_fit(), tmp_path / "run")
-    assert checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch").name == "epoch-0000"
-    run = pipeline.fit(data, strong_fit(), tmp_path / "run")
-    assert [row["epoch"] for row in run.metrics()] == [0, 1, 2, 3]
-    for one, other in zip(weights_of(strong_run), weights_of(run), strict=True):
+        pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch").name == "epoch-0002"
+    run = pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
+    assert [row["epoch"] for row in run.metrics()] == [0, 1, 2, 3, 4, 5]
+    for one, other in zip(weights_of(whole), weights_of(run), strict=True):
         np.testing.assert_array_equal(one, other)
+
+
+def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_undone(data, tmp_path, monkeypatch):
+    real, calls = swav.effective_rank, []
+
+    def collapsed_once(vectors):
+        calls.append(len(vectors))
+        return 1.0 if len(calls) == 4 else real(vectors)  # the first is of the untrained network
+
+    written = []
+    save = checkpoints.save
+    monkeypatch.setattr(
+        checkpoints, "save", lambda place, kind, number, *rest, **more: written.append(number) or save(place, kind, number, *rest, **more)
+    )
+    monkeypatch.setattr(swav, "effective_rank", collapsed_once)
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    run = pipeline.fit(data, strong_fit(epochs=4), tmp_path / "run")
+    assert [event["epoch"] for event in run.manifest["fit"]["recoveries"]] == [3]
+    assert written == [0, 2, 4]
+    monkeypatch.setattr(fit_state, "REST", 0.0)
+    pipeline.fit(data, strong_fit(epochs=2), tmp_path / "other")
+    assert written[3:] == [0, 1, 2]
 
 
 def test_a_big_state_that_diverges_stands_at_its_last_good_epoch(data, tmp_path, monkeypatch):
@@ -458,10 +484,16 @@ def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
 
     seen = []
     with pytest.raises(ValueError, match="the fourth"), contextlib.closing(training.ahead(items())) as ready:
-        seen += ready
+        for item in ready:
+            seen.append(item)  # noqa: PERF402 - what came before the error counts
+    assert seen == [0, 1, 2]
     assert list(training.ahead(iter([5, 6]))) == [5, 6]
     with contextlib.closing(training.ahead(items())) as ready:
         assert next(ready) == 0
+    begun = threading.Event()
+    with contextlib.closing(training.ahead(begun.set() or item if item else item for item in range(2))) as ready:
+        assert next(ready) == 0
+        assert begun.wait(60)  # the next one is made while this one is held
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
 
 
@@ -478,7 +510,7 @@ def test_imc_finds_the_clusters_that_tell_the_prototype():
     objective = imc.PrototypeInformation(4, 4, own, 0)
     objective.kernel.assign(np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32))
     told = np.asarray(objective.losses(vectors, shares))
-    steep = imc.PULL * (20 - imc.STEEPEST) / 4
+    steep = imc.PULL * (20 - imc.STEEPEST)
     np.testing.assert_allclose(told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3)
 
 
@@ -502,6 +534,16 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
 def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
     elsewhere = pipeline.at_epoch(strong_run, 2, tmp_path / "elsewhere")
-    for run in (plain, elsewhere):
-        with pytest.raises(ConfigError, match="--method imc needs the prototypes.*--recipe strong"):
-            pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    for run, settings, cause in ((plain, {}, "--objective reconstruction has none"), (elsewhere, {}, "trained elsewhere")):
+        with pytest.raises(ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"):
+            pipeline.cluster(run, ClusterOptions(k=4, method="imc", settings=settings))
+    with pytest.raises(ConfigError, match="prototypes of the run's own fit"):
+        pipeline.cluster(elsewhere, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    with pytest.raises(ConfigError, match="vectors alone do not have"):
+        imc.fit(Vectors.of(vectors), ClusterOptions(k=4, method="imc"))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(strong_run.path, damaged)
+    np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
+    with pytest.raises(RunError, match="where the prototypes are, is damaged"):
+        pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1))

@@ -7,6 +7,7 @@ A method file defines
     FEATURES                            optional: the feature steps where --features is not given; {k} is replaced
     REQUIRED_STEP                       optional: the feature step without which it would be another method
     FINDS_K                             optional: true where the method finds the number of clusters and takes none
+    NEEDS_PROTOTYPES                    optional: true where the method reads `Vectors.prototype_shares`
 
 and nothing else has to be touched. No argument can carry a label.
 """
@@ -30,7 +31,7 @@ class Vectors:
         parts() yields float32 matrices of shape (m, n_dims) that make up the whole; it can be called again.
     prototype_shares : callable or None
         prototype_shares() gives, float32 (n_images, prototypes), how much of each prototype of the encoder's training an image is;
-        None where there are no prototypes.
+        None where the vectors are not of a run.
     """
 
     n_images: int

@@ -1,6 +1,6 @@
 """Linear heads on vectors that stay as they are, trained on pairs of neighbours: several at once, and one is chosen by its loss.
 
-A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py and temi.py; no label takes part, and the
+A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py, temi.py and imc.py; no label takes part, and the
 choice among the heads goes by the loss on all training images.
 """
 

@@ -278,7 +278,7 @@ def prototype_shares(arrays: dict[str, np.ndarray], options: Options) -> Callabl
     """
     weights, n_own = checkpoints.in_order("weight", arrays), len(_projector(1, options).weights)
     projector_weights, kernel = weights[-n_own - 1 : -1], weights[-1]
-    projector = _projector(len(projector_weights[0]), options)
+    projector = _projector(len(projector_weights[0]), options, "float32")
     projector.set_weights(projector_weights)
     unit = kernel / np.maximum(np.linalg.norm(kernel, axis=0), 1e-12)
 
@@ -305,16 +305,16 @@ def effective_rank(vectors: np.ndarray) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def _projector(size: int, options: Options) -> Any:
+def _projector(size: int, options: Options, dtype: str | None = None) -> Any:
     import keras
     from keras import layers
 
     return keras.Sequential(
         [
             keras.Input((size,)),
-            layers.Dense(options.hidden, use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.Activation("relu"),
+            layers.Dense(options.hidden, use_bias=False, dtype=dtype),
+            layers.BatchNormalization(momentum=0.9, dtype=dtype),
+            layers.Activation("relu", dtype=dtype),
             layers.Dense(options.projection, dtype="float32"),
         ],
         name="projector",
@@ -334,7 +334,7 @@ def _even(n_steps: int, at_most: int) -> int:
 
     Where none of at least a quarter of `at_most` does, the epoch's last call is shorter.
     """
-    return next((size for size in range(at_most, at_most // 4, -1) if n_steps % size == 0), at_most)
+    return next((size for size in range(at_most, -(-at_most // 4) - 1, -1) if n_steps % size == 0), at_most)
 
 
 def _stacked(steps: list[dict[str, Any]]) -> dict[str, np.ndarray]:
