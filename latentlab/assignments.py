@@ -66,14 +66,15 @@ def _own_steps(method: Any, k: int, has_embedding: bool) -> str:
     return "embedding+l2" if steps == "code" else f"embedding+l2+{steps.removeprefix('pool+')}".removesuffix("+l2")
 
 
-def check(run: Run, options: ClusterOptions) -> None:
-    """Raise DataError where there are fewer training images than clusters, before anything of an older clustering is removed.
-
-    And ConfigError where the method, or what a deep one starts from, needs prototypes that the run does not have.
-    """
-    first = str(options.settings.get("start", "kmeans")) if is_deep(options.method) else options.method
+def check_method(run: Run, options: ClusterOptions) -> None:
+    """Raise ConfigError where the method, or what a deep one starts from, needs prototypes and the run has none."""
+    first = str(options.settings.get("start", "")) if is_deep(options.method) else options.method
     if first in plugins.names("clustering") and getattr(plugins.load("clustering", first), "NEEDS_PROTOTYPES", False):
         prototypes.check(run)
+
+
+def check(run: Run, options: ClusterOptions) -> None:
+    """Raise DataError where there are fewer training images than clusters, before anything of an older clustering is removed."""
     n_train = int((embedding.read_index(run.path / "embeddings")[1] == TRAIN).sum())
     if n_train < options.k:
         raise DataError(f"--k {options.k} is more than the {n_train} training images. Choose a smaller --k.")
