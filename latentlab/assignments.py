@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import consensus, embedding, features, plugins, tables
+from latentlab import consensus, embedding, features, plugins, prototypes, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options, recorded
 from latentlab.errors import ConfigError, DataError, RunError
@@ -64,6 +64,13 @@ def _own_steps(method: Any, k: int, has_embedding: bool) -> str:
     if not has_embedding or features.column(steps) == "embedding":
         return steps
     return "embedding+l2" if steps == "code" else f"embedding+l2+{steps.removeprefix('pool+')}".removesuffix("+l2")
+
+
+def check_method(run: Run, options: ClusterOptions) -> None:
+    """Raise ConfigError where the method, or what a deep one starts from, needs prototypes and the run has none."""
+    first = str(options.settings.get("start", "")) if is_deep(options.method) else options.method
+    if first in plugins.names("clustering") and getattr(plugins.load("clustering", first), "NEEDS_PROTOTYPES", False):
+        prototypes.check(run)
 
 
 def check(run: Run, options: ClusterOptions) -> None:
@@ -127,7 +134,7 @@ def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[s
         raise DataError(f"--k {options.k} is more than the {len(matrix)} vectors of {path}. Choose a smaller --k.")
     fitted = features.fit(options.features, [matrix], (matrix.shape[1],), options.seed)
     found = fitted.transform(matrix)
-    clusterer: Clusterer = plugins.load("clustering", options.method).fit(Vectors(found.shape[0], found.shape[1], lambda: iter([found])), options)
+    clusterer: Clusterer = plugins.load("clustering", options.method).fit(Vectors.of(found), options)
     assigned = clusterer.assign(found)
     tables.write(target, _as_table([assigned]).add_column(0, "id", [ids]))
     return {**as_dict(options), **clusterer.facts, "sizes": np.bincount(assigned.cluster, minlength=options.k).tolist(), "out": str(target)}
@@ -140,7 +147,7 @@ def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int,
     n_train = int((embedding.read_index(parts)[1] == TRAIN).sum())
     fitted = features.fit(options.features, vectors(), vector_shape, options.seed)
     width = fitted.transform(next(part for part in vectors() if len(part))[:1]).shape[1]
-    return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)))
+    return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)), prototypes.training_shares(run))
 
 
 def all_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -278,7 +278,7 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
     def _cluster(self, codes: np.ndarray, options: ClusterOptions) -> Assigned:
         self._features = features.fit(options.features, [codes], self.code_shape_, self._seed)
         vectors = self._features.transform(codes)
-        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors(len(vectors), vectors.shape[1], lambda: iter([vectors])), options)
+        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors.of(vectors), options)
         self._clusterer = clusterer
         self.cluster_centers_ = clusterer.centers
         return clusterer.assign(vectors)

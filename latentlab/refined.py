@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, checkpoints, decoding, embedding, features, keras_files, plugins, tables
-from latentlab.clustering import Assigned, assigned_softly, canonical_order, distances_to
+from latentlab import backend, checkpoints, decoding, embedding, features, keras_files, plugins, prototypes, tables
+from latentlab.clustering import Assigned, Vectors, assigned_softly, canonical_order, distances_to
 from latentlab.config import ClusterOptions, as_dict, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import RunError
@@ -48,7 +48,8 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     parts = run.path / "embeddings"
     history = f"clusters/{options.name}/history.jsonl"
     codes = [part for part in embedding.read_parts(parts, TRAIN, features.column(options.features)) if len(part)]
-    refiner, start, first, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history))
+    shares = prototypes.training_shares(run)
+    refiner, start, first, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history), shares)
     order = canonical_order(assign_all(refiner, images, images.indices(TRAIN))[1].argmax(axis=1), options.k)
     refiner.reorder(order)
     before = np.argsort(order)[_assign_before(run, start.features, first)]
@@ -78,7 +79,13 @@ def tidy(run: Run, options: ClusterOptions) -> None:
 
 
 def train(
-    model: Model, images: ImageSet, codes: list[np.ndarray], options: ClusterOptions, place: Path, record: Callable[[dict[str, Any]], None]
+    model: Model,
+    images: ImageSet,
+    codes: list[np.ndarray],
+    options: ClusterOptions,
+    place: Path,
+    record: Callable[[dict[str, Any]], None],
+    prototype_shares: Callable[[], np.ndarray] | None = None,
 ) -> tuple[Refiner, Start, StartingClusters, dict[str, Any]]:
     """Train `model` and clusters together and return the refiner, what it started from, and `refine`'s facts.
 
@@ -88,11 +95,13 @@ def train(
         Flattened codes of the training images, in order.
     place, record
         As for `refine`.
+    prototype_shares
+        As in `Vectors`.
     """
     method, own = _method(options)
     backend.seed(options.seed)
     fitted = features.fit(options.features, codes, tuple(model.part(features.column(options.features)).output_shape[1:]), options.seed)
-    start, first = start_from(np.concatenate([fitted.transform(part) for part in codes]), model, fitted, options, own)
+    start, first = start_from(Vectors.of(np.concatenate([fitted.transform(part) for part in codes]), prototype_shares), model, fitted, options, own)
     indices = images.indices(TRAIN)
     error = max(mean_squared_error(model.autoencoder, images, indices[:MEASURED]), SMALLEST_ERROR)
     start = dataclasses.replace(start, error=error, read=lambda positions: as_input(images.read(indices[positions])))

@@ -7,8 +7,9 @@ seconds at the end of each call. What an epoch does is the objective's, see `lat
 """
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Generator, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,14 +18,15 @@ from latentlab.config import FitOptions, plugin_options
 from latentlab.encoders import Model
 from latentlab.errors import RunError, TrainingError
 from latentlab.files import atomic_path, write_json
+from latentlab.fit_state import FitState
 from latentlab.images import ImageSet
 from latentlab.progress import log
 from latentlab.run import Run
 
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 SHOWN_IMAGES = 16
+Item = TypeVar("Item")
 LEAST_RANK = 1.05  # effective dimensions of the embedding below which it has collapsed
-MOST_RECOVERIES = 3
 
 
 def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_every: int = 0) -> dict[str, Any]:
@@ -50,23 +52,23 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
     """
     training, validation = split_validation(images, options)
     objective = _objective(model, images, options)
-    state = _State.resume(objective, run, keep_every)
-    if state.epoch == 0:
+    state = FitState(objective, run, options.epochs, keep_every)
+    if not state.arrays:
         _record_untrained(objective, images, validation, run)
-        state.save(objective, run)
+        state.keep(objective.snapshot())
     with _TensorBoard(run) as board:
-        while state.epoch < options.epochs and not (objective.keeps_best and state.gave_up(options.patience)):
-            row = _train_epoch(objective, images, (training, validation), state.epoch + 1, options, run)
+        while state.goes_on(options.patience):
+            row, arrays = _train_epoch(state, images, (training, validation), options, run)
             if row.get("effective_rank", math.inf) < LEAST_RANK:
-                state.recover(objective, row, run)
+                state.recover(row)
                 continue
-            state.advance(row, objective.keeps_best)
-            _save_reconstructions(objective, images, validation, run, state.epoch, last=state.epoch == options.epochs)
+            state.advance(row)
+            _save_reconstructions(objective, images, validation, run, row["epoch"], last=row["epoch"] == options.epochs)
             run.append_metrics(row)  # before the checkpoint: a kill in between repeats the epoch and its row, and loses neither
-            state.save(objective, run)
+            state.keep(arrays)
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
-    objective.restore(checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", state.best_epoch))[0])
+    state.take_best()
     return {**state.summary(options, run), "flops_per_image": _flops_of(objective), "peak_memory": backend.peak_memory()}
 
 
@@ -95,36 +97,39 @@ def _objective_options(options: FitOptions) -> Any:
     return plugin_options(module.Options, options.objective_options, f"--objective {options.objective}")
 
 
-def _train_epoch(objective: Any, images: ImageSet, parts: tuple[np.ndarray, np.ndarray], epoch: int, options: FitOptions, run: Run) -> dict[str, Any]:
-    """Train one epoch on the first of `parts`, validate on the second and return the epoch's row.
+def _train_epoch(
+    state: FitState, images: ImageSet, parts: tuple[np.ndarray, np.ndarray], options: FitOptions, run: Run
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Train the next epoch on the first of `parts`, validate on the second and return the epoch's row and the state after it.
 
     Raises
     ------
     TrainingError
-        If the loss or a weight is not finite; `objective` is then back at the epoch before.
+        If the loss or a weight is not finite; the objective is then back at the epoch before.
     """
     training, validation = parts
+    epoch, objective = state.now.epoch + 1, state.objective
     row = {"stage": "fit", "epoch": epoch, **objective.train_epoch(training, epoch)}
-    if math.isfinite(row["loss"]) and all_finite(objective.snapshot().values()):
-        row |= objective.validate(validation)
-        if math.isfinite(row["val_loss"]):
-            return row
-    raise _diverged(objective, images, training, epoch, options, run)
+    if math.isfinite(row["loss"]) and all_finite((arrays := objective.snapshot()).values()):
+        told = objective.validate(validation)
+        if all(map(math.isfinite, told.values())):
+            return row | told, arrays
+    raise _diverged(state, images, training, options, run)
 
 
-def _diverged(objective: Any, images: ImageSet, training: np.ndarray, epoch: int, options: FitOptions, run: Run) -> TrainingError:
+def _diverged(state: FitState, images: ImageSet, training: np.ndarray, options: FitOptions, run: Run) -> TrainingError:
     """Go back to the epoch before, find the batch that made a number that is not finite, and return the error that names it.
 
     A gradient that is not finite shows in the weights after its step, but in the loss only one step later. Hence the epoch,
     which is a function of its start, is trained again with a look at the weights after every step.
     """
-    good = checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch - 1))[0]
-    objective.restore(good)
-    step = objective.train_epoch(training, epoch, watch=True).get("step")
-    objective.restore(good)
+    epoch = state.now.epoch + 1
+    state.go_back()
+    step = state.objective.train_epoch(training, epoch, watch=True).get("step")
+    state.go_back()
     advice = f"Lower --learning-rate (now {options.learning_rate:g}). The run stands at its last good epoch, {epoch - 1}."
     if step is None:
-        return TrainingError(f"the validation loss is not finite after epoch {epoch}. {advice}")
+        return TrainingError(f"the loss or embedding of the validation images is not finite after epoch {epoch}. {advice}")
     batch = list(batches(training, options.batch_size, options.seed, epoch))[int(step) - 1]
     ids = images.ids[batch].tolist()
     write_json(run.path / "non-finite.json", {"epoch": epoch, "step": step, "images": ids})
@@ -160,6 +165,18 @@ def batches(indices: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iter
         yield order[start : start + batch_size]
 
 
+def ahead(items: Iterator[Item]) -> Generator[Item]:
+    """Yield items, each made in another thread while the one before is in use, so that the device need not wait for the processor.
+
+    To be closed where it is left before its end.
+    """
+    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
+        following = pool.submit(next, items, None)
+        while (item := following.result()) is not None:
+            following = pool.submit(next, items, None)
+            yield item
+
+
 def as_input(images: np.ndarray) -> np.ndarray:
     """Return uint8 images as float32 in [0, 1]."""
     return images.astype(np.float32) / np.float32(255)
@@ -186,76 +203,22 @@ def mean_squared_error(net: Any, images: ImageSet, indices: np.ndarray, batch_si
     return total / len(indices)
 
 
-class _State:
-    """Where training stands: the epoch, the best one so far, and how both are saved."""
-
-    def __init__(self, keep_every: int = 0) -> None:
-        self.keep_every = keep_every
-        self.epoch = 0
-        self.best_epoch = 0
-        self.best_val_loss = math.inf
-        self.recoveries: list[dict[str, Any]] = []
-
-    @classmethod
-    def resume(cls, objective: Any, run: Run, keep_every: int = 0) -> "_State":
-        state = cls(keep_every)
-        folder = checkpoints.newest(run.path / "checkpoints", "epoch")
-        if folder:
-            arrays, values = checkpoints.load(folder)
-            vars(state).update(values)
-            state.keep_every = keep_every or state.keep_every
-            checkpoints.prune(run.path / "checkpoints", "epoch", (state.epoch, *state._kept()))
-            objective.restore(arrays)
-            for _ in state.recoveries:
-                objective.slow_down(0.5)
-            log.info("resuming after epoch %d", state.epoch)
-        return state
-
-    def gave_up(self, patience: int) -> bool:
-        return patience > 0 and self.epoch - self.best_epoch >= patience
-
-    def advance(self, row: dict[str, Any], keeps_best: bool) -> None:
-        self.epoch = row["epoch"]
-        if row["val_loss"] < self.best_val_loss or not keeps_best:
-            self.best_epoch, self.best_val_loss = self.epoch, row["val_loss"]
-
-    def save(self, objective: Any, run: Run) -> None:
-        """Write this epoch's checkpoint; it, the best one and those to be kept for good stay."""
-        checkpoints.save(run.path / "checkpoints", "epoch", self.epoch, objective.snapshot(), vars(self), keep=self._kept())
-
-    def _kept(self) -> list[int]:
-        every = range(0, self.epoch + 1, self.keep_every) if self.keep_every else ()
-        return [self.best_epoch, *every]
-
-    def recover(self, objective: Any, row: dict[str, Any], run: Run) -> None:
-        """Undo a collapsed epoch and slow down; TrainingError where that has not helped."""
-        self.recoveries.append({"epoch": row["epoch"], "what": "rolled back", "effective_rank": row["effective_rank"]})
-        if len(self.recoveries) > MOST_RECOVERIES:
-            raise TrainingError(
-                f"the embedding has collapsed in epoch {row['epoch']} (effective rank {row['effective_rank']:.2f}), with a smaller learning rate too:"
-                " lower --learning-rate, or use more images. The last good epoch is in the run's checkpoints."
-            )
-        objective.restore(checkpoints.load(checkpoints.folder_of(run.path / "checkpoints", "epoch", self.epoch))[0])
-        objective.slow_down(0.5)
-        self.save(objective, run)
-        log.warning("the embedding has collapsed in epoch %d: back to the epoch before, with half the learning rate", row["epoch"])
-
-    def summary(self, options: FitOptions, run: Run) -> dict[str, Any]:
-        speeds = [row["images_per_second"] for row in run.metrics() if row.get("stage") == "fit" and row["epoch"] > 0]
-        return {
-            "epochs": self.epoch,
-            "best_epoch": self.best_epoch,
-            "best_val_loss": self.best_val_loss,
-            "stopped_early": self.epoch < options.epochs,
-            "images_per_second": float(np.median(speeds)) if speeds else None,
-            "recoveries": self.recoveries,
-        }
-
-
 def _record_untrained(objective: Any, images: ImageSet, validation: np.ndarray, run: Run) -> None:
-    """Record the loss on one image, and on the validation part, before training, as the blog post does."""
-    one = objective.validate(validation[:1])["val_loss"]
-    run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, **objective.validate(validation)})
+    """Record the loss on one image, and on the validation part, before training, as the blog post does.
+
+    Raises
+    ------
+    TrainingError
+        If they are not finite. With random weights of a sane size that is a fault of the backend's arithmetic; JAX 0.11.2 has one on
+        processors, in two convolutions of bfloat16 that it compiles together.
+    """
+    one, told = objective.validate(validation[:1])["val_loss"], objective.validate(validation)
+    if not all(map(math.isfinite, (one, *told.values()))):
+        raise TrainingError(
+            f"the untrained network gives numbers that are not finite: {backend.select()} miscalculates in precision"
+            f" {run.manifest.get('precision', 'auto')}. Choose --precision float32, or another --backend."
+        )
+    run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, **told})
     log.info("loss on one image before training: %.5f", one)
     _save_reconstructions(objective, images, validation, run, 0, last=False)
 

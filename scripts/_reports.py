@@ -82,12 +82,20 @@ def short_name(options: ClusterOptions) -> str:
     return f"{start}{options.method}{'-augmented' if options.augment not in ('auto', 'none') else ''}"
 
 
-def save_part(path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = (), **more: Any) -> None:
-    """Keep what a report needs of a run, what its deep clusterings tell of themselves, and `more` in a small file of the repository."""
+def save_part(
+    path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = (), earlier_facts: dict[str, Any] | None = None, **more: Any
+) -> None:
+    """Keep what a report needs of a run, what its deep clusterings tell of themselves, and `more` in a small file of the repository.
+
+    `earlier_facts` are those of deep clusterings that an earlier call has kept.
+    """
     facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
     seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
-    told = {short_name(options): _facts_of(run, options) for options in clusterings if assignments.is_deep(options.method)}
+    told = {
+        **(earlier_facts or {}),
+        **{short_name(options): _facts_of(run, options) for options in clusterings if assignments.is_deep(options.method)},
+    }
     config = run.manifest["config"]["fit"]
     files.write_json(path, {"config": config, **facts, "seconds": seconds, "facts": told, "curve": curve, "rows": rows, **more})
 

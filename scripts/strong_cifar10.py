@@ -12,6 +12,7 @@ Fit and clusters see the 50,000 training images; labels are read when all is don
 """
 
 import argparse
+import json
 import logging
 from pathlib import Path
 from typing import Any
@@ -20,13 +21,13 @@ import _learning_curve
 from _reports import Clock, Row, facts_table, fill, read_parts, results, save_part, score, score_table
 
 from latentlab import assignments, backend, files, pipeline, plots, recipes
-from latentlab.config import ClusterOptions, FitOptions
+from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
-METHODS = ("kmeans", "scan", "temi", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
+METHODS = ("kmeans", "scan", "temi", "imc", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
@@ -54,14 +55,15 @@ def fit_options(arguments: argparse.Namespace, seed: int) -> tuple[FitOptions, s
 
 
 def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str) -> None:
-    """Fit with one seed, cluster, score and keep the scores; what an earlier call has clustered stays in the part."""
+    """Fit with one seed, cluster, score and keep the scores beside those of earlier calls."""
     options, encoder = fit_options(arguments, seed)
     name = f"{encoder}-seed{seed}"
     part, before = arguments.out / "parts" / f"{name}.json", read_parts(arguments.out / "parts").get(name, {})
-    had = set(before.get("methods", []))
-    if (set(arguments.methods) <= had and (before.get("followed") or not arguments.follow)) or not clock.may_start():
+    refuse_others(name, before, options)
+    wanted = [method for method in METHODS if method in arguments.methods and method not in methods_in(before)]
+    follows = arguments.follow and not before.get("followed")
+    if not (wanted or follows) or not clock.may_start():
         return
-    wanted = [method for method in METHODS if method in had.union(arguments.methods)]
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
     chosen, done = clusterings(run, seed), {}
@@ -70,19 +72,39 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             logging.info("%s: %s", name, method)
             pipeline.cluster(run, chosen[method])
             done[method] = chosen[method]
-    followed = _learning_curve.follow(run, arguments.follow, [chosen["kmeans"], chosen["scan"]], clock) if arguments.follow else []
+    followed = _learning_curve.follow(run, arguments.follow, [chosen["kmeans"], chosen["scan"]], clock) if follows else []
+    if not (done or followed):
+        return
     watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]
-    probed = (pipeline.probe(run, chosen["kmeans"]) or {"rows": []})["rows"] if done else []
+    history = {method: run.metrics(f"clusters/{one.name}/history.jsonl") for method, one in done.items() if assignments.is_deep(one.method)}
+    probed = before.get("probed") or [
+        {**row, "method": row["method"].replace(str(options.arch), encoder)}
+        for row in (pipeline.probe(run, chosen["kmeans"]) or {"rows": []})["rows"]
+    ]
     more: dict[str, Any] = {
-        "methods": list(done),
+        "methods": [method for method in METHODS if method in {*methods_in(before), *done}],
         "watched": watched,
-        "history": {method: run.metrics(f"clusters/{one.name}/history.jsonl") for method, one in done.items() if assignments.is_deep(one.method)},
-        "probed": [{**row, "method": row["method"].replace(str(options.arch), encoder)} for row in probed],
+        "history": {**before.get("history", {}), **history},
+        "probed": probed,
         "followed": followed or before.get("followed", []),
-        "peak_flops": _learning_curve.peak_flops(run),
-        "machine": machine,
+        "peak_flops": before.get("peak_flops") or _learning_curve.peak_flops(run),
+        "machine": before.get("machine") or machine,
     }
-    save_part(part, run, score(run, done.values(), encoder), done.values(), **more)
+    rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
+    save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
+
+
+def methods_in(part: dict[str, Any]) -> list[str]:
+    """Return the methods whose scores a part has."""
+    return list(part.get("methods", []))
+
+
+def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:
+    """End where the part of this name is of a fit with other settings."""
+    now = json.loads(json.dumps(as_dict(options)))
+    kept = before.get("config", {})
+    if other := sorted(key for key in now.keys() & kept.keys() if now[key] != kept[key]):
+        raise SystemExit(f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of your own, or move the part away.")
 
 
 def time_table(parts: dict[str, Any]) -> str:

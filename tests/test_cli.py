@@ -251,6 +251,13 @@ def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     assert "bug" not in done.stderr
 
 
+def test_help_of_cluster_names_every_method():
+    from latentlab.cli.clustering import cluster
+
+    told = next(option.help for option in cluster.params if option.name == "method")
+    assert [name for kind in ("clustering", "refinement") for name in plugins.names(kind) if name not in told] == []
+
+
 def test_every_plugin_says_in_a_line_what_it_is(monkeypatch):
     for kind in plugins.KINDS:
         for name in plugins.names(kind):

@@ -17,6 +17,7 @@ from sklearn.datasets import make_moons
 
 from latentlab import features, pipeline, plugins, tables
 from latentlab.augmentation import augment
+from latentlab.clustering import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.files import sha256
@@ -148,7 +149,8 @@ def test_start_from_manifold_clusters_follows_moons():
     means = np.stack([matrix[moon == m].mean(axis=0) for m in (0, 1)])
 
     def start(by):
-        found = start_from(matrix, None, features.fit("code", [], (2,), 0), ClusterOptions(k=2, method="dec"), LoopOptions(start=by))[0].centers
+        options = ClusterOptions(k=2, method="dec")
+        found = start_from(Vectors.of(matrix), None, features.fit("code", [], (2,), 0), options, LoopOptions(start=by))[0].centers
         return found[np.argsort(found[:, 0])]
 
     np.testing.assert_allclose(start("n2d"), means, atol=0.02)
@@ -171,7 +173,7 @@ def test_warming_up_trains_towards_n2ds_own_assignments(fitted):
     model, images = model_files.load(run), pipeline.open_run_images(run)
     codes = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train")))
     steps = features.fit(options.features, [codes], model.code_shape, 0)
-    start, first = start_from(steps.transform(codes), model, steps, options, idec.Options(start="n2d"))
+    start, first = start_from(Vectors.of(steps.transform(codes)), model, steps, options, idec.Options(start="n2d"))
     np.testing.assert_array_equal(start.soft.argmax(axis=1), first.assign(steps.transform(codes)).cluster)
     refiner = idec.refiner(start, idec.Options(start="n2d", warm_up=2))
     z, q = _loop.assign_all(refiner, images, images.indices("train"))

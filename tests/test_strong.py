@@ -1,17 +1,20 @@
 """Past the autoencoder: SwAV on both backends, heads on vectors, self-labelling; small, and collapse provoked."""
 
+import contextlib
 import shutil
+import threading
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab, small_fit
+from scipy.special import softmax
 
-from latentlab import assignments, cli, features, metrics, model_files, pipeline, recipes, training
+from latentlab import assignments, checkpoints, cli, embedding, features, fit_state, metrics, model_files, pipeline, prototypes, recipes, training
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
-from latentlab.clustering import Vectors, _heads, scan
+from latentlab.clustering import Vectors, _heads, imc, scan
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.files import sha256
@@ -400,3 +403,147 @@ def test_the_recipe_fills_in_what_is_not_given():
     assert (options.method, options.settings) == ("scan", {"interval": 7})
     with pytest.raises(ConfigError, match="known are strong"):
         recipes.fit_settings("weak")
+
+
+def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):
+    """With a rest longer than the fit: only the first and the last checkpoint, and those to be kept; a kill costs the epochs since."""
+
+    class InterruptError(Exception):
+        pass
+
+    def interrupt(board, row):
+        if row["epoch"] == 3:
+            raise InterruptError
+
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    longer = strong_fit(epochs=5)
+    whole = pipeline.fit(data, longer, tmp_path / "whole")
+    assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["epoch-0005"]
+    with monkeypatch.context() as patched, pytest.raises(InterruptError):
+        patched.setattr(training._TensorBoard, "add", interrupt)
+        pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch").name == "epoch-0002"
+    run = pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
+    assert [row["epoch"] for row in run.metrics()] == [0, 1, 2, 3, 4, 5]
+    for one, other in zip(weights_of(whole), weights_of(run), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_undone(data, tmp_path, monkeypatch):
+    real, calls = swav.effective_rank, []
+
+    def collapsed_once(vectors):
+        calls.append(len(vectors))
+        return 1.0 if len(calls) == 4 else real(vectors)  # the first is of the untrained network
+
+    written = []
+    save = checkpoints.save
+    monkeypatch.setattr(
+        checkpoints, "save", lambda place, kind, number, *rest, **more: written.append(number) or save(place, kind, number, *rest, **more)
+    )
+    monkeypatch.setattr(swav, "effective_rank", collapsed_once)
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    run = pipeline.fit(data, strong_fit(epochs=4), tmp_path / "run")
+    assert [event["epoch"] for event in run.manifest["fit"]["recoveries"]] == [3]
+    assert written == [0, 2, 4]
+    monkeypatch.setattr(fit_state, "REST", 0.0)
+    pipeline.fit(data, strong_fit(epochs=2), tmp_path / "other")
+    assert written[3:] == [0, 1, 2]
+
+
+def test_a_big_state_that_diverges_stands_at_its_last_good_epoch(data, tmp_path, monkeypatch):
+    real = swav.SwAV.train_epoch
+
+    def poisoned(objective, training, epoch, watch=False):
+        objective.factor = np.nan if epoch == 3 else 1.0  # of the learning rate, so that weights become NaN
+        return real(objective, training, epoch, watch)
+
+    monkeypatch.setattr(swav.SwAV, "train_epoch", poisoned)
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    with pytest.raises(TrainingError, match=r"not finite in epoch 3, step 1,.*last good epoch, 2"):
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+    newest = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
+    assert newest.name == "epoch-0002"
+    assert training.all_finite(checkpoints.load(newest)[0].values())
+
+
+def test_a_backend_that_miscalculates_is_told_before_training(data, tmp_path, monkeypatch):
+    real = swav.effective_rank
+    monkeypatch.setattr(swav, "effective_rank", lambda vectors: real(vectors * np.inf))
+    with pytest.raises(TrainingError, match="untrained network.*--precision float32"):
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+
+
+def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
+    def items():
+        yield from range(3)
+        raise ValueError("the fourth")
+
+    seen = []
+    with pytest.raises(ValueError, match="the fourth"), contextlib.closing(training.ahead(items())) as ready:
+        for item in ready:
+            seen.append(item)  # noqa: PERF402 - what came before the error counts
+    assert seen == [0, 1, 2]
+    assert list(training.ahead(iter([5, 6]))) == [5, 6]
+    with contextlib.closing(training.ahead(items())) as ready:
+        assert next(ready) == 0
+    begun = threading.Event()
+    with contextlib.closing(training.ahead(begun.set() or item if item else item for item in range(2))) as ready:
+        assert next(ready) == 0
+        assert begun.wait(60)  # the next one is made while this one is held
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+def test_steps_of_a_call_divide_an_epoch_where_they_can():
+    assert [swav._even(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
+    assert [swav._even(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]
+
+
+def test_imc_finds_the_clusters_that_tell_the_prototype():
+    """Loss of heads that know the prototypes' groups, that know nothing, and that are one cluster: H(C) is log k, log k and 0."""
+    groups = np.repeat(np.arange(4), 25)
+    vectors, shares = np.eye(4, dtype=np.float32)[groups] * 20, np.eye(8, dtype=np.float32)[groups * 2 + np.arange(100) % 2]
+    own = imc.Options(heads=3, entropy=4.0)
+    objective = imc.PrototypeInformation(4, 4, own, 0)
+    objective.kernel.assign(np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32))
+    told = np.asarray(objective.losses(vectors, shares))
+    steep = imc.PULL * (20 - imc.STEEPEST)
+    np.testing.assert_allclose(told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3)
+
+
+def test_imc_reads_the_prototypes_of_the_fit(strong_run):
+    run = strong_run
+    pipeline.embed(run)
+    shares = prototypes.training_shares(run)()
+    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train", "embedding")))
+    objective = swav.objective(model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV))
+    objective.restore(checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
+    objective.projector.trainable = False  # so that batch normalisation takes its kept statistics
+    scores = np.asarray(objective._scores(embedded, np.float32(0)))
+    np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
+    result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert len(result["losses"]) == 20
+    assert min(result["sizes"]["train"]) > 0
+    start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    assert start["rounds"] >= 3
+
+
+def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
+    plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
+    elsewhere = pipeline.at_epoch(strong_run, 2, tmp_path / "elsewhere")
+    for run, settings, cause in ((plain, {}, "--objective reconstruction has none"), (elsewhere, {}, "trained elsewhere")):
+        with pytest.raises(ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"):
+            pipeline.cluster(run, ClusterOptions(k=4, method="imc", settings=settings))
+    with pytest.raises(ConfigError, match="prototypes of the run's own fit"):
+        pipeline.cluster(elsewhere, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    with pytest.raises(ConfigError, match="vectors alone do not have"):
+        imc.fit(Vectors.of(vectors), ClusterOptions(k=4, method="imc"))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(strong_run.path, damaged)
+    np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
+    with pytest.raises(RunError, match="where the prototypes are, is damaged"):
+        pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1))

@@ -22,8 +22,8 @@ from latentlab.errors import ConfigError
     "--method",
     default="kmeans",
     show_default=True,
-    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi, hdbscan. With the network: dec, idec, dcec, dcn,"
-    " vade, consistency, selflabel.",
+    help="On the vectors as they are: kmeans, gmm, n2d (UMAP, then a mixture), scan, temi, imc, hdbscan. With the network: dec, idec, dcec, dcn,"
+    " vade, consistency, selflabel. `latentlab methods` says what each is.",
 )
 @click.option(
     "--features",

@@ -7,6 +7,7 @@ A method file defines
     FEATURES                            optional: the feature steps where --features is not given; {k} is replaced
     REQUIRED_STEP                       optional: the feature step without which it would be another method
     FINDS_K                             optional: true where the method finds the number of clusters and takes none
+    NEEDS_PROTOTYPES                    optional: true where the method reads `Vectors.prototype_shares`
 
 and nothing else has to be touched. No argument can carry a label.
 """
@@ -28,11 +29,20 @@ class Vectors:
         Shape of the whole matrix.
     parts : callable
         parts() yields float32 matrices of shape (m, n_dims) that make up the whole; it can be called again.
+    prototype_shares : callable or None
+        prototype_shares() gives, float32 (n_images, prototypes), how much of each prototype of the encoder's training an image is;
+        None where the vectors are not of a run.
     """
 
     n_images: int
     n_dims: int
     parts: Callable[[], Iterator[np.ndarray]] = field(repr=False)
+    prototype_shares: Callable[[], np.ndarray] | None = field(default=None, repr=False)
+
+    @classmethod
+    def of(cls, matrix: np.ndarray, prototype_shares: Callable[[], np.ndarray] | None = None) -> "Vectors":
+        """Return the rows of a matrix in memory, float32 (n_images, n_dims)."""
+        return cls(len(matrix), matrix.shape[1], lambda: iter([matrix]), prototype_shares)
 
     def matrix(self) -> np.ndarray:
         """Return all vectors, float32 (n_images, n_dims), in memory."""

@@ -1,6 +1,6 @@
 """Linear heads on vectors that stay as they are, trained on pairs of neighbours: several at once, and one is chosen by its loss.
 
-A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py and temi.py; no label takes part, and the
+A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py, temi.py and imc.py; no label takes part, and the
 choice among the heads goes by the loss on all training images.
 """
 
@@ -108,17 +108,24 @@ class Objective(abc.ABC):
 
     @abc.abstractmethod
     def losses(self, one: Any, other: Any) -> Any:
-        """Return each head's loss, (heads,), on pairs of vectors, both (n, d)."""
+        """Return each head's loss, (heads,), on vectors (n, d) and what `fit` was given of their partners, (n, ...)."""
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Return kernel (heads, d, k) and bias (heads, k) whose softmax gives the probabilities."""
         return np.asarray(self.kernel), np.asarray(self.bias)[:, 0]
 
 
-def fit(vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int, int, Any, int], Objective]) -> Clusterer:
+def fit(
+    vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int, int, Any, int], Objective], others: np.ndarray | None = None
+) -> Clusterer:
     """Train own.heads heads and return the one of the lowest loss among those whose clusters all live.
 
     Where none does, all are trained again with twice the weight of the entropy; `facts` tells of it.
+
+    Parameters
+    ----------
+    others : ndarray of shape (n_images, ...) or None
+        What the loss takes of an image's partner; None for its vector.
 
     Raises
     ------
@@ -135,7 +142,7 @@ def fit(vectors: Vectors, options: ClusterOptions, own: Any, make: Callable[[int
     recoveries: list[dict[str, Any]] = []
     for number in range(MOST_TRIES):
         objective = make(z.shape[1], options.k, own, options.seed + 1000 * number)
-        losses = _train(objective, z, partners, own, options.seed)
+        losses = _train(objective, z, z if others is None else others, partners, own, options.seed)
         kernels, biases = objective.linear()
         labels = [(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(kernels, biases, strict=True)]
         alive = [i for i, one in enumerate(labels) if np.bincount(one, minlength=options.k).min() >= SMALLEST * len(z) / options.k]
@@ -176,7 +183,7 @@ def nearest(z: np.ndarray, count: int) -> np.ndarray:
     return np.asarray(found, np.int32)
 
 
-def _train(objective: Objective, z: np.ndarray, partners: np.ndarray, own: Any, seed: int) -> np.ndarray:
+def _train(objective: Objective, z: np.ndarray, others: np.ndarray, partners: np.ndarray, own: Any, seed: int) -> np.ndarray:
     """Train the heads and return the loss of each, (heads,), averaged over the last epoch."""
     import keras
     from keras import ops
@@ -199,7 +206,7 @@ def _train(objective: Objective, z: np.ndarray, partners: np.ndarray, own: Any, 
             sums = np.zeros(own.heads)
             for first in range(0, per_epoch, STEPS_PER_CALL):
                 part = slice(first, first + STEPS_PER_CALL)
-                told = steps({"one": z[order[part]], "other": z[picked[part]]})
+                told = steps({"one": z[order[part]], "other": others[picked[part]]})
                 sums += np.array([told[name] for name in names]) * len(order[part])
             bar.update(epoch + 1, f"loss {sums.min() / per_epoch:.4f}")
     return sums / per_epoch

@@ -4,6 +4,8 @@ An objective file defines
 
     Options                                                 a frozen dataclass, every field defaulted
     objective(model, images, fit_options, options) -> Objective
+    prototype_shares(arrays, options) -> callable           optional: from what `snapshot` gave, embeddings (n, d) -> how much of each
+                                                            of its prototypes they are (n, prototypes), for --method imc
 
 and nothing else has to be touched. No argument can carry a label. The loop over epochs, its checkpoints and its guard are
 in `latentlab.training` and the same for every objective.

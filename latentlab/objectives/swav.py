@@ -3,7 +3,7 @@
 SwAV (Caron et al., NeurIPS 2020): every crop's embedding is projected to the unit sphere and compared with prototypes;
 Sinkhorn's iterations share the two big crops' images out evenly among the prototypes, and every other crop has to predict
 that code (equation 2, with the temperature tau). Crop sizes, prototypes and eps are IMC-SwAV's for small images (Ntelemis et
-al., 2022); its clustering head is not here, since it passes no gradient to the encoder: clusters come after the fit.
+al., 2022); its clustering head passes no gradient to the encoder and comes after the fit: `--method imc`.
 
 A light decoder learns to rebuild a big crop from its code, whose gradient is stopped: reconstructions and decoded
 centroids work, and the encoder is none the worse for them.
@@ -11,12 +11,15 @@ centroids work, and the encoder is none the worse for them.
     latentlab fit --data cifar10 --recipe strong
 """
 
+import contextlib
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 import numpy as np
+from scipy.special import softmax
 
 from latentlab import arithmetic, checkpoints, views
 from latentlab.backend.steps import Batch, CompiledSteps
@@ -25,7 +28,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.training import all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
+from latentlab.training import ahead, all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
@@ -121,11 +124,12 @@ class SwAV:
         started, seen = time.perf_counter(), 0
         sums: dict[str, float] = {}
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
-        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar:
-            per_call = 1 if watch else self.options.steps_per_call
-            for first in range(0, len(chosen), per_call):
-                part = chosen[first : first + per_call]
-                told = steps(_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]))
+        per_call = 1 if watch else _even(len(chosen), self.options.steps_per_call)
+        parts = [(first, chosen[first : first + per_call]) for first in range(0, len(chosen), per_call)]
+        made = (_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]) for first, part in parts)
+        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar, contextlib.closing(ahead(made)) as ready:
+            for (first, part), batch in zip(parts, ready, strict=True):
+                told = steps(batch)
                 if not math.isfinite(told["loss"]) or (watch and not all_finite(self.snapshot().values())):
                     return {"loss": told["loss"], "step": first + 1}
                 for name, value in told.items():
@@ -264,11 +268,35 @@ def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options)
     return SwAV(model, images, fit, options)
 
 
+def prototype_shares(arrays: dict[str, np.ndarray], options: Options) -> Callable[[np.ndarray], np.ndarray]:
+    """Return embeddings (n, d) -> their shares of the prototypes, float32 (n, prototypes): the prediction of equation 2.
+
+    Parameters
+    ----------
+    arrays
+        What `snapshot` gave.
+    """
+    weights, n_own = checkpoints.in_order("weight", arrays), len(_projector(1, options).weights)
+    projector_weights, kernel = weights[-n_own - 1 : -1], weights[-1]
+    projector = _projector(len(projector_weights[0]), options, "float32")
+    projector.set_weights(projector_weights)
+    unit = kernel / np.maximum(np.linalg.norm(kernel, axis=0), 1e-12)
+
+    def shares(embedded: np.ndarray) -> np.ndarray:
+        projected = np.asarray(projector.predict(embedded, batch_size=1000, verbose=0), np.float32)
+        projected /= np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-12)
+        return softmax(projected @ unit / options.temperature, axis=1)
+
+    return shares
+
+
 def effective_rank(vectors: np.ndarray) -> float:
     """Return the exponential of the entropy of the shares of variance along the principal axes of vectors (n, d).
 
-    Roy and Vetterli, 2007. Vectors are scaled to length 1 first; 0 where they are all the same.
+    Roy and Vetterli, 2007. Vectors are scaled to length 1 first; 0 where they are all the same, NaN where one is not finite.
     """
+    if not np.isfinite(vectors).all():
+        return math.nan
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     variances = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False).astype(np.float64) ** 2
     if variances.sum() < 1e-6 * len(vectors):
@@ -277,16 +305,16 @@ def effective_rank(vectors: np.ndarray) -> float:
     return float(np.exp(-(shares * np.log(shares)).sum()))
 
 
-def _projector(size: int, options: Options) -> Any:
+def _projector(size: int, options: Options, dtype: str | None = None) -> Any:
     import keras
     from keras import layers
 
     return keras.Sequential(
         [
             keras.Input((size,)),
-            layers.Dense(options.hidden, use_bias=False),
-            layers.BatchNormalization(momentum=0.9),
-            layers.Activation("relu"),
+            layers.Dense(options.hidden, use_bias=False, dtype=dtype),
+            layers.BatchNormalization(momentum=0.9, dtype=dtype),
+            layers.Activation("relu", dtype=dtype),
             layers.Dense(options.projection, dtype="float32"),
         ],
         name="projector",
@@ -299,6 +327,14 @@ def _prototypes(options: Options) -> Any:
     layer = layers.Dense(options.prototypes, use_bias=False, dtype="float32", name="prototypes")
     layer.build((None, options.projection))
     return layer
+
+
+def _even(n_steps: int, at_most: int) -> int:
+    """Return how many steps go into one compiled call: as many as divide an epoch, since each other number is compiled anew.
+
+    Where none of at least a quarter of `at_most` does, the epoch's last call is shorter.
+    """
+    return next((size for size in range(at_most, -(-at_most // 4) - 1, -1) if n_steps % size == 0), at_most)
 
 
 def _stacked(steps: list[dict[str, Any]]) -> dict[str, np.ndarray]:

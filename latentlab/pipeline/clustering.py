@@ -22,8 +22,9 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     """
     from latentlab import assignments, model_files, refined
 
-    embed(run)
     options = resolve(run, options)
+    assignments.check_method(run, options)  # before the minutes that embedding may take
+    embed(run)
     config = {"options": as_dict(options), "embed": embed_config(run)}
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):

@@ -20,7 +20,7 @@ from latentlab.encoders import Model
 from latentlab.errors import ConfigError
 from latentlab.features import Features
 
-STARTS = ("kmeans", "n2d", "scan", "temi")
+STARTS = ("kmeans", "n2d", "scan", "temi", "imc")
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class LoopOptions:
         Steps between two looks at all images; images a step; steps at most.
     tolerance : float
         Stop where a smaller share of the training images has changed its cluster between two looks.
-    start : {"kmeans", "n2d", "scan", "temi"}
+    start : {"kmeans", "n2d", "scan", "temi", "imc"}
         Whose clusters the method starts from: k-means' on the features, as published; N2D's (UMAP of the features, then
         a Gaussian mixture), which follows clusters that are not round; or those of a head on the features.
     neighbors : int

@@ -38,12 +38,12 @@ class _Manifold:
         return self.mixture.assign(self.mapping.transform(vectors))
 
 
-def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: ClusterOptions, own: LoopOptions) -> tuple[Start, StartingClusters]:
+def start_from(vectors: Vectors, model: Model, fitted: Features, options: ClusterOptions, own: LoopOptions) -> tuple[Start, StartingClusters]:
     """Return what the method starts from, and the starting clusters.
 
     Parameters
     ----------
-    matrix : ndarray of shape (n, d), float32
+    vectors : Vectors
         Features of the training images' codes, by `fitted`.
     own : LoopOptions
         Says by which method, and with how many neighbours.
@@ -54,11 +54,12 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
         If there are fewer images than clusters.
     """
     first: Any
+    matrix = vectors.matrix()
     if own.start == "n2d":
         first, assigned = _manifold(matrix, options, own.neighbors)
         centers = cluster_means(matrix, assigned.cluster, matrix[: options.k])
     else:
-        first = _fit_own(own.start, matrix, options)
+        first = _fit_own(own.start, vectors, options)
         assigned, centers = first.assign(matrix), first.centers
     spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
     squared = np.square(distances_to(centers, matrix))
@@ -66,9 +67,9 @@ def start_from(matrix: np.ndarray, model: Model, fitted: Features, options: Clus
     return Start(model, fitted, centers, spread, squared, options.seed, assigned.soft, head), first
 
 
-def _fit_own(method: str, matrix: np.ndarray, options: ClusterOptions) -> Any:
+def _fit_own(method: str, vectors: Vectors, options: ClusterOptions) -> Any:
     """Return the clusters of a method of latentlab/clustering, with its own settings."""
-    return plugins.load("clustering", method).fit(_as_vectors(matrix), dataclasses.replace(options, method=method, settings={}))
+    return plugins.load("clustering", method).fit(vectors, dataclasses.replace(options, method=method, settings={}))
 
 
 def _manifold(matrix: np.ndarray, options: ClusterOptions, neighbors: int) -> tuple[_Manifold, Assigned]:
@@ -95,8 +96,4 @@ def _manifold_once(matrix: np.ndarray, options: ClusterOptions, neighbors: int, 
     sample = matrix[np.sort(rng.permutation(len(matrix))[:SAMPLE])]
     n2d, seed = plugins.load("clustering", "n2d"), int(rng.integers(2**31))
     mapping = features.fit(n2d.FEATURES.format(k=options.k), [sample], (matrix.shape[1],), seed, neighbors)
-    return _Manifold(mapping, n2d.fit(_as_vectors(mapping.transform(sample)), dataclasses.replace(options, seed=seed)))
-
-
-def _as_vectors(matrix: np.ndarray) -> Vectors:
-    return Vectors(len(matrix), matrix.shape[1], lambda: iter([matrix]))
+    return _Manifold(mapping, n2d.fit(Vectors.of(mapping.transform(sample)), dataclasses.replace(options, seed=seed)))

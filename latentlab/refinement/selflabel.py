@@ -1,6 +1,6 @@
 """Self-labelling: the network learns its own confident clusters from strongly changed views (SCAN, ECCV 2020, section 2.3).
 
-It starts from a head on the vectors as they are ("scan" or "temi", see latentlab/clustering). Then, once a round, all training
+It starts from a head on the vectors as they are ("scan", "temi" or "imc", see latentlab/clustering). Then, once a round, all training
 images are assigned as they are, and the network is trained to say the same of a strongly changed view of each image:
 cropped, in other colours, with a square missing. What differs from the paper:
 
