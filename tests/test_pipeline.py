@@ -144,7 +144,8 @@ def test_stages_out_of_order_say_what_to_do(finished_run, tmp_path):
     from latentlab.run import Run
 
     empty = Run.create(tmp_path / "empty")
-    for stage in (pipeline.embed, lambda run: pipeline.cluster(run, ClusterOptions(k=2))):
+    options = ClusterOptions(k=2)
+    for stage in (pipeline.embed, lambda run: pipeline.cluster(run, options), lambda run: pipeline.cluster_seeds(run, options, 2)):
         with pytest.raises(RunError, match="latentlab fit --run"):
             stage(empty)
     with pytest.raises(RunError, match="latentlab cluster --run"):

@@ -50,9 +50,16 @@ def _refine(run: Run, options: ClusterOptions) -> list[Path]:
 
 
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
-    """Return the options with what "auto" means for the run."""
+    """Return the options with what "auto" means for the run.
+
+    Raises
+    ------
+    RunError
+        If the run has no encoder.
+    """
     from latentlab import assignments, model_files
 
+    embed_config(run)  # which says what to do where nothing is fitted
     return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], model_files.has_embedding(run))
 
 
