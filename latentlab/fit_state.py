@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import checkpoints
-from latentlab.config import FitOptions, recorded
+from latentlab.config import recorded
 from latentlab.errors import TrainingError
 from latentlab.progress import log
 from latentlab.run import Run
@@ -115,20 +115,17 @@ class FitState:
         log.warning("the embedding has collapsed in epoch %d: back to the epoch before, with half the learning rate", row["epoch"])
 
     def take_best(self) -> None:
-        """Bring the objective to the best epoch: the last one, where it has no loss to go by."""
-        if self.now.best_epoch == self.now.epoch:
-            self.objective.restore(self.arrays)
-        else:
-            self.objective.restore(checkpoints.load(checkpoints.folder_of(self.place, "epoch", self.now.best_epoch))[0])
+        """Bring the objective to the best epoch, whose checkpoint is always there: the last one, where it has no loss to go by."""
+        self.objective.restore(checkpoints.load(checkpoints.folder_of(self.place, "epoch", self.now.best_epoch))[0])
 
-    def summary(self, options: FitOptions, run: Run) -> dict[str, Any]:
-        """Return what `train` tells of the fit."""
+    def summary(self, run: Run) -> dict[str, Any]:
+        """Return what `train` tells of the fit, its speed from the run's metrics."""
         speeds = [row["images_per_second"] for row in run.metrics() if row.get("stage") == "fit" and row["epoch"] > 0]
         return {
             "epochs": self.now.epoch,
             "best_epoch": self.now.best_epoch,
             "best_val_loss": self.now.best_val_loss,
-            "stopped_early": self.now.epoch < options.epochs,
+            "stopped_early": self.now.epoch < self.epochs,
             "images_per_second": float(np.median(speeds)) if speeds else None,
             "recoveries": self.now.recoveries,
         }

@@ -25,8 +25,9 @@ from latentlab.run import Run
 
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 SHOWN_IMAGES = 16
-Item = TypeVar("Item")
 LEAST_RANK = 1.05  # effective dimensions of the embedding below which it has collapsed
+
+Item = TypeVar("Item")
 
 
 def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_every: int = 0) -> dict[str, Any]:
@@ -69,7 +70,7 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
     state.take_best()
-    return {**state.summary(options, run), "flops_per_image": _flops_of(objective), "peak_memory": backend.peak_memory()}
+    return {**state.summary(run), "flops_per_image": _flops_of(objective), "peak_memory": backend.peak_memory()}
 
 
 def _flops_of(objective: Any) -> int | None:

@@ -5,7 +5,7 @@ usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0]
                                  [--follow N] [--epochs N] [--width N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
-and on the embedding, the other head, neighbour consistency and self-labelling with the whole network; with --follow also the
+and on the embedding, the other heads, neighbour consistency and self-labelling with the whole network; with --follow also the
 clusters of every so many epochs, and with --epochs or --width another length of the whole schedule, or another width of the
 encoder, than the recipe's. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
@@ -60,7 +60,8 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     name = f"{encoder}-seed{seed}"
     part, before = arguments.out / "parts" / f"{name}.json", read_parts(arguments.out / "parts").get(name, {})
     refuse_others(name, before, options)
-    wanted = [method for method in METHODS if method in arguments.methods and method not in methods_in(before)]
+    had = before.get("methods", [])
+    wanted = [method for method in METHODS if method in arguments.methods and method not in had]
     follows = arguments.follow and not before.get("followed")
     if not (wanted or follows) or not clock.may_start():
         return
@@ -82,7 +83,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         for row in (pipeline.probe(run, chosen["kmeans"]) or {"rows": []})["rows"]
     ]
     more: dict[str, Any] = {
-        "methods": [method for method in METHODS if method in {*methods_in(before), *done}],
+        "methods": [method for method in METHODS if method in {*had, *done}],
         "watched": watched,
         "history": {**before.get("history", {}), **history},
         "probed": probed,
@@ -92,11 +93,6 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     }
     rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
-
-
-def methods_in(part: dict[str, Any]) -> list[str]:
-    """Return the methods whose scores a part has."""
-    return list(part.get("methods", []))
 
 
 def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:

@@ -498,8 +498,8 @@ def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
 
 
 def test_steps_of_a_call_divide_an_epoch_where_they_can():
-    assert [swav._even(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
-    assert [swav._even(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]
+    assert [swav._steps_per_call(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
+    assert [swav._steps_per_call(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]
 
 
 def test_imc_finds_the_clusters_that_tell_the_prototype():

@@ -124,7 +124,7 @@ class SwAV:
         started, seen = time.perf_counter(), 0
         sums: dict[str, float] = {}
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
-        per_call = 1 if watch else _even(len(chosen), self.options.steps_per_call)
+        per_call = 1 if watch else _steps_per_call(len(chosen), self.options.steps_per_call)
         parts = [(first, chosen[first : first + per_call]) for first in range(0, len(chosen), per_call)]
         made = (_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]) for first, part in parts)
         with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar, contextlib.closing(ahead(made)) as ready:
@@ -329,7 +329,7 @@ def _prototypes(options: Options) -> Any:
     return layer
 
 
-def _even(n_steps: int, at_most: int) -> int:
+def _steps_per_call(n_steps: int, at_most: int) -> int:
     """Return how many steps go into one compiled call: as many as divide an epoch, since each other number is compiled anew.
 
     Where none of at least a quarter of `at_most` does, the epoch's last call is shorter.
