@@ -38,26 +38,26 @@ CLUSTER: dict[str, dict[str, Settings]] = {
 }
 
 
-def fit_settings(name: str) -> Settings:
-    """Return the values of `FitOptions` that a recipe sets on this machine.
+def fit_settings(name: str, machine: str = "") -> Settings:
+    """Return the values of `FitOptions` that a recipe sets on this machine, or on one of another kind (as `device` names it).
 
     Raises
     ------
     ConfigError
         If there is no such recipe.
     """
-    return dict(_of(FIT, name))
+    return dict(_of(FIT, name, machine))
 
 
-def cluster_settings(name: str) -> Settings:
-    """Return the values of `ClusterOptions` that a recipe sets on this machine; errors as in `fit_settings`."""
-    return dict(_of(CLUSTER, name))
+def cluster_settings(name: str, machine: str = "") -> Settings:
+    """Return the values of `ClusterOptions` that a recipe sets; machine and errors as in `fit_settings`."""
+    return dict(_of(CLUSTER, name, machine))
 
 
-def _of(table: dict[str, dict[str, Settings]], name: str) -> Settings:
+def _of(table: dict[str, dict[str, Settings]], name: str, machine: str) -> Settings:
     if name not in table:
         raise ConfigError(f"unknown --recipe {name!r}: known are {', '.join(sorted(table))}.")
-    return table[name][device() if device() in table[name] else "cpu"]
+    return table[name].get(machine or device(), table[name]["cpu"])
 
 
 def device() -> str:

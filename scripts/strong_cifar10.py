@@ -2,12 +2,13 @@
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
-                                 [--follow N] [--epochs N] [--width N] [--machine TEXT]
+                                 [--follow N] [--setting NAME] [--epochs N] [--width N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
 and on the embedding, the other heads, neighbour consistency and self-labelling with the whole network; with --follow also the
-clusters of every so many epochs, and with --epochs or --width another length of the whole schedule, or another width of the
-encoder, than the recipe's. Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
+clusters of every so many epochs, with --setting the recipe's setting of another kind of machine, and with --epochs or --width
+another length of the whole schedule, or another width of the encoder, than the recipe's. Every step resumes: runs are kept in
+--work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
@@ -43,14 +44,16 @@ def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
 
 
 def fit_options(arguments: argparse.Namespace, seed: int) -> tuple[FitOptions, str]:
-    """Return the recipe's setting of this machine with what the arguments change in it, and the encoder's name in the tables."""
-    settings = recipes.fit_settings("strong")
+    """Return the recipe's setting with what the arguments change in it, and the encoder's name in the tables."""
+    settings = recipes.fit_settings("strong", arguments.setting)
     if arguments.width:
         settings["arch_options"] = {**settings.get("arch_options", {}), "width": arguments.width}
     if arguments.epochs:
         settings["epochs"] = arguments.epochs
     options = FitOptions(**settings, seed=seed)
     changed = [f"{arguments.epochs}epochs"] if arguments.epochs else []
+    changed += ["muon"] if options.objective_options.get("optimizer") == "muon" else []
+    changed += ["float32"] if options.precision == "float32" else []
     return options, "-".join([options.arch, *(f"{value}" for value in options.arch_options.values()), *changed])
 
 
@@ -178,6 +181,9 @@ def main() -> None:
         "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
     parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
+    parser.add_argument(
+        "--setting", choices=("cpu", "cpu-bfloat16", "gpu"), default="", help="the recipe's for this kind of machine; default: this one's"
+    )
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
     parser.add_argument("--width", type=int, default=0, help="of the encoder, where it has one; default: the recipe's")
     parser.add_argument("--machine", default="", help="in words, for the table")

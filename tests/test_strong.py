@@ -25,7 +25,7 @@ from latentlab.run import Run
 SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
 HEAD_METHODS = ("selflabel", "consistency")
 QUICK = {"interval": 4, "max_steps": 24, "batch_size": 30, "learning_rate": 0.003}
-SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "steps_per_call": 4}
+SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "optimizer": "muon", "steps_per_call": 4}
 
 
 def strong_fit(**changes):
@@ -163,6 +163,21 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, stron
     assert other.manifest["backend"] == "jax"
     losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (strong_run, other)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+
+
+def test_muon_trains_kernels_and_matrices_but_the_ends(strong_run):
+    objective = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), swav.Options(**SWAV))
+    steps = objective._compiled()
+    left = [one.path for one, second in zip(steps.trainable, steps.optimizer.velocities, strict=True) if len(one.shape) > 1 and second is not None]
+    assert sorted(left) == ["prototypes/kernel", "reconstruction/kernel"]
+    assert any(second is None for second in steps.optimizer.velocities)
+
+
+def test_adamw_trains_all_where_it_is_chosen_and_others_are_refused(data, tmp_path):
+    run = pipeline.fit(data, strong_fit(objective_options={**SWAV, "optimizer": "adamw"}), tmp_path / "run")
+    assert run.metrics()[-1]["swapped_loss"] < run.metrics()[1]["swapped_loss"]
+    with pytest.raises(ConfigError, match="optimizer=sgd: must be one of adamw, muon"):
+        swav.Options(optimizer="sgd")
 
 
 def test_a_collapse_while_training_is_undone_and_told(data, tmp_path, monkeypatch):

@@ -31,6 +31,9 @@ from latentlab.progress import track
 from latentlab.training import ahead, all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
+OPTIMIZERS = ("adamw", "muon")
+ADAM_BETAS = {"beta_1": 0.8, "beta_2": 0.999}
+LEFT_TO_ADAM = ("^prototypes/", "^reconstruction/")  # the ends of the network, as Jordan advises
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
 
 
@@ -55,8 +58,12 @@ class Options:
         Steps before the prototypes move.
     warm_up_steps : int
         Steps while the learning rate rises.
+    optimizer : {"adamw", "muon"}
+        What trains kernels and matrices; biases, normalisation and prototypes are AdamW's in any case.
+    adam_share : float
+        With muon: the learning rate of what is AdamW's, as a share of the other.
     weight_decay : float
-        AdamW's.
+        Decoupled, of both.
     steps_per_call : int
         Steps compiled into one call.
     """
@@ -72,6 +79,8 @@ class Options:
     sinkhorn_steps: int = 3
     frozen_steps: int = 500
     warm_up_steps: int = 500
+    optimizer: str = "adamw"
+    adam_share: float = 1.0
     weight_decay: float = 1e-5
     steps_per_call: int = 10
 
@@ -80,6 +89,8 @@ class Options:
             raise ConfigError("--set big and small must be at least 8, n_small at least 0, prototypes at least 2, steps_per_call at least 1.")
         if not (self.temperature > 0 and self.epsilon > 0):
             raise ConfigError("--set temperature and epsilon must be above 0.")
+        if self.optimizer not in OPTIMIZERS:
+            raise ConfigError(f"--set optimizer={self.optimizer}: must be one of {', '.join(OPTIMIZERS)}.")
 
 
 def sinkhorn(scores: Any, epsilon: float, steps: int) -> Any:
@@ -190,13 +201,10 @@ class SwAV:
     def _compiled(self) -> CompiledSteps:
         """Return the training steps, compiled at the first call that trains."""
         if self._steps is None:
-            import keras
-
-            optimizer = keras.optimizers.AdamW(self.fit.learning_rate, beta_1=0.8, beta_2=0.999, weight_decay=self.options.weight_decay)
             nets = (self.lower, self.top, self.decoder, self.projector, self.prototypes)
             trainable = [variable for net in nets for variable in net.trainable_variables]
             others = [variable for net in nets for variable in net.non_trainable_variables]
-            self._steps = CompiledSteps(self._loss, REPORTED, trainable, others, optimizer)
+            self._steps = CompiledSteps(self._loss, REPORTED, trainable, others, _optimizer(self.fit.learning_rate, self.options))
         return self._steps
 
     def _rate(self, step: int, n_steps: int) -> float:
@@ -303,6 +311,24 @@ def effective_rank(vectors: np.ndarray) -> float:
         return 0.0
     shares = variances[variances > 0] / variances.sum()
     return float(np.exp(-(shares * np.log(shares)).sum()))
+
+
+def _optimizer(rate: float, options: Options) -> Any:
+    import keras
+
+    from latentlab.optimizers import Muon
+
+    if options.optimizer == "adamw":
+        return keras.optimizers.AdamW(rate, weight_decay=options.weight_decay, **ADAM_BETAS)
+    computed_in = keras.config.dtype_policy().compute_dtype
+    return Muon(
+        rate,
+        weight_decay=options.weight_decay,
+        adam_share=options.adam_share,
+        adam_paths=LEFT_TO_ADAM,
+        iterated_in="bfloat16" if computed_in == "bfloat16" else "float32",
+        **ADAM_BETAS,
+    )
 
 
 def _projector(size: int, options: Options, dtype: str | None = None) -> Any:
