@@ -39,7 +39,7 @@ class Muon(keras.optimizers.Optimizer):
     iterated_in : str
         Type of the iteration's products; "bfloat16" is exact enough for it (Jordan et al., 2024).
     **settings
-        Of every Keras optimizer, as `weight_decay`.
+        Of every Keras optimizer; `weight_decay`, decoupled, is of matrices alone.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class Muon(keras.optimizers.Optimizer):
         """Make the momentum of every variable, and Adam's second moment where it is Adam's."""
         if self.built:
             return
+        self.exclude_from_weight_decay([one for one in variables if not self._is_matrix(one)])
         super().build(variables)
         self.momentums = [self.add_variable_from_reference(one, name="momentum") for one in variables]
         self.velocities = [None if self._is_matrix(one) else self.add_variable_from_reference(one, name="velocity") for one in variables]

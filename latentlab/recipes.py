@@ -14,7 +14,8 @@ from latentlab.errors import ConfigError
 Settings = dict[str, Any]
 
 _STRONG_FIT: Settings = {"objective": "swav", "batch_size": 256, "patience": 0, "validation": 0.02, "precision": "float32"}
-_STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "objective_options": {"prototypes": 300}}
+_MUON: Settings = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
+_STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "learning_rate": 0.01, "objective_options": {"prototypes": 300, **_MUON}}
 FIT: dict[str, dict[str, Settings]] = {
     "strong": {
         "cpu": {**_STRONG_CPU_FIT, "arch_options": {"width": 48}, "epochs": 40},

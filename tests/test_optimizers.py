@@ -70,6 +70,12 @@ def test_vectors_and_what_is_named_are_adams():
     )
 
 
+def test_weight_decay_is_of_matrices_alone():
+    nothing = [np.zeros(6, np.float32)]
+    np.testing.assert_array_equal(steps(Muon(0.1, weight_decay=0.5), np.ones(6, np.float32), nothing), 1)
+    np.testing.assert_allclose(steps(Muon(0.1, weight_decay=0.5), np.ones((2, 3), np.float32), [nothing[0].reshape(2, 3)]), 0.95)
+
+
 def test_it_is_made_again_of_its_settings():
     made = Muon(0.02, momentum=0.9, adam_share=0.3, adam_paths=("^end",), iterated_in="bfloat16", weight_decay=0.01)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(made))

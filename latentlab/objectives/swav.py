@@ -63,7 +63,7 @@ class Options:
     adam_share : float
         With muon: the learning rate of what is AdamW's, as a share of the other.
     weight_decay : float
-        Decoupled, of both.
+        Decoupled; with muon of kernels and matrices alone.
     steps_per_call : int
         Steps compiled into one call.
     """
