@@ -1,0 +1,107 @@
+#!/usr/bin/env python3
+"""Make reports/cifar10-optimizers: how far short fits of the strong recipe get with AdamW and with Muon, at several learning rates.
+
+usage: scripts/compare_optimizers.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--arch NAME] [--width N] [--epochs N] [--minutes N]
+                                     [--only NAME,...] [--machine TEXT]
+
+Every fit has a schedule of its own, and the same crops and prototypes, so that the swapped losses compare. No label is read.
+Fits resume and finished ones are kept; --only takes some of the settings, as the table names them.
+"""
+
+import argparse
+import logging
+from pathlib import Path
+from typing import Any
+
+from _reports import Clock, Parts, fill, read_parts, save_part
+
+from latentlab import backend, files, pipeline, plots, recipes
+from latentlab.config import FitOptions
+from latentlab.sources import DataOptions
+
+REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-optimizers"
+ADAMW: dict[str, Any] = {"optimizer": "adamw", "adam_share": 1.0, "weight_decay": 1e-5}
+SETTINGS: dict[str, tuple[float, dict[str, Any]]] = {
+    "adamw-0.001": (0.001, ADAMW),
+    "adamw-0.003": (0.003, ADAMW),
+    "adamw-0.01": (0.01, ADAMW),
+    "muon-0.001": (0.001, {"optimizer": "muon", "adam_share": 1.0, "weight_decay": 0.0}),
+    "muon-0.01": (0.01, {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.0}),
+    "muon-0.01-decay": (0.01, {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}),
+    "muon-0.02-decay": (0.02, {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}),
+}
+WATCHED = ("epoch", "swapped_loss", "effective_rank", "used_prototypes", "images_per_second")
+
+
+def work_through(setting: str, seed: int, arguments: argparse.Namespace) -> None:
+    """Fit with one setting and seed, and keep the curve."""
+    name = f"{arguments.arch}-{arguments.width}-{arguments.epochs}epochs-{setting}-seed{seed}"
+    part = arguments.out / "parts" / f"{name}.json"
+    if part.exists():
+        return
+    rate, chosen = SETTINGS[setting]
+    settings = recipes.fit_settings("strong")
+    settings |= {"arch": arguments.arch, "arch_options": {"width": arguments.width}, "epochs": arguments.epochs, "learning_rate": rate}
+    settings["objective_options"] = {**settings["objective_options"], **chosen}
+    data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
+    logging.info("%s", name)
+    run = pipeline.fit(data, FitOptions(**settings, seed=seed), arguments.work / name)
+    watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics() if row["epoch"]]
+    save_part(part, run, [], watched=watched, machine=arguments.machine or run.manifest["device"])
+
+
+def table(parts: Parts) -> str:
+    """Return the Markdown table of every fit's end, the lowest swapped loss first."""
+    heads = ["fit", "learning rate", "of Adam's part", "weight decay", "swapped loss", "effective rank", "images per second"]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for name, part in sorted(parts.items(), key=lambda item: item[1]["watched"][-1]["swapped_loss"]):
+        fit, last = part["config"], part["watched"][-1]
+        own, rate = fit["objective_options"], fit["learning_rate"]
+        lines.append(
+            f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} | {last['swapped_loss']:.3f}"
+            f" | {last['effective_rank']:.1f} | {part['fit']['images_per_second']:.0f} |"
+        )
+    return "\n".join(lines)
+
+
+def report(out: Path) -> None:
+    """Write results.json, the table and the figure."""
+    parts = read_parts(out / "parts")
+    files.write_json(out / "results.json", [{"fit": name, **part["watched"][-1], "config": part["config"]} for name, part in parts.items()])
+    fill(out / "README.md", {"table": table(parts)})
+    curves = {name: [(row["epoch"], row["swapped_loss"]) for row in part["watched"]] for name, part in parts.items()}
+    figure = plots.lines(curves, "epoch", "swapped loss", "Short fits with other optimizers")
+    figure.axes[0].autoscale(axis="y")  # losses end far above 0
+    plots.save_png(figure, out / "loss.png")
+
+
+def main() -> None:
+    """Run what is missing and write the report."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
+    parser.add_argument("--work", type=Path, default=Path("runs/cifar10-optimizers"))
+    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/cifar10-optimizers")
+    parser.add_argument("--limit", type=int, default=0, help="only so many images of each split, for trials")
+    parser.add_argument("--seeds", default="0")
+    parser.add_argument("--arch", choices=("fast8", "resnet18"), default="fast8")
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=6)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new fit after so many minutes")
+    parser.add_argument("--only", default=",".join(SETTINGS), help="of " + ", ".join(SETTINGS))
+    parser.add_argument("--machine", default="", help="in words, for the parts")
+    arguments = parser.parse_args()
+    if unknown := set(arguments.only.split(",")) - set(SETTINGS):
+        parser.error(f"unknown {', '.join(sorted(unknown))}")
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    backend.select()
+    clock = Clock(arguments.minutes)
+    for seed in map(int, arguments.seeds.split(",")):
+        for setting in arguments.only.split(","):
+            if clock.may_start():
+                work_through(setting, seed, arguments)
+    report(arguments.out)
+    print(arguments.out / "README.md")
+
+
+if __name__ == "__main__":
+    main()
