@@ -2,8 +2,10 @@
 
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by neighbour consistency. Its sizes depend on
 the machine: ResNet-18 where there is a GPU, and self-labelling of the whole network at the end; else fast8, as much of it as
-two cores train on CIFAR-10 in an hour or so: twice the arithmetic where they have bfloat16. That self-labelling is left out
-there was decided after labels had been read: it lowered the purity (reports/cifar10-strong). No other setting was chosen by labels.
+two cores train on CIFAR-10 in an hour or so: twice the arithmetic where they have bfloat16. fast8 is trained by Muon, at a rate
+chosen by the swapped loss of short fits (reports/cifar10-optimizers); ResNet-18 keeps AdamW until that has been tried on a GPU.
+That self-labelling is left out on processors was decided after labels had been read: it lowered the purity
+(reports/cifar10-strong). No other setting was chosen by labels.
 """
 
 from typing import Any

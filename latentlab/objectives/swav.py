@@ -8,6 +8,8 @@ al., 2022); its clustering head passes no gradient to the encoder and comes afte
 A light decoder learns to rebuild a big crop from its code, whose gradient is stopped: reconstructions and decoded
 centroids work, and the encoder is none the worse for them.
 
+The papers train with SGD and Adam; here it is AdamW or Muon (`latentlab.optimizers`).
+
     latentlab fit --data cifar10 --recipe strong
 """
 
@@ -175,7 +177,8 @@ class SwAV:
             up = arithmetic.multiply_adds(self.lower, (size, size, channels)) + arithmetic.multiply_adds(self.top, (side, side, code))
             return up, arithmetic.multiply_adds(self.decoder, (side, side, code))
 
-        (big, rebuilt), (small, _) = through(self.big.size), through(self.small.size)
+        big, rebuilt = through(self.big.size)
+        small = through(self.small.size)[0] if self.options.n_small else 0
         heads = arithmetic.multiply_adds(self.projector, self.projector.input_shape[1:]) + self.options.projection * self.options.prototypes
         crops = 2 * big + self.options.n_small * small + (2 + self.options.n_small) * heads
         return arithmetic.training_flops(crops + rebuilt)
