@@ -26,7 +26,7 @@ class FitOptions:
     epochs, batch_size : int
         Passes over the training part; images a step.
     learning_rate : float
-        Adam's, at the start.
+        Adam's, or Muon's where the objective has it, at the start.
     schedule : {"cosine", "constant"}
         How the learning rate goes on: to 0 along a half cosine over all steps, or unchanged.
     validation : float

@@ -20,7 +20,7 @@ ADAM_SIZED = 0.2  # root mean square of one of Adam's steps, in learning rates
 class Muon(keras.optimizers.Optimizer):
     """Momentum made orthonormal for matrices and kernels; Adam for the rest.
 
-        W <- W - rate 0.2 sqrt(max(rows, columns)) orthonormal(g + momentum m),    m <- momentum m + g
+        m <- momentum m + g,    W <- W - rate 0.2 sqrt(max(rows, columns)) orthonormal(g + momentum m)
 
     The factor makes the step as large as one of Adam's (Liu et al., 2025, equation 4), so that both take learning rates of one kind.
 
@@ -39,7 +39,7 @@ class Muon(keras.optimizers.Optimizer):
     iterated_in : str
         Type of the iteration's products; "bfloat16" is exact enough for it (Jordan et al., 2024).
     **settings
-        Of every Keras optimizer; `weight_decay`, decoupled, is of matrices alone.
+        Of every Keras optimizer; `weight_decay`, decoupled, is of the matrices that are not Adam's.
     """
 
     def __init__(

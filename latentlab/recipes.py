@@ -16,6 +16,7 @@ from latentlab.errors import ConfigError
 Settings = dict[str, Any]
 
 _STRONG_FIT: Settings = {"objective": "swav", "batch_size": 256, "patience": 0, "validation": 0.02, "precision": "float32"}
+MACHINES = ("cpu", "cpu-bfloat16", "gpu")
 _MUON: Settings = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
 _STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "learning_rate": 0.01, "objective_options": {"prototypes": 300, **_MUON}}
 FIT: dict[str, dict[str, Settings]] = {
@@ -47,7 +48,7 @@ def fit_settings(name: str, machine: str = "") -> Settings:
     Raises
     ------
     ConfigError
-        If there is no such recipe.
+        If there is no such recipe or kind of machine.
     """
     return dict(_of(FIT, name, machine))
 
@@ -60,9 +61,11 @@ def cluster_settings(name: str, machine: str = "") -> Settings:
 def _of(table: dict[str, dict[str, Settings]], name: str, machine: str) -> Settings:
     if name not in table:
         raise ConfigError(f"unknown --recipe {name!r}: known are {', '.join(sorted(table))}.")
+    if machine and machine not in MACHINES:
+        raise ConfigError(f"unknown kind of machine {machine!r}: known are {', '.join(MACHINES)}.")
     return table[name].get(machine or device(), table[name]["cpu"])
 
 
 def device() -> str:
-    """Return whose settings this machine takes: "gpu", "cpu-bfloat16" or "cpu"."""
+    """Return whose settings this machine takes, one of MACHINES."""
     return "gpu" if backend.on_gpu() else "cpu-bfloat16" if backend.fast_bfloat16() else "cpu"

@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from latentlab import assignments, evaluation, files, pipeline
-from latentlab.config import ClusterOptions
+from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.run import Run
 
 SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
@@ -105,6 +105,14 @@ def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
     result = assignments.read_result(run, options.name)
     told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
     return {**told, "seconds": run.manifest["stages"][f"cluster/{options.name}"]["seconds"]}
+
+
+def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:
+    """End where the part of this name is of a fit with other settings."""
+    now = json.loads(json.dumps(as_dict(options)))
+    kept = before.get("config", {})
+    if other := sorted(key for key in now.keys() & kept.keys() if now[key] != kept[key]):
+        raise SystemExit(f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of your own, or move the part away.")
 
 
 def facts_table(parts: Parts) -> str:

@@ -10,13 +10,15 @@ Fits resume and finished ones are kept; --only takes some of the settings, as th
 
 import argparse
 import logging
+import math
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Parts, fill, read_parts, save_part
+from _reports import Clock, Parts, fill, read_parts, refuse_others, save_part
 
 from latentlab import backend, files, pipeline, plots, recipes
-from latentlab.config import FitOptions
+from latentlab.config import FitOptions, as_dict
+from latentlab.errors import TrainingError
 from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-optimizers"
@@ -37,39 +39,51 @@ def work_through(setting: str, seed: int, arguments: argparse.Namespace) -> None
     """Fit with one setting and seed, and keep the curve."""
     name = f"{arguments.arch}-{arguments.width}-{arguments.epochs}epochs-{setting}-seed{seed}"
     part = arguments.out / "parts" / f"{name}.json"
-    if part.exists():
-        return
     rate, chosen = SETTINGS[setting]
     settings = recipes.fit_settings("strong")
     settings |= {"arch": arguments.arch, "arch_options": {"width": arguments.width}, "epochs": arguments.epochs, "learning_rate": rate}
     settings["objective_options"] = {**settings["objective_options"], **chosen}
-    data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
+    options = FitOptions(**settings, seed=seed)
+    if part.exists():
+        refuse_others(name, read_parts(part.parent)[name], options)
+        return
     logging.info("%s", name)
-    run = pipeline.fit(data, FitOptions(**settings, seed=seed), arguments.work / name)
+    data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
+    try:
+        run = pipeline.fit(data, options, arguments.work / name)
+    except TrainingError as error:  # a result too: the others go on
+        files.write_json(part, {"config": as_dict(options), "failed": str(error), "watched": []})
+        return
     watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics() if row["epoch"]]
     save_part(part, run, [], watched=watched, machine=arguments.machine or run.manifest["device"])
 
 
 def table(parts: Parts) -> str:
-    """Return the Markdown table of every fit's end, the lowest swapped loss first."""
-    heads = ["fit", "learning rate", "of Adam's part", "weight decay", "swapped loss", "effective rank", "images per second"]
+    """Return the Markdown table of every fit's end, the lowest swapped loss first, those that failed last."""
+    heads = ["fit", "learning rate", "Adam's", "weight decay", "swapped loss", "effective rank", "images per second", "epochs undone"]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    for name, part in sorted(parts.items(), key=lambda item: item[1]["watched"][-1]["swapped_loss"]):
-        fit, last = part["config"], part["watched"][-1]
-        own, rate = fit["objective_options"], fit["learning_rate"]
-        lines.append(
-            f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} | {last['swapped_loss']:.3f}"
-            f" | {last['effective_rank']:.1f} | {part['fit']['images_per_second']:.0f} |"
-        )
+    for name, part in sorted(parts.items(), key=lambda item: last_loss(item[1])):
+        own, rate = part["config"]["objective_options"], part["config"]["learning_rate"]
+        if part["watched"]:
+            last, fit = part["watched"][-1], part["fit"]
+            told = f"{last['swapped_loss']:.3f} | {last['effective_rank']:.1f} | {fit['images_per_second']:.0f} | {len(fit['recoveries'])}"
+        else:
+            told = "failed | | | "
+        lines.append(f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} | {told} |")
     return "\n".join(lines)
+
+
+def last_loss(part: dict[str, Any]) -> float:
+    """Return the swapped loss at the end of a fit, infinite where it failed."""
+    return part["watched"][-1]["swapped_loss"] if part["watched"] else math.inf
 
 
 def report(out: Path) -> None:
     """Write results.json, the table and the figure."""
     parts = read_parts(out / "parts")
-    files.write_json(out / "results.json", [{"fit": name, **part["watched"][-1], "config": part["config"]} for name, part in parts.items()])
+    files.write_json(out / "results.json", [{"fit": name, **(part["watched"] or [{}])[-1], "config": part["config"]} for name, part in parts.items()])
     fill(out / "README.md", {"table": table(parts)})
-    curves = {name: [(row["epoch"], row["swapped_loss"]) for row in part["watched"]] for name, part in parts.items()}
+    curves = {name: [(row["epoch"], row["swapped_loss"]) for row in part["watched"]] for name, part in parts.items() if part["watched"]}
     figure = plots.lines(curves, "epoch", "swapped loss", "Short fits with other optimizers")
     figure.axes[0].autoscale(axis="y")  # losses end far above 0
     plots.save_png(figure, out / "loss.png")

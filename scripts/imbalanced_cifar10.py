@@ -23,6 +23,7 @@ from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-imbalanced"
 COMMAND = "scripts/imbalanced_cifar10.py"
+AS_BEFORE = {"learning_rate": 0.001, "objective_options": {"prototypes": 300}}  # AdamW, with which the kept part was fitted
 METRICS = ("purity", "balanced_purity", "acc", "nmi", "ari")
 CLUSTERINGS: tuple[dict[str, Any], ...] = (
     {"k": 10, "method": "kmeans"},
@@ -61,7 +62,7 @@ def work_through(name: str, path: Path, arguments: argparse.Namespace, clock: Cl
     part = REPORT / "parts" / f"{name}-seed{arguments.seed}.json"
     if part.exists() or not clock.may_start():
         return
-    fitted = FitOptions(**(recipes.fit_settings("strong") | {"epochs": arguments.epochs}), seed=arguments.seed)
+    fitted = FitOptions(**(recipes.fit_settings("strong") | AS_BEFORE | {"epochs": arguments.epochs}), seed=arguments.seed)
     logging.info("%s: fit", name)
     run = pipeline.fit(DataOptions(data=str(path)), fitted, arguments.work / f"{name}-seed{arguments.seed}")
     chosen = [pipeline.resolve(run, ClusterOptions(**settings, seed=arguments.seed)) for settings in CLUSTERINGS]

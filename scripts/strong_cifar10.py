@@ -13,16 +13,15 @@ Fit and clusters see the 50,000 training images; labels are read when all is don
 """
 
 import argparse
-import json
 import logging
 from pathlib import Path
 from typing import Any
 
 import _learning_curve
-from _reports import Clock, Row, facts_table, fill, read_parts, results, save_part, score, score_table
+from _reports import Clock, Row, facts_table, fill, read_parts, refuse_others, results, save_part, score, score_table
 
 from latentlab import assignments, backend, files, pipeline, plots, recipes
-from latentlab.config import ClusterOptions, FitOptions, as_dict
+from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
@@ -33,11 +32,12 @@ PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
 
-def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
-    """Return what is clustered of one run, by the names in METHODS."""
+def clusterings(run: Run, seed: int, machine: str) -> dict[str, ClusterOptions]:
+    """Return what is clustered of one run, by the names in METHODS; self-labelling as the recipe has it where it is the recipe's."""
+    of_recipe = recipes.cluster_settings("strong", machine)
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
-        "selflabel": {"method": "selflabel"} | (recipes.cluster_settings("strong") if backend.on_gpu() else {}),
+        "selflabel": {"method": "selflabel"} | (of_recipe if of_recipe["method"] == "selflabel" else {}),
     }
     chosen = {name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})}) for name in METHODS}
     return {name: pipeline.resolve(run, options) for name, options in chosen.items()}
@@ -70,7 +70,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
-    chosen, done = clusterings(run, seed), {}
+    chosen, done = clusterings(run, seed, arguments.setting), {}
     for method in wanted:
         if clock.may_start():
             logging.info("%s: %s", name, method)
@@ -96,14 +96,6 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     }
     rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
-
-
-def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:
-    """End where the part of this name is of a fit with other settings."""
-    now = json.loads(json.dumps(as_dict(options)))
-    kept = before.get("config", {})
-    if other := sorted(key for key in now.keys() & kept.keys() if now[key] != kept[key]):
-        raise SystemExit(f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of your own, or move the part away.")
 
 
 def time_table(parts: dict[str, Any]) -> str:
@@ -181,9 +173,7 @@ def main() -> None:
         "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
     parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
-    parser.add_argument(
-        "--setting", choices=("cpu", "cpu-bfloat16", "gpu"), default="", help="the recipe's for this kind of machine; default: this one's"
-    )
+    parser.add_argument("--setting", choices=recipes.MACHINES, default="", help="the recipe's for this kind of machine; default: this one's")
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
     parser.add_argument("--width", type=int, default=0, help="of the encoder, where it has one; default: the recipe's")
     parser.add_argument("--machine", default="", help="in words, for the table")

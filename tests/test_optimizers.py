@@ -73,7 +73,9 @@ def test_vectors_and_what_is_named_are_adams():
 def test_weight_decay_is_of_matrices_alone():
     nothing = [np.zeros(6, np.float32)]
     np.testing.assert_array_equal(steps(Muon(0.1, weight_decay=0.5), np.ones(6, np.float32), nothing), 1)
-    np.testing.assert_allclose(steps(Muon(0.1, weight_decay=0.5), np.ones((2, 3), np.float32), [nothing[0].reshape(2, 3)]), 0.95)
+    table, zeros = np.ones((2, 3), np.float32), [nothing[0].reshape(2, 3)]
+    np.testing.assert_allclose(steps(Muon(0.1, weight_decay=0.5), table, zeros), 0.95)
+    np.testing.assert_array_equal(steps(Muon(0.1, weight_decay=0.5, adam_paths=("^end",)), table, zeros, "end"), 1)
 
 
 def test_it_is_made_again_of_its_settings():

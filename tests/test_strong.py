@@ -138,7 +138,8 @@ def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
     assert float(tf.reduce_max(tf.abs(decoder))) > 0
 
 
-def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, strong_run, tmp_path, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, strong_run, tmp_path, monkeypatch, optimizer):
     """The views are NumPy's and the checkpoint is arrays, so that another backend ends where this one does, but for rounding."""
 
     class InterruptError(Exception):
@@ -147,21 +148,24 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, stron
     def interrupt(board, row):
         raise InterruptError
 
+    settings = {**SWAV, "optimizer": optimizer}
+    fitted = strong_fit(objective_options=settings)
+    whole = strong_run if optimizer == SWAV["optimizer"] else pipeline.fit(data, fitted, tmp_path / "whole")
     for name in ("here", "jax"):
         with monkeypatch.context() as patched, pytest.raises(InterruptError):
             patched.setattr(training._TensorBoard, "add", interrupt)
-            pipeline.fit(data, strong_fit(), tmp_path / name)
-    resumed = pipeline.fit(data, strong_fit(), tmp_path / "here")
-    for one, other in zip(weights_of(strong_run), weights_of(resumed), strict=True):
+            pipeline.fit(data, fitted, tmp_path / name)
+    resumed = pipeline.fit(data, fitted, tmp_path / "here")
+    for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
-    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **SWAV}.items()]
+    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **settings}.items()]
     shared = "--arch fast8 --objective swav --patience 0 --epochs 3 --batch-size 27 --learning-rate 0.003 --validation 0.1"
     done = latentlab("--backend", "jax", "fit", "--data", data.data, *shared.split(), *options, "--run", str(tmp_path / "jax"))
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch 1" in done.stderr
     other = Run.open(tmp_path / "jax")
     assert other.manifest["backend"] == "jax"
-    losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (strong_run, other)]
+    losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (whole, other)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
 
 
@@ -173,11 +177,25 @@ def test_muon_trains_kernels_and_matrices_but_the_ends(strong_run):
     assert any(second is None for second in steps.optimizer.velocities)
 
 
-def test_adamw_trains_all_where_it_is_chosen_and_others_are_refused(data, tmp_path):
-    run = pipeline.fit(data, strong_fit(objective_options={**SWAV, "optimizer": "adamw"}), tmp_path / "run")
+def test_adamw_trains_all_where_it_is_chosen(strong_run):
+    import keras
+
+    options = swav.Options(**{**SWAV, "optimizer": "adamw", "weight_decay": 0.02})
+    optimizer = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), options)._compiled().optimizer
+    assert type(optimizer) is keras.optimizers.AdamW
+    assert optimizer.weight_decay == 0.02
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"adam_share": -1.0}, {"weight_decay": -0.1}, {"weight_decay": float("nan")}])
+def test_optimizers_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ConfigError, match="optimizer=sgd: must be one of adamw, muon|adam_share must be above 0, weight_decay at least 0"):
+        swav.Options(**wrong)
+
+
+def test_muon_trains_in_bfloat16(data, tmp_path):
+    run = pipeline.fit(data, strong_fit(precision="mixed_bfloat16"), tmp_path / "run")
     assert run.metrics()[-1]["swapped_loss"] < run.metrics()[1]["swapped_loss"]
-    with pytest.raises(ConfigError, match="optimizer=sgd: must be one of adamw, muon"):
-        swav.Options(optimizer="sgd")
+    assert swav._optimizer(0.1, swav.Options(**SWAV)).iterated_in == "bfloat16"
 
 
 def test_a_collapse_while_training_is_undone_and_told(data, tmp_path, monkeypatch):
@@ -411,13 +429,27 @@ def test_the_recipe_fills_in_what_is_not_given():
         chosen = _options.fit_of(context.params, context.params["learning_rate"])
     wanted = recipes.fit_settings("strong")
     assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (wanted["arch"], wanted["objective"], 1, wanted["batch_size"])
-    assert chosen.objective_options == {"prototypes": 8}
+    assert chosen.objective_options == {**wanted["objective_options"], "prototypes": 8}
+    assert chosen.learning_rate == wanted["learning_rate"]
     assert chosen.arch_options == {"width": 4}
     with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
         options = clustering_commands._cluster_options("strong", ("interval=7",), {"k": 4, "method": "kmeans"})
     assert (options.method, options.settings) == ("scan", {"interval": 7})
     with pytest.raises(ConfigError, match="known are strong"):
         recipes.fit_settings("weak")
+
+
+def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
+    assert {kind: recipes.fit_settings("strong", kind)["arch"] for kind in recipes.MACHINES} == {
+        "cpu": "fast8",
+        "cpu-bfloat16": "fast8",
+        "gpu": "resnet18",
+    }
+    assert recipes.fit_settings("strong") == recipes.fit_settings("strong", recipes.device())
+    assert recipes.cluster_settings("strong", "cpu-bfloat16") == {"method": "scan"}
+    assert recipes.cluster_settings("strong", "gpu")["method"] == "selflabel"
+    with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, gpu"):
+        recipes.fit_settings("strong", "tpu")
 
 
 def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):

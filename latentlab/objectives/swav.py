@@ -61,11 +61,11 @@ class Options:
     warm_up_steps : int
         Steps while the learning rate rises.
     optimizer : {"adamw", "muon"}
-        What trains kernels and matrices; biases, normalisation and prototypes are AdamW's in any case.
+        With muon, Adam trains biases, normalisation, the prototypes and the decoder's last layer.
     adam_share : float
-        With muon: the learning rate of what is AdamW's, as a share of the other.
+        With muon: Adam's learning rate, as a share of the other.
     weight_decay : float
-        Decoupled; with muon of kernels and matrices alone.
+        Decoupled; with muon, of what it trains alone. Reasonable are 1e-5 for adamw and 0.1 for muon.
     steps_per_call : int
         Steps compiled into one call.
     """
@@ -91,6 +91,8 @@ class Options:
             raise ConfigError("--set big and small must be at least 8, n_small at least 0, prototypes at least 2, steps_per_call at least 1.")
         if not (self.temperature > 0 and self.epsilon > 0):
             raise ConfigError("--set temperature and epsilon must be above 0.")
+        if not (self.adam_share > 0 and self.weight_decay >= 0):
+            raise ConfigError("--set adam_share must be above 0, weight_decay at least 0.")
         if self.optimizer not in OPTIMIZERS:
             raise ConfigError(f"--set optimizer={self.optimizer}: must be one of {', '.join(OPTIMIZERS)}.")
 
@@ -168,7 +170,10 @@ class SwAV:
         return np.asarray(self.model.autoencoder.predict_on_batch(batch))
 
     def flops_per_image(self) -> int:
-        """Return the operations of training on one image: every crop through encoder and projector, a big one through the decoder."""
+        """Return the operations of training on one image: every crop through encoder and projector, a big one through the decoder.
+
+        Those of the optimizer, some hundredths more with muon and many images a step, are left out.
+        """
         code, channels = self.lower.output_shape[-1], self.images.image_shape[2]
 
         def through(size: int) -> tuple[int, int]:
