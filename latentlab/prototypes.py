@@ -1,4 +1,7 @@
-"""What a fit has learnt beside its encoder: prototypes, and how much of each an embedding is. From the run's last checkpoint."""
+"""What a fit has learnt beside its encoder: prototypes, and how much of each an embedding is.
+
+From the run's last checkpoint, or from the file of an encoder that comes with latentlab.
+"""
 
 import functools
 from collections.abc import Callable
@@ -7,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import backend, checkpoints, embedding, plugins
+from latentlab import backend, checkpoints, embedding, plugins, ready_made
 from latentlab.config import FitOptions, plugin_options, recorded
 from latentlab.errors import ConfigError, RunError
 from latentlab.images import TRAIN
@@ -30,23 +33,25 @@ def training_shares(run: Run) -> Callable[[], np.ndarray]:
 
 
 def _training_shares(run: Run) -> np.ndarray:
-    fit, objective, checkpoint = _source(run)
+    fit, objective, path = _source(run)
     options = plugin_options(objective.Options, fit.objective_options, f"--objective {fit.objective}")
     backend.select()
     try:
-        shares = objective.prototype_shares(checkpoints.load(checkpoint)[0], options)
+        shares = objective.prototype_shares(_arrays(run, path), options)
     except (RunError, ValueError, IndexError, KeyError) as error:
-        raise RunError(f"the checkpoint {checkpoint}, where the prototypes are, is damaged: fit again, or choose --method scan.") from error
+        raise RunError(f"{path}, where the prototypes are, is damaged: fit again, or choose --method scan.") from error
     parts = embedding.read_parts(run.path / "embeddings", TRAIN, "embedding")
     return np.concatenate([shares(part) for part in parts if len(part)])
 
 
 def _source(run: Run) -> tuple[FitOptions, Any, Path]:
-    """Return the settings of the fit, its objective and the checkpoint of the epoch that the encoder is of."""
+    """Return the settings of the fit, its objective and where its weights are: the checkpoint of the encoder's epoch, or the shipped file."""
     fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
     objective = plugins.load("objectives", fit.objective)
     if not hasattr(objective, "prototype_shares"):
         raise ConfigError(f"{NEEDED}, and --objective {fit.objective} has none: fit with --recipe strong, or choose --method scan.")
+    if (name := _ready_made(run)) and run.manifest["fit"] == ready_made.describe(name)["summary"] and ready_made.of_objective(name):
+        return fit, objective, ready_made.FOLDER / f"{name}.npz"  # of the same fit: a newer version may ship another one by that name
     checkpoint = checkpoints.folder_of(run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"])
     if not checkpoint.exists():
         raise ConfigError(
@@ -54,3 +59,14 @@ def _source(run: Run) -> tuple[FitOptions, Any, Path]:
             " checkpoint was removed. Choose --method scan."
         )
     return fit, objective, checkpoint
+
+
+def _arrays(run: Run, path: Path) -> dict[str, np.ndarray]:
+    """Return weights, numbered, of which the objective's own are the last."""
+    name = _ready_made(run)
+    return checkpoints.numbered("weight", ready_made.of_objective(name)) if name else checkpoints.load(path)[0]
+
+
+def _ready_made(run: Run) -> str:
+    """Return the name of the encoder that came with latentlab, or ""."""
+    return run.manifest["config"].get("ready_made", "")

@@ -6,6 +6,7 @@ latentlab/weights/README.md says what the files hold, and `scripts/ship_encoder.
 """
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,8 +56,19 @@ def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
     return model, described
 
 
-def save(name: str, weights: list[np.ndarray], description: dict[str, Any], folder: Path = FOLDER) -> Path:
+def of_objective(name: str, folder: Path = FOLDER) -> list[np.ndarray]:
+    """Return the weights that the objective had beside the encoder's, in float32 and its own order; empty where they are not shipped."""
+    describe(name, folder)
+    return [array.astype(np.float32) for array in checkpoints.in_order("objective", read_npz(folder / f"{name}.npz"))]
+
+
+def save(name: str, weights: list[np.ndarray], description: dict[str, Any], folder: Path = FOLDER, *, objective: Sequence[np.ndarray] = ()) -> Path:
     """Write weights in half precision and their description; return the weights' path.
+
+    Parameters
+    ----------
+    objective
+        Weights of the objective that go with them, as SwAV's projector and prototypes.
 
     Raises
     ------
@@ -64,12 +76,12 @@ def save(name: str, weights: list[np.ndarray], description: dict[str, Any], fold
         If the file would be larger than 24 MiB, or a weight is beyond half precision's range.
     """
     with np.errstate(over="ignore"):  # told below
-        halves = [np.asarray(weight).astype(np.float16) for weight in weights]
-    if not all(np.isfinite(half).all() for half in halves):
+        halves, above = ([np.asarray(weight).astype(np.float16) for weight in some] for some in (weights, objective))
+    if not all(np.isfinite(half).all() for half in [*halves, *above]):
         raise ConfigError("a weight is not finite in half precision.")
-    if (size := sum(half.nbytes for half in halves)) > LARGEST:
+    if (size := sum(half.nbytes for half in [*halves, *above])) > LARGEST:
         raise ConfigError(f"{size:,} bytes of weights are more than the {LARGEST:,} that may be shipped.")
-    path, arrays = folder / f"{name}.npz", dict[str, Any](checkpoints.numbered("weight", halves))
+    path, arrays = folder / f"{name}.npz", dict[str, Any](checkpoints.numbered("weight", halves) | checkpoints.numbered("objective", above))
     with atomic_path(path) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
     write_json(folder / f"{name}.json", {**description, "sha256": sha256(path), "bytes": path.stat().st_size})

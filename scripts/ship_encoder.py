@@ -3,7 +3,8 @@
 
 usage: scripts/ship_encoder.py RUN NAME [--clusters CLUSTERS] [--machine TEXT] [--note TEXT]
 
-With --clusters the weights are those of a deep clustering of the run, which trained the whole network. The cost is measured on the
+What the objective has beside the encoder, as SwAV's prototypes, goes with it. With --clusters the weights are those of a deep
+clustering of the run, which trained the whole network, and nothing goes with them. The cost is measured on the
 run's own images: k-means with the encoder's own features and both precisions, by the scorer where there are labels.
 """
 
@@ -30,6 +31,12 @@ def weights_of(run: Run, clusters: str | None) -> list[np.ndarray]:
     path = run.path / "clusters" / clusters / "weights.npz" if clusters else run.path / "encoder" / "weights.npz"
     with np.load(path, allow_pickle=False) as arrays:
         return checkpoints.in_order("weight", dict(arrays))
+
+
+def of_objective(run: Run, n_weights: int) -> list[np.ndarray]:
+    """Return what the fit's objective trained beside the encoder, after whose weights it stands in the last checkpoint."""
+    checkpoint = checkpoints.folder_of(run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"])
+    return checkpoints.in_order("weight", checkpoints.load(checkpoint)[0])[n_weights:]
 
 
 def scores_with(run: Run, weights: list[np.ndarray], folder: Path) -> dict[str, float]:
@@ -75,7 +82,8 @@ def main() -> None:
         "kmeans_on_embedding": {"float32": full, "float16": half},
         "curve": [{key: row[key] for key in CURVE if key in row} for row in run.metrics()],
     }
-    print(ready_made.save(arguments.name, weights, description), full, half)
+    above = [] if arguments.clusters else of_objective(run, len(weights))
+    print(ready_made.save(arguments.name, weights, description, objective=above), full, half)
 
 
 if __name__ == "__main__":

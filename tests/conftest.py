@@ -43,6 +43,15 @@ def data(stripes_file) -> DataOptions:
     return DataOptions(data=str(stripes_file))
 
 
+def use_weights_in(monkeypatch, folder):
+    """Let ready-made encoders live in a folder of the test's own."""
+    from latentlab import ready_made
+
+    monkeypatch.setattr(ready_made, "FOLDER", folder)
+    for function in (ready_made.names, ready_made.describe, ready_made.load, ready_made.of_objective, ready_made.save):
+        monkeypatch.setattr(function, "__defaults__", (folder,))
+
+
 def small_fit(**changes) -> FitOptions:
     """Return options that train in a second or two."""
     values = {"arch_options": {"width": 4, "code_channels": 4}, "epochs": 2, "batch_size": 20, "validation": 0.1}

@@ -4,9 +4,10 @@ import json
 
 import numpy as np
 import pytest
-from conftest import latentlab_in_turn, read_json
+from conftest import latentlab_in_turn, read_json, use_weights_in
 
 from latentlab import checkpoints, model_files, pipeline, ready_made
+from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, RunError
 from latentlab.sources import DataOptions
 
@@ -19,9 +20,7 @@ def shipped(finished_run, tmp_path, monkeypatch):
         weights = checkpoints.in_order("weight", dict(arrays))
     description = {key: described[key] for key in ("arch", "options", "image_shape")}
     description |= {"fit": finished_run.manifest["config"]["fit"], "summary": finished_run.manifest["fit"], "curve": finished_run.metrics()}
-    monkeypatch.setattr(ready_made, "FOLDER", tmp_path / "weights")
-    for function in (ready_made.names, ready_made.describe, ready_made.load, ready_made.save):
-        monkeypatch.setattr(function, "__defaults__", (tmp_path / "weights",))
+    use_weights_in(monkeypatch, tmp_path / "weights")
     return ready_made.save("stripes", weights, description)
 
 
@@ -50,7 +49,6 @@ def test_weights_that_do_not_fit_are_not_shipped(shipped):
 
 def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, finished_run, stripes_file, tmp_path):
     from latentlab import assignments
-    from latentlab.config import ClusterOptions
 
     run = pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", tmp_path / "run")
     pipeline.cluster(run, ClusterOptions(k=4))

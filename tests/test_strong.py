@@ -8,10 +8,24 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import latentlab, small_fit
+from conftest import latentlab, small_fit, use_weights_in
 from scipy.special import softmax
 
-from latentlab import assignments, checkpoints, cli, embedding, features, fit_state, metrics, model_files, pipeline, prototypes, recipes, training
+from latentlab import (
+    assignments,
+    checkpoints,
+    cli,
+    embedding,
+    features,
+    fit_state,
+    metrics,
+    model_files,
+    pipeline,
+    prototypes,
+    ready_made,
+    recipes,
+    training,
+)
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, imc, scan
@@ -594,3 +608,24 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
     with pytest.raises(RunError, match="where the prototypes are, is damaged"):
         pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1))
+
+
+def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
+    arrays = checkpoints.in_order("weight", checkpoints.load(checkpoints.newest(strong_run.path / "checkpoints", "epoch"))[0])
+    n_weights = len(model_files.load(strong_run).weights())
+    described = model_files.describe(strong_run)
+    description = {key: described[key] for key in ("arch", "options", "image_shape")}
+    description |= {"fit": strong_run.manifest["config"]["fit"], "summary": strong_run.manifest["fit"], "curve": strong_run.metrics()}
+    use_weights_in(monkeypatch, tmp_path / "weights")
+    ready_made.save("strong", arrays[:n_weights], description, objective=arrays[n_weights:])
+    run = pipeline.use_ready_made(data, "strong", tmp_path / "run")
+    for one in (run, strong_run):
+        pipeline.embed(one)
+    np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
+    assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc"))["sizes"]["train"]) > 0
+    ready_made.save("strong", arrays[:n_weights], description)
+    with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
+        prototypes.check(run)
+    ready_made.save("strong", arrays[:n_weights], description | {"summary": {"best_epoch": 9}}, objective=arrays[n_weights:])
+    with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
+        prototypes.check(run)
