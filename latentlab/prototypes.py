@@ -37,7 +37,7 @@ def _training_shares(run: Run) -> np.ndarray:
     options = plugin_options(objective.Options, fit.objective_options, f"--objective {fit.objective}")
     backend.select()
     try:
-        shares = objective.prototype_shares(_arrays(run, path), options)
+        shares = objective.prototype_shares(_arrays(path), options)
     except (RunError, ValueError, IndexError, KeyError) as error:
         raise RunError(f"{path}, where the prototypes are, is damaged: fit again, or choose --method scan.") from error
     parts = embedding.read_parts(run.path / "embeddings", TRAIN, "embedding")
@@ -50,7 +50,11 @@ def _source(run: Run) -> tuple[FitOptions, Any, Path]:
     objective = plugins.load("objectives", fit.objective)
     if not hasattr(objective, "prototype_shares"):
         raise ConfigError(f"{NEEDED}, and --objective {fit.objective} has none: fit with --recipe strong, or choose --method scan.")
-    if (name := _ready_made(run)) and run.manifest["fit"] == ready_made.describe(name)["summary"] and ready_made.of_objective(name):
+    if (
+        (name := run.manifest["config"].get("ready_made"))
+        and run.manifest["fit"] == ready_made.describe(name)["summary"]
+        and ready_made.of_objective(name)
+    ):
         return fit, objective, ready_made.FOLDER / f"{name}.npz"  # of the same fit: a newer version may ship another one by that name
     checkpoint = checkpoints.folder_of(run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"])
     if not checkpoint.exists():
@@ -61,12 +65,6 @@ def _source(run: Run) -> tuple[FitOptions, Any, Path]:
     return fit, objective, checkpoint
 
 
-def _arrays(run: Run, path: Path) -> dict[str, np.ndarray]:
-    """Return weights, numbered, of which the objective's own are the last."""
-    name = _ready_made(run)
-    return checkpoints.numbered("weight", ready_made.of_objective(name)) if name else checkpoints.load(path)[0]
-
-
-def _ready_made(run: Run) -> str:
-    """Return the name of the encoder that came with latentlab, or ""."""
-    return run.manifest["config"].get("ready_made", "")
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return weights, numbered, of which the objective's own are the last, from what `_source` found."""
+    return checkpoints.load(path)[0] if path.is_dir() else checkpoints.numbered("weight", ready_made.of_objective(path.stem))
