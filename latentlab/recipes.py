@@ -2,7 +2,7 @@
 
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by neighbour consistency. Its sizes depend on
 the machine: ResNet-18 where there is a GPU, and self-labelling of the whole network at the end; else fast8, as much of it as
-two cores train on CIFAR-10 in an hour or so: twice the arithmetic where they have bfloat16. fast8 is trained by Muon, at a rate
+two cores train on CIFAR-10 in 60 to 90 minutes, by what multiplies bfloat16 in them. fast8 is trained by Muon, at a rate
 chosen by the swapped loss of short fits (reports/cifar10-optimizers); ResNet-18 keeps AdamW until that has been tried on a GPU.
 That self-labelling is left out on processors was decided after labels had been read: it lowered the purity
 (reports/cifar10-strong). No other setting was chosen by labels.
@@ -16,13 +16,15 @@ from latentlab.errors import ConfigError
 Settings = dict[str, Any]
 
 _STRONG_FIT: Settings = {"objective": "swav", "batch_size": 256, "patience": 0, "validation": 0.02, "precision": "float32"}
-MACHINES = ("cpu", "cpu-bfloat16", "gpu")
+MACHINES = ("cpu", "cpu-bfloat16", "cpu-amx", "gpu")
+_OF_UNIT = {"": "cpu", "avx512": "cpu-bfloat16", "amx": "cpu-amx"}
 _MUON: Settings = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
 _STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "learning_rate": 0.01, "objective_options": {"prototypes": 300, **_MUON}}
 FIT: dict[str, dict[str, Settings]] = {
     "strong": {
         "cpu": {**_STRONG_CPU_FIT, "arch_options": {"width": 48}, "epochs": 40},
-        "cpu-bfloat16": {**_STRONG_CPU_FIT, "arch_options": {"width": 64}, "epochs": 60, "precision": "mixed_bfloat16"},
+        "cpu-bfloat16": {**_STRONG_CPU_FIT, "arch_options": {"width": 48}, "epochs": 50, "precision": "mixed_bfloat16"},
+        "cpu-amx": {**_STRONG_CPU_FIT, "arch_options": {"width": 64}, "epochs": 60, "precision": "mixed_bfloat16"},
         "gpu": {
             **_STRONG_FIT,
             "arch": "resnet18",
@@ -68,4 +70,4 @@ def _of(table: dict[str, dict[str, Settings]], name: str, machine: str) -> Setti
 
 def device() -> str:
     """Return whose settings this machine takes, one of MACHINES."""
-    return "gpu" if backend.on_gpu() else "cpu-bfloat16" if backend.fast_bfloat16() else "cpu"
+    return "gpu" if backend.on_gpu() else _OF_UNIT[backend.bfloat16_unit()]

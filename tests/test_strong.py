@@ -457,12 +457,13 @@ def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
     assert {kind: recipes.fit_settings("strong", kind)["arch"] for kind in recipes.MACHINES} == {
         "cpu": "fast8",
         "cpu-bfloat16": "fast8",
+        "cpu-amx": "fast8",
         "gpu": "resnet18",
     }
     assert recipes.fit_settings("strong") == recipes.fit_settings("strong", recipes.device())
     assert recipes.cluster_settings("strong", "cpu-bfloat16") == {"method": "scan"}
     assert recipes.cluster_settings("strong", "gpu")["method"] == "selflabel"
-    with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, gpu"):
+    with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu"):
         recipes.fit_settings("strong", "tpu")
 
 

@@ -167,15 +167,19 @@ def peak_memory() -> int | None:
     return torch.cuda.max_memory_allocated()
 
 
-def fast_bfloat16() -> bool:
-    """Return whether TensorFlow runs here on a processor with bfloat16 arithmetic, where it is nearly twice as fast as float32."""
+def bfloat16_unit() -> str:
+    """Return what multiplies bfloat16 for TensorFlow on this processor: "amx" (tiles), "avx512" (vectors) or "" for nothing.
+
+    Training fast8 of width 64 on two cores, tiles are more than twice as fast as float32, vectors 1.4 times (reports/cifar10-strong).
+    """
     if select() != "tensorflow":
-        return False
+        return ""
     try:
         with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file:
-            return any(flag in file.read() for flag in ("avx512_bf16", "amx_bf16"))
+            flags = set(file.read().split())
     except OSError:
-        return False
+        return ""
+    return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else ""
 
 
 def set_precision(precision: str = "auto") -> str:
