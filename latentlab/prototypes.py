@@ -24,6 +24,15 @@ def check(run: Run) -> None:
     _source(run)
 
 
+def has(run: Run) -> bool:
+    """Return whether the run has prototypes, so that clusters can be made by them."""
+    try:
+        check(run)
+    except ConfigError:
+        return False
+    return True
+
+
 def training_shares(run: Run) -> Callable[[], np.ndarray]:
     """Return what gives the training images' shares of the prototypes, float32 (n, prototypes), in the order of their embeddings.
 

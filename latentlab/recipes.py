@@ -1,11 +1,12 @@
 """Settings that belong together, by name, for `--recipe`: what is given on the command line besides goes before them.
 
-"strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by neighbour consistency. Its sizes depend on
-the machine: ResNet-18 where there is a GPU, and self-labelling of the whole network at the end; else fast8, as much of it as
-two cores train on CIFAR-10 in 60 to 90 minutes, by what multiplies bfloat16 in them. fast8 is trained by Muon, at a rate
-chosen by the swapped loss of short fits (reports/cifar10-optimizers); ResNet-18 keeps AdamW until that has been tried on a GPU.
-That self-labelling is left out on processors was decided after labels had been read: it lowered the purity
-(reports/cifar10-strong). No other setting was chosen by labels.
+"strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by IMC-SwAV's head, or by neighbour consistency
+(SCAN) where the encoder was trained otherwise. Of the two heads the first was chosen without labels: its clusters of several seeds agree
+with each other more than SCAN's do (reports/cifar10-strong). Sizes depend on the machine: ResNet-18 where there is a GPU, and
+self-labelling of the whole network at the end; else fast8, as much of it as two cores train on CIFAR-10 in 60 to 90 minutes, by what
+multiplies bfloat16 in them. fast8 is trained by Muon, at a rate chosen by the swapped loss of short fits (reports/cifar10-optimizers);
+ResNet-18 keeps AdamW until that has been tried on a GPU. That self-labelling is left out on processors was decided after labels had
+been read: it lowered the purity (reports/cifar10-strong). No other setting was chosen by labels.
 """
 
 from typing import Any
@@ -36,12 +37,15 @@ FIT: dict[str, dict[str, Settings]] = {
         },
     }
 }
-CLUSTER: dict[str, dict[str, Settings]] = {
-    "strong": {
-        "cpu": {"method": "scan"},
-        "gpu": {"method": "selflabel", "settings": {"batch_size": 512, "interval": 98, "max_steps": 98 * 60}},
-    }
-}
+
+
+def _strong_clusters(head: str) -> dict[str, Settings]:
+    rounds = {"batch_size": 512, "interval": 98, "max_steps": 98 * 60}
+    return {"cpu": {"method": head}, "gpu": {"method": "selflabel", "settings": {"start": head, **rounds}}}
+
+
+CLUSTER = {"strong": _strong_clusters("imc")}
+WITHOUT_PROTOTYPES = {"strong": _strong_clusters("scan")}
 
 
 def fit_settings(name: str, machine: str = "") -> Settings:
@@ -55,9 +59,12 @@ def fit_settings(name: str, machine: str = "") -> Settings:
     return dict(_of(FIT, name, machine))
 
 
-def cluster_settings(name: str, machine: str = "") -> Settings:
-    """Return the values of `ClusterOptions` that a recipe sets; machine and errors as in `fit_settings`."""
-    return dict(_of(CLUSTER, name, machine))
+def cluster_settings(name: str, machine: str = "", prototypes: bool = True) -> Settings:
+    """Return the values of `ClusterOptions` that a recipe sets; machine and errors as in `fit_settings`.
+
+    Without `prototypes`, which a run has whose encoder was trained by SwAV, SCAN's head takes the place of IMC-SwAV's.
+    """
+    return dict(_of(CLUSTER if prototypes else WITHOUT_PROTOTYPES, name, machine))
 
 
 def _of(table: dict[str, dict[str, Settings]], name: str, machine: str) -> Settings:

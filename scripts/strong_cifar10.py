@@ -33,11 +33,11 @@ WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "e
 
 
 def clusterings(run: Run, seed: int, machine: str) -> dict[str, ClusterOptions]:
-    """Return what is clustered of one run, by the names in METHODS; self-labelling as the recipe has it where it is the recipe's."""
+    """Return what is clustered of one run, by the names in METHODS; self-labelling as the recipe has it, or from the recipe's head."""
     of_recipe = recipes.cluster_settings("strong", machine)
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
-        "selflabel": {"method": "selflabel"} | (of_recipe if of_recipe["method"] == "selflabel" else {}),
+        "selflabel": of_recipe if of_recipe["method"] == "selflabel" else {"method": "selflabel", "settings": {"start": of_recipe["method"]}},
     }
     chosen = {name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})}) for name in METHODS}
     return {name: pipeline.resolve(run, options) for name, options in chosen.items()}
@@ -76,7 +76,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             logging.info("%s: %s", name, method)
             pipeline.cluster(run, chosen[method])
             done[method] = chosen[method]
-    followed = _learning_curve.follow(run, arguments.follow, [chosen["kmeans"], chosen["scan"]], clock) if follows else []
+    followed = _learning_curve.follow(run, arguments.follow, [chosen["kmeans"], chosen["imc"]], clock) if follows else []
     if not (done or followed):
         return
     watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]

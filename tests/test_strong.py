@@ -1,6 +1,7 @@
 """Past the autoencoder: SwAV on both backends, heads on vectors, self-labelling; small, and collapse provoked."""
 
 import contextlib
+import json
 import shutil
 import threading
 
@@ -83,6 +84,7 @@ def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_pa
     options = pipeline.resolve(before, ClusterOptions(k=4))
     pipeline.cluster(before, options)
     assert len(assignments.read(before, options.name)[2]) == 160
+    assert not np.array_equal(*(prototypes.training_shares(run)() for run in (before, pipeline.embed(last))))
     with pytest.raises(RunError, match="has no checkpoint of epoch 1"):
         pipeline.at_epoch(strong_run, 1, tmp_path / "1")
     with pytest.raises(RunError, match="the encoder's weights were others"):
@@ -447,10 +449,26 @@ def test_the_recipe_fills_in_what_is_not_given():
     assert chosen.learning_rate == wanted["learning_rate"]
     assert chosen.arch_options == {"width": 4}
     with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
-        options = clustering_commands._cluster_options("strong", ("interval=7",), {"k": 4, "method": "kmeans"})
-    assert (options.method, options.settings) == ("scan", {"interval": 7})
+        preset = recipes.cluster_settings("strong", "gpu")
+        options = clustering_commands._cluster_options(preset, ("interval=7",), {"k": 4, "method": "kmeans"})
+    assert (options.method, options.settings) == ("selflabel", {**recipes.cluster_settings("strong", "gpu")["settings"], "interval": 7})
     with pytest.raises(ConfigError, match="known are strong"):
         recipes.fit_settings("weak")
+
+
+def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+    plain = pipeline.fit(data, small_fit(**SMALL | {"objective": "reconstruction"}, epochs=1), tmp_path / "plain")
+    pq.write_table(pa.table({"embedding": np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32).tolist()}), tmp_path / "own.parquet")
+    quick = ["cluster", "--k", "4", "--recipe", "strong", "--set", "epochs=2", "--set", "heads=2", "--name", "by-recipe"]
+    for of, method in ((strong_run.path, "imc"), (plain.path, "scan")):
+        cli.cli.main([*quick, "--run", str(of)], standalone_mode=False)
+        assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (method == "scan")
+        assert assignments.read_result(Run.open(of), "by-recipe")["method"] == method
+    cli.cli.main([*quick, "--embeddings", str(tmp_path / "own.parquet"), "--out", str(tmp_path / "out.parquet"), "--json"], standalone_mode=False)
+    told = capsys.readouterr()
+    assert json.loads(told.out)["result"]["method"] == "scan"
+    assert not told.err
 
 
 def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
@@ -461,8 +479,10 @@ def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
         "gpu": "resnet18",
     }
     assert recipes.fit_settings("strong") == recipes.fit_settings("strong", recipes.device())
-    assert recipes.cluster_settings("strong", "cpu-bfloat16") == {"method": "scan"}
-    assert recipes.cluster_settings("strong", "gpu")["method"] == "selflabel"
+    assert recipes.cluster_settings("strong", "cpu-bfloat16") == {"method": "imc"}
+    assert recipes.cluster_settings("strong", "cpu", prototypes=False) == {"method": "scan"}
+    of_gpu = [recipes.cluster_settings("strong", "gpu", prototypes) for prototypes in (True, False)]
+    assert [(one["method"], one["settings"]["start"]) for one in of_gpu] == [("selflabel", "imc"), ("selflabel", "scan")]
     with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu"):
         recipes.fit_settings("strong", "tpu")
 
@@ -595,7 +615,7 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
 
 def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
-    elsewhere = pipeline.at_epoch(strong_run, 2, tmp_path / "elsewhere")
+    elsewhere = pipeline.with_weights(strong_run, [2 * weight for weight in weights_of(strong_run)], tmp_path / "elsewhere")
     for run, settings, cause in ((plain, {}, "--objective reconstruction has none"), (elsewhere, {}, "trained elsewhere")):
         with pytest.raises(ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"):
             pipeline.cluster(run, ClusterOptions(k=4, method="imc", settings=settings))

@@ -60,7 +60,7 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     run = _run_to_cluster(run_path, ready)
     if values["k"] == "auto":
         values["k"] = _automatic_k(run, values)
-    options = _cluster_options(recipe, settings, values)
+    options = _cluster_options(_preset(recipe, run), settings, values)
     if repeats["seeds"]:
         name, result = pipeline.cluster_seeds(run, options, repeats["seeds"], repeats["refit"])
     else:
@@ -88,7 +88,7 @@ def _cluster_vectors(path: str, recipe: str | None, settings: tuple[str, ...], v
 
     if values["k"] == "auto" or repeats["seeds"]:
         raise ConfigError("--k auto and --seeds need a run: with --embeddings give the number of clusters, and one --seed.")
-    result = pipeline.cluster_vectors(path, _cluster_options(recipe, settings, values), out)
+    result = pipeline.cluster_vectors(path, _cluster_options(_preset(recipe, None), settings, values), out)
     print_result(result, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
 
 
@@ -103,11 +103,23 @@ def _agreement_text(result: dict[str, Any]) -> str:
     )
 
 
-def _cluster_options(recipe: str | None, settings: tuple[str, ...], values: dict[str, Any]) -> Any:
-    from latentlab import recipes
+def _preset(recipe: str | None, run: Any) -> dict[str, Any]:
+    """Return what the recipe sets for the clusters of a run, or of vectors, where `run` is None; say on stderr where a run lacks what it takes."""
+    from latentlab import prototypes, recipes
+
+    if not recipe:
+        return {}
+    if run is None:
+        return recipes.cluster_settings(recipe, "cpu", prototypes=False)  # a GPU's would train the network that vectors lack
+    prototypes_there = prototypes.has(run)
+    if not (prototypes_there or given("method")):
+        click.echo(f"--recipe {recipe}: the run has no prototypes, so SCAN's head (scan) stands in for IMC-SwAV's (imc).", err=True)
+    return recipes.cluster_settings(recipe, prototypes=prototypes_there)
+
+
+def _cluster_options(preset: dict[str, Any], settings: tuple[str, ...], values: dict[str, Any]) -> Any:
     from latentlab.config import ClusterOptions
 
-    preset = recipes.cluster_settings(recipe) if recipe else {}
     own = {} if given("method") else dict(preset.pop("settings", {}))
     values |= {name: value for name, value in preset.items() if name in values and not given(name)}
     values["k"] = _known_k(values["k"])

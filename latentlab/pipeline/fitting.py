@@ -1,6 +1,7 @@
 """Images to codes: train an encoder, or take a ready-made one, and encode every image. No label is read here."""
 
 import hashlib
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,7 @@ import numpy as np
 from latentlab import sources
 from latentlab.config import FitOptions, as_dict, as_toml
 from latentlab.errors import RunError
-from latentlab.files import atomic_path
+from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
 from latentlab.pipeline.run_data import embed_config, open_run_images
 from latentlab.progress import log
@@ -91,7 +92,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
 
 
 def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
-    """Make a run whose encoder is that of `run` after `epoch`, whose checkpoint `fit` kept; return it.
+    """Make a run whose encoder is that of `run` after `epoch`, whose checkpoint `fit` kept; return it. It has the checkpoint too.
 
     Raises
     ------
@@ -103,7 +104,12 @@ def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
     folder = checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch)
     if not folder.exists():
         raise RunError(f"{run.path} has no checkpoint of epoch {epoch}. Fit again into another folder, and keep it with keep_every.")
-    return with_weights(run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path, epoch)
+    other = with_weights(run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path, epoch)
+    own = checkpoints.folder_of(other.path / "checkpoints", "epoch", epoch)
+    if not own.exists():  # it holds the prototypes of that epoch, which some clusters are made by
+        with other.lock(), atomic_folder(own) as copy:
+            shutil.copytree(folder, copy, dirs_exist_ok=True)
+    return other
 
 
 def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: int | None = None) -> Run:
