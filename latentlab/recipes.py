@@ -1,12 +1,12 @@
 """Settings that belong together, by name, for `--recipe`: what is given on the command line besides goes before them.
 
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by IMC-SwAV's head, or by neighbour consistency
-(SCAN) where the encoder was trained otherwise. Of the two heads the first was chosen without labels: its clusters of several seeds agree
-with each other more than SCAN's do (reports/cifar10-strong). Sizes depend on the machine: ResNet-18 where there is a GPU, and
-self-labelling of the whole network at the end; else fast8, as much of it as two cores train on CIFAR-10 in 60 to 90 minutes, by what
-multiplies bfloat16 in them. fast8 is trained by Muon, at a rate chosen by the swapped loss of short fits (reports/cifar10-optimizers);
-ResNet-18 keeps AdamW until that has been tried on a GPU. That self-labelling is left out on processors was decided after labels had
-been read: it lowered the purity (reports/cifar10-strong). No other setting was chosen by labels.
+(SCAN) where the encoder was trained otherwise. The reason for that head takes no label: its clusters of several seeds agree with each
+other more than SCAN's do (reports/cifar10-strong); that its purity is higher was known by then. Sizes depend on the machine: ResNet-18
+where there is a GPU, and self-labelling of the whole network at the end; else fast8, as much of it as two cores train on CIFAR-10 in
+60 to 90 minutes, by what multiplies bfloat16 in them. fast8 is trained by Muon, at a rate chosen by the swapped loss of short fits
+(reports/cifar10-optimizers); ResNet-18 keeps AdamW until that has been tried on a GPU. That self-labelling is left out on processors
+was decided after labels had been read: it lowered the purity (reports/cifar10-strong). No other setting was chosen by labels.
 """
 
 from typing import Any
