@@ -1,5 +1,6 @@
 """What the scripts that make reports/ share: a time limit, scores of a run as a small file, their means, tables in a page."""
 
+import argparse
 import itertools
 import json
 import shutil
@@ -22,6 +23,18 @@ CURVE = ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image")
 
 Row = dict[str, Any]
 Parts = dict[str, dict[str, Any]]
+
+
+def parser_of(about: str, out: Path, seeds: str = "0", limit: int = 0) -> argparse.ArgumentParser:
+    """Return the command line of a script that makes a report on CIFAR-10 in the folder `out`: what all such scripts take."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
+    parser.add_argument("--work", type=Path, default=Path("runs") / out.name, help=f"for the runs; default: runs/{out.name}")
+    parser.add_argument("--out", type=Path, default=out, help=f"for the report; default: reports/{out.name}")
+    parser.add_argument("--limit", type=int, default=limit, help="only so many images of each split, for trials; 0: all")
+    parser.add_argument("--seeds", default=seeds)
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    return parser
 
 
 class Clock:

@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Parts, fill, read_parts, refuse_others, save_part
+from _reports import Clock, Parts, fill, parser_of, read_parts, refuse_others, save_part
 
 from latentlab import backend, files, pipeline, plots, recipes
 from latentlab.config import FitOptions, as_dict
@@ -91,18 +91,12 @@ def report(out: Path) -> None:
 
 def main() -> None:
     """Run what is missing and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
-    parser.add_argument("--work", type=Path, default=Path("runs/cifar10-optimizers"))
-    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/cifar10-optimizers")
-    parser.add_argument("--limit", type=int, default=0, help="only so many images of each split, for trials")
-    parser.add_argument("--seeds", default="0")
+    parser = parser_of(__doc__, REPORT)
+    parser.add_argument("--machine", default="", help="in words, for the report")
     parser.add_argument("--arch", choices=("fast8", "resnet18"), default="fast8")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=6)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new fit after so many minutes")
     parser.add_argument("--only", default=",".join(SETTINGS), help="of " + ", ".join(SETTINGS))
-    parser.add_argument("--machine", default="", help="in words, for the parts")
     arguments = parser.parse_args()
     if unknown := set(arguments.only.split(",")) - set(SETTINGS):
         parser.error(f"unknown {', '.join(sorted(unknown))}")

@@ -8,13 +8,26 @@ Every step resumes: fits and clusterings are kept in --work, finished scores in 
 Labels are read after all fitting and clustering of a run is done, by the scorer alone, and take part in no choice.
 """
 
-import argparse
 import json
 import logging
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Row, agreement, agreement_table, facts_table, fill, read_parts, results, save_part, score, score_table, short_name
+from _reports import (
+    Clock,
+    Row,
+    agreement,
+    agreement_table,
+    facts_table,
+    fill,
+    parser_of,
+    read_parts,
+    results,
+    save_part,
+    score,
+    score_table,
+    short_name,
+)
 
 from latentlab import assignments, backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
@@ -138,14 +151,8 @@ def report(work: Path, out: Path, seeds: list[int]) -> None:
 
 def main() -> None:
     """Run what is missing and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
-    parser.add_argument("--work", type=Path, default=Path("runs/cifar10-deep"))
-    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/cifar10-deep-clustering")
-    parser.add_argument("--limit", type=int, default=5000, help="images of each split; 0: all")
+    parser = parser_of(__doc__, REPORT, seeds="0,1,2", limit=5000)
     parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import _learning_curve
-from _reports import Clock, Row, facts_table, fill, read_parts, refuse_others, results, save_part, score, score_table
+from _reports import Clock, Row, facts_table, fill, parser_of, read_parts, refuse_others, results, save_part, score, score_table
 
 from latentlab import assignments, backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
@@ -162,13 +162,8 @@ def report(out: Path) -> None:
 
 def main() -> None:
     """Run what is missing and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
-    parser.add_argument("--work", type=Path, default=Path("runs/cifar10-strong"))
-    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/cifar10-strong")
-    parser.add_argument("--limit", type=int, default=0, help="only so many images of each split, for trials")
-    parser.add_argument("--seeds", default="0")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    parser = parser_of(__doc__, REPORT)
+    parser.add_argument("--machine", default="", help="in words, for the report")
     parser.add_argument(
         "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
@@ -176,7 +171,6 @@ def main() -> None:
     parser.add_argument("--setting", choices=recipes.MACHINES, default="", help="the recipe's for this kind of machine; default: this one's")
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
     parser.add_argument("--width", type=int, default=0, help="of the encoder, where it has one; default: the recipe's")
-    parser.add_argument("--machine", default="", help="in words, for the table")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
