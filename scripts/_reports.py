@@ -17,6 +17,7 @@ from latentlab import assignments, evaluation, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.run import Run
 
+REPORTS = Path(__file__).resolve().parent.parent / "reports"
 SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
 SHARES = ("purity", "acc", "purity_train_map", "acc_train_map")  # scores that are shares of the images
 CURVE = ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image")
@@ -34,6 +35,7 @@ def parser_of(about: str, out: Path, seeds: str = "0", limit: int = 0) -> argpar
     parser.add_argument("--limit", type=int, default=limit, help="only so many images of each split, for trials; 0: all")
     parser.add_argument("--seeds", default=seeds)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
+    parser.add_argument("--machine", default="", help="in words, for the report's table of times, where it has one")
     return parser
 
 

@@ -92,7 +92,6 @@ def report(out: Path) -> None:
 def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
-    parser.add_argument("--machine", default="", help="in words, for the report")
     parser.add_argument("--arch", choices=("fast8", "resnet18"), default="fast8")
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=6)

@@ -23,7 +23,12 @@ from latentlab.sources import DataOptions
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-imbalanced"
 COMMAND = "scripts/imbalanced_cifar10.py"
-AS_BEFORE = {"learning_rate": 0.001, "objective_options": {"prototypes": 300}}  # AdamW, with which the kept part was fitted
+AS_BEFORE: dict[str, Any] = {  # as the kept part was fitted, with AdamW
+    "arch_options": {"width": 48},
+    "precision": "mixed_bfloat16",
+    "learning_rate": 0.001,
+    "objective_options": {"prototypes": 300},
+}
 METRICS = ("purity", "balanced_purity", "acc", "nmi", "ari")
 CLUSTERINGS: tuple[dict[str, Any], ...] = (
     {"k": 10, "method": "kmeans"},

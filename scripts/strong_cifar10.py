@@ -163,7 +163,6 @@ def report(out: Path) -> None:
 def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
-    parser.add_argument("--machine", default="", help="in words, for the report")
     parser.add_argument(
         "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
