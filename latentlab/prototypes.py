@@ -24,15 +24,6 @@ def check(run: Run) -> None:
     _source(run)
 
 
-def has(run: Run) -> bool:
-    """Return whether the run has prototypes, so that clusters can be made by them."""
-    try:
-        check(run)
-    except ConfigError:
-        return False
-    return True
-
-
 def training_shares(run: Run) -> Callable[[], np.ndarray]:
     """Return what gives the training images' shares of the prototypes, float32 (n, prototypes), in the order of their embeddings.
 
@@ -59,8 +50,10 @@ def _source(run: Run) -> tuple[FitOptions, Any, Path]:
     objective = plugins.load("objectives", fit.objective)
     if not hasattr(objective, "prototype_shares"):
         raise ConfigError(f"{NEEDED}, and --objective {fit.objective} has none: fit with --recipe strong, or choose --method scan.")
+    config = run.manifest["config"]
     if (
-        (name := run.manifest["config"].get("ready_made"))
+        (name := config.get("ready_made"))
+        and "weights_sha256" not in config  # whose encoder was given others since
         and run.manifest["fit"] == ready_made.describe(name)["summary"]
         and ready_made.of_objective(name)
     ):

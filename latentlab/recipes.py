@@ -6,7 +6,8 @@ other more than SCAN's do (reports/cifar10-strong); that its purity is higher wa
 where there is a GPU, and self-labelling of the whole network at the end; else fast8, as much of it as two cores train on CIFAR-10 in
 60 to 90 minutes, by what multiplies bfloat16 in them. fast8 is trained by Muon, at a rate chosen by the swapped loss of short fits
 (reports/cifar10-optimizers); ResNet-18 keeps AdamW until that has been tried on a GPU. That self-labelling is left out on processors
-was decided after labels had been read: it lowered the purity (reports/cifar10-strong). No other setting was chosen by labels.
+was decided after labels had been read: it lowered the purity (reports/cifar10-strong). So was the form of IMC-SwAV's head: neighbours
+for views, the fit's prototypes for k-means' centers. No other setting was chosen by labels.
 """
 
 from typing import Any

@@ -8,14 +8,23 @@ from _reports import Clock, Parts, held_out_scores
 
 from latentlab import backend, checkpoints, pipeline
 from latentlab.config import ClusterOptions
+from latentlab.progress import log
 from latentlab.run import Run
 
 LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
+FOLLOWED = ("kmeans", "imc")  # methods, on the embedding
 PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "float32"}
 
 
-def follow(run: Run, every: int, clusterings: list[ClusterOptions], clock: Clock) -> list[dict[str, Any]]:
-    """Cluster the embedding of every so many epochs whose checkpoints were kept, and return their held-out scores.
+def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[int, str]]:
+    """Return epoch and method of what `follow` has not scored yet of a fit, at every so many epochs and at its end."""
+    done = {(row["epoch"], row["method"]) for row in had}
+    wanted = [*range(0, epochs, every), epochs] if every else []
+    return [(epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done]
+
+
+def follow(run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, ClusterOptions], clock: Clock) -> list[dict[str, Any]]:
+    """Cluster the embedding of epochs whose checkpoints were kept, as `missing` lists them, and return their held-out scores.
 
     Returns
     -------
@@ -23,13 +32,14 @@ def follow(run: Run, every: int, clusterings: list[ClusterOptions], clock: Clock
         epoch, method, purity, acc and more; the fit's own last epoch too. Each epoch's run stays beside `run`, so that all resumes.
     """
     rows = []
-    for epoch in [*range(0, run.manifest["fit"]["epochs"], every), run.manifest["fit"]["epochs"]]:
-        if not checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch).exists() or not clock.may_start():
-            continue
-        at_epoch = pipeline.at_epoch(run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}"))
-        for options in clusterings:
-            pipeline.cluster(at_epoch, options)
-            rows.append({"epoch": epoch, "method": options.method, **held_out_scores(at_epoch, options)})
+    for epoch, method in wanted:
+        if not checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch).exists():
+            log.warning("epoch %d of %s was not kept: only a fit with --follow from its start can be followed", epoch, run.path)
+        elif clock.may_start():
+            log.info("epoch %d: %s", epoch, method)
+            at_epoch = pipeline.at_epoch(run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}"))
+            pipeline.cluster(at_epoch, clusterings[method])
+            rows.append({"epoch": epoch, "method": method, **held_out_scores(at_epoch, clusterings[method])})
     return rows
 
 

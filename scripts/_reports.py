@@ -39,6 +39,14 @@ def parser_of(about: str, out: Path, seeds: str = "0", limit: int = 0) -> argpar
     return parser
 
 
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the arguments; end where a trial's scores would stand among the report's."""
+    arguments = parser.parse_args()
+    if arguments.limit != parser.get_default("limit") and arguments.out == parser.get_default("out"):
+        parser.error("--limit is for trials: give them an --out of their own")
+    return arguments
+
+
 class Clock:
     """Says whether a new step may start."""
 

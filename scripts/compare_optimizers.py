@@ -14,7 +14,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Parts, fill, parser_of, read_parts, refuse_others, save_part
+from _reports import Clock, Parts, fill, parse, parser_of, read_parts, refuse_others, save_part
 
 from latentlab import backend, files, pipeline, plots, recipes
 from latentlab.config import FitOptions, as_dict
@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--width", type=int, default=32)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--only", default=",".join(SETTINGS), help="of " + ", ".join(SETTINGS))
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     if unknown := set(arguments.only.split(",")) - set(SETTINGS):
         parser.error(f"unknown {', '.join(sorted(unknown))}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

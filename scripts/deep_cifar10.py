@@ -20,6 +20,7 @@ from _reports import (
     agreement_table,
     facts_table,
     fill,
+    parse,
     parser_of,
     read_parts,
     results,
@@ -153,7 +154,7 @@ def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT, seeds="0,1,2", limit=5000)
     parser.add_argument("--epochs", type=int, default=10)
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)

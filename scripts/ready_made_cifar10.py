@@ -10,7 +10,7 @@ far the seeds of each method agree with each other, which takes no label. Runs a
 import argparse
 import logging
 
-from _reports import REPORTS, Clock, Row, agreement, agreement_table, fill, parser_of, read_parts, results, save_part, score_table
+from _reports import REPORTS, Clock, Row, agreement, agreement_table, fill, parse, parser_of, read_parts, results, save_part, score_table
 
 from latentlab import assignments, backend, evaluation, files, pipeline
 from latentlab.config import ClusterOptions
@@ -55,7 +55,7 @@ def time_table(parts: dict[str, Row]) -> str:
 
 def main() -> None:
     """Run what is missing and write the report."""
-    arguments = parser_of(__doc__, REPORTS / "cifar10-ready-made", seeds="0,1,2").parse_args()
+    arguments = parse(parser_of(__doc__, REPORTS / "cifar10-ready-made", seeds="0,1,2"))
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     clock = Clock(arguments.minutes)

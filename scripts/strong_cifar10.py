@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import _learning_curve
-from _reports import Clock, Row, facts_table, fill, parser_of, read_parts, refuse_others, results, save_part, score, score_table
+from _reports import Clock, Row, facts_table, fill, parse, parser_of, read_parts, refuse_others, results, save_part, score, score_table
 
 from latentlab import assignments, backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
@@ -65,7 +65,8 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     refuse_others(name, before, options)
     had = before.get("methods", [])
     wanted = [method for method in METHODS if method in arguments.methods and method not in had]
-    follows = arguments.follow and not before.get("followed")
+    had_followed = before.get("followed", [])
+    follows = _learning_curve.missing(options.epochs, arguments.follow, had_followed)
     if not (wanted or follows) or not clock.may_start():
         return
     logging.info("%s: fit", name)
@@ -76,7 +77,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             logging.info("%s: %s", name, method)
             pipeline.cluster(run, chosen[method])
             done[method] = chosen[method]
-    followed = _learning_curve.follow(run, arguments.follow, [chosen["kmeans"], chosen["imc"]], clock) if follows else []
+    followed = _learning_curve.follow(run, follows, chosen, clock)
     if not (done or followed):
         return
     watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]
@@ -90,7 +91,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         "watched": watched,
         "history": {**before.get("history", {}), **history},
         "probed": probed,
-        "followed": followed or before.get("followed", []),
+        "followed": sorted([*had_followed, *followed], key=lambda row: (row["epoch"], row["method"])),
         "peak_flops": before.get("peak_flops") or _learning_curve.peak_flops(run),
         "machine": before.get("machine") or machine,
     }
@@ -170,7 +171,7 @@ def main() -> None:
     parser.add_argument("--setting", choices=recipes.MACHINES, default="", help="the recipe's for this kind of machine; default: this one's")
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
     parser.add_argument("--width", type=int, default=0, help="of the encoder, where it has one; default: the recipe's")
-    arguments = parser.parse_args()
+    arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     clock = Clock(arguments.minutes)

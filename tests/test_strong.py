@@ -30,7 +30,7 @@ from latentlab import (
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
 from latentlab.clustering import Vectors, _heads, imc, scan
-from latentlab.config import ClusterOptions
+from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.files import sha256
 from latentlab.objectives import swav
@@ -84,7 +84,10 @@ def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_pa
     options = pipeline.resolve(before, ClusterOptions(k=4))
     pipeline.cluster(before, options)
     assert len(assignments.read(before, options.name)[2]) == 160
-    assert not np.array_equal(*(prototypes.training_shares(run)() for run in (before, pipeline.embed(last))))
+    arrays, theirs = (checkpoints.load(run.path / "checkpoints" / "epoch-0002")[0] for run in (before, strong_run))
+    assert all(np.array_equal(arrays[name], theirs[name]) for name in theirs)
+    assert prototypes.training_shares(before)().shape == (120, SWAV["prototypes"])
+    assert [run.manifest["fit"]["best_val_loss"] for run in (before, last)] == [strong_run.metrics()[epoch]["val_loss"] for epoch in (2, 3)]
     with pytest.raises(RunError, match="has no checkpoint of epoch 1"):
         pipeline.at_epoch(strong_run, 1, tmp_path / "1")
     with pytest.raises(RunError, match="the encoder's weights were others"):
@@ -206,6 +209,18 @@ def test_adamw_trains_all_where_it_is_chosen(strong_run):
 def test_optimizers_that_cannot_be_are_refused(wrong):
     with pytest.raises(ConfigError, match="optimizer=sgd: must be one of adamw, muon|adam_share must be above 0, weight_decay at least 0"):
         swav.Options(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"sinkhorn_steps": 0}, {"warm_up_steps": -1}, {"frozen_steps": -1}, {"hidden": 0}])
+def test_steps_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ConfigError, match="must be at least 1, warm_up_steps and frozen_steps at least 0"):
+        swav.Options(**wrong)
+
+
+def test_without_warm_up_the_first_step_has_the_whole_rate(strong_run):
+    model, images = model_files.load(strong_run), pipeline.open_run_images(strong_run)
+    rates = [swav.objective(model, images, strong_fit(), swav.Options(**SWAV, warm_up_steps=steps))._rate(0, 100) for steps in (0, 10)]
+    assert rates == pytest.approx([3e-3, 3e-4])
 
 
 def test_muon_trains_in_bfloat16(data, tmp_path):
@@ -469,6 +484,42 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_
     told = capsys.readouterr()
     assert json.loads(told.out)["result"]["method"] == "scan"
     assert not told.err
+    unfinished = Run.create(tmp_path / "unfinished")
+    for config in ({}, {"config": strong_run.manifest["config"]}):
+        unfinished.note(**config)
+        assert cli.cli.main([*quick, "--run", str(unfinished.path)], standalone_mode=False) == RunError.exit_code
+        assert "has no trained encoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--embeddings", "own.parquet", "--encoder", "cifar10-strong", "--data", "digits"],
+            "--encoder and --data would do nothing beside --embeddings",
+        ),
+        (["--embeddings", "own.parquet", "--run", "runs/a"], "--run would do nothing beside --embeddings"),
+        (["--run", "runs/a", "--out", "mine.parquet"], "--out belongs to --embeddings"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, message, capsys):
+    assert cli.cli.main(["cluster", "--k", "4", *options], standalone_mode=False) == ConfigError.exit_code
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(tmp_path, capsys, monkeypatch):
+    begun = Run.create(tmp_path / "run")
+    begun.note(config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "gpu") | {"epochs": 3}))})
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+
+    def options(*arguments):
+        with cli.fit.make_context("fit", ["--recipe", "strong", *arguments]) as context:
+            return _options.fit_to_go_on(context.params, context.params["learning_rate"], str(begun.path))
+
+    assert options("--epochs", "3").arch == "resnet18"
+    assert "going on with the setting for gpu" in capsys.readouterr().err
+    assert options("--epochs", "4").arch == "fast8"
+    assert not capsys.readouterr().err
 
 
 def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
@@ -644,6 +695,9 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
         pipeline.embed(one)
     np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
     assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc"))["sizes"]["train"]) > 0
+    changed = pipeline.with_weights(run, [2 * weight for weight in arrays[:n_weights]], tmp_path / "changed")
+    with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
+        prototypes.check(changed)
     ready_made.save("strong", arrays[:n_weights], description)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(run)

@@ -107,19 +107,38 @@ def data_of(values: dict[str, Any]) -> Any:
     return DataOptions(**{name: values[name] for name in _DATA_NAMES})
 
 
-def fit_of(values: dict[str, Any], learning_rate: float) -> Any:
-    """Return the `FitOptions` of a command's values by name, filled in by its recipe."""
+def fit_of(values: dict[str, Any], learning_rate: float, machine: str = "") -> Any:
+    """Return the `FitOptions` of a command's values by name, filled in by its recipe, this machine's setting or that of another kind."""
     from latentlab import plugins, recipes
     from latentlab.config import FitOptions, option_names
 
     chosen = {name: values[name] for name in _FIT_NAMES} | {"learning_rate": learning_rate}
-    recipe = recipes.fit_settings(values["recipe"]) if values["recipe"] else {}
+    recipe = recipes.fit_settings(values["recipe"], machine) if values["recipe"] else {}
     chosen |= {name: value for name, value in recipe.items() if name in chosen and not given(name)}
     own = {"arch": {}, "objective": {}} | {kind: dict(recipe.get(f"{kind}_options", {})) for kind in ("arch", "objective") if not given(kind)}
     known = option_names(plugins.load("objectives", chosen["objective"]).Options)
     for name, value in [*map(setting, values["settings"]), *([("switches", True)] if values["switches"] else [])]:
         own["objective" if name in known else "arch"][name] = value
     return FitOptions(**chosen, arch_options=own["arch"], objective_options=own["objective"])
+
+
+def fit_to_go_on(values: dict[str, Any], learning_rate: float, run_path: str) -> Any:
+    """Return the `FitOptions` as `fit_of` does, but by the recipe's setting that the run was begun with, on another kind of machine or backend."""
+    from latentlab import recipes
+    from latentlab.config import FitOptions, recorded
+    from latentlab.run import Run
+
+    options = fit_of(values, learning_rate)
+    if not values["recipe"] or not (Path(run_path) / "run.json").exists():
+        return options
+    run = Run.open(run_path)
+    if config := run.manifest.get("config"):
+        begun = recorded(FitOptions, config.get("fit"), run.path)
+        for machine in recipes.MACHINES:
+            if begun != options and begun == fit_of(values, learning_rate, machine):
+                click.echo(f"--recipe {values['recipe']}: going on with the setting for {machine}, which {run_path} was begun with.", err=True)
+                return begun
+    return options
 
 
 def given(name: str) -> bool:

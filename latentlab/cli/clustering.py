@@ -54,6 +54,7 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     ready = {name: values.pop(name) for name in ("ready", "data", "data_dir")}
     if repeats["refit"] and not repeats["seeds"]:
         raise ConfigError("--refit repeats the fit for every seed: give --seeds too.")
+    _refuse_ignored(bool(embeddings), ready)
     if embeddings:
         _cluster_vectors(embeddings, recipe, settings, values, repeats, out)
         return
@@ -68,6 +69,15 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
         name = pipeline.resolve(run, options).name
     told = f"{run.path / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
     print_result({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
+
+
+def _refuse_ignored(vectors: bool, ready: dict[str, Any]) -> None:
+    """Raise ConfigError for options that would do nothing: those of runs beside --embeddings, and its own without it."""
+    if not vectors and given("out"):
+        raise ConfigError("--out belongs to --embeddings: the clusters of a run stay in its folder (latentlab export writes them elsewhere).")
+    others = {"encoder": ready["ready"], "data": ready["data"], "data-dir": ready["data_dir"], "run": given("run_path") or None}
+    if vectors and (theirs := [f"--{name}" for name, value in others.items() if value is not None]):
+        raise ConfigError(f"{' and '.join(theirs)} would do nothing beside --embeddings: leave one of them out.")
 
 
 def _run_to_cluster(run_path: str, ready: dict[str, Any]) -> Any:
@@ -105,16 +115,16 @@ def _agreement_text(result: dict[str, Any]) -> str:
 
 def _preset(recipe: str | None, run: Any) -> dict[str, Any]:
     """Return what the recipe sets for the clusters of a run, or of vectors, where `run` is None; say on stderr where a run lacks what it takes."""
-    from latentlab import prototypes, recipes
+    from latentlab import pipeline, recipes
 
     if not recipe:
         return {}
     if run is None:
         return recipes.cluster_settings(recipe, "cpu", prototypes=False)  # a GPU's would train the network that vectors lack
-    prototypes_there = prototypes.has(run)
-    if not (prototypes_there or given("method")):
+    prototypes = pipeline.has_prototypes(run)
+    if not (prototypes or given("method")):
         click.echo(f"--recipe {recipe}: the run has no prototypes, so SCAN's head (scan) stands in for IMC-SwAV's (imc).", err=True)
-    return recipes.cluster_settings(recipe, prototypes=prototypes_there)
+    return recipes.cluster_settings(recipe, prototypes=prototypes)
 
 
 def _cluster_options(preset: dict[str, Any], settings: tuple[str, ...], values: dict[str, Any]) -> Any:

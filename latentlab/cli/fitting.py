@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from latentlab.cli._options import data_of, data_options, fit_of, fit_options, open_run, run_option
+from latentlab.cli._options import data_of, data_options, fit_of, fit_options, fit_to_go_on, open_run, run_option
 from latentlab.cli._output import json_option, print_result
 from latentlab.errors import ConfigError
 
@@ -21,7 +21,9 @@ def fit(run_path: str, overwrite: bool, resume: bool, learning_rate: float, **va
     """Train an encoder on unlabelled images."""
     from latentlab import pipeline
 
-    run = pipeline.fit(data_of(values), fit_of(values, learning_rate), run_path, overwrite or not resume, fresh=not resume)
+    replaces = overwrite or not resume
+    options = fit_of(values, learning_rate) if replaces else fit_to_go_on(values, learning_rate, run_path)
+    run = pipeline.fit(data_of(values), options, run_path, replaces, fresh=not resume)
     facts = {"run": str(run.path), **run.manifest["fit"]}
     print_result(facts, f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}")
 

@@ -89,6 +89,8 @@ class Options:
     def __post_init__(self) -> None:
         if min(self.big, self.small) < 8 or self.n_small < 0 or self.prototypes < 2 or self.steps_per_call < 1:
             raise ConfigError("--set big and small must be at least 8, n_small at least 0, prototypes at least 2, steps_per_call at least 1.")
+        if min(self.sinkhorn_steps, self.projection, self.hidden) < 1 or min(self.warm_up_steps, self.frozen_steps) < 0:
+            raise ConfigError("--set sinkhorn_steps, projection and hidden must be at least 1, warm_up_steps and frozen_steps at least 0.")
         if not (self.temperature > 0 and self.epsilon > 0):
             raise ConfigError("--set temperature and epsilon must be above 0.")
         if not (self.adam_share > 0 and self.weight_decay >= 0):
@@ -218,7 +220,7 @@ class SwAV:
     def _rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step counted from the first epoch's: a rise, then half a cosine down to 0."""
         total = self.fit.epochs * n_steps
-        rise = min(1.0, (step + 1) / min(self.options.warm_up_steps, max(1, total // 10)))
+        rise = min(1.0, (step + 1) / max(1, min(self.options.warm_up_steps, total // 10)))
         fall = 1.0 if self.fit.schedule == "constant" else half_cosine(min(1.0, step / total))
         return self.factor * self.fit.learning_rate * rise * fall
 

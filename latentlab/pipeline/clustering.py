@@ -63,6 +63,24 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], model_files.has_embedding(run))
 
 
+def has_prototypes(run: Run) -> bool:
+    """Return whether the run has prototypes of its fit, so that clusters can be made by them.
+
+    Raises
+    ------
+    RunError
+        If the run has no encoder.
+    """
+    from latentlab import prototypes
+
+    embed_config(run)
+    try:
+        prototypes.check(run)
+    except ConfigError:
+        return False
+    return True
+
+
 def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:
     """Cluster with `count` seeds and unite what they give; return the consensus' name and its facts, result.json.
 

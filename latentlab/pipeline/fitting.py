@@ -43,7 +43,8 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         if not fresh and run.manifest.get("config") == config and run.is_done("fit", config):
             log.info("fit: done already in %s", run.path)
             return run
-        _refuse_others(run, config, overwrite or fresh)
+        if not (overwrite or fresh):
+            _refuse_others(run, config, ", or --overwrite")
         precision = backend.set_precision(options.precision)  # what follows refuses wrong settings before anything is removed
         backend.seed(options.seed)
         model = encoders.build(options.arch, images.image_shape, options.arch_options)
@@ -81,7 +82,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     run = Run.create(run_path)
     with run.lock():
         config = _config(data, options, images) | {"ready_made": name}
-        _refuse_others(run, config, overwrite=False)
+        _refuse_others(run, config)
         if run.is_done("fit", config):
             return run
         _claim(run, data, options, images, config)
@@ -136,7 +137,7 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
     other = Run.create(path)
     with other.lock():
         config = run.manifest["config"] | {"weights_sha256": _digest(weights)}
-        _refuse_others(other, config, overwrite=False)
+        _refuse_others(other, config)
         if other.is_done("fit", config):
             return other
         images = open_run_images(run)
@@ -145,6 +146,8 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
         model.set_weights(weights)
         summary = run.manifest["fit"] | ({} if epoch is None else {"epochs": epoch, "best_epoch": epoch})
         rows = [row for row in run.metrics() if row.get("epoch", 0) <= summary["epochs"]]
+        if epoch is not None:
+            summary["best_val_loss"] = rows[-1]["val_loss"]
         _keep_trained(other, model, described, images, config, summary, rows)
     return other
 
@@ -215,11 +218,11 @@ def _config(data: DataOptions, options: FitOptions, images: ImageSet) -> dict[st
     return {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
 
 
-def _refuse_others(run: Run, config: dict[str, Any], overwrite: bool) -> None:
-    """Raise RunError where the run was started with other settings and may not be overwritten."""
+def _refuse_others(run: Run, config: dict[str, Any], way_out: str = "") -> None:
+    """Raise RunError where the run was started with other settings; `way_out` is what the message offers beside another folder."""
     known = run.manifest.get("config")
-    if known is not None and known != config and not overwrite:
-        raise RunError(f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run, or --overwrite.")
+    if known is not None and known != config:
+        raise RunError(f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run{way_out}.")
 
 
 def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, config: dict[str, Any]) -> None:

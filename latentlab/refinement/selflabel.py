@@ -11,7 +11,7 @@ cropped, in other colours, with a square missing. What differs from the paper:
 - The images trained on are each cluster's most confident share, which grows from `first_share` to `last_share`; so no cluster
   goes without, and no threshold depends on how sharp the head happens to be.
 
-    latentlab cluster --run RUN --k 10 --recipe strong
+    latentlab cluster --run RUN --k 10 --method selflabel
 """
 
 from dataclasses import dataclass
