@@ -17,14 +17,14 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Parts, Row, fill, is_fitted, mean_text, read_parts, results, save_part, score, score_table
+from _reports import REPORTS, Clock, Parts, Row, fill, is_fitted, mean_text, read_parts, results, save_part, score, score_table
 
 from latentlab import backend, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
-REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-baseline"
+REPORT = REPORTS / "cifar10-baseline"
 PARTS = REPORT / "parts"
 COMMAND = "scripts/baseline_cifar10.py"
 SEEDS = (0, 1, 2)

@@ -14,14 +14,14 @@ import math
 from pathlib import Path
 from typing import Any
 
-from _reports import Clock, Parts, fill, parse, parser_of, read_parts, refuse_others, save_part
+from _reports import REPORTS, Clock, Parts, fill, parse, parser_of, read_parts, refuse_others, save_part
 
 from latentlab import backend, files, pipeline, plots, recipes
 from latentlab.config import FitOptions, as_dict
 from latentlab.errors import TrainingError
 from latentlab.sources import DataOptions
 
-REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-optimizers"
+REPORT = REPORTS / "cifar10-optimizers"
 ADAMW: dict[str, Any] = {"optimizer": "adamw", "adam_share": 1.0, "weight_decay": 1e-5}
 SETTINGS: dict[str, tuple[float, dict[str, Any]]] = {
     "adamw-0.001": (0.001, ADAMW),

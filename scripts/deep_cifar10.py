@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from _reports import (
+    REPORTS,
     Clock,
     Row,
     agreement,
@@ -35,7 +36,7 @@ from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
-REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-deep-clustering"
+REPORT = REPORTS / "cifar10-deep-clustering"
 COMMAND = "scripts/deep_cifar10.py"
 REDUCED = "whiten+l2"
 LOOP = {"interval": 40, "max_steps": 160}

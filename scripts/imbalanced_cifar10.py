@@ -15,13 +15,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _reports import Clock, fill, read_parts, results, save_part, score
+from _reports import REPORTS, Clock, fill, read_parts, results, save_part, score
 
 from latentlab import assignments, backend, files, pipeline, recipes, sources
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.sources import DataOptions
 
-REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-imbalanced"
+REPORT = REPORTS / "cifar10-imbalanced"
 COMMAND = "scripts/imbalanced_cifar10.py"
 AS_BEFORE: dict[str, Any] = {  # as the kept part was fitted, with AdamW
     "arch_options": {"width": 48},

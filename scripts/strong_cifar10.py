@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any
 
 import _learning_curve
-from _reports import Clock, Row, facts_table, fill, parse, parser_of, read_parts, refuse_others, results, save_part, score, score_table
+from _reports import REPORTS, Clock, Row, facts_table, fill, parse, parser_of, read_parts, refuse_others, results, save_part, score, score_table
 
 from latentlab import assignments, backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
-REPORT = Path(__file__).resolve().parent.parent / "reports" / "cifar10-strong"
+REPORT = REPORTS / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
 METHODS = ("kmeans", "scan", "temi", "imc", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}

@@ -170,7 +170,7 @@ def peak_memory() -> int | None:
 def bfloat16_unit() -> str:
     """Return what multiplies bfloat16 for TensorFlow on this processor: "amx" (tiles), "avx512" (vectors) or "" for nothing.
 
-    Tiles train fast8 about twice as fast as float32 does, vectors 1.4 to 1.5 times (reports/cifar10-strong).
+    Vectors train fast8 1.4 to 1.5 times as fast as float32 does (reports/cifar10-strong), tiles more than that.
     """
     if select() != "tensorflow":
         return ""

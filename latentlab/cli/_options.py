@@ -134,8 +134,10 @@ def fit_to_go_on(values: dict[str, Any], learning_rate: float, run_path: str) ->
     run = Run.open(run_path)
     if config := run.manifest.get("config"):
         begun = recorded(FitOptions, config.get("fit"), run.path)
+        if begun == options:
+            return options
         for machine in recipes.MACHINES:
-            if begun != options and begun == fit_of(values, learning_rate, machine):
+            if begun == fit_of(values, learning_rate, machine):
                 click.echo(f"--recipe {values['recipe']}: going on with the setting for {machine}, which {run_path} was begun with.", err=True)
                 return begun
     return options
