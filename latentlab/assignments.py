@@ -32,10 +32,14 @@ def finds_k(method: str) -> bool:
     return getattr(plugins.load_any(METHODS, method)[1], "FINDS_K", False)
 
 
-def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool = False) -> ClusterOptions:
+def resolve(options: ClusterOptions, augment: str = "none", above: str = "") -> ClusterOptions:
     """Return the options with the method's own feature steps, and the fit's `augment`, in the place of "auto".
 
-    With an embedding above the code the steps start from it, scaled to length 1.
+    Parameters
+    ----------
+    above : str
+        The steps to what is clustered where the encoder goes on above its code, "embedding+l2" or "embedding+project+l2": the method's
+        own steps start from there.
 
     Raises
     ------
@@ -50,24 +54,26 @@ def resolve(options: ClusterOptions, augment: str = "none", has_embedding: bool 
     elif not options.k:
         raise ConfigError(f"--method {options.method} needs --k, a number of clusters of at least 1, or --k auto.")
     plugin_options(getattr(method, "Options", NoOptions), options.settings, f"--method {options.method}")
-    steps = _own_steps(method, options.k, has_embedding) if options.features == "auto" else options.features
+    steps = _own_steps(method, options.k, above) if options.features == "auto" else options.features
     required, named = getattr(method, "REQUIRED_STEP", None), [name for name, _ in features.parse(steps)]
     if required and required not in named:
-        own = _own_steps(method, options.k, has_embedding)
+        own = _own_steps(method, options.k, above)
         raise ConfigError(f"--method {options.method} needs the feature step {required}, as in --features {own}: {steps} has none.")
     changed = options.augment if options.augment != "auto" else augment if is_deep(options.method) else "none"
     return dataclasses.replace(options, features=steps, augment=changed)
 
 
-def _own_steps(method: Any, k: int, has_embedding: bool) -> str:
+def _own_steps(method: Any, k: int, above: str) -> str:
     steps = getattr(method, "FEATURES", "code").format(k=k)
-    if not has_embedding or features.column(steps) == "embedding":
+    if not above:
         return steps
-    return "embedding+l2" if steps == "code" else f"embedding+l2+{steps.removeprefix('pool+')}".removesuffix("+l2")
+    return above if steps == "code" else f"{above}+{steps.removeprefix('pool+')}".removesuffix("+l2")
 
 
 def check_method(run: Run, options: ClusterOptions) -> None:
-    """Raise ConfigError where the method, or what a deep one starts from, needs prototypes and the run has none."""
+    """Raise ConfigError where the features, the method, or what a deep one starts from, need a projection head or prototypes and there are none."""
+    if any(name == "project" for name, _ in features.parse(options.features)):
+        prototypes.check(run, prototypes.HEAD)
     first = str(options.settings.get("start", "")) if is_deep(options.method) else options.method
     if first in plugins.names("clustering") and getattr(plugins.load("clustering", first), "NEEDS_PROTOTYPES", False):
         prototypes.check(run)
@@ -145,7 +151,7 @@ def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int,
     parts = run.path / "embeddings"
     vectors = functools.partial(embedding.read_parts, parts, TRAIN, features.column(options.features))
     n_train = int((embedding.read_index(parts)[1] == TRAIN).sum())
-    fitted = features.fit(options.features, vectors(), vector_shape, options.seed)
+    fitted = features.fit(options.features, vectors(), vector_shape, options.seed, head=prototypes.head(run))
     width = fitted.transform(next(part for part in vectors() if len(part))[:1]).shape[1]
     return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)), prototypes.training_shares(run))
 

@@ -1,6 +1,8 @@
 """What of an image is clustered: "code" as it is, or label-free steps joined by "+", for example "pool+whiten+l2".
 
     embedding   first only: start from the embedding above the code, where the encoder has one, in the place of the code
+    project     after embedding only: through the projection head that the fit has trained above it, where it has one; its loss compares
+                views of images there (SwAV)
     pool[N]     average the code over an N x N grid of its height and width (N = 1: global average pooling)
     pca[N]      the N directions of most variance (50)
     whiten[N]   the same, each scaled to variance 1
@@ -12,7 +14,7 @@ The steps are fitted on training images only and saved as plain arrays, so that 
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,6 +26,7 @@ Arrays = dict[str, np.ndarray]
 SAMPLE = 50_000
 COLUMNS = ("code", "embedding")  # of the parquet parts, see `latentlab.embedding`
 NEIGHBORS = 15
+GIVEN = ("pool", "l2", "project")  # steps that no images are needed for
 
 
 @dataclass(frozen=True)
@@ -79,20 +82,31 @@ def parse(spec: str) -> list[tuple[str, int | None]]:
     """
     if spec in COLUMNS:
         return []
+    above = spec.startswith("embedding+")
     steps = []
     for text in spec.removeprefix("embedding+").split("+"):
-        match = re.fullmatch(r"(pool|pca|whiten|l2|umap)(\d+)?", text.strip())
-        if match is None or (match[1] == "l2" and match[2]) or match[2] == "0":
+        match = re.fullmatch(r"(project|pool|pca|whiten|l2|umap)(\d+)?", text.strip())
+        if match is None or (match[1] in ("l2", "project") and match[2]) or match[2] == "0":
             raise ConfigError(
-                f'--features {spec!r}: unknown step {text!r}. Use code, embedding, or steps of pool[N], pca[N], whiten[N], l2, umap[N] joined by "+".'
+                f"--features {spec!r}: unknown step {text!r}. Use code, embedding, or steps of project, pool[N], pca[N], whiten[N], l2, umap[N]"
+                ' joined by "+".'
             )
         steps.append((match[1], int(match[2]) if match[2] else None))
     if any(name == "pool" for name, _ in steps[1:]):
         raise ConfigError(f"--features {spec!r}: pool must be the first step, since it needs the code's height and width.")
+    if any(name == "project" for name, _ in steps[0 if not above else 1 :]):
+        raise ConfigError(f"--features {spec!r}: project can only follow embedding, as in embedding+project+l2.")
     return steps
 
 
-def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], seed: int, neighbors: int = NEIGHBORS) -> Features:
+def fit(
+    spec: str,
+    batches: Iterable[np.ndarray],
+    code_shape: tuple[int, ...],
+    seed: int,
+    neighbors: int = NEIGHBORS,
+    head: Callable[[], Arrays] | None = None,
+) -> Features:
     """Fit the steps on codes.
 
     Parameters
@@ -107,16 +121,27 @@ def fit(spec: str, batches: Iterable[np.ndarray], code_shape: tuple[int, ...], s
         Of PCA's solver and of UMAP.
     neighbors : int
         Of UMAP, while it is fitted.
+    head : callable or None
+        head() gives the projection head for `project`, as `through` takes it; None where there is none.
+
+    Raises
+    ------
+    ConfigError
+        If a step is unknown, or cannot be had of these codes.
     """
     steps = parse(spec)
     if steps and steps[0][0] == "pool":
         _check_pool(spec, steps[0][1] or 1, code_shape)
+    projecting = any(name == "project" for name, _ in steps)
+    if projecting and head is None:
+        raise ConfigError(f"--features {spec!r}: project needs a run whose encoder was trained with a projection head (--recipe strong).")
+    given = head() if projecting and head is not None else {}
+    if all(name in GIVEN for name, _ in steps):
+        return Features(spec, code_shape, tuple(given if name == "project" else {} for name, _ in steps))
     learned: list[Arrays] = []
-    if all(name in ("pool", "l2") for name, _ in steps):
-        return Features(spec, code_shape, tuple({} for _ in steps))
     vectors = np.concatenate(list(_first(batches, SAMPLE)))
     for name, number in steps:
-        learned.append(_learn(name, number, vectors, seed, neighbors))
+        learned.append(given if name == "project" else _learn(name, number, vectors, seed, neighbors))
         vectors = _apply(name, number, vectors, code_shape, learned[-1])
     return Features(spec, code_shape, tuple(learned))
 
@@ -149,9 +174,18 @@ def _apply(name: str, number: int | None, vectors: np.ndarray, code_shape: tuple
         return _pool(vectors, number or 1, code_shape)
     if name == "l2":
         return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    if name == "project":
+        return through(learned, vectors)
     if name == "umap":
         return _place(vectors, learned["reference"], learned["coordinates"])
     return ((vectors - learned["mean"]) @ learned["directions"]).astype(np.float32)
+
+
+def through(head: Arrays, vectors: np.ndarray) -> np.ndarray:
+    """Return what a projection head makes of vectors (n, d): dense layers kernel0, bias0, kernel1 and so on, with relu between them."""
+    for number in range(len(head) // 2):
+        vectors = (np.maximum(vectors, 0) if number else vectors) @ head[f"kernel{number}"] + head[f"bias{number}"]
+    return vectors
 
 
 def _pool(vectors: np.ndarray, grid: int, code_shape: tuple[int, ...]) -> np.ndarray:

@@ -1,5 +1,8 @@
 """Lay a sample of the codes out in two dimensions with UMAP: for looking at, never for clustering or scores.
 
+Where the encoder goes on above its code it is the embeddings, and where the fit has trained a projection head above them, what that
+makes of them, scaled to length 1: what is clustered.
+
 Distances between groups of the map, and the sizes of groups, mean nothing; who is whose neighbour mostly does, and the
 trustworthiness and the continuity (Venna and Kaski 2001) say how far, and how much of it another seed changes.
 """
@@ -14,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, embedding, tables
+from latentlab import backend, embedding, features, prototypes, tables
 from latentlab.errors import DataError
 from latentlab.files import write_json
 from latentlab.progress import bars_shown, log, track
@@ -50,7 +53,7 @@ def write(run: Run, sample: int, seed: int) -> list[Path]:
         raise DataError(f"{run.path}: a map needs at least 5 images, there are {len(chosen)}.")
     with track("project", 100) as bar:
         bar.update(0, "principal components")
-        vectors = _reduce(_read_codes(folder, chosen), seed)
+        vectors = _reduce(_vectors(run, _read_codes(folder, chosen)), seed)
         log.info("project: UMAP of %d of %d images", len(chosen), len(ids))
         bar.update(3, "UMAP: nearest neighbours")
         epochs = _Epochs(lambda share, text: bar.update(25 + round(60 * share), f"UMAP: epoch {text}")) if bars_shown() else None
@@ -106,6 +109,12 @@ def _read_codes(folder: Path, chosen: np.ndarray) -> np.ndarray:
         kept.append(codes[inside])
         start += len(codes)
     return np.concatenate(kept)
+
+
+def _vectors(run: Run, codes: np.ndarray) -> np.ndarray:
+    if not prototypes.are_there(run):
+        return codes
+    return features.fit("embedding+project+l2", [], codes.shape[1:], 0, head=prototypes.head(run)).transform(codes)
 
 
 def _reduce(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""What a fit has learnt beside its encoder: prototypes, and how much of each an embedding is.
+"""What a fit has learnt beside its encoder: the projection head above the embedding, and the prototypes that its outputs are compared with.
 
 From the run's last checkpoint, or from the file of an encoder that comes with latentlab.
 """
@@ -10,46 +10,74 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import backend, checkpoints, embedding, plugins, ready_made
+from latentlab import checkpoints, embedding, features, plugins, ready_made
 from latentlab.config import FitOptions, plugin_options, recorded
 from latentlab.errors import ConfigError, RunError
 from latentlab.images import TRAIN
 from latentlab.run import Run
 
-NEEDED = "IMC-SwAV's head (imc) needs the prototypes of the run's own fit"
+PROTOTYPES = ("IMC-SwAV's head (imc) needs the prototypes", "choose --method scan")
+HEAD = ("the feature step project needs the projection head", "choose --features embedding+l2")
 
 
-def check(run: Run) -> None:
-    """Raise ConfigError where the run has no prototypes."""
-    _source(run)
+def check(run: Run, needed: tuple[str, str] = PROTOTYPES) -> None:
+    """Raise ConfigError where the run has no projection head and prototypes, with what needs them and what to do instead."""
+    _source(run, needed)
+
+
+def are_there(run: Run) -> bool:
+    """Return whether the run has a projection head and prototypes of its fit."""
+    try:
+        _source(run, PROTOTYPES)
+    except ConfigError:
+        return False
+    return True
+
+
+def head(run: Run) -> Callable[[], features.Arrays]:
+    """Return what gives the projection head, as `features.through` takes it.
+
+    It raises ConfigError where the run has none, and RunError where its checkpoint is damaged.
+    """
+    return functools.partial(_head, run)
 
 
 def training_shares(run: Run) -> Callable[[], np.ndarray]:
     """Return what gives the training images' shares of the prototypes, float32 (n, prototypes), in the order of their embeddings.
 
-    It raises ConfigError where the run has no prototypes, and RunError where their checkpoint is damaged.
+    It raises as `head` does.
     """
     return functools.partial(_training_shares, run)
 
 
+def _head(run: Run) -> features.Arrays:
+    _, objective, path = _source(run, HEAD)
+    try:
+        found: features.Arrays = objective.projection_head(_arrays(path))
+        features.through(found, np.zeros((1, len(found["kernel0"])), np.float32))  # whose shapes fit together
+    except (RunError, ValueError, IndexError, KeyError, TypeError) as error:
+        raise RunError(f"{path}, where the projection head is, is damaged: fit again, or choose --features embedding+l2.") from error
+    return found
+
+
 def _training_shares(run: Run) -> np.ndarray:
-    fit, objective, path = _source(run)
+    fit, objective, path = _source(run, PROTOTYPES)
     options = plugin_options(objective.Options, fit.objective_options, f"--objective {fit.objective}")
-    backend.select()
+    parts = embedding.read_parts(run.path / "embeddings", TRAIN, "embedding")
     try:
         shares = objective.prototype_shares(_arrays(path), options)
-    except (RunError, ValueError, IndexError, KeyError) as error:
+        return np.concatenate([shares(part) for part in parts if len(part)])
+    except (RunError, ValueError, IndexError, KeyError, TypeError) as error:
         raise RunError(f"{path}, where the prototypes are, is damaged: fit again, or choose --method scan.") from error
-    parts = embedding.read_parts(run.path / "embeddings", TRAIN, "embedding")
-    return np.concatenate([shares(part) for part in parts if len(part)])
 
 
-def _source(run: Run) -> tuple[FitOptions, Any, Path]:
+def _source(run: Run, needed: tuple[str, str]) -> tuple[FitOptions, Any, Path]:
     """Return the settings of the fit, its objective and where its weights are: the checkpoint of the encoder's epoch, or the shipped file."""
+    what, instead = needed
     fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
     objective = plugins.load("objectives", fit.objective)
     if not hasattr(objective, "prototype_shares"):
-        raise ConfigError(f"{NEEDED}, and --objective {fit.objective} has none: fit with --recipe strong, or choose --method scan.")
+        raise ConfigError(f"{what} of the run's own fit, and --objective {fit.objective} has none: fit with --recipe strong, or {instead}.")
     config = run.manifest["config"]
     if (
         (name := config.get("ready_made"))
@@ -61,8 +89,8 @@ def _source(run: Run) -> tuple[FitOptions, Any, Path]:
     checkpoint = checkpoints.folder_of(run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"])
     if not checkpoint.exists():
         raise ConfigError(
-            f"{NEEDED}, which are in the checkpoint of its last epoch, and {run.path} has none: its encoder was trained elsewhere, or the"
-            " checkpoint was removed. Choose --method scan."
+            f"{what} of the run's own fit, which are in the checkpoint of its last epoch, and {run.path} has none: its encoder was trained"
+            f" elsewhere, or the checkpoint was removed. To go on, {instead}."
         )
     return fit, objective, checkpoint
 

@@ -48,8 +48,8 @@ def make(run: Run, options: ClusterOptions, model: Model, images: ImageSet) -> l
     parts = run.path / "embeddings"
     history = f"clusters/{options.name}/history.jsonl"
     codes = [part for part in embedding.read_parts(parts, TRAIN, features.column(options.features)) if len(part)]
-    shares = prototypes.training_shares(run)
-    refiner, start, first, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history), shares)
+    shares, head = prototypes.training_shares(run), prototypes.head(run)
+    refiner, start, first, facts = train(model, images, codes, options, place, lambda row: run.append_metrics(row, history), shares, head)
     order = canonical_order(assign_all(refiner, images, images.indices(TRAIN))[1].argmax(axis=1), options.k)
     refiner.reorder(order)
     before = np.argsort(order)[_assign_before(run, start.features, first)]
@@ -86,6 +86,7 @@ def train(
     place: Path,
     record: Callable[[dict[str, Any]], None],
     prototype_shares: Callable[[], np.ndarray] | None = None,
+    head: Callable[[], features.Arrays] | None = None,
 ) -> tuple[Refiner, Start, StartingClusters, dict[str, Any]]:
     """Train `model` and clusters together and return the refiner, what it started from, and `refine`'s facts.
 
@@ -97,10 +98,13 @@ def train(
         As for `refine`.
     prototype_shares
         As in `Vectors`.
+    head
+        As for `features.fit`.
     """
     method, own = _method(options)
     backend.seed(options.seed)
-    fitted = features.fit(options.features, codes, tuple(model.part(features.column(options.features)).output_shape[1:]), options.seed)
+    shape = tuple(model.part(features.column(options.features)).output_shape[1:])
+    fitted = features.fit(options.features, codes, shape, options.seed, head=head)
     start, first = start_from(Vectors.of(np.concatenate([fitted.transform(part) for part in codes]), prototype_shares), model, fitted, options, own)
     indices = images.indices(TRAIN)
     error = max(mean_squared_error(model.autoencoder, images, indices[:MEASURED]), SMALLEST_ERROR)

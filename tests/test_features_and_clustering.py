@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from latentlab import features, plugins
+from latentlab import baselines, features, plugins
 from latentlab.clustering import Centers, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
@@ -162,4 +162,21 @@ def test_methods_bring_their_own_features():
     with pytest.raises(ConfigError, match="unknown step"):
         resolve(ClusterOptions(features="auto+l2"))
     with pytest.raises(ConfigError, match=r"n2d needs the feature step umap, as in --features embedding\+l2\+umap7: embedding has none"):
-        resolve(ClusterOptions(k=7, method="n2d", features="embedding"), has_embedding=True)
+        resolve(ClusterOptions(k=7, method="n2d", features="embedding"), above="embedding+l2")
+    above = "embedding+project+l2"
+    assert [resolve(ClusterOptions(k=7, method=method), above=above).features for method in ("imc", "n2d")] == [above, above + "+umap7"]
+
+
+def test_project_goes_through_the_head_and_follows_the_embedding_alone():
+    head = {"kernel0": np.array([[1.0, -1.0]]), "bias0": np.array([0.0, 1.0]), "kernel1": np.array([[2.0], [3.0]]), "bias1": np.array([1.0])}
+    fitted = features.fit("embedding+project", [], (1,), 0, head=lambda: head)
+    np.testing.assert_allclose(fitted.transform(np.array([[2.0], [-3.0]])), [[5.0], [13.0]])  # 2 max(x, 0) + 3 max(1 - x, 0) + 1
+    again = features.Features.from_arrays(fitted.to_arrays())
+    np.testing.assert_allclose(again.transform(np.array([[0.5]])), [[3.5]])
+    with pytest.raises(ConfigError, match=r"embedding\+project\+l2'.*trained with a projection head"):
+        features.fit("embedding+project+l2", [], (1,), 0)
+    for spec in ("project", "project+l2", "embedding+l2+project", "pool+project"):
+        with pytest.raises(ConfigError, match="project can only follow embedding"):
+            features.parse(spec)
+    assert baselines.steps_for_pixels("embedding+project+l2") == ""
+    assert baselines.steps_for_pixels("embedding+project+l2+pca5") == "l2+pca5"

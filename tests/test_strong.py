@@ -35,6 +35,7 @@ from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.files import sha256
 from latentlab.objectives import swav
 from latentlab.refinement import Start, consistency, selflabel
+from latentlab.refinement._network import vectors_of
 from latentlab.run import Run
 
 SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
@@ -648,6 +649,8 @@ def test_imc_finds_the_clusters_that_tell_the_prototype():
 
 
 def test_imc_reads_the_prototypes_of_the_fit(strong_run):
+    import keras
+
     run = strong_run
     pipeline.embed(run)
     shares = prototypes.training_shares(run)()
@@ -657,7 +660,14 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     objective.projector.trainable = False  # so that batch normalisation takes its kept statistics
     scores = np.asarray(objective._scores(embedded, np.float32(0)))
     np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
+    projected = np.asarray(objective.projector(embedded, training=False))
+    np.testing.assert_allclose(features.through(prototypes.head(run)(), embedded), projected, atol=1e-4)
+    fitted = features.fit("embedding+project+l2", [], embedded.shape[1:], 0, head=prototypes.head(run))
+    model, picked = model_files.load(run), training.as_input(pipeline.open_run_images(run).read(np.arange(5)))
+    network = keras.Model(model.encoder.input, vectors_of(model, fitted))
+    np.testing.assert_allclose(network.predict_on_batch(picked), fitted.transform(model.embedder.predict_on_batch(picked)), atol=1e-5)
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert result["features"] == "embedding+project+l2"
     assert len(result["losses"]) == 20
     assert min(result["sizes"]["train"]) > 0
     start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
@@ -678,8 +688,12 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     damaged = tmp_path / "damaged"
     shutil.copytree(strong_run.path, damaged)
     np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
-    with pytest.raises(RunError, match="where the prototypes are, is damaged"):
-        pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1))
+    for steps, what in (("auto", "projection head is"), ("embedding+l2", "prototypes are")):
+        with pytest.raises(RunError, match=f"where the {what}, is damaged"):
+            pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1, features=steps))
+    with pytest.raises(ConfigError, match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2"):
+        pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
+    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "embedding+l2"
 
 
 def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):

@@ -29,7 +29,8 @@ from latentlab.errors import ConfigError
     "--features",
     default="auto",
     help="What is clustered: code (as it is), embedding (where the encoder has one above its code), or steps such as pool+whiten+l2 or"
-    " embedding+l2 (pool[N], pca[N], whiten[N], l2, umap[N]) [default: the method's own; kmeans: code, or embedding+l2].",
+    " embedding+project+l2 (project, pool[N], pca[N], whiten[N], l2, umap[N]) [default: the method's own, on the code, or on"
+    " embedding+l2, or on embedding+project+l2, where project goes through the projection head of the recipe strong].",
 )
 @click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")
 @click.option(

@@ -4,6 +4,8 @@ An objective file defines
 
     Options                                                 a frozen dataclass, every field defaulted
     objective(model, images, fit_options, options) -> Objective
+    projection_head(arrays) -> arrays                       optional, with prototype_shares: from what `snapshot` gave, the head in
+                                                            whose outputs the loss compares embeddings, as `features.through` takes it
     prototype_shares(arrays, options) -> callable           optional: from what `snapshot` gave, embeddings (n, d) -> how much of each
                                                             of its prototypes they are (n, prototypes), for --method imc
 

@@ -23,7 +23,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from scipy.special import softmax
 
-from latentlab import arithmetic, checkpoints, views
+from latentlab import arithmetic, checkpoints, features, views
 from latentlab.backend.steps import Batch, CompiledSteps
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
@@ -36,6 +36,7 @@ EMBEDDED = 2000  # validation images whose embeddings are watched
 OPTIMIZERS = ("adamw", "muon")
 ADAM_BETAS = {"beta_1": 0.8, "beta_2": 0.999}
 LEFT_TO_ADAM = ("^prototypes/", "^reconstruction/")  # the ends of the network, as Jordan advises
+NORMALISED_ABOVE = 1e-3  # the projector's batch normalisation adds it to variances
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
 
 
@@ -286,6 +287,19 @@ def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options)
     return SwAV(model, images, fit, options)
 
 
+def projection_head(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the projector as two dense layers, as `features.through` takes them; its batch normalisation is in the first.
+
+    Parameters
+    ----------
+    arrays
+        What `snapshot` gave.
+    """
+    *_, hidden, gamma, beta, mean, variance, kernel, bias, _ = checkpoints.in_order("weight", arrays)
+    scale = gamma / np.sqrt(variance + NORMALISED_ABOVE)
+    return {"kernel0": hidden * scale, "bias0": beta - mean * scale, "kernel1": kernel, "bias1": bias}
+
+
 def prototype_shares(arrays: dict[str, np.ndarray], options: Options) -> Callable[[np.ndarray], np.ndarray]:
     """Return embeddings (n, d) -> their shares of the prototypes, float32 (n, prototypes): the prediction of equation 2.
 
@@ -294,16 +308,13 @@ def prototype_shares(arrays: dict[str, np.ndarray], options: Options) -> Callabl
     arrays
         What `snapshot` gave.
     """
-    weights, n_own = checkpoints.in_order("weight", arrays), len(_projector(1, options).weights)
-    projector_weights, kernel = weights[-n_own - 1 : -1], weights[-1]
-    projector = _projector(len(projector_weights[0]), options, "float32")
-    projector.set_weights(projector_weights)
+    head, kernel = projection_head(arrays), checkpoints.in_order("weight", arrays)[-1]
     unit = kernel / np.maximum(np.linalg.norm(kernel, axis=0), 1e-12)
 
     def shares(embedded: np.ndarray) -> np.ndarray:
-        projected = np.asarray(projector.predict(embedded, batch_size=1000, verbose=0), np.float32)
+        projected = features.through(head, embedded)
         projected /= np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-12)
-        return softmax(projected @ unit / options.temperature, axis=1)
+        return softmax(projected @ unit / options.temperature, axis=1).astype(np.float32)
 
     return shares
 
@@ -341,16 +352,16 @@ def _optimizer(rate: float, options: Options) -> Any:
     )
 
 
-def _projector(size: int, options: Options, dtype: str | None = None) -> Any:
+def _projector(size: int, options: Options) -> Any:
     import keras
     from keras import layers
 
     return keras.Sequential(
         [
             keras.Input((size,)),
-            layers.Dense(options.hidden, use_bias=False, dtype=dtype),
-            layers.BatchNormalization(momentum=0.9, dtype=dtype),
-            layers.Activation("relu", dtype=dtype),
+            layers.Dense(options.hidden, use_bias=False),
+            layers.BatchNormalization(momentum=0.9, epsilon=NORMALISED_ABOVE),
+            layers.Activation("relu"),
             layers.Dense(options.projection, dtype="float32"),
         ],
         name="projector",

@@ -57,10 +57,11 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     RunError
         If the run has no encoder.
     """
-    from latentlab import assignments, model_files
+    from latentlab import assignments, model_files, prototypes
 
     embed_config(run)  # which says what to do where nothing is fitted
-    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], model_files.has_embedding(run))
+    above = "" if not model_files.has_embedding(run) else "embedding+project+l2" if prototypes.are_there(run) else "embedding+l2"
+    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
 
 
 def has_prototypes(run: Run) -> bool:
@@ -74,11 +75,7 @@ def has_prototypes(run: Run) -> bool:
     from latentlab import prototypes
 
     embed_config(run)
-    try:
-        prototypes.check(run)
-    except ConfigError:
-        return False
-    return True
+    return prototypes.are_there(run)
 
 
 def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:

@@ -27,11 +27,30 @@ def vectors_of(model: Model, features: Features) -> Any:
             vectors = layers.AveragePooling2D((code.shape[1] // grid, code.shape[2] // grid), dtype="float32")(vectors)
         if not flat and name != "pool":
             vectors, flat = layers.Flatten()(vectors), True
+        if name == "project":
+            vectors = _projection_head(learned, vectors)
         if name in ("pca", "whiten"):
             vectors = _fixed_projection(learned)(vectors)
         if name == "l2":
             vectors = layers.UnitNormalization(axis=-1, dtype="float32")(vectors)
     return vectors if flat else layers.Flatten(dtype="float32")(vectors)
+
+
+def _projection_head(learned: dict[str, np.ndarray], vectors: Any) -> Any:
+    """Return what the projection head makes of vectors: dense layers that are trained on with the encoder."""
+    from keras import initializers, layers
+
+    count = len(learned) // 2
+    for number in range(count):
+        kernel, bias = learned[f"kernel{number}"], learned[f"bias{number}"]
+        vectors = layers.Dense(
+            len(bias),
+            activation="relu" if number < count - 1 else None,
+            kernel_initializer=initializers.Constant(kernel),
+            bias_initializer=initializers.Constant(bias),
+            dtype="float32",
+        )(vectors)
+    return vectors
 
 
 def _fixed_projection(learned: dict[str, np.ndarray]) -> Any:

@@ -24,7 +24,6 @@ from latentlab.errors import ConfigError
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._trained_head import TrainedHead, TrainedHeadOptions
 
-FEATURES = "embedding+l2"
 SCALINGS = 50
 
 
