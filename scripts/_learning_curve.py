@@ -12,7 +12,7 @@ from latentlab.progress import log
 from latentlab.run import Run
 
 LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
-FOLLOWED = ("kmeans", "imc")  # methods, on the embedding
+FOLLOWED = ("kmeans", "imc")  # methods
 PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "float32"}
 
 
@@ -29,7 +29,7 @@ def follow(run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, Clust
     Returns
     -------
     list of dict
-        epoch, method, purity, acc and more; the fit's own last epoch too. Each epoch's run stays beside `run`, so that all resumes.
+        epoch, method, features, purity, acc and more; the fit's own last epoch too. Each epoch's run stays beside `run`, so that all resumes.
     """
     rows = []
     for epoch, method in wanted:
@@ -39,7 +39,9 @@ def follow(run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, Clust
             log.info("epoch %d: %s", epoch, method)
             at_epoch = pipeline.at_epoch(run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}"))
             pipeline.cluster(at_epoch, clusterings[method])
-            rows.append({"epoch": epoch, "method": method, **held_out_scores(at_epoch, clusterings[method])})
+            rows.append(
+                {"epoch": epoch, "method": method, "features": clusterings[method].features, **held_out_scores(at_epoch, clusterings[method])}
+            )
     return rows
 
 
@@ -72,10 +74,10 @@ def minutes_of(part: dict[str, Any], epoch: int) -> float:
 
 def purity_table(parts: Parts) -> str:
     """Return the Markdown table of held-out scores by epoch."""
-    lines = ["| run | epoch | minutes of training | clusters | purity | acc | nmi |", "| --- |" + " --- |" * 6]
+    lines = ["| run | epoch | minutes of training | clusters | features | purity | acc | nmi |", "| --- |" + " --- |" * 7]
     for name, part in parts.items():
         lines += [
-            f"| {name} | {row['epoch']} | {minutes_of(part, row['epoch']):.0f} | {row['method']}"
+            f"| {name} | {row['epoch']} | {minutes_of(part, row['epoch']):.0f} | {row['method']} | {row['features']}"
             f" | {row['purity']:.3f} | {row['acc']:.3f} | {row['nmi']:.3f} |"
             for row in part.get("followed", [])
         ]
@@ -84,13 +86,14 @@ def purity_table(parts: Parts) -> str:
 
 def level_table(parts: Parts) -> str:
     """Return the Markdown table of the minutes of training to each purity, of the first kept epoch that has it."""
-    lines = ["| run | clusters | " + " | ".join(f"purity {level}" for level in LEVELS) + " |", "| --- |" + " --- |" * (1 + len(LEVELS))]
+    lines = ["| run | clusters | features | " + " | ".join(f"purity {level}" for level in LEVELS) + " |", "| --- |" + " --- |" * (2 + len(LEVELS))]
     for name, part in parts.items():
         followed = part.get("followed", [])
         for method in dict.fromkeys(row["method"] for row in followed):
-            reached = [[row["epoch"] for row in followed if row["method"] == method and row["purity"] >= level] for level in LEVELS]
+            own = [row for row in followed if row["method"] == method]
+            reached = [[row["epoch"] for row in own if row["purity"] >= level] for level in LEVELS]
             texts = [f"{minutes_of(part, min(epochs)):.0f} (epoch {min(epochs)})" if epochs else "not reached" for epochs in reached]
-            lines.append(f"| {name} | {method} | {' | '.join(texts)} |")
+            lines.append(f"| {name} | {method} | {own[0]['features']} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 
@@ -116,5 +119,5 @@ def picture(parts: Parts) -> Any:
     curves: dict[str, list[tuple[float, float]]] = {}
     for name, part in parts.items():
         for row in part.get("followed", []):
-            curves.setdefault(f"{name}, {row['method']}", []).append((minutes_of(part, row["epoch"]), row["purity"]))
+            curves.setdefault(f"{name}, {row['method']} on {row['features']}", []).append((minutes_of(part, row["epoch"]), row["purity"]))
     return plots.lines(curves, "minutes of training", "held-out purity", "Purity while the encoder trains") if curves else None

@@ -3,8 +3,9 @@
 
 usage: scripts/ready_made_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--seeds 0,1,2] [--machine TEXT]
 
-It is `latentlab cluster --encoder cifar10-strong --k 10 --method METHOD --seed SEED` for each method and seed, their scores, and how
-far the seeds of each method agree with each other, which takes no label. Runs are kept in --work, finished scores in parts/ of --out.
+It is `latentlab cluster --encoder cifar10-strong --k 10 --method METHOD --seed SEED` for each method and seed, the same with
+`--features embedding+l2`, below the projection head, their scores, and how far the seeds of each agree with each other, which takes
+no label. Runs are kept in --work, finished scores in parts/ of --out.
 """
 
 import argparse
@@ -19,12 +20,17 @@ from latentlab.sources import DataOptions
 
 ENCODER = "cifar10-strong"
 METHODS = ("imc", "scan", "temi", "kmeans")
+FEATURES = {"": "auto", "embedding+l2+": "embedding+l2"}  # name before the method's -> --features
 COMMAND = "scripts/ready_made_cifar10.py"
 
 
 def chosen_of(run: Run, seed: int) -> dict[str, ClusterOptions]:
-    """Return the clusterings of one seed, by method."""
-    return {method: pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed)) for method in METHODS}
+    """Return the clusterings of one seed, by name."""
+    return {
+        start + method: pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed, features=steps))
+        for start, steps in FEATURES.items()
+        for method in METHODS
+    }
 
 
 def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
@@ -33,22 +39,23 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
     if part.exists():
         return
     chosen = chosen_of(run, seed)
-    for method, options in chosen.items():
-        logging.info("seed %d: %s", seed, method)
+    for name, options in chosen.items():
+        logging.info("seed %d: %s", seed, name)
         pipeline.cluster(run, options)
     labels = evaluation.read_labels(run)
     assert labels is not None
-    found = {f"{ENCODER}+{method}": assignments.read(run, options.name) for method, options in chosen.items()}
-    took = {method: run.manifest["stages"][f"cluster/{options.name}"]["seconds"] for method, options in chosen.items()}
+    found = {f"{ENCODER}+{name}": assignments.read(run, options.name) for name, options in chosen.items()}
+    took = {name: run.manifest["stages"][f"cluster/{options.name}"]["seconds"] for name, options in chosen.items()}
     rows: list[Row] = evaluation.scores_of(run, labels, found, 10)["rows"]
     save_part(part, run, rows, took=took, machine=arguments.machine or run.manifest["device"])
 
 
 def time_table(parts: dict[str, Row]) -> str:
     """Return the Markdown table of the seconds that embedding and clusters took."""
-    lines = ["| seed | machine | embedding 60,000 images | " + " | ".join(METHODS) + " |", "| --- |" + " --- |" * (2 + len(METHODS))]
+    names = [start + method for start in FEATURES for method in METHODS]
+    lines = ["| seed | machine | embedding 60,000 images | " + " | ".join(names) + " |", "| --- |" + " --- |" * (2 + len(names))]
     for name, part in parts.items():
-        seconds = " | ".join(f"{part['took'][method]:.0f} s" for method in METHODS)
+        seconds = " | ".join(f"{part['took'][own]:.0f} s" for own in names)
         lines.append(f"| {name.rsplit('seed', 1)[1]} | {part['machine']} | {part['seconds']['embed']:.0f} s | {seconds} |")
     return "\n".join(lines)
 

@@ -4,11 +4,11 @@
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
                                  [--follow N] [--setting NAME] [--epochs N] [--width N] [--machine TEXT]
 
-It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code
-and on the embedding, the other heads, neighbour consistency and self-labelling with the whole network; with --follow also the
-clusters of every so many epochs, with --setting the recipe's setting of another kind of machine, and with --epochs or --width
-another length of the whole schedule, or another width of the encoder, than the recipe's. Every step resumes: runs are kept in
---work, finished scores in parts/ of --out.
+It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code,
+k-means and the recipe's head on the embedding below the projection head, the other heads, neighbour consistency and self-labelling
+with the whole network; with --follow also the clusters of every so many epochs, with --setting the recipe's setting of another kind
+of machine, and with --epochs or --width another length of the whole schedule, or another width of the encoder, than the recipe's.
+Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
@@ -27,7 +27,7 @@ from latentlab.sources import DataOptions
 
 REPORT = REPORTS / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
-METHODS = ("kmeans", "scan", "temi", "imc", "code", "consistency", "selflabel")  # k-means of the embedding, and of the code
+METHODS = ("kmeans", "scan", "temi", "imc", "code", "embedding", "imc-embedding", "consistency", "selflabel")
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
@@ -37,6 +37,8 @@ def clusterings(run: Run, seed: int, machine: str) -> dict[str, ClusterOptions]:
     of_recipe = recipes.cluster_settings("strong", machine)
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
+        "embedding": {"method": "kmeans", "features": "embedding+l2"},
+        "imc-embedding": {"method": "imc", "features": "embedding+l2"},
         "selflabel": of_recipe if of_recipe["method"] == "selflabel" else {"method": "selflabel", "settings": {"start": of_recipe["method"]}},
     }
     chosen = {name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})}) for name in METHODS}
