@@ -23,16 +23,11 @@ from latentlab.sources import DataOptions
 
 REPORT = REPORTS / "cifar10-imbalanced"
 COMMAND = "scripts/imbalanced_cifar10.py"
-AS_BEFORE: dict[str, Any] = {  # as the kept part was fitted, with AdamW
-    "arch_options": {"width": 48},
-    "precision": "mixed_bfloat16",
-    "learning_rate": 0.001,
-    "objective_options": {"prototypes": 300},
-}
 METRICS = ("purity", "balanced_purity", "acc", "nmi", "ari")
 CLUSTERINGS: tuple[dict[str, Any], ...] = (
     {"k": 10, "method": "kmeans"},
-    {"k": 10, "method": "gmm", "features": "embedding+l2+pca20", "restarts": 3},
+    {"k": 10, "method": "gmm", "features": "embedding+project+l2+pca20", "restarts": 3},
+    {"k": 10, "method": "imc"},
     {"k": 10, "method": "scan"},
     {"k": 10, "method": "temi"},
     {"k": 0, "method": "hdbscan"},
@@ -67,10 +62,11 @@ def work_through(name: str, path: Path, arguments: argparse.Namespace, clock: Cl
     part = REPORT / "parts" / f"{name}-seed{arguments.seed}.json"
     if part.exists() or not clock.may_start():
         return
-    fitted = FitOptions(**(recipes.fit_settings("strong") | AS_BEFORE | {"epochs": arguments.epochs}), seed=arguments.seed)
+    settings = recipes.fit_settings("strong")
+    fitted = FitOptions(**settings | {"epochs": arguments.epochs or settings["epochs"]}, seed=arguments.seed)
     logging.info("%s: fit", name)
     run = pipeline.fit(DataOptions(data=str(path)), fitted, arguments.work / f"{name}-seed{arguments.seed}")
-    chosen = [pipeline.resolve(run, ClusterOptions(**settings, seed=arguments.seed)) for settings in CLUSTERINGS]
+    chosen = [pipeline.resolve(run, ClusterOptions(**own, seed=arguments.seed)) for own in CLUSTERINGS]
     for one in chosen:
         logging.info("%s: %s", name, one.name)
         pipeline.cluster(run, one)
@@ -106,7 +102,7 @@ def main() -> None:
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
     parser.add_argument("--work", type=Path, default=Path("runs/cifar10-imbalanced"))
     parser.add_argument("--ratio", type=float, default=100, help="of the largest class to the smallest")
-    parser.add_argument("--epochs", type=int, default=20)
+    parser.add_argument("--epochs", type=int, default=0, help="of the fits; default: the recipe's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
     parser.add_argument("--machine", default="", help="in words, for the parts")
