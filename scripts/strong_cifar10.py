@@ -84,10 +84,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         return
     watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]
     history = {method: run.metrics(f"clusters/{one.name}/history.jsonl") for method, one in done.items() if assignments.is_deep(one.method)}
-    probed = before.get("probed") or [
-        {**row, "method": row["method"].replace(str(options.arch), encoder)}
-        for row in (pipeline.probe(run, chosen["kmeans"]) or {"rows": []})["rows"]
-    ]
+    probed = before.get("probed") or probes(run, [chosen["kmeans"], chosen["embedding"]], str(options.arch), encoder)
     more: dict[str, Any] = {
         "methods": [method for method in METHODS if method in {*had, *done}],
         "watched": watched,
@@ -99,6 +96,13 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     }
     rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
+
+
+def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[Row]:
+    """Return the rows of both probes of the features of some clusterings, and of pixels, with the encoder's name in the tables."""
+    rows = [row for options in of for row in (pipeline.probe(run, options) or {"rows": []})["rows"]]
+    named = [{**row, "method": row["method"].replace(arch, encoder)} for row in rows]
+    return list({(row["method"], row["metric"]): row for row in named}.values())
 
 
 def time_table(parts: dict[str, Any]) -> str:
