@@ -69,3 +69,14 @@ def test_a_hastened_net_is_saved_as_plain_keras(tmp_path):
     with zipfile.ZipFile(tmp_path / "net.keras") as file:
         config = json.loads(file.read("config.json"))
     assert {layer["module"] for layer in config["config"]["layers"]} == {"keras.layers"}
+
+
+@pytest.mark.parametrize(("flags", "unit"), [("avx512f avx512_bf16 amx_bf16", "amx"), ("avx512f avx512_bf16", "avx512"), ("avx512f", ""), (None, "")])
+def test_what_multiplies_bfloat16_is_read_from_the_processor(tmp_path, monkeypatch, flags, unit):
+    monkeypatch.setattr(backend, "CPU_INFO", str(tmp_path / "cpuinfo"))
+    monkeypatch.setattr(backend, "select", lambda: "tensorflow")
+    if flags is not None:
+        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags} sse\n")
+    assert backend.bfloat16_unit() == unit
+    monkeypatch.setattr(backend, "select", lambda: "jax")
+    assert backend.bfloat16_unit() == ""

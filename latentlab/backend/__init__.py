@@ -16,6 +16,7 @@ from latentlab.errors import ConfigError, MissingDependencyError
 
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+CPU_INFO = "/proc/cpuinfo"
 
 
 def select(name: str | None = None) -> str:
@@ -175,7 +176,7 @@ def bfloat16_unit() -> str:
     if select() != "tensorflow":
         return ""
     try:
-        with open("/proc/cpuinfo", encoding="ascii", errors="ignore") as file:
+        with open(CPU_INFO, encoding="ascii", errors="ignore") as file:
             flags = set(file.read().split())
     except OSError:
         return ""
