@@ -69,6 +69,16 @@ def finished_run(stripes_file, tmp_path_factory):
     return run
 
 
+@pytest.fixture(scope="module")
+def strong_run(stripes_file, tmp_path_factory):
+    """Return a run of a small fit by SwAV, whose epoch 2 was kept; a module's tests share it, and cluster in it."""
+    from strong import strong_fit
+
+    from latentlab import pipeline
+
+    return pipeline.fit(DataOptions(data=str(stripes_file)), strong_fit(), tmp_path_factory.mktemp("runs") / "strong", keep_every=2)
+
+
 def latentlab(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     """Run the command line in a process of its own, as a user does."""
     return _python("-m", "latentlab", *map(str, arguments), cwd=cwd, env=environment)

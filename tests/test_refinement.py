@@ -27,7 +27,7 @@ from latentlab.refinement.dec import target_distribution
 from latentlab.sources import DataOptions
 
 FAST = {"interval": 4, "batch_size": 30, "max_steps": 12, "tolerance": -1.0}  # never settles
-METHODS = [name for name in plugins.names("refinement") if name not in ("selflabel", "consistency")]  # they need an embedding: see test_strong.py
+METHODS = [name for name in plugins.names("refinement") if name not in ("selflabel", "consistency")]  # they need an embedding: see test_heads.py
 
 
 def options_of(method, **changes):

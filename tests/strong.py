@@ -1,0 +1,16 @@
+"""A small fit by SwAV, as the recipe strong has it, for the tests of what stands on one."""
+
+import numpy as np
+from conftest import small_fit
+
+SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
+SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "optimizer": "muon", "steps_per_call": 4}
+
+
+def strong_fit(**changes):
+    return small_fit(**{**SMALL, "objective_options": SWAV, "epochs": 3, "batch_size": 27, "learning_rate": 3e-3, **changes})
+
+
+def weights_of(run):
+    with np.load(run.path / "encoder" / "weights.npz") as arrays:
+        return [arrays[name] for name in sorted(arrays.files)]

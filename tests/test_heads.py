@@ -1,0 +1,305 @@
+"""Heads on vectors, and heads trained with the network: what they find, resume, undo and refuse."""
+
+import shutil
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import small_fit, use_weights_in
+from scipy.special import softmax
+from strong import SWAV, strong_fit, weights_of
+
+from latentlab import assignments, checkpoints, embedding, features, metrics, model_files, pipeline, prototypes, ready_made, training
+from latentlab.clustering import Vectors, _heads, imc, scan
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError, DataError, RunError
+from latentlab.files import sha256
+from latentlab.objectives import swav
+from latentlab.refinement import Start, consistency, selflabel
+from latentlab.refinement._network import vectors_of
+from latentlab.run import Run
+
+HEAD_METHODS = ("selflabel", "consistency")
+QUICK = {"interval": 4, "max_steps": 24, "batch_size": 30, "learning_rate": 0.003}
+
+
+@pytest.mark.parametrize("method", ["scan", "temi"])
+def test_heads_find_groups_that_are_not_round(method, tmp_path):
+    rng = np.random.default_rng(0)
+    stretch = np.diag([3.0, 0.3, 0.3, 0.3])
+    groups = [rng.normal(size=(150, 4)) @ stretch + 4 * np.eye(4)[axis] for axis in (1, 2, 3)]
+    matrix, y = np.concatenate(groups).astype(np.float32), np.repeat(np.arange(3), 150)
+    pq.write_table(pa.table({"id": [f"a{i}" for i in range(450)], "embedding": matrix.tolist()}), tmp_path / "vectors.parquet")
+    result = pipeline.cluster_vectors(tmp_path / "vectors.parquet", ClusterOptions(k=3, method=method), tmp_path / "out.parquet")
+    table = pq.read_table(tmp_path / "out.parquet")
+    assert table["id"].to_pylist()[:2] == ["a0", "a1"]
+    np.testing.assert_allclose(np.stack(table["soft"].to_pylist()).sum(axis=1), 1, atol=1e-5)
+    assert metrics.purity(metrics.contingency(np.asarray(table["cluster"]), y, 3, 3)) > 0.95
+    assert result["losses"][result["head"]] == min(result["losses"])
+
+
+def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():
+    matrix = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
+    vectors = Vectors(300, 4, lambda: iter([matrix]))
+    head = scan.fit(vectors, ClusterOptions(k=6, method="scan", settings={"entropy": 0.3, "heads": 2, "batch_size": 300, "epochs": 1}))
+    assert [event["entropy"] for event in head.facts["recoveries"]] == [0.3, 0.6][: len(head.facts["recoveries"])]
+    assert head.facts["recoveries"]
+    loaded = _heads.load(head.to_arrays())
+    np.testing.assert_array_equal(loaded.assign(matrix).cluster, head.assign(matrix).cluster)
+
+
+def test_a_cluster_that_grew_is_cut_back_to_its_share():
+    rng = np.random.default_rng(0)
+    logits = rng.normal(size=(300, 3)) + [1.5, 0, 0]
+    q = (np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)).astype(np.float32)
+    itself = np.arange(300)[:, None]
+    before = np.bincount(q.argmax(axis=1), minlength=3)
+    after = np.bincount(selflabel.pseudo_labels(q, itself, 1.0)[0].argmax(axis=1), minlength=3)
+    assert before.max() > 180
+    assert after.max() < 120
+    assert selflabel.balanced(q).sum(axis=0) == pytest.approx([100, 100, 100], rel=0.01)
+
+
+def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alike():
+    q = np.array([[0.9, 0.1]] * 3 + [[0.6, 0.4]] * 2 + [[0.2, 0.8]] * 3 + [[0.4, 0.6]] * 2)
+    itself = np.arange(10)[:, None]
+    target, weight = selflabel.pseudo_labels(q, itself, 0.5)
+    np.testing.assert_array_equal(target.argmax(axis=1), [0] * 5 + [1] * 5)
+    np.testing.assert_array_equal(weight > 0, [True] * 3 + [False] * 2 + [True] * 3 + [False] * 2)
+    assert weight[:5].sum() == pytest.approx(weight[5:].sum())
+    assert weight[weight > 0].mean() == pytest.approx(1)
+    itself[3] = 5  # a neighbour that is sure of the other cluster
+    assert selflabel.pseudo_labels(q, itself, 0.5)[0][3].argmax() == 1
+
+
+@pytest.mark.parametrize("method", HEAD_METHODS)
+def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_same_again(strong_run, data, tmp_path, method):
+    options = ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0})
+    result = pipeline.cluster(strong_run, options)
+    assert result["rounds"] == 6
+    assert min(result["sizes"]["train"]) > 0
+    name = pipeline.resolve(strong_run, options).name
+    losses = [row["clustering_loss"] for row in strong_run.metrics(f"clusters/{name}/history.jsonl")]
+    assert losses[-1] < losses[0] - 0.05
+    pipeline.predict(strong_run, name, data, tmp_path / "predicted.parquet")
+    ids, _, cluster = assignments.read(strong_run, name)
+    again = pq.read_table(tmp_path / "predicted.parquet")
+    assert again["id"].to_pylist() == ids.tolist()
+    np.testing.assert_array_equal(np.asarray(again["cluster"]), cluster)
+
+
+@pytest.mark.parametrize("method", HEAD_METHODS)
+def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, monkeypatch, method):
+    whole, cut = (Run.open(shutil.copytree(strong_run.path, tmp_path / name)) for name in ("whole", "cut"))
+    options = pipeline.resolve(whole, ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0}, label="again"))
+    pipeline.cluster(whole, options)
+    kept = Run.append_metrics
+
+    def fails_in_the_third_round(run, row, name="metrics.jsonl"):
+        if row["stage"] == "refine" and row["epoch"] == 3:
+            raise KeyboardInterrupt
+        kept(run, row, name)
+
+    monkeypatch.setattr(Run, "append_metrics", fails_in_the_third_round)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.cluster(cut, options)
+    monkeypatch.undo()
+    assert not (cut.path / "clusters" / "again" / "assignments.parquet").exists()
+    pipeline.cluster(cut, options)
+    assert len({sha256(run.path / "clusters" / "again" / "assignments.parquet") for run in (whole, cut)}) == 1
+
+
+@pytest.fixture
+def head(strong_run):
+    """Return a `consistency` method at work on the stripes, in rounds of four steps, and a function that trains one step."""
+    images = pipeline.open_run_images(strong_run)
+    model, indices = model_files.load(strong_run), images.indices("train")
+
+    def read(positions):
+        return training.as_input(images.read(indices[positions]))
+
+    z = np.asarray(model.embedder.predict_on_batch(read(np.arange(len(indices)))))
+    z /= np.linalg.norm(z, axis=1, keepdims=True)
+    start = Start(model, features.Features("embedding+l2", (z.shape[1],), ({},)), z[:4].copy(), 1.0, np.zeros((len(z), 4)), 0, read=read)
+    method = consistency.refiner(start, consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3, average=1.0))
+    method.begin_round(z, np.eye(4, dtype=np.float32)[np.arange(len(z)) % 4])
+    return method, lambda: method.step(read(np.arange(20)), np.arange(20))
+
+
+def averages_of(method):
+    return [np.asarray(average) for average in method.trainer.optimizer._model_variables_moving_average]
+
+
+def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(head):
+    """Two rounds: the rates halve in the middle, and at a round's end the weights are the optimizer's averages."""
+    method, step = head
+    rates, weights = [], []
+    for _ in range(4):
+        weights.append([np.asarray(variable) for variable in method.trainer.trainable_variables])
+        step()
+        rates.append(float(np.asarray(method.trainer.optimizer.learning_rate)))
+    assert rates == pytest.approx([0.01 * 0.5 * (1 + np.cos(np.pi * step / 8)) for step in range(4)], rel=1e-4)
+    ends = [np.asarray(variable) for variable in method.trainer.trainable_variables]
+    assert all(np.array_equal(end, average) for end, average in zip(ends, averages_of(method), strict=True))
+    step()
+    assert float(np.asarray(method.trainer.optimizer.learning_rate)) == pytest.approx(0.005, rel=1e-4)
+    assert any(not np.array_equal(now, average) for now, average in zip(method.trainer.trainable_variables, averages_of(method), strict=True))
+
+
+def test_after_averaging_batch_normalisation_knows_the_new_weights(head):
+    """The statistics are those of strong views under the averaged weights: more passes over such views hardly change them."""
+    method, step = head
+    for _ in range(4):
+        step()
+    names = [variable.path for variable in method.trainer.non_trainable_variables]
+    before = {name: np.asarray(value) for name, value in zip(names, method.trainer.non_trainable_variables, strict=True)}
+    method._steps += 1  # other views
+    method._settle(100, 30)
+    moved = [
+        np.abs(np.asarray(v) - before[n]).mean() / np.abs(before[n]).mean()
+        for n, v in zip(names, method.trainer.non_trainable_variables, strict=True)
+    ]
+    assert len(moved) > 4
+    assert np.median(moved) < 0.1
+
+
+def test_a_reseeded_cluster_is_not_averaged_away(head):
+    method, step = head
+    step()
+    centers = method.centers().copy()
+    centers[2] = -centers[2]
+    method.set_centers(centers)
+    kernel = method.head.get_weights()[0]
+    assert any(np.array_equal(average, kernel) for average in averages_of(method))
+
+
+def test_consistency_pairs_images_with_their_neighbours_and_has_scans_loss(strong_run):
+    """The loss by hand, for two images and their neighbours' assignments."""
+    method = object.__new__(consistency.NeighborConsistency)
+    method.options, method.seed, method._steps = consistency.Options(entropy=2.0), 0, 0
+    one, other = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.5, 0.5], [0.1, 0.9]])
+    wanted = -np.log([0.5, 0.74]).mean() + 2.0 * (0.55 * np.log(0.55) + 0.45 * np.log(0.45))
+    assert float(method.clustering_loss(np.concatenate([one, other]).astype(np.float32), {})) == pytest.approx(wanted, abs=1e-5)
+    images, places = np.arange(10, dtype=np.float32), np.array([4, 7])
+    method._neighbors = np.stack([(np.arange(10) + 1) % 10, (np.arange(10) + 2) % 10], axis=1)
+    method.read = lambda positions: images[positions]
+    drawn = set()
+    for method._steps in range(20):
+        taken, more = method.material(images[places], places)
+        assert (more, taken[:2].tolist()) == ({}, [4, 7])
+        assert 1 <= taken[2] - 4 <= 2
+        assert 1 <= taken[3] - 7 <= 2
+        drawn.add(tuple(taken[2:]))
+    assert len(drawn) > 1
+
+
+def test_methods_without_their_network_are_refused_in_one_line(finished_run, strong_run, tmp_path):
+    with pytest.raises(ConfigError, match="no embedding above its code"):
+        pipeline.cluster(finished_run, ClusterOptions(k=4, features="embedding"))
+    for method in HEAD_METHODS:
+        with pytest.raises(ConfigError, match="fit with --recipe strong|no embedding above its code"):
+            pipeline.cluster(finished_run, ClusterOptions(k=4, method=method))
+    with pytest.raises(ConfigError, match="plain autoencoder|works on the code itself"):
+        pipeline.cluster(strong_run, ClusterOptions(k=4, method="vade"))
+    with pytest.raises(ConfigError, match="trains the network that made the vectors"):
+        pipeline.cluster_vectors(tmp_path / "a.parquet", ClusterOptions(k=2, method="dec"), tmp_path / "b.parquet")
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"id": [1, 2]}, "no column of vectors"),
+        ({"embedding": [[1.0, 2.0], [1.0]]}, "differ in length"),
+        ({"embedding": [[1.0, 2.0], [1.0, float("nan")]]}, "not finite, first in row 1"),
+        ({"embedding": [[1.0, 2.0]]}, "--k 2 is more than the 1 vectors"),
+    ],
+)
+def test_bad_vector_files_are_one_clear_line(columns, message, tmp_path):
+    pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
+    with pytest.raises(DataError, match=message):
+        pipeline.cluster_vectors(tmp_path / "bad.parquet", ClusterOptions(k=2), tmp_path / "out.parquet")
+
+
+def test_imc_finds_the_clusters_that_tell_the_prototype():
+    """Loss of heads that know the prototypes' groups, that know nothing, and that are one cluster: H(C) is log k, log k and 0."""
+    groups = np.repeat(np.arange(4), 25)
+    vectors, shares = np.eye(4, dtype=np.float32)[groups] * 20, np.eye(8, dtype=np.float32)[groups * 2 + np.arange(100) % 2]
+    own = imc.Options(heads=3, entropy=4.0)
+    objective = imc.PrototypeInformation(4, 4, own, 0)
+    objective.kernel.assign(np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32))
+    told = np.asarray(objective.losses(vectors, shares))
+    steep = imc.PULL * (20 - imc.STEEPEST)
+    np.testing.assert_allclose(told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3)
+
+
+def test_imc_reads_the_prototypes_of_the_fit(strong_run):
+    import keras
+
+    run = strong_run
+    pipeline.embed(run)
+    shares = prototypes.training_shares(run)()
+    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train", "embedding")))
+    objective = swav.objective(model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV))
+    objective.restore(checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
+    objective.projector.trainable = False  # so that batch normalisation takes its kept statistics
+    scores = np.asarray(objective._scores(embedded, np.float32(0)))
+    np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
+    projected = np.asarray(objective.projector(embedded, training=False))
+    np.testing.assert_allclose(features.through(prototypes.head(run)(), embedded), projected, atol=1e-4)
+    fitted = features.fit("embedding+project+l2", [], embedded.shape[1:], 0, head=prototypes.head(run))
+    model, picked = model_files.load(run), training.as_input(pipeline.open_run_images(run).read(np.arange(5)))
+    network = keras.Model(model.encoder.input, vectors_of(model, fitted))
+    np.testing.assert_allclose(network.predict_on_batch(picked), fitted.transform(model.embedder.predict_on_batch(picked)), atol=1e-5)
+    result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert result["features"] == "embedding+project+l2"
+    assert len(result["losses"]) == 20
+    assert min(result["sizes"]["train"]) > 0
+    start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    assert start["rounds"] >= 3
+
+
+def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
+    plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
+    elsewhere = pipeline.with_weights(strong_run, [2 * weight for weight in weights_of(strong_run)], tmp_path / "elsewhere")
+    for run, settings, cause in ((plain, {}, "--objective reconstruction has none"), (elsewhere, {}, "trained elsewhere")):
+        with pytest.raises(ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"):
+            pipeline.cluster(run, ClusterOptions(k=4, method="imc", settings=settings))
+    with pytest.raises(ConfigError, match="prototypes of the run's own fit"):
+        pipeline.cluster(elsewhere, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    with pytest.raises(ConfigError, match="vectors alone do not have"):
+        imc.fit(Vectors.of(vectors), ClusterOptions(k=4, method="imc"))
+    damaged = tmp_path / "damaged"
+    shutil.copytree(strong_run.path, damaged)
+    np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
+    for steps, what in (("auto", "projection head is"), ("embedding+l2", "prototypes are")):
+        with pytest.raises(RunError, match=f"where the {what}, is damaged"):
+            pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1, features=steps))
+    with pytest.raises(ConfigError, match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2"):
+        pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
+    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "embedding+l2"
+
+
+def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
+    arrays = checkpoints.in_order("weight", checkpoints.load(checkpoints.newest(strong_run.path / "checkpoints", "epoch"))[0])
+    n_weights = len(model_files.load(strong_run).weights())
+    described = model_files.describe(strong_run)
+    description = {key: described[key] for key in ("arch", "options", "image_shape")}
+    description |= {"fit": strong_run.manifest["config"]["fit"], "summary": strong_run.manifest["fit"], "curve": strong_run.metrics()}
+    use_weights_in(monkeypatch, tmp_path / "weights")
+    ready_made.save("strong", arrays[:n_weights], description, objective=arrays[n_weights:])
+    run = pipeline.use_ready_made(data, "strong", tmp_path / "run")
+    for one in (run, strong_run):
+        pipeline.embed(one)
+    np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
+    assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc"))["sizes"]["train"]) > 0
+    changed = pipeline.with_weights(run, [2 * weight for weight in arrays[:n_weights]], tmp_path / "changed")
+    with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
+        prototypes.check(changed)
+    ready_made.save("strong", arrays[:n_weights], description)
+    with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
+        prototypes.check(run)
+    ready_made.save("strong", arrays[:n_weights], description | {"summary": {"best_epoch": 9}}, objective=arrays[n_weights:])
+    with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
+        prototypes.check(run)

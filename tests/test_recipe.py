@@ -1,0 +1,101 @@
+"""The recipe strong on the command line: what it fills in, refuses, and goes on with."""
+
+import json
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from conftest import small_fit
+from strong import SMALL
+
+from latentlab import assignments, cli, pipeline, recipes
+from latentlab.cli import _options
+from latentlab.cli import clustering as clustering_commands
+from latentlab.config import FitOptions, as_dict
+from latentlab.errors import ConfigError, RunError
+from latentlab.run import Run
+
+
+def test_the_recipe_fills_in_what_is_not_given():
+    arguments = ["--recipe", "strong", "--epochs", "1", "--set", "prototypes=8", "--set", "width=4"]
+    with cli.fit.make_context("fit", list(arguments)) as context:
+        chosen = _options.fit_of(context.params, context.params["learning_rate"])
+    wanted = recipes.fit_settings("strong")
+    assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (wanted["arch"], wanted["objective"], 1, wanted["batch_size"])
+    assert chosen.objective_options == {**wanted["objective_options"], "prototypes": 8}
+    assert chosen.learning_rate == wanted["learning_rate"]
+    assert chosen.arch_options == {"width": 4}
+    with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
+        preset = recipes.cluster_settings("strong", "gpu")
+        options = clustering_commands._cluster_options(preset, ("interval=7",), {"k": 4, "method": "kmeans"})
+    assert (options.method, options.settings) == ("selflabel", {**recipes.cluster_settings("strong", "gpu")["settings"], "interval": 7})
+    with pytest.raises(ConfigError, match="known are strong"):
+        recipes.fit_settings("weak")
+
+
+def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_run, tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+    plain = pipeline.fit(data, small_fit(**SMALL | {"objective": "reconstruction"}, epochs=1), tmp_path / "plain")
+    pq.write_table(pa.table({"embedding": np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32).tolist()}), tmp_path / "own.parquet")
+    quick = ["cluster", "--k", "4", "--recipe", "strong", "--set", "epochs=2", "--set", "heads=2", "--name", "by-recipe"]
+    for of, method in ((strong_run.path, "imc"), (plain.path, "scan")):
+        cli.cli.main([*quick, "--run", str(of)], standalone_mode=False)
+        assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (method == "scan")
+        assert assignments.read_result(Run.open(of), "by-recipe")["method"] == method
+    cli.cli.main([*quick, "--embeddings", str(tmp_path / "own.parquet"), "--out", str(tmp_path / "out.parquet"), "--json"], standalone_mode=False)
+    told = capsys.readouterr()
+    assert json.loads(told.out)["result"]["method"] == "scan"
+    assert not told.err
+    unfinished = Run.create(tmp_path / "unfinished")
+    for config in ({}, {"config": strong_run.manifest["config"]}):
+        unfinished.note(**config)
+        assert cli.cli.main([*quick, "--run", str(unfinished.path)], standalone_mode=False) == RunError.exit_code
+        assert "has no trained encoder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--embeddings", "own.parquet", "--encoder", "cifar10-strong", "--data", "digits"],
+            "--encoder and --data would do nothing beside --embeddings",
+        ),
+        (["--embeddings", "own.parquet", "--run", "runs/a"], "--run would do nothing beside --embeddings"),
+        (["--run", "runs/a", "--out", "mine.parquet"], "--out belongs to --embeddings"),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(options, message, capsys):
+    assert cli.cli.main(["cluster", "--k", "4", *options], standalone_mode=False) == ConfigError.exit_code
+    assert message in capsys.readouterr().err
+
+
+def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(tmp_path, capsys, monkeypatch):
+    begun = Run.create(tmp_path / "run")
+    begun.note(config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "gpu") | {"epochs": 3}))})
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+
+    def options(*arguments):
+        with cli.fit.make_context("fit", ["--recipe", "strong", *arguments]) as context:
+            return _options.fit_to_go_on(context.params, context.params["learning_rate"], str(begun.path))
+
+    assert options("--epochs", "3").arch == "resnet18"
+    assert "going on with the setting for gpu" in capsys.readouterr().err
+    assert options("--epochs", "4").arch == "fast8"
+    assert not capsys.readouterr().err
+
+
+def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
+    assert {kind: recipes.fit_settings("strong", kind)["arch"] for kind in recipes.MACHINES} == {
+        "cpu": "fast8",
+        "cpu-bfloat16": "fast8",
+        "cpu-amx": "fast8",
+        "gpu": "resnet18",
+    }
+    assert recipes.fit_settings("strong") == recipes.fit_settings("strong", recipes.device())
+    assert recipes.cluster_settings("strong", "cpu-bfloat16") == {"method": "imc"}
+    assert recipes.cluster_settings("strong", "cpu", prototypes=False) == {"method": "scan"}
+    of_gpu = [recipes.cluster_settings("strong", "gpu", prototypes) for prototypes in (True, False)]
+    assert [(one["method"], one["settings"]["start"]) for one in of_gpu] == [("selflabel", "imc"), ("selflabel", "scan")]
+    with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu"):
+        recipes.fit_settings("strong", "tpu")

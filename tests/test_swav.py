@@ -1,0 +1,310 @@
+"""SwAV trains an encoder on both backends: losses, optimizers, resuming, big states, and collapse provoked; small."""
+
+import contextlib
+import threading
+
+import numpy as np
+import pytest
+from conftest import latentlab, small_fit
+from strong import SMALL, SWAV, strong_fit, weights_of
+
+from latentlab import assignments, checkpoints, fit_state, model_files, pipeline, prototypes, training
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError, RunError, TrainingError
+from latentlab.objectives import swav
+from latentlab.run import Run
+
+
+def test_sinkhorn_shares_out_evenly_without_overflow():
+    scores = np.random.default_rng(0).normal(size=(40, 8)).astype(np.float32)
+    codes = np.asarray(swav.sinkhorn(scores, 0.5, 50))
+    np.testing.assert_allclose(codes.sum(axis=1), 1, atol=1e-5)
+    np.testing.assert_allclose(codes.sum(axis=0), 5, rtol=1e-2)
+    assert np.isfinite(np.asarray(swav.sinkhorn(scores, 1e-3, 3))).all()
+
+
+def test_swav_learns_and_its_decoder_too(strong_run):
+    rows = strong_run.metrics()
+    assert rows[-1]["swapped_loss"] < rows[1]["swapped_loss"]
+    assert rows[-1]["val_loss"] < 0.5 * rows[1]["val_loss"]
+    assert strong_run.manifest["fit"]["best_epoch"] == 3
+    assert model_files.load(strong_run).code_shape == (4, 4, 4)
+    assert model_files.load(strong_run).embedder.output_shape == (None, 32)
+
+
+def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_path):
+    assert sorted(path.name for path in (strong_run.path / "checkpoints").iterdir()) == ["epoch-0000", "epoch-0002", "epoch-0003"]
+    last, before = (pipeline.at_epoch(strong_run, epoch, tmp_path / f"{epoch}") for epoch in (3, 2))
+    assert all(np.array_equal(a, b) for a, b in zip(weights_of(last), weights_of(strong_run), strict=True))
+    assert not np.array_equal(weights_of(before)[0], weights_of(strong_run)[0])
+    options = pipeline.resolve(before, ClusterOptions(k=4))
+    pipeline.cluster(before, options)
+    assert len(assignments.read(before, options.name)[2]) == 160
+    arrays, theirs = (checkpoints.load(run.path / "checkpoints" / "epoch-0002")[0] for run in (before, strong_run))
+    assert all(np.array_equal(arrays[name], theirs[name]) for name in theirs)
+    assert prototypes.training_shares(before)().shape == (120, SWAV["prototypes"])
+    assert [run.manifest["fit"]["best_val_loss"] for run in (before, last)] == [strong_run.metrics()[epoch]["val_loss"] for epoch in (2, 3)]
+    with pytest.raises(RunError, match="has no checkpoint of epoch 1"):
+        pipeline.at_epoch(strong_run, 1, tmp_path / "1")
+    with pytest.raises(RunError, match="the encoder's weights were others"):
+        pipeline.at_epoch(strong_run, 3, tmp_path / "2")
+
+
+def test_kept_epochs_stay_when_a_fit_goes_on_without_asking(data, tmp_path, monkeypatch):
+    """And an encoder whose top was not trained becomes a run too."""
+    options = small_fit(**SMALL | {"objective": "reconstruction"}, epochs=5)
+    monkeypatch.setattr(training, "_save_reconstructions", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt) if a[4] == 4 else None)
+    with pytest.raises(KeyboardInterrupt):
+        pipeline.fit(data, options, tmp_path / "run", keep_every=2)
+    monkeypatch.undo()
+    run = pipeline.fit(data, options, tmp_path / "run")
+    assert {"epoch-0000", "epoch-0002", "epoch-0004"} <= {path.name for path in (run.path / "checkpoints").iterdir()}
+    at_epoch = pipeline.at_epoch(run, 2, tmp_path / "two")
+    pipeline.cluster(at_epoch, ClusterOptions(k=4))
+    assert pipeline.report(at_epoch).exists()
+    with pytest.raises(ConfigError, match="came ready-made"):
+        pipeline.cluster_seeds(at_epoch, ClusterOptions(k=4), 2, refit=True)
+
+
+def test_what_cannot_be_counted_ends_no_fit(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(swav.SwAV, "flops_per_image", lambda self: 1 / 0)
+    assert pipeline.fit(data, strong_fit(epochs=1), tmp_path / "run").manifest["fit"]["flops_per_image"] is None
+
+
+def test_an_optimizer_of_another_version_is_refused_in_one_line():
+    import keras
+
+    optimizer = keras.optimizers.Adam()
+    optimizer.build([keras.Variable(np.zeros(2, np.float32))])
+    with pytest.raises(RunError, match="another version of latentlab"):
+        training.restore_optimizer(optimizer, {"optimizer-0000": np.zeros(1)})
+
+
+def test_operations_are_counted_by_shapes(strong_run):
+    """By hand, for crops of 16 pixels: maps of 8x8, 4x4 and 2x2, kernels of 4x4, 3x3 and, for the code, 1x1."""
+    lower = 64 * (16 * 3 * 8 + 9 * 8 * 8) + 16 * (9 * 8 * 16 + 9 * 16 * 16 + 16 * 4)
+    top = 4 * (9 * 4 * 32 + 9 * 32 * 32)
+    decoder = 16 * 9 * 4 * 32 + 64 * 9 * 32 * 16 + 256 * 9 * 16 * 3
+    heads = 32 * 16 + 16 * 16 + 16 * 16
+    assert strong_run.manifest["fit"]["flops_per_image"] == 6 * (2 * (lower + top + heads) + decoder)
+    assert strong_run.manifest["fit"]["peak_memory"] > 50e6
+
+
+def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
+    import tensorflow as tf
+
+    images = pipeline.open_run_images(strong_run)
+    options = swav.Options(**{**SWAV, "n_small": 2})
+    objective = swav.objective(model_files.load(strong_run), images, strong_fit(), options)
+    batch = {name: value for name, value in objective._batch(images.indices("train")[:8], 1, 0, 1).items() if name != "rate"}
+    assert (len(batch["big"]), len(batch["small"])) == (16, 16)
+    seen = []
+    swapped = objective._swapped
+    objective._swapped = lambda scores, count: seen.append(scores.shape) or swapped(scores, count)
+    with tf.GradientTape() as tape:
+        told = objective._loss(batch)[1]
+    assert tuple(seen[0]) == (32, SWAV["prototypes"])
+    assert told["swapped_loss"] > 0
+    objective._swapped = lambda scores, count: (0.0 * scores[0, 0], 0.0 * scores[0, 0])
+    with tf.GradientTape() as tape:
+        loss = objective._loss(batch)[0]
+    encoder, decoder = tape.gradient(loss, [objective.lower.trainable_variables[0].value, objective.decoder.trainable_variables[0].value])
+    assert encoder is None or float(tf.reduce_max(tf.abs(encoder))) == 0
+    assert float(tf.reduce_max(tf.abs(decoder))) > 0
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, strong_run, tmp_path, monkeypatch, optimizer):
+    """The views are NumPy's and the checkpoint is arrays, so that another backend ends where this one does, but for rounding."""
+
+    class InterruptError(Exception):
+        pass
+
+    def interrupt(board, row):
+        raise InterruptError
+
+    settings = {**SWAV, "optimizer": optimizer}
+    fitted = strong_fit(objective_options=settings)
+    whole = strong_run if optimizer == SWAV["optimizer"] else pipeline.fit(data, fitted, tmp_path / "whole")
+    for name in ("here", "jax"):
+        with monkeypatch.context() as patched, pytest.raises(InterruptError):
+            patched.setattr(training._TensorBoard, "add", interrupt)
+            pipeline.fit(data, fitted, tmp_path / name)
+    resumed = pipeline.fit(data, fitted, tmp_path / "here")
+    for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
+        np.testing.assert_array_equal(one, other)
+    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **settings}.items()]
+    shared = "--arch fast8 --objective swav --patience 0 --epochs 3 --batch-size 27 --learning-rate 0.003 --validation 0.1"
+    done = latentlab("--backend", "jax", "fit", "--data", data.data, *shared.split(), *options, "--run", str(tmp_path / "jax"))
+    assert done.returncode == 0, done.stderr
+    assert "resuming after epoch 1" in done.stderr
+    other = Run.open(tmp_path / "jax")
+    assert other.manifest["backend"] == "jax"
+    losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (whole, other)]
+    np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+
+
+def test_muon_trains_kernels_and_matrices_but_the_ends(strong_run):
+    objective = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), swav.Options(**SWAV))
+    steps = objective._compiled()
+    left = [one.path for one, second in zip(steps.trainable, steps.optimizer.velocities, strict=True) if len(one.shape) > 1 and second is not None]
+    assert sorted(left) == ["prototypes/kernel", "reconstruction/kernel"]
+    assert any(second is None for second in steps.optimizer.velocities)
+
+
+def test_adamw_trains_all_where_it_is_chosen(strong_run):
+    import keras
+
+    options = swav.Options(**{**SWAV, "optimizer": "adamw", "weight_decay": 0.02})
+    optimizer = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), options)._compiled().optimizer
+    assert type(optimizer) is keras.optimizers.AdamW
+    assert optimizer.weight_decay == 0.02
+
+
+@pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"adam_share": -1.0}, {"weight_decay": -0.1}, {"weight_decay": float("nan")}])
+def test_optimizers_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ConfigError, match="optimizer=sgd: must be one of adamw, muon|adam_share must be above 0, weight_decay at least 0"):
+        swav.Options(**wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"sinkhorn_steps": 0}, {"warm_up_steps": -1}, {"frozen_steps": -1}, {"hidden": 0}])
+def test_steps_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ConfigError, match="must be at least 1, warm_up_steps and frozen_steps at least 0"):
+        swav.Options(**wrong)
+
+
+def test_without_warm_up_the_first_step_has_the_whole_rate(strong_run):
+    model, images = model_files.load(strong_run), pipeline.open_run_images(strong_run)
+    rates = [swav.objective(model, images, strong_fit(), swav.Options(**SWAV, warm_up_steps=steps))._rate(0, 100) for steps in (0, 10)]
+    assert rates == pytest.approx([3e-3, 3e-4])
+
+
+def test_muon_trains_in_bfloat16(data, tmp_path):
+    run = pipeline.fit(data, strong_fit(precision="mixed_bfloat16"), tmp_path / "run")
+    assert run.metrics()[-1]["swapped_loss"] < run.metrics()[1]["swapped_loss"]
+    assert swav._optimizer(0.1, swav.Options(**SWAV)).iterated_in == "bfloat16"
+
+
+def test_a_collapse_while_training_is_undone_and_told(data, tmp_path, monkeypatch):
+    real, calls = swav.effective_rank, []
+
+    def collapsed_once(vectors):
+        calls.append(len(vectors))
+        return real(vectors * 0 + vectors[:1]) if len(calls) == 3 else real(vectors)
+
+    monkeypatch.setattr(swav, "effective_rank", collapsed_once)
+    run = pipeline.fit(data, strong_fit(), tmp_path / "run")
+    assert [event["epoch"] for event in run.manifest["fit"]["recoveries"]] == [2]
+    rows = run.metrics()
+    assert [row["epoch"] for row in rows] == [0, 1, 2, 3]
+    assert rows[2]["learning_rate"] < rows[1]["learning_rate"]
+
+
+def test_what_collapses_always_ends_in_one_line(data, tmp_path):
+    """With a learning rate this high the embedding is one point for all images, whatever is undone."""
+    with pytest.raises(TrainingError, match="collapsed in epoch|not finite"):
+        pipeline.fit(data, strong_fit(learning_rate=1e6, schedule="constant"), tmp_path / "run")
+
+
+def test_effective_rank_of_known_clouds():
+    rng = np.random.default_rng(0)
+    assert swav.effective_rank(np.ones((50, 8))) == 0.0
+    assert swav.effective_rank(np.outer(rng.normal(size=500), np.eye(8)[0]) + np.eye(8)[1]) < 2.1
+    assert 7 < swav.effective_rank(rng.normal(size=(2000, 8))) <= 8
+
+
+def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):
+    """With a rest longer than the fit: only the first and the last checkpoint, and those to be kept; a kill costs the epochs since."""
+
+    class InterruptError(Exception):
+        pass
+
+    def interrupt(board, row):
+        if row["epoch"] == 3:
+            raise InterruptError
+
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    longer = strong_fit(epochs=5)
+    whole = pipeline.fit(data, longer, tmp_path / "whole")
+    assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["epoch-0005"]
+    with monkeypatch.context() as patched, pytest.raises(InterruptError):
+        patched.setattr(training._TensorBoard, "add", interrupt)
+        pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
+    assert checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch").name == "epoch-0002"
+    run = pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
+    assert [row["epoch"] for row in run.metrics()] == [0, 1, 2, 3, 4, 5]
+    for one, other in zip(weights_of(whole), weights_of(run), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_undone(data, tmp_path, monkeypatch):
+    real, calls = swav.effective_rank, []
+
+    def collapsed_once(vectors):
+        calls.append(len(vectors))
+        return 1.0 if len(calls) == 4 else real(vectors)  # the first is of the untrained network
+
+    written = []
+    save = checkpoints.save
+    monkeypatch.setattr(
+        checkpoints, "save", lambda place, kind, number, *rest, **more: written.append(number) or save(place, kind, number, *rest, **more)
+    )
+    monkeypatch.setattr(swav, "effective_rank", collapsed_once)
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    run = pipeline.fit(data, strong_fit(epochs=4), tmp_path / "run")
+    assert [event["epoch"] for event in run.manifest["fit"]["recoveries"]] == [3]
+    assert written == [0, 2, 4]
+    monkeypatch.setattr(fit_state, "REST", 0.0)
+    pipeline.fit(data, strong_fit(epochs=2), tmp_path / "other")
+    assert written[3:] == [0, 1, 2]
+
+
+def test_a_big_state_that_diverges_stands_at_its_last_good_epoch(data, tmp_path, monkeypatch):
+    real = swav.SwAV.train_epoch
+
+    def poisoned(objective, training, epoch, watch=False):
+        objective.factor = np.nan if epoch == 3 else 1.0  # of the learning rate, so that weights become NaN
+        return real(objective, training, epoch, watch)
+
+    monkeypatch.setattr(swav.SwAV, "train_epoch", poisoned)
+    monkeypatch.setattr(fit_state, "BIG", 0)
+    monkeypatch.setattr(fit_state, "REST", 1e9)
+    with pytest.raises(TrainingError, match=r"not finite in epoch 3, step 1,.*last good epoch, 2"):
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+    newest = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
+    assert newest.name == "epoch-0002"
+    assert training.all_finite(checkpoints.load(newest)[0].values())
+
+
+def test_a_backend_that_miscalculates_is_told_before_training(data, tmp_path, monkeypatch):
+    real = swav.effective_rank
+    monkeypatch.setattr(swav, "effective_rank", lambda vectors: real(vectors * np.inf))
+    with pytest.raises(TrainingError, match="untrained network.*--precision float32"):
+        pipeline.fit(data, strong_fit(), tmp_path / "run")
+
+
+def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
+    def items():
+        yield from range(3)
+        raise ValueError("the fourth")
+
+    seen = []
+    with pytest.raises(ValueError, match="the fourth"), contextlib.closing(training.ahead(items())) as ready:
+        for item in ready:
+            seen.append(item)  # noqa: PERF402 - what came before the error counts
+    assert seen == [0, 1, 2]
+    assert list(training.ahead(iter([5, 6]))) == [5, 6]
+    with contextlib.closing(training.ahead(items())) as ready:
+        assert next(ready) == 0
+    begun = threading.Event()
+    with contextlib.closing(training.ahead(begun.set() or item if item else item for item in range(2))) as ready:
+        assert next(ready) == 0
+        assert begun.wait(60)  # the next one is made while this one is held
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
+
+
+def test_steps_of_a_call_divide_an_epoch_where_they_can():
+    assert [swav._steps_per_call(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
+    assert [swav._steps_per_call(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]
