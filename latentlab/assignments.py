@@ -64,10 +64,12 @@ def resolve(options: ClusterOptions, augment: str = "none", above: str = "") -> 
 
 
 def _own_steps(method: Any, k: int, above: str) -> str:
-    steps = getattr(method, "FEATURES", "code").format(k=k)
-    if not above:
-        return steps
-    return above if steps == "code" else f"{above}+{steps.removeprefix('pool+')}".removesuffix("+l2")
+    steps = getattr(method, "FEATURES", "").format(k=k)
+    if not above or steps == "code":
+        return steps or "code"
+    if not steps or features.column(steps) == "embedding":
+        return above
+    return f"{above}+{steps.removeprefix('pool+')}".removesuffix("+l2")
 
 
 def check_method(run: Run, options: ClusterOptions) -> None:

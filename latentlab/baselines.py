@@ -64,7 +64,7 @@ def _effort(options: ClusterOptions) -> str:
 
 def steps_for_pixels(spec: str) -> str:
     """Return the feature steps that make sense on raw pixels: all but "project", "pool" and a mere "l2"; "" where none is left."""
-    steps = [text for text in spec.split("+") if text not in (*features.COLUMNS, "project") and not text.startswith("pool")]
+    steps = [text for text in map(str.strip, spec.split("+")) if text not in (*features.COLUMNS, "project") and not text.startswith("pool")]
     return "+".join(steps) if steps != ["l2"] else ""
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from latentlab import atlas, embedding, findings
+from latentlab import atlas, findings, projection
 from latentlab.edits import Edited
 from latentlab.errors import ConfigError, RunError
 from latentlab.files import atomic_folder, atomic_path
@@ -243,7 +243,7 @@ def _write_projector(found: Findings, rows: pa.Table, kept: np.ndarray, folder: 
     """Write what `tensorboard --logdir FOLDER` shows in its projector: vectors, their table and a sprite of their images."""
     count = min(len(kept), PROJECTED)
     shown = np.sort(np.random.default_rng([0, 33]).choice(len(kept), count, replace=False))
-    vectors = _vectors(found, kept[shown])
+    vectors = projection.vectors_at(found.run, kept[shown])
     vectors.astype("<f4").tofile(folder / "tensors.bytes")
     metadata = rows.select([name for name in rows.column_names if not name.startswith("projection_")]).take(shown)
     lines = ["\t".join(metadata.column_names)]
@@ -253,7 +253,7 @@ def _write_projector(found: Findings, rows: pa.Table, kept: np.ndarray, folder: 
     side = int(min(32, SPRITE // columns))
     as_picture(atlas.sheet(found.images.read(kept[shown]), side, columns)).save(folder / "sprite.png")
     config = (
-        'tensor_name: "code"',
+        f'tensor_name: "{projection.mapped(found.run)}"',
         'tensor_path: "tensors.bytes"',
         *(f"tensor_shape: {length}" for length in vectors.shape),
         'metadata_path: "metadata.tsv"',
@@ -261,16 +261,6 @@ def _write_projector(found: Findings, rows: pa.Table, kept: np.ndarray, folder: 
     )
     text = "embeddings {\n" + "".join(f"  {line}\n" for line in config) + "}\n"
     (folder / "projector_config.pbtxt").write_text(text, encoding="utf-8")
-
-
-def _vectors(found: Findings, positions: np.ndarray) -> np.ndarray:
-    """Return the codes, or embeddings where there are, at the sorted positions."""
-    folder = found.run.path / "embeddings"
-    parts, start = [], 0
-    for codes in embedding.read_parts(folder, column=embedding.columns(folder)[-1]):
-        parts.append(codes[positions[(positions >= start) & (positions < start + len(codes))] - start])
-        start += len(codes)
-    return np.concatenate(parts)
 
 
 def _cell(value: Any) -> str:

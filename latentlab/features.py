@@ -114,7 +114,7 @@ def fit(
     spec : str
         See the module's text.
     batches : iterable of ndarray of shape (m, d)
-        Flattened codes of the training images; the first 50,000 are used.
+        Flattened codes of the training images; the first 50,000 are used, and none where all steps are of GIVEN.
     code_shape : tuple of int
         (height, width, channels) or (d,).
     seed : int

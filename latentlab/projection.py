@@ -53,13 +53,13 @@ def write(run: Run, sample: int, seed: int) -> list[Path]:
         raise DataError(f"{run.path}: a map needs at least 5 images, there are {len(chosen)}.")
     with track("project", 100) as bar:
         bar.update(0, "principal components")
-        vectors = _reduce(_vectors(run, _read_codes(folder, chosen)), seed)
+        vectors = _reduce(vectors_at(run, chosen), seed)
         log.info("project: UMAP of %d of %d images", len(chosen), len(ids))
         bar.update(3, "UMAP: nearest neighbours")
         epochs = _Epochs(lambda share, text: bar.update(25 + round(60 * share), f"UMAP: epoch {text}")) if bars_shown() else None
         xy = lay_out(vectors, seed, epochs)
         bar.update(85, "how faithful the map is")
-        facts = _facts(vectors, xy, len(ids), seed)
+        facts = {**_facts(vectors, xy, len(ids), seed), "features": mapped(run)}
     table = pa.table({"id": ids[chosen].tolist(), "split": splits[chosen].tolist(), "x": xy[:, 0], "y": xy[:, 1]})
     write_json(run.path / "projection" / "umap.json", facts)
     return [tables.write(run.path / "projection" / "umap.parquet", table), run.path / "projection" / "umap.json"]
@@ -101,20 +101,21 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: _Epochs | None = None) -> np
     return mapper.fit_transform(vectors).astype(np.float32)
 
 
-def _read_codes(folder: Path, chosen: np.ndarray) -> np.ndarray:
-    """Return the codes, or embeddings where there are, at the sorted positions `chosen`, part by part, so that memory holds the sample only."""
+def mapped(run: Run) -> str:
+    """Return what of an image is mapped, as `--features` names it."""
+    return "embedding+project+l2" if prototypes.are_there(run) else embedding.columns(run.path / "embeddings")[-1]
+
+
+def vectors_at(run: Run, chosen: np.ndarray) -> np.ndarray:
+    """Return what is mapped, float32 (n, d), at sorted positions, read part by part, so that memory holds these only."""
+    folder, spec = run.path / "embeddings", mapped(run)
     kept, start = [], 0
-    for codes in embedding.read_parts(folder, column=embedding.columns(folder)[-1]):
+    for codes in embedding.read_parts(folder, column=features.column(spec)):
         inside = chosen[(chosen >= start) & (chosen < start + len(codes))] - start
         kept.append(codes[inside])
         start += len(codes)
-    return np.concatenate(kept)
-
-
-def _vectors(run: Run, codes: np.ndarray) -> np.ndarray:
-    if not prototypes.are_there(run):
-        return codes
-    return features.fit("embedding+project+l2", [], codes.shape[1:], 0, head=prototypes.head(run)).transform(codes)
+    codes = np.concatenate(kept)
+    return features.fit(spec, [], codes.shape[1:], 0, head=prototypes.head(run)).transform(codes)
 
 
 def _reduce(vectors: np.ndarray, seed: int) -> np.ndarray:

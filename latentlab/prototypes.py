@@ -16,6 +16,7 @@ from latentlab.errors import ConfigError, RunError
 from latentlab.images import TRAIN
 from latentlab.run import Run
 
+LEFT = "fit again, or remove it: then the embedding below the head is clustered."
 PROTOTYPES = ("IMC-SwAV's head (imc) needs the prototypes", "choose --method scan")
 HEAD = ("the feature step project needs the projection head", "choose --features embedding+l2")
 
@@ -56,17 +57,17 @@ def _head(run: Run) -> features.Arrays:
         found: features.Arrays = objective.projection_head(_arrays(path))
         features.through(found, np.zeros((1, len(found["kernel0"])), np.float32))  # whose shapes fit together
     except (RunError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise RunError(f"{path}, where the projection head is, is damaged: fit again, or choose --features embedding+l2.") from error
+        raise RunError(f"{path}, where the projection head is, is damaged: {LEFT}") from error
     return found
 
 
 def _training_shares(run: Run) -> np.ndarray:
     fit, objective, path = _source(run, PROTOTYPES)
     options = plugin_options(objective.Options, fit.objective_options, f"--objective {fit.objective}")
-    parts = embedding.read_parts(run.path / "embeddings", TRAIN, "embedding")
+    parts = [part for part in embedding.read_parts(run.path / "embeddings", TRAIN, "embedding") if len(part)]
     try:
         shares = objective.prototype_shares(_arrays(path), options)
-        return np.concatenate([shares(part) for part in parts if len(part)])
+        return np.concatenate([shares(part) for part in parts])
     except (RunError, ValueError, IndexError, KeyError, TypeError) as error:
         raise RunError(f"{path}, where the prototypes are, is damaged: fit again, or choose --method scan.") from error
 

@@ -57,9 +57,19 @@ def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
 
 
 def of_objective(name: str, folder: Path = FOLDER) -> list[np.ndarray]:
-    """Return the weights that the objective had beside the encoder's, in float32 and its own order; empty where they are not shipped."""
+    """Return the weights that the objective had beside the encoder's, in float32 and its own order; empty where they are not shipped.
+
+    Raises
+    ------
+    RunError
+        If the weights' file is missing or damaged.
+    """
     describe(name, folder)
-    return [array.astype(np.float32) for array in checkpoints.in_order("objective", read_npz(folder / f"{name}.npz"))]
+    path = folder / f"{name}.npz"
+    try:
+        return [array.astype(np.float32) for array in checkpoints.in_order("objective", read_npz(path))]
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} is missing or damaged ({error}). Install latentlab again.") from error
 
 
 def save(name: str, weights: list[np.ndarray], description: dict[str, Any], folder: Path = FOLDER, *, objective: Sequence[np.ndarray] = ()) -> Path:

@@ -13,18 +13,22 @@ from latentlab.run import Run
 
 LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
 FOLLOWED = ("kmeans", "imc")  # methods
+FEATURES = "embedding+project+l2"
 PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "float32"}
 
 
 def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """Return epoch and method of what `follow` has not scored yet of a fit, at every so many epochs and at its end."""
-    done = {(row["epoch"], row["method"]) for row in had}
+    """Return epoch and method of what `follow` has not scored yet of a fit, at every so many epochs and at its end.
+
+    Scores of other features than the recipe's, by an older version, do not count.
+    """
+    done = {(row["epoch"], row["method"]) for row in had if row["features"] == FEATURES}
     wanted = [*range(0, epochs, every), epochs] if every else []
     return [(epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done]
 
 
 def follow(run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, ClusterOptions], clock: Clock) -> list[dict[str, Any]]:
-    """Cluster the embedding of epochs whose checkpoints were kept, as `missing` lists them, and return their held-out scores.
+    """Cluster the features of epochs whose checkpoints were kept, as `missing` lists them, and return their held-out scores.
 
     Returns
     -------
@@ -89,11 +93,11 @@ def level_table(parts: Parts) -> str:
     lines = ["| run | clusters | features | " + " | ".join(f"purity {level}" for level in LEVELS) + " |", "| --- |" + " --- |" * (2 + len(LEVELS))]
     for name, part in parts.items():
         followed = part.get("followed", [])
-        for method in dict.fromkeys(row["method"] for row in followed):
-            own = [row for row in followed if row["method"] == method]
+        for method, steps in dict.fromkeys((row["method"], row["features"]) for row in followed):
+            own = [row for row in followed if (row["method"], row["features"]) == (method, steps)]
             reached = [[row["epoch"] for row in own if row["purity"] >= level] for level in LEVELS]
             texts = [f"{minutes_of(part, min(epochs)):.0f} (epoch {min(epochs)})" if epochs else "not reached" for epochs in reached]
-            lines.append(f"| {name} | {method} | {own[0]['features']} | {' | '.join(texts)} |")
+            lines.append(f"| {name} | {method} | {steps} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 

@@ -130,7 +130,7 @@ def curve_table(parts: dict[str, Any]) -> str:
 
 
 def probe_table(parts: dict[str, Any]) -> str:
-    """Return the Markdown table of what classifiers make of the embedding: the only place where something is trained with labels."""
+    """Return the Markdown table of what classifiers make of the features: the only place where something is trained with labels."""
     lines = ["| run | features | classifier | held-out accuracy |", "| --- | --- | --- | --- |"]
     for name, part in parts.items():
         lines += [

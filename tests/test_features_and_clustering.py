@@ -164,7 +164,9 @@ def test_methods_bring_their_own_features():
     with pytest.raises(ConfigError, match=r"n2d needs the feature step umap, as in --features embedding\+l2\+umap7: embedding has none"):
         resolve(ClusterOptions(k=7, method="n2d", features="embedding"), above="embedding+l2")
     above = "embedding+project+l2"
-    assert [resolve(ClusterOptions(k=7, method=method), above=above).features for method in ("imc", "n2d")] == [above, above + "+umap7"]
+    wanted = {"imc": above, "dec": above, "n2d": above + "+umap7", "selflabel": above, "vade": "code"}
+    assert {method: resolve(ClusterOptions(k=7, method=method), above=above).features for method in wanted} == wanted
+    assert resolve(ClusterOptions(k=7, method="selflabel")).features == "embedding+l2"  # which such an encoder lacks, and is told
 
 
 def test_project_goes_through_the_head_and_follows_the_embedding_alone():
@@ -173,6 +175,9 @@ def test_project_goes_through_the_head_and_follows_the_embedding_alone():
     np.testing.assert_allclose(fitted.transform(np.array([[2.0], [-3.0]])), [[5.0], [13.0]])  # 2 max(x, 0) + 3 max(1 - x, 0) + 1
     again = features.Features.from_arrays(fitted.to_arrays())
     np.testing.assert_allclose(again.transform(np.array([[0.5]])), [[3.5]])
+    vectors = RNG.normal(size=(30, 1)).astype(np.float32)
+    whole = features.fit("embedding+project+whiten", [vectors], (1,), 0, head=lambda: head).transform(vectors)
+    np.testing.assert_allclose([whole.mean(), whole.std(ddof=1)], [0, 1], atol=1e-5)
     with pytest.raises(ConfigError, match=r"embedding\+project\+l2'.*trained with a projection head"):
         features.fit("embedding+project+l2", [], (1,), 0)
     for spec in ("project", "project+l2", "embedding+l2+project", "pool+project"):

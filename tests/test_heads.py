@@ -6,16 +6,17 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import small_fit, use_weights_in
+from conftest import read_json, small_fit, use_weights_in
 from scipy.special import softmax
 from strong import SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, embedding, features, metrics, model_files, pipeline, prototypes, ready_made, training
+from latentlab import assignments, checkpoints, embedding, features, metrics, model_files, pipeline, projection, prototypes, ready_made, training
 from latentlab.clustering import Vectors, _heads, imc, scan
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import sha256
 from latentlab.objectives import swav
+from latentlab.pipeline.run_data import embed_config
 from latentlab.refinement import Start, consistency, selflabel
 from latentlab.refinement._network import vectors_of
 from latentlab.run import Run
@@ -259,6 +260,23 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     assert start["rounds"] >= 3
 
 
+def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_given_away(strong_run, data, tmp_path):
+    """New images go through the same head; the map is drawn again where an older version drew one of the embedding."""
+    run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
+    pipeline.cluster(run, ClusterOptions(k=4))
+    name = pipeline.resolve(run, ClusterOptions(k=4)).name
+    pipeline.predict(run, name, data, tmp_path / "predicted.parquet")
+    np.testing.assert_array_equal(np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]), assignments.read(run, name)[2])
+    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="embedding")))
+    chosen = np.array([0, 7, 133])
+    vectors = features.through(prototypes.head(run)(), embedded[chosen])
+    np.testing.assert_allclose(projection.vectors_at(run, chosen), vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5)
+    with run.lock(), run.stage("project", {"sample": 20, "seed": 0, "embed": embed_config(run)}):
+        pass  # as an older version left it
+    pipeline.project(run, sample=20)
+    assert read_json(run.path / "projection" / "umap.json")["features"] == "embedding+project+l2"
+
+
 def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
     elsewhere = pipeline.with_weights(strong_run, [2 * weight for weight in weights_of(strong_run)], tmp_path / "elsewhere")
@@ -293,7 +311,8 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
     for one in (run, strong_run):
         pipeline.embed(one)
     np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
-    assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc"))["sizes"]["train"]) > 0
+    result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "embedding+project+l2")
     changed = pipeline.with_weights(run, [2 * weight for weight in arrays[:n_weights]], tmp_path / "changed")
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(changed)

@@ -43,6 +43,8 @@ def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_pa
     arrays, theirs = (checkpoints.load(run.path / "checkpoints" / "epoch-0002")[0] for run in (before, strong_run))
     assert all(np.array_equal(arrays[name], theirs[name]) for name in theirs)
     assert prototypes.training_shares(before)().shape == (120, SWAV["prototypes"])
+    of_last, of_before = (prototypes.head(run)()["kernel1"] for run in (strong_run, before))
+    assert not np.array_equal(of_last, of_before)
     assert [run.manifest["fit"]["best_val_loss"] for run in (before, last)] == [strong_run.metrics()[epoch]["val_loss"] for epoch in (2, 3)]
     with pytest.raises(RunError, match="has no checkpoint of epoch 1"):
         pipeline.at_epoch(strong_run, 1, tmp_path / "1")

@@ -94,7 +94,7 @@ fit_options = _together(
 
 by_k_options = _together(
     click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10."),
-    click.option("--features", default="auto", help="What is clustered, as in cluster [default: the code]."),
+    click.option("--features", default="auto", help="What is clustered, as in cluster [default: as kmeans there]."),
     click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept."),
     click.option("--seed", type=int, default=0, show_default=True),
 )

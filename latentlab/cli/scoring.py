@@ -51,7 +51,7 @@ def score_by_k(run_path: str, ks: str, **values: Any) -> None:
 
 @click.command()
 @run_option
-@click.option("--features", default="auto", help="What is probed, as in cluster [default: the code, or the embedding].")
+@click.option("--features", default="auto", help="What is probed, as in cluster [default: what kmeans clusters].")
 @json_option
 def probe(run_path: str, features: str) -> None:
     """Ask with labels what the features hold: k-NN accuracy and a linear probe, beside those of raw pixels."""

@@ -23,7 +23,6 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     from latentlab import assignments, model_files, refined
 
     options = resolve(run, options)
-    assignments.check_method(run, options)  # before the minutes that embedding may take
     embed(run)
     config = {"options": as_dict(options), "embed": embed_config(run)}
     stage = f"cluster/{options.name}"
@@ -54,6 +53,8 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
 
     Raises
     ------
+    ConfigError
+        If the features or the method need what the run has not.
     RunError
         If the run has no encoder.
     """
@@ -61,7 +62,9 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
 
     embed_config(run)  # which says what to do where nothing is fitted
     above = "" if not model_files.has_embedding(run) else "embedding+project+l2" if prototypes.are_there(run) else "embedding+l2"
-    return assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
+    options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
+    assignments.check_method(run, options)
+    return options
 
 
 def has_prototypes(run: Run) -> bool:
@@ -175,8 +178,8 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
     from latentlab import assignments, choosing, model_files
     from latentlab.progress import track
 
-    embed(run)
     options = resolve(run, options)
+    embed(run)
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
     name = f"choose-k/{options.features}"
     target = run.path / f"{name}.json"

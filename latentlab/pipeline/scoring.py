@@ -81,8 +81,8 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, An
     """
     from latentlab import assignments, evaluation, model_files, plots
 
-    embed(run)
     options = resolve(run, options)
+    embed(run)
     name = f"by-k/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
@@ -112,8 +112,8 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
 
     from latentlab import assignments, baselines, evaluation, model_files, probing
 
-    embed(run)
     options = resolve(run, options)
+    embed(run)
     name = f"probe/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "embed": embed_config(run)}
@@ -146,6 +146,8 @@ def audit(run: Run, name: str | None = None) -> dict[str, Any]:
     name = assignments.choose(run, name)
     options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": embed_config(run), "format": auditing.FORMAT}
+    if "project" in options.features:
+        config["features"] = options.features  # an audit of an older version looked for neighbours in the embedding
     if not _is_scored(run, f"audit/{name}", config):
         images, labels = open_run_images(run), evaluation.read_labels(run)
         with run.lock(), run.stage(f"audit/{name}", config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:

@@ -13,10 +13,12 @@ MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
 
 def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
-    from latentlab import projection
+    from latentlab import projection, prototypes
 
     embed(run)
     config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
+    if prototypes.are_there(run):
+        config["features"] = projection.mapped(run)  # a map of an older version was of the embedding
     if not run.is_done("project", config):
         with run.lock(), run.stage("project", config) as outputs:
             outputs += projection.write(run, sample, seed)

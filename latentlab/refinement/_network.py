@@ -30,7 +30,7 @@ def vectors_of(model: Model, features: Features) -> Any:
         if name == "project":
             vectors = _projection_head(learned, vectors)
         if name in ("pca", "whiten"):
-            vectors = _fixed_projection(learned)(vectors)
+            vectors = _fixed_projection(learned, vectors)
         if name == "l2":
             vectors = layers.UnitNormalization(axis=-1, dtype="float32")(vectors)
     return vectors if flat else layers.Flatten(dtype="float32")(vectors)
@@ -38,30 +38,23 @@ def vectors_of(model: Model, features: Features) -> Any:
 
 def _projection_head(learned: dict[str, np.ndarray], vectors: Any) -> Any:
     """Return what the projection head makes of vectors: dense layers that are trained on with the encoder."""
-    from keras import initializers, layers
+    from keras import layers
 
     count = len(learned) // 2
     for number in range(count):
         kernel, bias = learned[f"kernel{number}"], learned[f"bias{number}"]
-        vectors = layers.Dense(
-            len(bias),
-            activation="relu" if number < count - 1 else None,
-            kernel_initializer=initializers.Constant(kernel),
-            bias_initializer=initializers.Constant(bias),
-            dtype="float32",
-        )(vectors)
+        layer = layers.Dense(len(bias), activation="relu" if number < count - 1 else None, dtype="float32")
+        vectors = layer(vectors)
+        layer.set_weights([kernel, bias])  # an initialiser of constants would write them into the saved file's configuration
     return vectors
 
 
-def _fixed_projection(learned: dict[str, np.ndarray]) -> Any:
-    """Return a dense layer that does what PCA learned and is not trained: the encoder moves, the axes stay."""
-    from keras import initializers, layers
+def _fixed_projection(learned: dict[str, np.ndarray], vectors: Any) -> Any:
+    """Return what PCA's directions make of vectors: a dense layer that is not trained. The encoder moves, the axes stay."""
+    from keras import layers
 
     directions = learned["directions"]
-    return layers.Dense(
-        directions.shape[1],
-        kernel_initializer=initializers.Constant(directions),
-        bias_initializer=initializers.Constant(-learned["mean"] @ directions),
-        trainable=False,
-        dtype="float32",
-    )
+    layer = layers.Dense(directions.shape[1], trainable=False, dtype="float32")
+    projected = layer(vectors)
+    layer.set_weights([directions, -learned["mean"] @ directions])
+    return projected

@@ -1,6 +1,6 @@
-"""A linear head of clusters on the embedding, trained with the whole network on strongly changed views of the images.
+"""A linear head of clusters on the embedding, or above it, trained with the whole network on strongly changed views of the images.
 
-What `selflabel` and `consistency` share: the network, the views, the neighbours in the first embedding, the decoder, which goes
+What `selflabel` and `consistency` share: the network, the views, the neighbours at the start, the decoder, which goes
 on learning the code with its gradient stopped. A method says what a step takes beside images, and its loss.
 """
 
@@ -39,7 +39,7 @@ class TrainedHeadOptions(LoopOptions):
     cutout : float
         Largest side of the missing square, as a share of the view's.
     neighbors : int
-        Of each image in the first embedding; and of UMAP where the start is N2D's.
+        Of each image at the start; and of UMAP where the start is N2D's.
     """
 
     start: str = "scan"
@@ -166,7 +166,7 @@ class TrainedHead(abc.ABC):
         self._centers = self._centers[order]
 
     def extras(self) -> dict[str, np.ndarray]:
-        """Return how far training is, the centers, and the neighbours in the first embedding."""
+        """Return how far training is, the centers, and the neighbours at the start."""
         return {"counts": np.array([self._rounds, self._steps]), "centers": self._centers, "neighbors": self._neighbors}
 
     def set_extras(self, arrays: dict[str, np.ndarray]) -> None:

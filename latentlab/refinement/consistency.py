@@ -2,7 +2,7 @@
 
     L = - mean log <p(view of image), p(view of a neighbour)>  -  entropy * H(mean p)
 
-As the paper trains it: every image is paired with one of its nearest neighbours in the first embedding, anew in each epoch, and
+As the paper trains it: every image is paired with one of its nearest neighbours at the start, anew in each epoch, and
 both are seen in strongly changed views (`--augment` changes the image only), so that the network learns to see what neighbours
 share. It starts from the
 head that `--method scan` fits to the vectors as they are, where the paper starts from a random one; hence fewer epochs.
@@ -20,6 +20,8 @@ from latentlab.clustering import scan
 from latentlab.errors import ConfigError
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._trained_head import TrainedHead, TrainedHeadOptions
+
+FEATURES = "embedding+l2"
 
 
 @dataclass(frozen=True)

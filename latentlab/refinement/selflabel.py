@@ -4,7 +4,7 @@ It starts from a head on the vectors as they are ("scan", "temi" or "imc", see l
 images are assigned as they are, and the network is trained to say the same of a strongly changed view of each image:
 cropped, in other colours, with a square missing. What differs from the paper:
 
-- An image's assignment is averaged with that of its nearest neighbours in the first embedding, and balanced over all images at
+- An image's assignment is averaged with that of its nearest neighbours at the start, and balanced over all images at
   once by optimal transport to clusters of equal size (Sinkhorn's scaling, as self-labelling by Asano and others, ICLR 2020,
   does): without it a cluster that once grew attracts ever more images. The paper thresholds single predictions batch by
   batch, at a value that its users often find nothing to pass.
@@ -24,6 +24,7 @@ from latentlab.errors import ConfigError
 from latentlab.refinement import Refiner, Start
 from latentlab.refinement._trained_head import TrainedHead, TrainedHeadOptions
 
+FEATURES = "embedding+l2"
 SCALINGS = 50
 
 
