@@ -7,7 +7,8 @@ where there is a GPU, and self-labelling of the whole network at the end; else f
 60 to 90 minutes, by what multiplies bfloat16 in them. fast8 is trained by Muon, at a rate chosen by the swapped loss of short fits
 (reports/cifar10-optimizers); ResNet-18 keeps AdamW until that has been tried on a GPU. That self-labelling is left out on processors
 was decided after labels had been read: it lowered the purity (reports/cifar10-strong). So was the form of IMC-SwAV's head: neighbours
-for views, the fit's prototypes for k-means' centers. No other setting was chosen by labels.
+for views, the fit's prototypes for k-means' centers; and that clusters are made on SwAV's projection head. No other setting was chosen
+by labels.
 """
 
 from typing import Any
