@@ -3,13 +3,12 @@ r"""Make reports/gallery and docs/pictures: what reports, viewer and figures loo
 
 usage: scripts/gallery.py --digits RUN --cifar RUN [--out reports/gallery]
 
-The runs are those of these commands, with the clusters "dcec-from-n2d" and "kmeans-k10":
+The runs are those of these commands, with the clusters "dcec-from-n2d" and the ready-made encoder's:
     latentlab fit --data digits --size 16 --arch dcec --epochs 20 --batch-size 50 --run DIGITS
     latentlab cluster --k 10 --run DIGITS
     latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d --set warm_up=5 \
         --set interval=35 --set batch_size=128 --set max_steps=350 --run DIGITS
-    latentlab fit --data cifar10 --limit 3000 --epochs 1 --run CIFAR
-    latentlab cluster --k 10 --run CIFAR
+    latentlab cluster --encoder cifar10-strong --k 10 --method imc --run CIFAR
     latentlab report --run DIGITS; latentlab report --run CIFAR
 """
 
