@@ -23,6 +23,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import browsing
+import numpy as np
 from PIL import Image
 
 from latentlab import assignments, evaluation, files, pipeline
@@ -76,6 +77,15 @@ def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
+def commonest(path: Path, cluster: int) -> int:
+    """Return the commonest class of a cluster of the run's newest clusters."""
+    run = Run.open(path)
+    labels = evaluation.read_labels(run)
+    assert labels is not None
+    ids, _, clusters = assignments.read(run, assignments.choose(run, None))
+    return int(np.bincount(evaluation.align(ids, labels)[clusters == cluster]).argmax())
+
+
 def viewer(driver: Any, digits: Path, out: Path) -> None:
     """Shoot the viewer of a copy of the run after some edits."""
     with tempfile.TemporaryDirectory() as folder:
@@ -85,8 +95,9 @@ def viewer(driver: Any, digits: Path, out: Path) -> None:
         thread.start()
         page = browsing.Page(driver, server.address)
         page.driver.execute_async_script(
-            """const done = arguments[0], {edit, rowsOf, data} = latentlab;
-            edit("/edit", {action: "name", cluster: 1, name: "twos"}).then(() => edit("/edit", {action: "merge", clusters: [0, 2]})).then(done);"""
+            """const [name, done] = arguments, {edit, rowsOf, data} = latentlab;
+            edit("/edit", {action: "name", cluster: 1, name}).then(() => edit("/edit", {action: "merge", clusters: [0, 2]})).then(done);""",
+            f"the digit {commonest(digits, 1)}",
         )
         shoot(page, out / "view.png", f"latentlab.openCluster(1); {TOP}")
         server.shutdown()
