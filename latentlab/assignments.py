@@ -74,7 +74,7 @@ def _own_steps(method: Any, k: int, above: str) -> str:
 
 def check_method(run: Run, options: ClusterOptions) -> None:
     """Raise ConfigError where the features, the method, or what a deep one starts from, need a projection head or prototypes and there are none."""
-    if any(name == "project" for name, _ in features.parse(options.features)):
+    if features.projects(options.features):
         prototypes.check(run, prototypes.HEAD)
     first = str(options.settings.get("start", "")) if is_deep(options.method) else options.method
     if first in plugins.names("clustering") and getattr(plugins.load("clustering", first), "NEEDS_PROTOTYPES", False):

@@ -27,6 +27,7 @@ SAMPLE = 50_000
 COLUMNS = ("code", "embedding")  # of the parquet parts, see `latentlab.embedding`
 NEIGHBORS = 15
 GIVEN = ("pool", "l2", "project")  # steps that no images are needed for
+PROJECTED = "embedding+project+l2"  # what is clustered and mapped where a fit has trained a projection head
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ def column(spec: str) -> str:
     return "embedding" if spec.split("+")[0] == "embedding" else "code"
 
 
+def projects(spec: str) -> bool:
+    """Return whether a specification goes through the projection head."""
+    return any(name == "project" for name, _ in parse(spec))
+
+
 def parse(spec: str) -> list[tuple[str, int | None]]:
     """Return the steps of a specification as (name, number or None).
 
@@ -94,7 +100,7 @@ def parse(spec: str) -> list[tuple[str, int | None]]:
         steps.append((match[1], int(match[2]) if match[2] else None))
     if any(name == "pool" for name, _ in steps[1:]):
         raise ConfigError(f"--features {spec!r}: pool must be the first step, since it needs the code's height and width.")
-    if any(name == "project" for name, _ in steps[0 if not above else 1 :]):
+    if any(name == "project" for name, _ in steps[1 if above else 0 :]):
         raise ConfigError(f"--features {spec!r}: project can only follow embedding, as in embedding+project+l2.")
     return steps
 
@@ -132,10 +138,11 @@ def fit(
     steps = parse(spec)
     if steps and steps[0][0] == "pool":
         _check_pool(spec, steps[0][1] or 1, code_shape)
-    projecting = any(name == "project" for name, _ in steps)
-    if projecting and head is None:
-        raise ConfigError(f"--features {spec!r}: project needs a run whose encoder was trained with a projection head (--recipe strong).")
-    given = head() if projecting and head is not None else {}
+    given: Arrays = {}
+    if projects(spec):
+        if head is None:
+            raise ConfigError(f"--features {spec!r}: project needs a run whose encoder was trained with a projection head (--recipe strong).")
+        given = head()
     if all(name in GIVEN for name, _ in steps):
         return Features(spec, code_shape, tuple(given if name == "project" else {} for name, _ in steps))
     learned: list[Arrays] = []
@@ -182,7 +189,18 @@ def _apply(name: str, number: int | None, vectors: np.ndarray, code_shape: tuple
 
 
 def through(head: Arrays, vectors: np.ndarray) -> np.ndarray:
-    """Return what a projection head makes of vectors (n, d): dense layers kernel0, bias0, kernel1 and so on, with relu between them."""
+    """Return what a projection head makes of vectors (n, d), (n, d'): dense layers with relu between them.
+
+    Parameters
+    ----------
+    head : dict
+        kernel0 of shape (d, h), bias0 (h,), kernel1 (h, d') and so on.
+
+    Raises
+    ------
+    ValueError
+        If the shapes do not fit together.
+    """
     for number in range(len(head) // 2):
         vectors = (np.maximum(vectors, 0) if number else vectors) @ head[f"kernel{number}"] + head[f"bias{number}"]
     return vectors

@@ -103,7 +103,7 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: _Epochs | None = None) -> np
 
 def mapped(run: Run) -> str:
     """Return what of an image is mapped, as `--features` names it."""
-    return "embedding+project+l2" if prototypes.are_there(run) else embedding.columns(run.path / "embeddings")[-1]
+    return features.PROJECTED if prototypes.are_there(run) else embedding.columns(run.path / "embeddings")[-1]
 
 
 def vectors_at(run: Run, chosen: np.ndarray) -> np.ndarray:

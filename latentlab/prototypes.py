@@ -16,7 +16,7 @@ from latentlab.errors import ConfigError, RunError
 from latentlab.images import TRAIN
 from latentlab.run import Run
 
-LEFT = "fit again, or remove it: then the embedding below the head is clustered."
+DAMAGES = (RunError, ValueError, IndexError, KeyError, TypeError)  # what weights of other shapes or number end in
 PROTOTYPES = ("IMC-SwAV's head (imc) needs the prototypes", "choose --method scan")
 HEAD = ("the feature step project needs the projection head", "choose --features embedding+l2")
 
@@ -56,8 +56,10 @@ def _head(run: Run) -> features.Arrays:
     try:
         found: features.Arrays = objective.projection_head(_arrays(path))
         features.through(found, np.zeros((1, len(found["kernel0"])), np.float32))  # whose shapes fit together
-    except (RunError, ValueError, IndexError, KeyError, TypeError) as error:
-        raise RunError(f"{path}, where the projection head is, is damaged: {LEFT}") from error
+    except DAMAGES as error:
+        raise RunError(
+            f"{path}, where the projection head is, is damaged: fit again, or remove it: then the embedding below the head is clustered."
+        ) from error
     return found
 
 
@@ -68,7 +70,7 @@ def _training_shares(run: Run) -> np.ndarray:
     try:
         shares = objective.prototype_shares(_arrays(path), options)
         return np.concatenate([shares(part) for part in parts])
-    except (RunError, ValueError, IndexError, KeyError, TypeError) as error:
+    except DAMAGES as error:
         raise RunError(f"{path}, where the prototypes are, is damaged: fit again, or choose --method scan.") from error
 
 

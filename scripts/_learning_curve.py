@@ -6,14 +6,13 @@ from typing import Any
 
 from _reports import Clock, Parts, held_out_scores
 
-from latentlab import backend, checkpoints, pipeline
+from latentlab import backend, checkpoints, features, pipeline
 from latentlab.config import ClusterOptions
 from latentlab.progress import log
 from latentlab.run import Run
 
 LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
 FOLLOWED = ("kmeans", "imc")  # methods
-FEATURES = "embedding+project+l2"
 PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "float32"}
 
 
@@ -22,7 +21,7 @@ def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[in
 
     Scores of other features than the recipe's, by an older version, do not count.
     """
-    done = {(row["epoch"], row["method"]) for row in had if row["features"] == FEATURES}
+    done = {(row["epoch"], row["method"]) for row in had if row["features"] == features.PROJECTED}
     wanted = [*range(0, epochs, every), epochs] if every else []
     return [(epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done]
 

@@ -4,10 +4,10 @@ An objective file defines
 
     Options                                                 a frozen dataclass, every field defaulted
     objective(model, images, fit_options, options) -> Objective
-    projection_head(arrays) -> arrays                       optional, both or neither: from what `snapshot` gave, the head in
+    projection_head(arrays) -> arrays                       optional, with the next one: from what `snapshot` gave, the head in
                                                             whose outputs the loss compares embeddings, as `features.through` takes it
-    prototype_shares(arrays, options) -> callable                         from the same, embeddings (n, d) -> how much of each
-                                                            of its prototypes they are (n, prototypes), for --method imc
+    prototype_shares(arrays, options) -> callable           optional, with the last one: from what `snapshot` gave, embeddings (n, d)
+                                                            -> how much of each prototype they are (n, prototypes), for --method imc
 
 and nothing else has to be touched. No argument can carry a label. The loop over epochs, its checkpoints and its guard are
 in `latentlab.training` and the same for every objective.

@@ -58,10 +58,10 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     RunError
         If the run has no encoder.
     """
-    from latentlab import assignments, model_files, prototypes
+    from latentlab import assignments, features, model_files, prototypes
 
     embed_config(run)  # which says what to do where nothing is fitted
-    above = "" if not model_files.has_embedding(run) else "embedding+project+l2" if prototypes.are_there(run) else "embedding+l2"
+    above = "" if not model_files.has_embedding(run) else features.PROJECTED if prototypes.are_there(run) else "embedding+l2"
     options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
     assignments.check_method(run, options)
     return options

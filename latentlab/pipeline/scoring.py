@@ -140,13 +140,13 @@ def audit(run: Run, name: str | None = None) -> dict[str, Any]:
     Writes audit/duplicates.csv, label-errors.csv, audit.json and two pictures; returns audit.json. Clusters `name` (default:
     the newest) say what classes clusters stand for, and theirs are the scores with and without duplicates.
     """
-    from latentlab import assignments, auditing, duplicates, evaluation, model_files
+    from latentlab import assignments, auditing, duplicates, evaluation, features, model_files
     from latentlab.progress import track
 
     name = assignments.choose(run, name)
     options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": embed_config(run), "format": auditing.FORMAT}
-    if "project" in options.features:
+    if features.projects(options.features):
         config["features"] = options.features  # an audit of an older version looked for neighbours in the embedding
     if not _is_scored(run, f"audit/{name}", config):
         images, labels = open_run_images(run), evaluation.read_labels(run)
