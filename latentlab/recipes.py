@@ -25,7 +25,7 @@ _MUON: Settings = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
 _STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "learning_rate": 0.01, "objective_options": {"prototypes": 300, **_MUON}}
 FIT: dict[str, dict[str, Settings]] = {
     "strong": {
-        "cpu": {**_STRONG_CPU_FIT, "arch_options": {"width": 48}, "epochs": 40},
+        "cpu": {**_STRONG_CPU_FIT, "arch_options": {"width": 40}, "epochs": 30},
         "cpu-bfloat16": {**_STRONG_CPU_FIT, "arch_options": {"width": 48}, "epochs": 50, "precision": "mixed_bfloat16"},
         "cpu-amx": {**_STRONG_CPU_FIT, "arch_options": {"width": 64}, "epochs": 60, "precision": "mixed_bfloat16"},
         "gpu": {
