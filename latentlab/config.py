@@ -13,6 +13,14 @@ SCHEDULES = ("cosine", "constant")
 AUGMENTATIONS = ("none", "affine", "affine+flip")
 
 
+def later(default: Any) -> Any:
+    """Return the field of an option that came after the first released run format.
+
+    At its default it is left out of what runs record, so that a run that an older version began is the same run still.
+    """
+    return field(default=default, metadata={"later": True})
+
+
 @dataclass(frozen=True)
 class FitOptions:
     """How the encoder is trained.
@@ -43,6 +51,8 @@ class FitOptions:
         Name of a file in latentlab/objectives: what the encoder is trained to do.
     objective_options : dict
         Values for that file's `Options`.
+    least_steps : int
+        Where `epochs` are fewer training steps than this, as they are of few images, more of them are trained; 0 never.
     """
 
     arch: str = "conv8"
@@ -58,6 +68,7 @@ class FitOptions:
     augment: str = "none"
     objective: str = "reconstruction"
     objective_options: dict[str, Any] = field(default_factory=dict)
+    least_steps: int = later(0)
 
     def __post_init__(self) -> None:
         _check(
@@ -66,6 +77,7 @@ class FitOptions:
             (self.learning_rate > 0, f"--learning-rate must be positive, not {self.learning_rate}"),
             (self.schedule in SCHEDULES, f"--schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}"),
             (0 < self.validation <= 0.5, f"--validation must be above 0 and at most 0.5, not {self.validation}"),
+            (self.least_steps >= 0, f"--least-steps must be at least 0, not {self.least_steps}"),
             (self.patience >= 0, f"--patience must be at least 0, not {self.patience}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
             (self.augment in AUGMENTATIONS, f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
@@ -180,14 +192,6 @@ def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
 def option_names(kind: type) -> list[str]:
     """Return the names of the options in a plugin's `Options`."""
     return [one.name for one in dataclasses.fields(kind)]
-
-
-def later(default: Any) -> Any:
-    """Return the field of an option that came after the first released run format.
-
-    At its default it is left out of what runs record, so that a run that an older version began is the same run still.
-    """
-    return field(default=default, metadata={"later": True})
 
 
 def as_dict(options: Any) -> dict[str, Any]:

@@ -6,6 +6,7 @@ its seeded shuffle repeats the first epoch's order, its backup is neither exact 
 seconds at the end of each call. What an epoch does is the objective's, see `latentlab.objectives`.
 """
 
+import dataclasses
 import math
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -52,6 +53,7 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
         weights of the last good epoch are in the run's checkpoints.
     """
     training, validation = split_validation(images, options)
+    options = lasting(options, len(training))
     objective = _objective(model, images, options)
     state = FitState(objective, run, options.epochs, keep_every)
     if not state.arrays:
@@ -71,6 +73,12 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
     state.take_best()
     return {**state.summary(run), "flops_per_image": _flops_of(objective), "peak_memory": backend.peak_memory()}
+
+
+def lasting(options: FitOptions, n_images: int) -> FitOptions:
+    """Return the options with as many more epochs as make `least_steps` steps of `n_images` images, where they have too few."""
+    steps = max(1, n_images // options.batch_size)
+    return dataclasses.replace(options, epochs=max(options.epochs, math.ceil(options.least_steps / steps)))
 
 
 def _flops_of(objective: Any) -> int | None:

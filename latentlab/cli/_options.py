@@ -11,7 +11,7 @@ from latentlab.errors import ConfigError
 
 DEFAULT_RUN = "runs/latest"
 _DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column", "max_pixels", "max_bytes")
-_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective")
+_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective", "least_steps")
 
 
 def _together(*decorators: Any) -> Any:
@@ -80,6 +80,13 @@ fit_options = _together(
     ),
     click.option("--switches", is_flag=True, help="pool-unpool: unpool with switches (--set switches=true)."),
     click.option("--epochs", type=int, default=20, show_default=True),
+    click.option(
+        "--least-steps",
+        type=int,
+        default=0,
+        show_default=True,
+        help="Train more epochs where they would be fewer steps than this, as they are of few images.",
+    ),
     click.option("--batch-size", type=int, default=500, show_default=True),
     click.option("--schedule", default="cosine", show_default=True, help="Learning rate: cosine (down to 0) or constant."),
     click.option("--validation", type=float, default=0.05, show_default=True, help="Share of the training images kept for early stopping."),
@@ -115,6 +122,8 @@ def fit_of(values: dict[str, Any], learning_rate: float, machine: str = "") -> A
     chosen = {name: values[name] for name in _FIT_NAMES} | {"learning_rate": learning_rate}
     recipe = recipes.fit_settings(values["recipe"], machine) if values["recipe"] else {}
     chosen |= {name: value for name, value in recipe.items() if name in chosen and not given(name)}
+    if given("epochs") and not given("least_steps"):
+        chosen["least_steps"] = 0
     own = {"arch": {}, "objective": {}} | {kind: dict(recipe.get(f"{kind}_options", {})) for kind in ("arch", "objective") if not given(kind)}
     known = option_names(plugins.load("objectives", chosen["objective"]).Options)
     for name, value in [*map(setting, values["settings"]), *([("switches", True)] if values["switches"] else [])]:
