@@ -114,9 +114,13 @@ class FitState:
         self.write()
         log.warning("the embedding has collapsed in epoch %d: back to the epoch before, with half the learning rate", row["epoch"])
 
-    def take_best(self) -> None:
-        """Bring the objective to the best epoch, whose checkpoint is always there: the last one, where it has no loss to go by."""
-        self.objective.restore(checkpoints.load(checkpoints.folder_of(self.place, "epoch", self.now.best_epoch))[0])
+    def take_best(self, training: np.ndarray) -> None:
+        """Bring the objective to the best epoch, whose checkpoint is always there (the last one, where it has no loss to go by), and settle it."""
+        best = checkpoints.folder_of(self.place, "epoch", self.now.best_epoch)
+        arrays, values = checkpoints.load(best)
+        self.objective.restore(arrays)
+        if self.objective.settle(training):
+            checkpoints.save(self.place, "epoch", self.now.best_epoch, self.objective.snapshot(), values, keep=(self.now.epoch, *self._kept()))
 
     def summary(self, run: Run) -> dict[str, Any]:
         """Return what `train` tells of the fit, its speed from the run's metrics."""

@@ -8,7 +8,7 @@ import pytest
 from conftest import latentlab, small_fit
 from strong import SMALL, SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, fit_state, model_files, pipeline, prototypes, training
+from latentlab import assignments, checkpoints, encoders, fit_state, model_files, pipeline, prototypes, sources, training
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, RunError, TrainingError
 from latentlab.objectives import swav
@@ -30,6 +30,32 @@ def test_swav_learns_and_its_decoder_too(strong_run):
     assert strong_run.manifest["fit"]["best_epoch"] == 3
     assert model_files.load(strong_run).code_shape == (4, 4, 4)
     assert model_files.load(strong_run).embedder.output_shape == (None, 32)
+
+
+def test_a_finished_fit_normalises_by_whole_images(strong_run, data):
+    import keras
+
+    images, options = sources.open_images(data), strong_fit()
+    part = training.split_validation(images, options)[0]
+    model = encoders.build(options.arch, images.image_shape, options.arch_options)
+    of_fit = swav.objective(model, images, options, swav.Options(**SWAV))
+    kept = checkpoints.load(strong_run.path / "checkpoints" / "epoch-0003")[0]
+    of_fit.restore(kept)
+    first = next(layer for layer in of_fit.lower.layers if isinstance(layer, keras.layers.BatchNormalization))
+    chosen = np.concatenate(list(training.batches(part, options.batch_size, options.seed, 0)))
+    maps = np.asarray(keras.Model(of_fit.lower.input, first.input)(training.as_input(images.read(chosen))))
+    np.testing.assert_allclose(first.moving_mean, maps.mean(axis=(0, 1, 2)), atol=1e-4)
+    np.testing.assert_allclose(first.moving_variance, maps.var(axis=(0, 1, 2)), rtol=0.1)
+    before = checkpoints.load(strong_run.path / "checkpoints" / "epoch-0002")[0]
+    for arrays in (kept, before):
+        of_fit.restore(arrays)
+        of_fit.settle(part)
+        once = of_fit.snapshot()
+        of_fit.settle(part)
+        assert all(np.array_equal(a, b) for a, b in zip(once.values(), of_fit.snapshot().values(), strict=True))
+        same = [np.allclose(once[name], arrays[name], atol=1e-5) for name in arrays]
+        assert all(same) == (arrays is kept)
+    assert first.momentum == 0.9
 
 
 def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_path):

@@ -88,6 +88,21 @@ def test_patience_stops_early(data, tmp_path):
     assert run.manifest["fit"]["epochs"] <= 6
 
 
+def test_few_images_are_trained_on_for_more_epochs(data, tmp_path):
+    few = small_fit(epochs=2, batch_size=10, patience=0, least_steps=21)
+    run = pipeline.fit(data, few, tmp_path / "few")
+    part = len(training.split_validation(sources.open_images(data), few)[0])
+    assert run.manifest["fit"]["epochs"] == -(-21 // (part // 10)) > 2
+    assert not run.manifest["fit"]["stopped_early"]
+    shown = json.loads((run.path / "run.json").read_text())["config"]["fit"]
+    assert (shown["epochs"], shown["least_steps"]) == (2, 21)
+    assert run.metrics()[-1]["learning_rate"] < 1e-4  # the cosine ends where training does
+    as_given = small_fit(epochs=2, least_steps=0)
+    assert training.lasting(as_given, 5) == as_given
+    assert training.lasting(few, 1000) == few
+    assert training.lasting(few, 3).epochs == 21
+
+
 def test_other_settings_are_refused_and_overwrite_replaces(data, tmp_path):
     run = pipeline.fit(data, small_fit(), tmp_path / "run")
     with pytest.raises(RunError, match="epochs was 2 and is 1"):

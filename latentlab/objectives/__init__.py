@@ -45,6 +45,12 @@ class Objective(Protocol):
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return what the decoder makes of float32 images in [0, 1]."""
 
+    def settle(self, training: np.ndarray) -> bool:
+        """Do what is to be done once, when all is trained, with the training images of these indices; return whether anything was.
+
+        Done twice it gives the same, since a kill may come in between.
+        """
+
     def flops_per_image(self) -> int:
         """Return the operations of training on one image, see `latentlab.arithmetic`."""
 

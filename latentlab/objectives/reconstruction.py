@@ -68,6 +68,10 @@ class Reconstruction:
         """Return reconstructions."""
         return np.asarray(self.net.predict_on_batch(batch))
 
+    def settle(self, training: np.ndarray) -> bool:
+        """Change nothing: training sees the images as they will be embedded."""
+        return False
+
     def flops_per_image(self) -> int:
         """Return the operations of training on one image."""
         return arithmetic.training_flops(arithmetic.multiply_adds(self.net, self.images.image_shape))

@@ -14,6 +14,7 @@ The papers train with SGD and Adam; here it is AdamW or Muon (`latentlab.optimiz
 """
 
 import contextlib
+import itertools
 import math
 import time
 from collections.abc import Callable
@@ -37,6 +38,7 @@ OPTIMIZERS = ("adamw", "muon")
 ADAM_BETAS = {"beta_1": 0.8, "beta_2": 0.999}
 LEFT_TO_ADAM = ("^prototypes/", "^reconstruction/")  # the ends of the network, as Jordan advises
 NORMALISED_ABOVE = 1e-3  # the projector's batch normalisation adds it to variances
+SETTLED = 20  # batches
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
 
 
@@ -171,6 +173,26 @@ class SwAV:
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return reconstructions."""
         return np.asarray(self.model.autoencoder.predict_on_batch(batch))
+
+    def settle(self, training: np.ndarray) -> bool:
+        """Take the statistics of batch normalisation anew, of whole images as they will be embedded: training kept those of crops.
+
+        They are the means over SETTLED batches of different images, or as many as there are; the same whatever they were before.
+        """
+        from keras import layers
+
+        nets = (self.lower, self.top, self.decoder, self.projector)
+        normalising = [layer for net in nets for layer in net.layers if isinstance(layer, layers.BatchNormalization)]
+        momenta = [layer.momentum for layer in normalising]
+        for number, indices in enumerate(itertools.islice(batches(training, self.fit.batch_size, self.fit.seed, 0), SETTLED)):
+            for layer in normalising:
+                layer.momentum = number / (number + 1)
+            code = self.lower(as_input(self.images.read(indices)), training=True)
+            self.decoder(code, training=True)
+            self.projector(self.top(code, training=True), training=True)
+        for layer, momentum in zip(normalising, momenta, strict=True):
+            layer.momentum = momentum
+        return True
 
     def flops_per_image(self) -> int:
         """Return the operations of training on one image: every crop through encoder and projector, a big one through the decoder.
@@ -327,7 +349,9 @@ def effective_rank(vectors: np.ndarray) -> float:
     if not np.isfinite(vectors).all():
         return math.nan
     unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    variances = np.linalg.svd(unit - unit.mean(axis=0), compute_uv=False).astype(np.float64) ** 2
+    centered = unit - unit.mean(axis=0)
+    products = centered @ centered.T if len(centered) < centered.shape[1] else centered.T @ centered
+    variances = np.linalg.eigvalsh(products.astype(np.float64)).clip(0)
     if variances.sum() < 1e-6 * len(vectors):
         return 0.0
     shares = variances[variances > 0] / variances.sum()
