@@ -8,6 +8,7 @@ seconds at the end of each call. What an epoch does is the objective's, see `lat
 
 import dataclasses
 import math
+import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
@@ -109,7 +110,7 @@ def _objective_options(options: FitOptions) -> Any:
 def _train_epoch(
     state: FitState, images: ImageSet, parts: tuple[np.ndarray, np.ndarray], options: FitOptions, run: Run
 ) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Train the next epoch on the first of `parts`, validate on the second and return the epoch's row and the state after it.
+    """Train the next epoch on the first of `parts`, validate on the second and return the epoch's row, with its seconds, and the state after it.
 
     Raises
     ------
@@ -117,12 +118,12 @@ def _train_epoch(
         If the loss or a weight is not finite; the objective is then back at the epoch before.
     """
     training, validation = parts
-    epoch, objective = state.now.epoch + 1, state.objective
+    epoch, objective, started = state.now.epoch + 1, state.objective, time.perf_counter()
     row = {"stage": "fit", "epoch": epoch, **objective.train_epoch(training, epoch)}
     if math.isfinite(row["loss"]) and all_finite((arrays := objective.snapshot()).values()):
         told = objective.validate(validation)
         if all(map(math.isfinite, told.values())):
-            return row | told, arrays
+            return row | told | {"seconds": time.perf_counter() - started}, arrays
     raise _diverged(state, images, training, options, run)
 
 

@@ -1,6 +1,7 @@
 """How the clusters of a fit become purer while it trains, and what the machine gave: purity by epoch and minutes, arithmetic a second."""
 
 import math
+import statistics
 import time
 from typing import Any
 
@@ -71,8 +72,8 @@ def peak_flops(run: Run, side: int = 4096, repeats: int = 10) -> float | None:
 
 
 def minutes_of(part: dict[str, Any], epoch: int) -> float:
-    """Return the minutes of training up to an epoch, by the median speed: an interrupted or crowded fit has epochs of any length."""
-    return epoch * part["images"]["train"] * (1 - part["config"]["validation"]) / part["fit"]["images_per_second"] / 60
+    """Return the minutes of training up to an epoch, by the median epoch: an interrupted or crowded fit has epochs of any length."""
+    return epoch * statistics.median(row["seconds"] for row in part["watched"] if row["epoch"]) / 60
 
 
 def purity_table(parts: Parts) -> str:

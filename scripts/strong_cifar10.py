@@ -18,7 +18,22 @@ from pathlib import Path
 from typing import Any
 
 import _learning_curve
-from _reports import REPORTS, Clock, Row, facts_table, fill, parse, parser_of, read_parts, refuse_others, results, save_part, score, score_table
+from _reports import (
+    REPORTS,
+    Clock,
+    Row,
+    facts_table,
+    fill,
+    held_out_scores,
+    parse,
+    parser_of,
+    read_parts,
+    refuse_others,
+    results,
+    save_part,
+    score,
+    score_table,
+)
 
 from latentlab import assignments, backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
@@ -79,6 +94,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             logging.info("%s: %s", name, method)
             pipeline.cluster(run, chosen[method])
             done[method] = chosen[method]
+            logging.info("%s: %s has a held-out purity of %.3f", name, method, held_out_scores(run, chosen[method])["purity"])
     followed = _learning_curve.follow(run, follows, chosen, clock)
     if not (done or followed):
         return

@@ -47,13 +47,24 @@ class CompiledSteps:
         if name not in makers:
             raise ConfigError(f"this objective runs on {' and '.join(makers)}, not on {name}: choose --backend.")
         self._run = makers[name]()
+        self._name = name
 
-    def __call__(self, batches: dict[str, np.ndarray]) -> dict[str, float]:
+    def send(self, batches: dict[str, np.ndarray]) -> dict[str, Any]:
+        """Return the arrays on the device, for `__call__`: another thread may so send them while the device computes."""
+        if self._name == "jax":
+            import jax
+
+            return jax.device_put(batches)
+        import tensorflow as tf
+
+        return {name: tf.convert_to_tensor(value) for name, value in batches.items()}
+
+    def __call__(self, batches: dict[str, Any]) -> dict[str, float]:
         """Train one step on each of `batches` and return the means of the loss and of what it reports.
 
         Parameters
         ----------
-        batches : dict of ndarray of shape (n_steps, ...)
+        batches : dict of ndarray of shape (n_steps, ...), or what `send` made of them
             What the loss takes, stacked; "rate", of shape (n_steps,), where there is one, is the learning rate, and does not
             reach the loss.
         """

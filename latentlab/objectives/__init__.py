@@ -35,7 +35,7 @@ class Objective(Protocol):
         Returns
         -------
         dict
-            loss, learning_rate, images_per_second, seconds and more for the row in metrics.jsonl. A loss that is not
+            loss, learning_rate, images_per_second (of training alone) and more for the row in metrics.jsonl. A loss that is not
             finite ends the epoch.
         """
 

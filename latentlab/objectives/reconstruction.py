@@ -37,7 +37,7 @@ class Reconstruction:
         self.net.optimizer.build(self.net.trainable_variables)
 
     def train_epoch(self, training: np.ndarray, epoch: int, watch: bool = False) -> dict[str, float]:
-        """Train one epoch and return loss, learning_rate, images_per_second and seconds.
+        """Train one epoch and return loss, learning_rate and images_per_second.
 
         Stops where the loss is not finite, with `watch` where a weight is not either, and returns loss and step.
         """
@@ -58,7 +58,7 @@ class Reconstruction:
                 left = (fit.epochs - epoch + 1) * len(training) / speed - (time.perf_counter() - started)
                 bar.update(step + 1, f"loss {loss:.5f}, {speed:.0f} images/s, {left / 60:.1f} min left in all")
         seconds = time.perf_counter() - started
-        return {"loss": loss, "learning_rate": rate, "images_per_second": seen / seconds, "seconds": seconds}
+        return {"loss": loss, "learning_rate": rate, "images_per_second": seen / seconds}
 
     def validate(self, validation: np.ndarray) -> dict[str, float]:
         """Return val_loss."""

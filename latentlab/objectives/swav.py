@@ -146,7 +146,7 @@ class SwAV:
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
         per_call = 1 if watch else _steps_per_call(len(chosen), self.options.steps_per_call)
         parts = [(first, chosen[first : first + per_call]) for first in range(0, len(chosen), per_call)]
-        made = (_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]) for first, part in parts)
+        made = (steps.send(_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)])) for first, part in parts)
         with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar, contextlib.closing(ahead(made)) as ready:
             for (first, part), batch in zip(parts, ready, strict=True):
                 told = steps(batch)
@@ -159,7 +159,7 @@ class SwAV:
                 left = (self.fit.epochs - epoch + 1) * len(training) / speed - (time.perf_counter() - started)
                 bar.update(first + len(part), f"loss {told['loss']:.4f}, {speed:.0f} images/s, {left / 60:.1f} min left in all")
         seconds = time.perf_counter() - started
-        return {**sums, "learning_rate": self._rate(n_steps * epoch, n_steps), "images_per_second": seen / seconds, "seconds": seconds}
+        return {**sums, "learning_rate": self._rate(n_steps * epoch, n_steps), "images_per_second": seen / seconds}
 
     def validate(self, validation: np.ndarray) -> dict[str, float]:
         """Return val_loss and effective_rank, of the embeddings' covariance: 1 where all images lie on a line or a point."""
