@@ -26,6 +26,10 @@ def test_the_recipe_fills_in_what_is_not_given():
     assert chosen.objective_options == {**wanted["objective_options"], "prototypes": 8}
     assert chosen.learning_rate == wanted["learning_rate"]
     assert chosen.arch_options == {"width": 4}
+    assert chosen.least_steps == 0
+    for more, steps in ([], _options.LEAST_STEPS), (["--epochs", "2", "--least-steps", "7"], 7):
+        with cli.fit.make_context("fit", ["--recipe", "strong", *more]) as context:
+            assert _options.fit_of(context.params, context.params["learning_rate"]).least_steps == steps
     with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
         preset = recipes.cluster_settings("strong", "gpu")
         options = clustering_commands._cluster_options(preset, ("interval=7",), {"k": 4, "method": "kmeans"})
@@ -82,6 +86,9 @@ def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(tmp_
     assert options("--epochs", "3").arch == "resnet18"
     assert "going on with the setting for gpu" in capsys.readouterr().err
     assert options("--epochs", "4").arch == "fast8"
+    assert not capsys.readouterr().err
+    begun.note(config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "cpu")))})  # before there was --least-steps
+    assert (options().least_steps, options("--least-steps", "9").least_steps) == (0, 9)
     assert not capsys.readouterr().err
 
 

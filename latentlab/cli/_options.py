@@ -1,5 +1,6 @@
 """Options that several commands take, and what is made of them."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ import click
 from latentlab.errors import ConfigError
 
 DEFAULT_RUN = "runs/latest"
+LEAST_STEPS = 1000  # of fits whose epochs nobody has chosen (reports/few-images)
 _DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column", "max_pixels", "max_bytes")
 _FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective", "least_steps")
 
@@ -83,9 +85,7 @@ fit_options = _together(
     click.option(
         "--least-steps",
         type=int,
-        default=0,
-        show_default=True,
-        help="Train more epochs where they would be fewer steps than this, as they are of few images.",
+        help=f"Train more epochs where they are fewer steps than this, as they are of few images [default: {LEAST_STEPS}, or 0 with --epochs].",
     ),
     click.option("--batch-size", type=int, default=500, show_default=True),
     click.option("--schedule", default="cosine", show_default=True, help="Learning rate: cosine (down to 0) or constant."),
@@ -122,8 +122,8 @@ def fit_of(values: dict[str, Any], learning_rate: float, machine: str = "") -> A
     chosen = {name: values[name] for name in _FIT_NAMES} | {"learning_rate": learning_rate}
     recipe = recipes.fit_settings(values["recipe"], machine) if values["recipe"] else {}
     chosen |= {name: value for name, value in recipe.items() if name in chosen and not given(name)}
-    if given("epochs") and not given("least_steps"):
-        chosen["least_steps"] = 0
+    if values["least_steps"] is None:
+        chosen["least_steps"] = 0 if given("epochs") else LEAST_STEPS
     own = {"arch": {}, "objective": {}} | {kind: dict(recipe.get(f"{kind}_options", {})) for kind in ("arch", "objective") if not given(kind)}
     known = option_names(plugins.load("objectives", chosen["objective"]).Options)
     for name, value in [*map(setting, values["settings"]), *([("switches", True)] if values["switches"] else [])]:
@@ -132,22 +132,25 @@ def fit_of(values: dict[str, Any], learning_rate: float, machine: str = "") -> A
 
 
 def fit_to_go_on(values: dict[str, Any], learning_rate: float, run_path: str) -> Any:
-    """Return the `FitOptions` as `fit_of` does, but by the recipe's setting that the run was begun with, on another kind of machine or backend."""
+    """Return the `FitOptions` as `fit_of` does, but those that the run was begun with where they are of the same command.
+
+    That is on another kind of machine or backend, for which the recipe has another setting, or before there was --least-steps.
+    """
     from latentlab import recipes
     from latentlab.config import FitOptions, recorded
     from latentlab.run import Run
 
     options = fit_of(values, learning_rate)
-    if not values["recipe"] or not (Path(run_path) / "run.json").exists():
+    if not (Path(run_path) / "run.json").exists():
         return options
     run = Run.open(run_path)
     if config := run.manifest.get("config"):
         begun = recorded(FitOptions, config.get("fit"), run.path)
-        if begun == options:
-            return options
-        for machine in recipes.MACHINES:
-            if begun == fit_of(values, learning_rate, machine):
-                click.echo(f"--recipe {values['recipe']}: going on with the setting for {machine}, which {run_path} was begun with.", err=True)
+        for machine in ("", *(recipes.MACHINES if values["recipe"] else ())):
+            same = fit_of(values, learning_rate, machine)
+            if begun == same or (values["least_steps"] is None and begun == dataclasses.replace(same, least_steps=0)):
+                if machine:
+                    click.echo(f"--recipe {values['recipe']}: going on with the setting for {machine}, which {run_path} was begun with.", err=True)
                 return begun
     return options
 
