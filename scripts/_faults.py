@@ -66,6 +66,7 @@ def warm_up(with_umap: bool = True) -> None:
     """Import what command lines need, and compile UMAP's functions; TensorFlow's runtime is not started."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as latentlab.backend sets it: the commands that run whole have it
     os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # GNU OpenMP, where numba has used it once, ends every fork
     import matplotlib.figure
     import seaborn

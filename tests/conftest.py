@@ -9,8 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.sources import DataOptions
+# As latentlab sets it, before a test imports TensorFlow by itself: where it is off by default, on older processors, results of a
+# worker and of the commands that it starts would differ in their last bits.
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+from latentlab.config import ClusterOptions, FitOptions  # noqa: E402
+from latentlab.sources import DataOptions  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
