@@ -114,8 +114,11 @@ class FitState:
         self.write()
         log.warning("the embedding has collapsed in epoch %d: back to the epoch before, with half the learning rate", row["epoch"])
 
-    def take_best(self, training: np.ndarray) -> None:
-        """Bring the objective to the best epoch, whose checkpoint is always there (the last one, where it has no loss to go by), and settle it."""
+    def finish(self, training: np.ndarray) -> None:
+        """Bring the objective to the best epoch, whose checkpoint is always there (the last one, where it has no loss to go by), and settle it.
+
+        `training` holds the indices (n,) of the training images.
+        """
         best = checkpoints.folder_of(self.place, "epoch", self.now.best_epoch)
         arrays, values = checkpoints.load(best)
         self.objective.restore(arrays)

@@ -72,7 +72,7 @@ def train(model: Model, images: ImageSet, options: FitOptions, run: Run, keep_ev
             state.keep(arrays)
             board.add(row)
             log.info("epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s", row)
-    state.take_best(training)
+    state.finish(training)
     return {**state.summary(run), "flops_per_image": _flops_of(objective), "peak_memory": backend.peak_memory()}
 
 

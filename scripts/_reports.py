@@ -47,6 +47,13 @@ def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     return arguments
 
 
+def write_arrays(path: Path, arrays: dict[str, Any]) -> None:
+    """Write named arrays to an .npz file, which is there whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with files.atomic_path(path) as target, target.open("wb") as file:
+        np.savez(file, **arrays)
+
+
 class Clock:
     """Says whether a new step may start."""
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _reports import REPORTS, Clock, fill, parse, parser_of, read_parts, results, save_part, score, score_table
+from _reports import REPORTS, Clock, fill, parse, parser_of, read_parts, results, save_part, score, score_table, write_arrays
 
 from latentlab import backend, files, pipeline, recipes, sources
 from latentlab.config import ClusterOptions, FitOptions
@@ -43,21 +43,15 @@ def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
     for split, wanted in (("train", count), ("test", TESTED)):
         places = np.sort(rng.permutation(images.indices(split))[:wanted])
         arrays |= {f"x_{split}": images.read(places), f"y_{split}": labels.labels[places]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.atomic_path(path) as target, target.open("wb") as file:
-        np.savez(file, **arrays)
-
-
-def settings_of(kind: str) -> dict[str, Any]:
-    """Return the fit's settings: the recipe's for this machine, or a plain autoencoder's."""
-    return recipes.fit_settings("strong") if kind == "strong" else {}
+    write_arrays(path, arrays)
 
 
 def fitted(kind: str, steps: int, data: DataOptions, seed: int, work: Path) -> tuple[str, Run]:
     """Fit one encoder, or take the ready-made one; return its name in the tables, and the run."""
     if kind == READY_MADE:
         return kind, pipeline.use_ready_made(data, kind, work / f"{kind}-seed{seed}")
-    options = FitOptions(**{**settings_of(kind), "least_steps": steps, "seed": seed})
+    settings = recipes.fit_settings("strong") if kind == "strong" else {}
+    options = FitOptions(**settings, least_steps=steps, seed=seed)
     name = f"{kind}-{steps}steps" if steps else f"{kind}-{options.epochs}epochs"
     return name, pipeline.fit(data, options, work / f"{name}-seed{seed}")
 
@@ -87,6 +81,19 @@ def time_table(parts: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def report(out: Path) -> None:
+    """Fill the report's tables from its parts."""
+    parts = read_parts(out / "parts")
+    groups: dict[int, dict[str, Any]] = {}
+    for name, part in parts.items():
+        groups.setdefault(part["n_images"], {})[name] = part
+    rows = {count: results(group, f"{count} images of cifar10", COMMAND) for count, group in groups.items()}
+    files.write_json(out / "results.json", [row for found in rows.values() for row in found])
+    tables = {f"test, {count} images": score_table(found, "test") for count, found in rows.items()}
+    fill(out / "README.md", {**tables, "time": time_table(parts)})
+    print(out / "README.md")
+
+
 def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
@@ -104,15 +111,7 @@ def main() -> None:
         for kind, steps in [(READY_MADE, 0), *((kind, int(steps)) for steps in arguments.steps.split(",") for kind in ("strong", "autoencoder"))]:
             if clock.may_start():
                 work_through(kind, steps, DataOptions(data=str(path)), seed, arguments)
-    parts = read_parts(arguments.out / "parts")
-    groups: dict[int, dict[str, Any]] = {}
-    for name, part in parts.items():
-        groups.setdefault(part["n_images"], {})[name] = part
-    rows = {count: results(group, f"{count} images of cifar10", COMMAND) for count, group in groups.items()}
-    files.write_json(arguments.out / "results.json", [row for found in rows.values() for row in found])
-    tables = {f"test, {count} images": score_table(found, "test") for count, found in rows.items()}
-    fill(arguments.out / "README.md", {**tables, "time": time_table(parts)})
-    print(arguments.out / "README.md")
+    report(arguments.out)
 
 
 if __name__ == "__main__":

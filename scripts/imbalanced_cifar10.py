@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _reports import REPORTS, Clock, fill, read_parts, results, save_part, score
+from _reports import REPORTS, Clock, fill, read_parts, results, save_part, score, write_arrays
 
 from latentlab import assignments, backend, files, pipeline, recipes, sources
 from latentlab.config import ClusterOptions, FitOptions
@@ -52,9 +52,7 @@ def cut(data: DataOptions, path: Path, ratio: float, balanced: bool) -> None:
             wanted = np.full(10, round(wanted.mean()))
         chosen = np.sort(np.concatenate([np.flatnonzero(classes == c)[: wanted[c]] for c in range(10)]))
         arrays |= {f"x_{split}": images.read(places[chosen]), f"y_{split}": classes[chosen]}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with files.atomic_path(path) as target, target.open("wb") as file:
-        np.savez(file, **arrays)
+    write_arrays(path, arrays)
 
 
 def work_through(name: str, path: Path, arguments: argparse.Namespace, clock: Clock) -> None:

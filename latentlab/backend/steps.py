@@ -47,11 +47,10 @@ class CompiledSteps:
         if name not in makers:
             raise ConfigError(f"this objective runs on {' and '.join(makers)}, not on {name}: choose --backend.")
         self._run = makers[name]()
-        self._name = name
 
-    def send(self, batches: dict[str, np.ndarray]) -> dict[str, Any]:
-        """Return the arrays on the device, for `__call__`: another thread may so send them while the device computes."""
-        if self._name == "jax":
+    def send(self, batches: dict[str, Any]) -> dict[str, Any]:
+        """Return the arrays, of any shapes, on the device: another thread may so send them while the device computes. Those there stay."""
+        if backend.select() == "jax":
             import jax
 
             return jax.device_put(batches)
@@ -68,9 +67,9 @@ class CompiledSteps:
             What the loss takes, stacked; "rate", of shape (n_steps,), where there is one, is the learning rate, and does not
             reach the loss.
         """
-        return {name: float(np.mean(np.asarray(values, np.float32))) for name, values in self._run(batches).items()}
+        return {name: float(np.mean(np.asarray(values, np.float32))) for name, values in self._run(self.send(batches)).items()}
 
-    def _tensorflow(self) -> Callable[[dict[str, np.ndarray]], dict[str, Any]]:
+    def _tensorflow(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
         import tensorflow as tf
 
         signature = dict.fromkeys(self.names, tf.TensorSpec((), tf.float32))
@@ -90,9 +89,9 @@ class CompiledSteps:
                 lambda i: step({name: value[i] for name, value in batches.items()}), numbers, fn_output_signature=signature, parallel_iterations=1
             )
 
-        return lambda batches: run({name: tf.convert_to_tensor(value) for name, value in batches.items()})
+        return run
 
-    def _jax(self) -> Callable[[dict[str, np.ndarray]], dict[str, Any]]:
+    def _jax(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
         import jax
         import keras
 
@@ -116,7 +115,7 @@ class CompiledSteps:
         run = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
         groups = (self.trainable, self.non_trainable, self.optimizer.variables)
 
-        def call(batches: dict[str, np.ndarray]) -> dict[str, Any]:
+        def call(batches: dict[str, Any]) -> dict[str, Any]:
             state, told = run(tuple([variable.value for variable in group] for group in groups), batches)
             for group, values in zip(groups, state, strict=True):
                 for variable, value in zip(group, values, strict=True):

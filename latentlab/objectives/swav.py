@@ -38,7 +38,7 @@ OPTIMIZERS = ("adamw", "muon")
 ADAM_BETAS = {"beta_1": 0.8, "beta_2": 0.999}
 LEFT_TO_ADAM = ("^prototypes/", "^reconstruction/")  # the ends of the network, as Jordan advises
 NORMALISED_ABOVE = 1e-3  # the projector's batch normalisation adds it to variances
-SETTLED = 20  # batches
+SETTLED = 20  # batches from which the statistics of batch normalisation are taken anew at the end
 REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
 
 
@@ -177,7 +177,8 @@ class SwAV:
     def settle(self, training: np.ndarray) -> bool:
         """Take the statistics of batch normalisation anew, of whole images as they will be embedded: training kept those of crops.
 
-        They are the means over SETTLED batches of different images, or as many as there are; the same whatever they were before.
+        `training` holds the indices (n,) of the training images. The statistics are the means over SETTLED batches of different images, or as
+        many as there are; the same whatever they were before. IMC-SwAV's code does so too, with images that are to be clustered.
         """
         from keras import layers
 
