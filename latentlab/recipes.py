@@ -31,6 +31,7 @@ FIT: dict[str, dict[str, Settings]] = {
         "gpu": {
             **_STRONG_FIT,
             "arch": "resnet18",
+            "arch_options": {"code_channels": 64},
             "batch_size": 512,
             "objective_options": {"steps_per_call": 5, **_MUON},
             "epochs": 200,
