@@ -43,6 +43,23 @@ def head(run: Run) -> Callable[[], features.Arrays]:
     return functools.partial(_head, run)
 
 
+def kernel(run: Run) -> np.ndarray:
+    """Return the prototypes, float32 (d, prototypes), as the fit left them: not of length 1.
+
+    Raises
+    ------
+    ConfigError
+        If the run has none.
+    RunError
+        If its checkpoint is damaged.
+    """
+    _, _, path = _source(run, PROTOTYPES)
+    try:
+        return checkpoints.in_order("weight", _arrays(path))[-1]
+    except IndexError as error:
+        raise RunError(f"{path}, where the prototypes are, is damaged: fit again.") from error
+
+
 def training_shares(run: Run) -> Callable[[], np.ndarray]:
     """Return what gives the training images' shares of the prototypes, float32 (n, prototypes), in the order of their embeddings.
 

@@ -92,9 +92,11 @@ def _flops_of(objective: Any) -> int | None:
 
 
 def check(images: ImageSet, options: FitOptions) -> None:
-    """Raise what `train` would raise of wrong settings, ConfigError or TrainingError, before anything is done."""
-    _objective_options(options)
+    """Raise what `train` would raise of wrong settings, ConfigError or TrainingError, before anything is done; objectives may add to it."""
+    own = _objective_options(options)
     split_validation(images, options)
+    if of_objective := getattr(plugins.load("objectives", options.objective), "check", None):
+        of_objective(images, own)
 
 
 def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:

@@ -127,13 +127,13 @@ def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
     batch = {name: value for name, value in objective._batch(images.indices("train")[:8], 1, 0, 1).items() if name != "rate"}
     assert (len(batch["big"]), len(batch["small"])) == (16, 16)
     seen = []
-    swapped = objective._swapped
-    objective._swapped = lambda scores, count: seen.append(scores.shape) or swapped(scores, count)
+    compare = objective._compare
+    objective._compare = lambda per_view, batch: seen.extend(per_view) or compare(per_view, batch)
     with tf.GradientTape() as tape:
         told = objective._loss(batch)[1]
-    assert tuple(seen[0]) == (32, SWAV["prototypes"])
+    assert [tuple(scores.shape) for scores in seen] == 4 * [(8, SWAV["prototypes"])]
     assert told["swapped_loss"] > 0
-    objective._swapped = lambda scores, count: (0.0 * scores[0, 0], 0.0 * scores[0, 0])
+    objective._compare = lambda per_view, batch: (0.0 * per_view[0][0, 0], 0.0 * per_view[0][0, 0])
     with tf.GradientTape() as tape:
         loss = objective._loss(batch)[0]
     encoder, decoder = tape.gradient(loss, [objective.lower.trainable_variables[0].value, objective.decoder.trainable_variables[0].value])

@@ -71,7 +71,9 @@ recipe_option = click.option("--recipe", help="Settings that belong together, fo
 
 fit_options = _together(
     recipe_option,
-    click.option("--objective", default="reconstruction", show_default=True, help="What the encoder is trained to do: reconstruction or swav."),
+    click.option(
+        "--objective", default="reconstruction", show_default=True, help="What the encoder is trained to do: reconstruction, swav or distill."
+    ),
     click.option("--arch", default="conv8", show_default=True, help="Encoder (see latentlab encoders)."),
     click.option(
         "--set",

@@ -4,6 +4,7 @@ An objective file defines
 
     Options                                                 a frozen dataclass, every field defaulted
     objective(model, images, fit_options, options) -> Objective
+    check(images, options) -> None                          optional: raises what is wrong before anything is done
     projection_head(arrays) -> arrays                       optional, with the next one: from what `snapshot` gave, the head in
                                                             whose outputs the loss compares embeddings, as `features.through` takes it
     prototype_shares(arrays, options) -> callable           optional, with the last one: from what `snapshot` gave, embeddings (n, d)

@@ -34,12 +34,12 @@ from latentlab.progress import track
 from latentlab.training import ahead, all_finite, as_input, batches, half_cosine, mean_squared_error, optimizer_state, restore_optimizer
 
 EMBEDDED = 2000  # validation images whose embeddings are watched
+VALIDATED = 250  # of them at a time
 OPTIMIZERS = ("adamw", "muon")
 ADAM_BETAS = {"beta_1": 0.8, "beta_2": 0.999}
 LEFT_TO_ADAM = ("^prototypes/", "^reconstruction/")  # the ends of the network, as Jordan advises
 NORMALISED_ABOVE = 1e-3  # the projector's batch normalisation adds it to variances
 SETTLED = 20  # batches from which the statistics of batch normalisation are taken anew at the end
-REPORTED = ("swapped_loss", "reconstruction_loss", "used_prototypes")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,8 @@ class SwAV:
     """An encoder, its projector, its prototypes and its decoder in training."""
 
     keeps_best: ClassVar[bool] = False
+    n_big: ClassVar[int] = 2  # big crops an image
+    compared: ClassVar[str] = "swapped_loss"  # what the loss but for the decoder's part is called
 
     def __init__(self, model: Model, images: ImageSet, fit: FitOptions, options: Options) -> None:
         self.model, self.images, self.fit, self.options = model, images, fit, options
@@ -134,7 +136,7 @@ class SwAV:
         self._steps: CompiledSteps | None = None
 
     def train_epoch(self, training: np.ndarray, epoch: int, watch: bool = False) -> dict[str, float]:
-        """Train one epoch; beside the usual numbers return swapped_loss, reconstruction_loss and used_prototypes.
+        """Train one epoch; beside the usual numbers return swapped_loss (`compared`), reconstruction_loss and used_prototypes.
 
         Stops where the loss is not finite and returns loss and step: with `watch` the very step, and where a weight is not
         finite either, else the first step of the compiled call.
@@ -165,7 +167,7 @@ class SwAV:
         """Return val_loss and effective_rank, of the embeddings' covariance: 1 where all images lie on a line or a point."""
         told = {"val_loss": mean_squared_error(self.model.autoencoder, self.images, validation)}
         if len(validation) > 1:
-            pieces = [validation[i : i + 250] for i in range(0, min(len(validation), EMBEDDED), 250)]
+            pieces = [validation[i : i + VALIDATED] for i in range(0, min(len(validation), EMBEDDED), VALIDATED)]
             embedded = np.concatenate([np.asarray(self.embedder.predict_on_batch(as_input(self.images.read(piece)))) for piece in pieces])
             told["effective_rank"] = effective_rank(embedded)
         return told
@@ -211,7 +213,7 @@ class SwAV:
         big, rebuilt = through(self.big.size)
         small = through(self.small.size)[0] if self.options.n_small else 0
         heads = arithmetic.multiply_adds(self.projector, self.projector.input_shape[1:]) + self.options.projection * self.options.prototypes
-        crops = 2 * big + self.options.n_small * small + (2 + self.options.n_small) * heads
+        crops = self.n_big * big + self.options.n_small * small + (self.n_big + self.options.n_small) * heads
         return arithmetic.training_flops(crops + rebuilt)
 
     def snapshot(self) -> dict[str, np.ndarray]:
@@ -238,7 +240,8 @@ class SwAV:
             nets = (self.lower, self.top, self.decoder, self.projector, self.prototypes)
             trainable = [variable for net in nets for variable in net.trainable_variables]
             others = [variable for net in nets for variable in net.non_trainable_variables]
-            self._steps = CompiledSteps(self._loss, REPORTED, trainable, others, _optimizer(self.fit.learning_rate, self.options))
+            names = (self.compared, "reconstruction_loss", "used_prototypes")
+            self._steps = CompiledSteps(self._loss, names, trainable, others, _optimizer(self.fit.learning_rate, self.options))
         return self._steps
 
     def _rate(self, step: int, n_steps: int) -> float:
@@ -255,7 +258,7 @@ class SwAV:
         number = (epoch - 1) * n_steps + step
         return {
             "images": self.images.read(indices),
-            "big": np.concatenate([views.draw(self.big, count, shape, rng) for _ in range(2)]),
+            "big": np.concatenate([views.draw(self.big, count, shape, rng) for _ in range(self.n_big)]),
             "small": np.concatenate([views.draw(self.small, count, shape, rng) for _ in range(self.options.n_small)] or [_no_views()]),
             "rate": np.float32(self._rate(number, n_steps)),
             "frozen": np.float32(number < min(self.options.frozen_steps, self.fit.epochs * n_steps // 20)),
@@ -266,16 +269,17 @@ class SwAV:
 
         images = ops.cast(batch["images"], "float32") / 255.0
         count = images.shape[0]
-        big = views.apply(ops.tile(images, (2, 1, 1, 1)), batch["big"], self.big.size)
+        big = views.apply(ops.tile(images, (self.n_big, 1, 1, 1)), batch["big"], self.big.size)
         codes = self.lower(big, training=True)
         embedded = [self.top(codes, training=True)]
         if self.options.n_small:
             small = views.apply(ops.tile(images, (self.options.n_small, 1, 1, 1)), batch["small"], self.small.size)
             embedded.append(self.top(self.lower(small, training=True), training=True))
-        swapped, used = self._swapped(self._scores(ops.concatenate(embedded, axis=0), batch["frozen"]), count)
+        scores = self._scores(ops.concatenate(embedded, axis=0), batch["frozen"])
+        compared, used = self._compare(ops.split(scores, scores.shape[0] // count, axis=0), batch)
         rebuilt = self.decoder(ops.stop_gradient(codes[:count]), training=True)
         error = ops.mean(ops.square(rebuilt - big[:count]))
-        return swapped + error, {"swapped_loss": swapped, "reconstruction_loss": error, "used_prototypes": used}
+        return compared + error, {self.compared: compared, "reconstruction_loss": error, "used_prototypes": used}
 
     def _scores(self, embedded: Any, frozen: Any) -> Any:
         """Return the cosine of every projected embedding with every prototype, float32 (views x n, prototypes)."""
@@ -285,18 +289,27 @@ class SwAV:
         prototypes = ops.where(frozen > 0, ops.stop_gradient(prototypes), prototypes)
         return ops.normalize(self.projector(embedded, training=True), axis=1) @ ops.normalize(prototypes, axis=0)
 
-    def _swapped(self, scores: Any, count: int) -> tuple[Any, Any]:
-        """Return the mean cross-entropy of each big view's code and every other view's prediction, and the prototypes in use."""
+    def _compare(self, per_view: list[Any], batch: Batch) -> tuple[Any, Any]:
+        """Return the mean cross-entropy of each big view's code and every other view's prediction, and the prototypes in use.
+
+        `per_view` holds the scores, (n, prototypes), of each view of the images of `batch`.
+        """
         from keras import ops
 
-        per_view = ops.split(scores, scores.shape[0] // count, axis=0)
         predicted = [ops.log_softmax(one / self.options.temperature, axis=1) for one in per_view]
         losses = []
-        for view in range(2):
+        for view in range(self.n_big):
             code = ops.stop_gradient(sinkhorn(per_view[view], self.options.epsilon, self.options.sinkhorn_steps))
             losses += [-ops.mean(ops.sum(code * other, axis=1)) for i, other in enumerate(predicted) if i != view]
-        shares = ops.mean(ops.exp(predicted[0]), axis=0)
-        return sum(losses) / len(losses), ops.exp(-ops.sum(shares * ops.log(shares + 1e-9)))
+        return sum(losses) / len(losses), in_use(predicted[0])
+
+
+def in_use(predicted: Any) -> Any:
+    """Return how many prototypes images take on average, the exponential of their shares' entropy, of log shares (n, prototypes)."""
+    from keras import ops
+
+    shares = ops.mean(ops.exp(predicted), axis=0)
+    return ops.exp(-ops.sum(shares * ops.log(shares + 1e-9)))
 
 
 def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options) -> SwAV:
