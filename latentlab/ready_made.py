@@ -1,4 +1,4 @@
-"""Encoders that come with latentlab, trained without labels: half-precision weights beside a description, checked by their SHA-256.
+"""Encoders that come with latentlab, trained without labels: weights in 16 or 8 bits beside a description, checked by their SHA-256.
 
     latentlab cluster --encoder cifar10-strong --k 10
 
@@ -20,6 +20,8 @@ from latentlab.npz import read_npz
 
 FOLDER = Path(__file__).resolve().parent / "weights"
 LARGEST = 24 * 2**20  # bytes of one file
+BITS = (16, 8)
+STEPS = 127  # of a weight in 8 bits, on either side of 0
 
 
 def names(folder: Path = FOLDER) -> list[str]:
@@ -52,7 +54,7 @@ def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
     if not path.exists() or sha256(path) != described["sha256"]:
         raise RunError(f"{path} is missing or not what {name}.json describes. Install latentlab again.")
     model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
-    model.set_weights([array.astype(np.float32) for array in checkpoints.in_order("weight", read_npz(path))])
+    model.set_weights(_restored(read_npz(path)))
     return model, described
 
 
@@ -72,27 +74,57 @@ def of_objective(name: str, folder: Path = FOLDER) -> list[np.ndarray]:
         raise RunError(f"{path} is missing or damaged ({error}). Install latentlab again.") from error
 
 
-def save(name: str, weights: list[np.ndarray], description: dict[str, Any], folder: Path = FOLDER, *, objective: Sequence[np.ndarray] = ()) -> Path:
-    """Write weights in half precision and their description; return the weights' path.
+def save(
+    name: str,
+    weights: list[np.ndarray],
+    description: dict[str, Any],
+    folder: Path = FOLDER,
+    *,
+    objective: Sequence[np.ndarray] = (),
+    bits: int = 16,
+) -> Path:
+    """Write weights in half precision, or kernels and matrices in 8 bits, and their description; return the weights' path.
 
     Parameters
     ----------
     objective
-        Weights of the objective that go with them, as SwAV's projector and prototypes.
+        Weights of the objective that go with them, as SwAV's projector and prototypes; always in half precision.
+    bits : {16, 8}
+        Of kernels and matrices. In 8 bits each of a kernel's filters, or a matrix' columns, has a scale of its own, in half precision.
 
     Raises
     ------
     ConfigError
         If the file would be larger than 24 MiB, or a weight is beyond half precision's range.
     """
+    if bits not in BITS:
+        raise ConfigError(f"weights are stored in {' or '.join(map(str, BITS))} bits, not in {bits}.")
     with np.errstate(over="ignore"):  # told below
         halves, above = ([np.asarray(weight).astype(np.float16) for weight in some] for some in (weights, objective))
     if not all(np.isfinite(half).all() for half in [*halves, *above]):
         raise ConfigError("a weight is not finite in half precision.")
-    if (size := sum(half.nbytes for half in [*halves, *above])) > LARGEST:
+    arrays = checkpoints.numbered("weight", halves) | checkpoints.numbered("objective", above)
+    if bits == 8:
+        for number, weight in enumerate(weights):
+            if weight.ndim > 1:
+                arrays |= dict(zip((f"weight-{number:04d}", f"scale-{number:04d}"), _in_8_bits(weight), strict=True))
+    if (size := sum(array.nbytes for array in arrays.values())) > LARGEST:
         raise ConfigError(f"{size:,} bytes of weights are more than the {LARGEST:,} that may be shipped.")
-    path, arrays = folder / f"{name}.npz", dict[str, Any](checkpoints.numbered("weight", halves) | checkpoints.numbered("objective", above))
+    path = folder / f"{name}.npz"
     with atomic_path(path) as temporary, temporary.open("wb") as file:
-        np.savez(file, **arrays)
-    write_json(folder / f"{name}.json", {**description, "sha256": sha256(path), "bytes": path.stat().st_size})
+        np.savez(file, **dict[str, Any](arrays))
+    write_json(folder / f"{name}.json", {**description, "bits": bits, "sha256": sha256(path), "bytes": path.stat().st_size})
     return path
+
+
+def _in_8_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole numbers, int8, of the shape of a weight (..., c), and what one of them stands for in each of the last axis, float16 (c,)."""
+    scale = (np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / STEPS).astype(np.float16)
+    divisor = np.where(scale > 0, scale, 1).astype(np.float32)
+    return np.round(weight / divisor).clip(-STEPS, STEPS).astype(np.int8), scale
+
+
+def _restored(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the encoder's weights, float32, in order."""
+    scales = {name.replace("scale", "weight"): array.astype(np.float32) for name, array in arrays.items() if name.startswith("scale-")}
+    return [arrays[name].astype(np.float32) * scales.get(name, np.float32(1)) for name in sorted(arrays) if name.startswith("weight-")]
