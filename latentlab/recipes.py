@@ -3,12 +3,12 @@
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by IMC-SwAV's head, or by neighbour consistency
 (SCAN) where the encoder was trained otherwise. The reason for that head takes no label: its clusters of several seeds agree with each
 other more than SCAN's do (reports/cifar10-strong); that its purity is higher was known by then. Sizes depend on the machine: ResNet-18
-where there is a GPU, and self-labelling of the whole network at the end; else fast8, as much of it as two cores train on CIFAR-10 in
-60 to 90 minutes, by what multiplies bfloat16 in them. Both are trained by Muon, at a rate chosen by the swapped loss of short fits of
-fast8 (reports/cifar10-optimizers); ResNet-18 has not been trained on a GPU yet. That self-labelling is left out on processors
-was decided after labels had been read: it lowered the purity (reports/cifar10-strong). So was the form of IMC-SwAV's head: neighbours
-for views, the fit's prototypes for k-means' centers; and that clusters are made on SwAV's projection head. No other setting was chosen
-by labels.
+where there is a GPU, as many epochs of CIFAR-10 as an H200 trains in eight and a half minutes; else fast8, as much of it as two cores
+train in 60 to 90 minutes, by what multiplies bfloat16 in them. Both are trained by Muon, at a rate chosen by the swapped loss of short
+fits of fast8 (reports/cifar10-optimizers). That self-labelling of the whole network is left out was decided after labels had been read:
+it lowered the purity of fits on processors (reports/cifar10-strong); on a GPU's it is untried. So was the form of IMC-SwAV's head:
+neighbours for views, the fit's prototypes for k-means' centers; and that clusters are made on SwAV's projection head. No other setting
+was chosen by labels.
 """
 
 from typing import Any
@@ -34,7 +34,7 @@ FIT: dict[str, dict[str, Settings]] = {
             "arch_options": {"code_channels": 64},
             "batch_size": 512,
             "objective_options": {"steps_per_call": 5, **_MUON},
-            "epochs": 200,
+            "epochs": 213,
             "learning_rate": 0.01,
             "precision": "mixed_bfloat16",
         },
@@ -42,13 +42,8 @@ FIT: dict[str, dict[str, Settings]] = {
 }
 
 
-def _strong_clusters(head: str) -> dict[str, Settings]:
-    rounds = {"batch_size": 512, "interval": 98, "max_steps": 98 * 60}
-    return {"cpu": {"method": head}, "gpu": {"method": "selflabel", "settings": {"start": head, **rounds}}}
-
-
-CLUSTER = {"strong": _strong_clusters("imc")}
-WITHOUT_PROTOTYPES = {"strong": _strong_clusters("scan")}
+CLUSTER: dict[str, Settings] = {"strong": {"method": "imc"}}
+WITHOUT_PROTOTYPES: dict[str, Settings] = {"strong": {"method": "scan"}}
 
 
 def fit_settings(name: str, machine: str = "") -> Settings:
@@ -59,23 +54,24 @@ def fit_settings(name: str, machine: str = "") -> Settings:
     ConfigError
         If there is no such recipe or kind of machine.
     """
-    return dict(_of(FIT, name, machine))
+    settings = _known(FIT, name)
+    if machine and machine not in MACHINES:
+        raise ConfigError(f"unknown kind of machine {machine!r}: known are {', '.join(MACHINES)}.")
+    return dict(settings.get(machine or device(), settings["cpu"]))
 
 
-def cluster_settings(name: str, machine: str = "", prototypes: bool = True) -> Settings:
-    """Return the values of `ClusterOptions` that a recipe sets; machine and errors as in `fit_settings`.
+def cluster_settings(name: str, prototypes: bool = True) -> Settings:
+    """Return the values of `ClusterOptions` that a recipe sets; ConfigError where there is no such recipe.
 
     Without `prototypes`, which a run has whose encoder was trained by SwAV, SCAN's head takes the place of IMC-SwAV's.
     """
-    return dict(_of(CLUSTER if prototypes else WITHOUT_PROTOTYPES, name, machine))
+    return dict(_known(CLUSTER if prototypes else WITHOUT_PROTOTYPES, name))
 
 
-def _of(table: dict[str, dict[str, Settings]], name: str, machine: str) -> Settings:
+def _known(table: dict[str, Any], name: str) -> dict[str, Any]:
     if name not in table:
         raise ConfigError(f"unknown --recipe {name!r}: known are {', '.join(sorted(table))}.")
-    if machine and machine not in MACHINES:
-        raise ConfigError(f"unknown kind of machine {machine!r}: known are {', '.join(MACHINES)}.")
-    return table[name].get(machine or device(), table[name]["cpu"])
+    return table[name]
 
 
 def device() -> str:

@@ -47,14 +47,14 @@ PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
 
-def clusterings(run: Run, seed: int, machine: str) -> dict[str, ClusterOptions]:
-    """Return what is clustered of one run, by the names in METHODS; self-labelling as the recipe has it, or from the recipe's head."""
-    of_recipe = recipes.cluster_settings("strong", machine)
+def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
+    """Return what is clustered of one run, by the names in METHODS; self-labelling from the recipe's head."""
+    head = recipes.cluster_settings("strong")["method"]
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
         "embedding": {"method": "kmeans", "features": "embedding+l2"},
         "imc-embedding": {"method": "imc", "features": "embedding+l2"},
-        "selflabel": of_recipe if of_recipe["method"] == "selflabel" else {"method": "selflabel", "settings": {"start": of_recipe["method"]}},
+        "selflabel": {"method": "selflabel", "settings": {"start": head}},
     }
     chosen = {name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})}) for name in METHODS}
     return {name: pipeline.resolve(run, options) for name, options in chosen.items()}
@@ -88,7 +88,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
-    chosen, done = clusterings(run, seed, arguments.setting), {}
+    chosen, done = clusterings(run, seed), {}
     for method in wanted:
         if clock.may_start():
             logging.info("%s: %s", name, method)

@@ -30,12 +30,13 @@ def test_the_recipe_fills_in_what_is_not_given():
     for more, steps in ([], _options.LEAST_STEPS), (["--epochs", "2", "--least-steps", "7"], 7):
         with cli.fit.make_context("fit", ["--recipe", "strong", *more]) as context:
             assert _options.fit_of(context.params, context.params["learning_rate"]).least_steps == steps
-    with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "interval=7"]):
-        preset = recipes.cluster_settings("strong", "gpu")
-        options = clustering_commands._cluster_options(preset, ("interval=7",), {"k": 4, "method": "kmeans"})
-    assert (options.method, options.settings) == ("selflabel", {**recipes.cluster_settings("strong", "gpu")["settings"], "interval": 7})
-    with pytest.raises(ConfigError, match="known are strong"):
-        recipes.fit_settings("weak")
+    with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "heads=7"]):
+        preset = {**recipes.cluster_settings("strong"), "settings": {"heads": 2, "epochs": 3}}
+        options = clustering_commands._cluster_options(preset, ("heads=7",), {"k": 4, "method": "kmeans"})
+    assert (options.method, options.settings) == ("imc", {"heads": 7, "epochs": 3})
+    for settings_of in (recipes.fit_settings, recipes.cluster_settings):
+        with pytest.raises(ConfigError, match="known are strong"):
+            settings_of("weak")
 
 
 def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_run, tmp_path, capsys, monkeypatch):
@@ -100,9 +101,7 @@ def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
         "gpu": "resnet18",
     }
     assert recipes.fit_settings("strong") == recipes.fit_settings("strong", recipes.device())
-    assert recipes.cluster_settings("strong", "cpu-bfloat16") == {"method": "imc"}
-    assert recipes.cluster_settings("strong", "cpu", prototypes=False) == {"method": "scan"}
-    of_gpu = [recipes.cluster_settings("strong", "gpu", prototypes) for prototypes in (True, False)]
-    assert [(one["method"], one["settings"]["start"]) for one in of_gpu] == [("selflabel", "imc"), ("selflabel", "scan")]
+    assert recipes.cluster_settings("strong") == {"method": "imc"}
+    assert recipes.cluster_settings("strong", prototypes=False) == {"method": "scan"}
     with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu"):
         recipes.fit_settings("strong", "tpu")

@@ -2,7 +2,7 @@
 
 import shutil
 
-from latentlab import pipeline
+from latentlab import pipeline, probing
 from latentlab.config import ClusterOptions
 
 
@@ -22,3 +22,18 @@ def test_what_bears_on_the_scores_stands_beside_them(finished_run, tmp_path):
     assert "near duplicate among the fitted ones" in after
     assert "Scores of k-means by the number of clusters" in after
     assert (run.path / "by-k" / "code.csv").read_text().startswith("k,split,method")
+
+
+def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeypatch):
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    run = type(finished_run).open(tmp_path / "run")
+    asked, real = [], probing.probe
+    monkeypatch.setattr(probing, "probe", lambda vectors, *others: asked.append(vectors.shape[1]) or real(vectors, *others))
+    found = [pipeline.probe(run, ClusterOptions(features=steps)) for steps in ("code", "pool")]
+    assert len(asked) == 3
+    of_pixels = [[row for row in one["rows"] if row["method"] == "pixels"] for one in found]
+    assert of_pixels[0] == of_pixels[1]
+    assert len(of_pixels[0]) == 2
+    run.forget("probe/code")
+    pipeline.probe(run, ClusterOptions(features="pool", seed=1))
+    assert len(asked) == 5

@@ -121,7 +121,7 @@ def _preset(recipe: str | None, run: Any) -> dict[str, Any]:
     if not recipe:
         return {}
     if run is None:
-        return recipes.cluster_settings(recipe, "cpu", prototypes=False)  # a GPU's would train the network that vectors lack
+        return recipes.cluster_settings(recipe, prototypes=False)
     prototypes = pipeline.has_prototypes(run)
     if not (prototypes or given("method")):
         click.echo(f"--recipe {recipe}: the run has no prototypes, so SCAN's head (scan) stands in for IMC-SwAV's (imc).", err=True)

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from latentlab.config import ClusterOptions
 from latentlab.files import read_json, write_json
 from latentlab.pipeline.clustering import resolve
@@ -9,6 +11,8 @@ from latentlab.pipeline.fitting import embed
 from latentlab.pipeline.run_data import embed_config, feature_name, open_run_images
 from latentlab.progress import log
 from latentlab.run import Run
+
+PIXELS = "pixels"  # their name in what a probe found
 
 
 def evaluate(run: Run, name: str | None = None) -> dict[str, Any] | None:
@@ -108,8 +112,6 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
     DataError
         If a split has no labelled image.
     """
-    import numpy as np
-
     from latentlab import assignments, baselines, evaluation, model_files, probing
 
     options = resolve(run, options)
@@ -121,17 +123,32 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
         labels = evaluation.read_labels(run)
         if labels is None:
             return None
-        with run.lock(), run.stage(name, config | {"labels": evaluation.fingerprint_of(labels)}) as outputs:
+        config["labels"] = evaluation.fingerprint_of(labels)
+        with run.lock(), run.stage(name, config) as outputs:
             ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
-            images, classes = open_run_images(run), evaluation.align(ids, labels)
-            pixels = np.concatenate([baselines.flat(images.read(part)) for part in images.shards(baselines.SHARD)])
-            rows = []
-            for method, matrix in ((feature_name(run, options), vectors), ("pixels", pixels)):
+            classes = evaluation.align(ids, labels)
+
+            def rows_of(method: str, matrix: np.ndarray) -> list[dict[str, Any]]:
                 log.info("probe: %s", method)
-                rows += [{"split": "test", "method": method, **row} for row in probing.probe(matrix, splits, classes, options.seed)]
+                return [{"split": "test", "method": method, **row} for row in probing.probe(matrix, splits, classes, options.seed)]
+
+            rows = rows_of(feature_name(run, options), vectors)
+            if not (of_pixels := _pixel_rows(run, config)):
+                images = open_run_images(run)
+                of_pixels = rows_of(PIXELS, np.concatenate([baselines.flat(images.read(part)) for part in images.shards(baselines.SHARD)]))
+            rows += of_pixels
             write_json(target, {"features": options.features, "neighbors": probing.NEIGHBORS, "rows": rows})
             outputs.append(target)
     return read_json(target)
+
+
+def _pixel_rows(run: Run, config: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of raw pixels from an earlier probe of other features by the same seed and labels; empty where there is none."""
+    for name, entry in run.manifest["stages"].items():
+        same = name.startswith("probe/") and {**entry["config"], "features": config["features"]} == config
+        if same and run.is_done(name, entry["config"]):
+            return [row for row in read_json(run.path / f"{name}.json")["rows"] if row["method"] == PIXELS]
+    return []
 
 
 def audit(run: Run, name: str | None = None) -> dict[str, Any]:
