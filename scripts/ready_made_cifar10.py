@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Make reports/cifar10-ready-made: clusters of CIFAR-10 on the encoder that comes with latentlab, over seeds of the clustering.
+"""Make reports/cifar10-ready-made: clusters of CIFAR-10 on the encoders that come with latentlab, over seeds of the clustering.
 
-usage: scripts/ready_made_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--seeds 0,1,2] [--machine TEXT]
+usage: scripts/ready_made_cifar10.py [--encoder cifar10-strong] [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--seeds 0,1,2]
+                                     [--minutes N] [--machine TEXT]
 
-It is `latentlab cluster --encoder cifar10-strong --k 10 --method METHOD --seed SEED` for each method and seed, the same with
-`--features embedding+l2`, below the projection head, their scores, and how far the seeds of each agree with each other, which takes
-no label. Runs are kept in --work, finished scores in parts/ of --out.
+It is `latentlab cluster --encoder ENCODER --k 10 --method METHOD --seed SEED` for each method and seed, their scores, and how far the
+seeds of each agree with each other, which takes no label. Runs are kept in --work, finished scores in parts/ of --out.
 """
 
 import argparse
@@ -13,29 +13,23 @@ import logging
 
 from _reports import REPORTS, Clock, Row, agreement, agreement_table, fill, parse, parser_of, read_parts, results, save_part, score_table
 
-from latentlab import assignments, backend, evaluation, files, pipeline
+from latentlab import assignments, backend, evaluation, files, pipeline, ready_made
 from latentlab.config import ClusterOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
-ENCODER = "cifar10-strong"
 METHODS = ("imc", "scan", "temi", "kmeans")
-FEATURES = {"": "auto", "embedding+l2+": "embedding+l2"}  # name before the method's -> --features
 COMMAND = "scripts/ready_made_cifar10.py"
 
 
 def chosen_of(run: Run, seed: int) -> dict[str, ClusterOptions]:
-    """Return the clusterings of one seed, by name."""
-    return {
-        start + method: pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed, features=steps))
-        for start, steps in FEATURES.items()
-        for method in METHODS
-    }
+    """Return the clusterings of one seed, by method."""
+    return {method: pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed)) for method in METHODS}
 
 
 def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
     """Cluster with one seed, score and keep the scores."""
-    part = arguments.out / "parts" / f"{ENCODER}-seed{seed}.json"
+    part = arguments.out / "parts" / f"{arguments.encoder}-seed{seed}.json"
     if part.exists():
         return
     chosen = chosen_of(run, seed)
@@ -44,7 +38,7 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
         pipeline.cluster(run, options)
     labels = evaluation.read_labels(run)
     assert labels is not None
-    found = {f"{ENCODER}+{name}": assignments.read(run, options.name) for name, options in chosen.items()}
+    found = {f"{arguments.encoder}+{name}": assignments.read(run, options.name) for name, options in chosen.items()}
     took = {name: run.manifest["stages"][f"cluster/{options.name}"]["seconds"] for name, options in chosen.items()}
     rows: list[Row] = evaluation.scores_of(run, labels, found, 10)["rows"]
     save_part(part, run, rows, took=took, machine=arguments.machine or run.manifest["device"])
@@ -52,23 +46,24 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
 
 def time_table(parts: dict[str, Row]) -> str:
     """Return the Markdown table of the seconds that embedding and clusters took."""
-    names = [start + method for start in FEATURES for method in METHODS]
-    lines = ["| seed | machine | embedding 60,000 images | " + " | ".join(names) + " |", "| --- |" + " --- |" * (2 + len(names))]
+    lines = ["| encoder and seed | machine | embedding 60,000 images | " + " | ".join(METHODS) + " |", "| --- |" + " --- |" * (2 + len(METHODS))]
     for name, part in parts.items():
-        seconds = " | ".join(f"{part['took'][own]:.0f} s" for own in names)
-        lines.append(f"| {name.rsplit('seed', 1)[1]} | {part['machine']} | {part['seconds']['embed']:.0f} s | {seconds} |")
+        seconds = " | ".join(f"{part['took'][method]:.0f} s" for method in METHODS)
+        lines.append(f"| {name} | {part['machine']} | {part['seconds']['embed']:.0f} s | {seconds} |")
     return "\n".join(lines)
 
 
 def main() -> None:
     """Run what is missing and write the report."""
-    arguments = parse(parser_of(__doc__, REPORTS / "cifar10-ready-made", seeds="0,1,2"))
+    parser = parser_of(__doc__, REPORTS / "cifar10-ready-made", seeds="0,1,2")
+    parser.add_argument("--encoder", choices=ready_made.names(), default="cifar10-strong")
+    arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     clock = Clock(arguments.minutes)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
-    run = pipeline.use_ready_made(data, ENCODER, arguments.work / ENCODER)
+    run = pipeline.use_ready_made(data, arguments.encoder, arguments.work / arguments.encoder)
     for seed in seeds:
         if clock.may_start():
             work_through(run, seed, arguments)
@@ -76,7 +71,10 @@ def main() -> None:
     rows = results(parts, "cifar10", COMMAND)
     files.write_json(arguments.out / "results.json", rows)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
-    clusterings = ((method, run.path, options) for seed in seeds for method, options in chosen_of(run, seed).items())
+    runs = {name: Run.open(arguments.work / name) for name in ready_made.names() if (arguments.work / name).exists()}
+    clusterings = (
+        (f"{name}+{method}", one.path, options) for name, one in runs.items() for seed in seeds for method, options in chosen_of(one, seed).items()
+    )
     if agreed := agreement(clusterings):
         files.write_json(arguments.out / "agreement.json", agreed)
         tables["agreement"] = agreement_table({"CIFAR-10": agreed})
