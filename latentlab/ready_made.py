@@ -30,7 +30,7 @@ def names(folder: Path = FOLDER) -> list[str]:
 
 
 def describe(name: str, folder: Path = FOLDER) -> dict[str, Any]:
-    """Return the description: arch, options, image_shape, sha256, fit (its `FitOptions`), summary, curve, trained, cost.
+    """Return the description: arch, options, image_shape, bits, sha256, fit (its `FitOptions`), summary, curve, trained, cost.
 
     Raises
     ------
@@ -90,12 +90,12 @@ def save(
     objective
         Weights of the objective that go with them, as SwAV's projector and prototypes; always in half precision.
     bits : {16, 8}
-        Of kernels and matrices. In 8 bits each of a kernel's filters, or a matrix' columns, has a scale of its own, in half precision.
+        Of kernels and matrices. In 8 bits what belongs to each index of the last axis, a filter or a column, has a scale of its own.
 
     Raises
     ------
     ConfigError
-        If the file would be larger than 24 MiB, or a weight is beyond half precision's range.
+        If the file would be larger than 24 MiB, a weight is beyond half precision's range, or there is no such number of bits.
     """
     if bits not in BITS:
         raise ConfigError(f"weights are stored in {' or '.join(map(str, BITS))} bits, not in {bits}.")
@@ -118,13 +118,12 @@ def save(
 
 
 def _in_8_bits(weight: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return whole numbers, int8, of the shape of a weight (..., c), and what one of them stands for in each of the last axis, float16 (c,)."""
-    scale = (np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / STEPS).astype(np.float16)
-    divisor = np.where(scale > 0, scale, 1).astype(np.float32)
-    return np.round(weight / divisor).clip(-STEPS, STEPS).astype(np.int8), scale
+    """Return whole numbers, int8, of the shape of a weight (..., c), and what 1 of them stands for at each index of the last axis, float32 (c,)."""
+    scale = np.asarray(np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / STEPS, np.float32)
+    return np.round(weight / np.where(scale > 0, scale, 1)).clip(-STEPS, STEPS).astype(np.int8), scale
 
 
 def _restored(arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
     """Return the encoder's weights, float32, in order."""
-    scales = {name.replace("scale", "weight"): array.astype(np.float32) for name, array in arrays.items() if name.startswith("scale-")}
+    scales = {name.replace("scale", "weight"): array for name, array in arrays.items() if name.startswith("scale-")}
     return [arrays[name].astype(np.float32) * scales.get(name, np.float32(1)) for name in sorted(arrays) if name.startswith("weight-")]

@@ -221,6 +221,20 @@ class Run:
         write_json(self.path / MANIFEST, self.manifest)
 
 
+def embed_config(run: Run) -> dict[str, Any]:
+    """Return what codes depend on, the encoder's fingerprint: part of the settings of every stage that reads codes.
+
+    Raises
+    ------
+    RunError
+        If the run has no encoder.
+    """
+    entry = run.manifest["stages"].get("fit")
+    if entry is None:
+        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+    return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
+
+
 def find_runs(folder: str | Path) -> list[Run]:
     """Return the readable runs directly below `folder`, the oldest first."""
     runs = []

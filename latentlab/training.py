@@ -11,6 +11,7 @@ import math
 import time
 from collections.abc import Generator, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -91,12 +92,15 @@ def _flops_of(objective: Any) -> int | None:
         return None
 
 
-def check(images: ImageSet, options: FitOptions) -> None:
-    """Raise what `train` would raise of wrong settings, ConfigError or TrainingError, before anything is done; objectives may add to it."""
+def check(model: Model, images: ImageSet, options: FitOptions, place: Path) -> None:
+    """Raise what `train` would raise of wrong settings, before anything is done: ConfigError, TrainingError or what the objective adds.
+
+    `place` is the folder of the run that is to be trained.
+    """
     own = _objective_options(options)
     split_validation(images, options)
     if of_objective := getattr(plugins.load("objectives", options.objective), "check", None):
-        of_objective(images, own)
+        of_objective(model, images, own, place)
 
 
 def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:

@@ -15,7 +15,7 @@ from _reports import REPORTS, Clock, Row, agreement, agreement_table, fill, pars
 
 from latentlab import assignments, backend, evaluation, files, pipeline, ready_made
 from latentlab.config import ClusterOptions
-from latentlab.run import Run
+from latentlab.run import Run, find_runs
 from latentlab.sources import DataOptions
 
 METHODS = ("imc", "scan", "temi", "kmeans")
@@ -71,7 +71,7 @@ def main() -> None:
     rows = results(parts, "cifar10", COMMAND)
     files.write_json(arguments.out / "results.json", rows)
     tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
-    runs = {name: Run.open(arguments.work / name) for name in ready_made.names() if (arguments.work / name).exists()}
+    runs = {str(one.manifest["config"].get("ready_made")): one for one in find_runs(arguments.work) if "embed" in one.manifest["stages"]}
     clusterings = (
         (f"{name}+{method}", one.path, options) for name, one in runs.items() for seed in seeds for method, options in chosen_of(one, seed).items()
     )

@@ -8,20 +8,22 @@ encoder's own features: by the scorer, of the clusters of the run and of those o
 """
 
 import argparse
+import contextlib
 import logging
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from _reports import held_out_scores
 
-from latentlab import backend, checkpoints, model_files, pipeline, ready_made
+from latentlab import backend, checkpoints, model_files, pipeline, prototypes, ready_made
 from latentlab.config import ClusterOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
-METHODS = ("kmeans", "imc")
 CURVE = ("stage", "epoch", "loss", "val_loss", "swapped_loss", "distillation_loss", "agreement", "reconstruction_loss", "effective_rank")
 
 
@@ -34,11 +36,35 @@ def weights_of(run: Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
 
 
 def scores(run: Run) -> dict[str, dict[str, float]]:
-    """Return the held-out scores of the clusters of a run, by method."""
-    chosen = {method: pipeline.resolve(run, ClusterOptions(k=10, method=method)) for method in METHODS}
+    """Cluster a run, in its own folder, and return the held-out scores by method."""
+    methods = ("kmeans", "imc") if prototypes.are_there(run) else ("kmeans",)
+    chosen = {method: pipeline.resolve(run, ClusterOptions(k=10, method=method)) for method in methods}
     for options in chosen.values():
         pipeline.cluster(run, options)
     return {method: held_out_scores(run, options) for method, options in chosen.items()}
+
+
+def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fit's options with its teacher's name in the place of the path, and how the teacher was trained: nothing without one."""
+    if not (path := fit["objective_options"].get("teacher")):
+        return fit, {}
+    teacher = Run.open(path).manifest
+    told = {"fit": teacher["config"]["fit"], "summary": teacher["fit"], "git": teacher.get("git"), "device": teacher.get("device")}
+    return {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}, {"teacher": told}
+
+
+@contextlib.contextmanager
+def restored_on_failure(name: str) -> Iterator[None]:
+    """Bring back the encoder of that name, or its absence, where what is done fails or is interrupted."""
+    files = [ready_made.FOLDER / f"{name}{ending}" for ending in (".npz", ".json")]
+    with tempfile.TemporaryDirectory() as folder:
+        before = {path: Path(shutil.copy(path, folder)) for path in files if path.exists()}
+        try:
+            yield
+        except BaseException:
+            for path in files:
+                shutil.copy(before[path], path) if path in before else path.unlink(missing_ok=True)
+            raise
 
 
 def main() -> None:
@@ -53,14 +79,14 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     backend.select()
     run = Run.open(arguments.run)
-    backend.set_precision("float32")
     (weights, above), described = weights_of(run), model_files.describe(run)
     data = DataOptions(**run.manifest["config"]["data"])
+    fit, teacher = taught(run.manifest["config"]["fit"])
     description: dict[str, Any] = {
         "arch": described["arch"],
         "options": described["options"],
         "image_shape": described["image_shape"],
-        "fit": run.manifest["config"]["fit"],
+        "fit": fit,
         "summary": run.manifest["fit"],
         "trained": {
             "data": data.data,
@@ -68,13 +94,15 @@ def main() -> None:
             "git": run.manifest.get("git"),
             "machine": arguments.machine or run.manifest.get("device"),
             "note": arguments.note,
+            **teacher,
         },
         "curve": [{key: row[key] for key in CURVE if key in row} for row in run.metrics()],
     }
-    ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits)
-    with tempfile.TemporaryDirectory() as folder:
-        description["cost"] = {"float32": scores(run), "shipped": scores(pipeline.use_ready_made(data, arguments.name, Path(folder) / "run"))}
-    print(ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits), description["cost"])
+    with restored_on_failure(arguments.name), tempfile.TemporaryDirectory() as folder:
+        ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits)
+        shipped = pipeline.use_ready_made(data, arguments.name, Path(folder) / "run")
+        description["cost"] = {"trained": scores(run), "stored": scores(shipped)}
+        print(ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits), description["cost"])
 
 
 if __name__ == "__main__":

@@ -1,16 +1,17 @@
-"""A student learns from another run's encoder: what it comes to, on both backends, and teachers that are none."""
+"""A student learns from another run's encoder: what it comes to, resuming, both backends, and teachers that are none."""
 
 import dataclasses
+import shutil
 
 import numpy as np
 import pytest
 from conftest import latentlab, small_fit
-from strong import SMALL, SWAV, strong_fit
+from strong import SMALL, SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, embedding, features, pipeline, prototypes, training
+from latentlab import assignments, checkpoints, embedding, encoders, features, model_files, pipeline, prototypes, training
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, RunError
-from latentlab.objectives import distill
+from latentlab.objectives import _teacher, distill, swav
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
@@ -20,26 +21,29 @@ def teacher(strong_run):
     return pipeline.embed(strong_run)
 
 
-def student_fit(teacher, **changes):
-    options = {"teacher": str(teacher.path), "hidden": 16, "steps_per_call": 4, "smallest": 0.8}
+def student_fit(path, **changes):
+    options = {"teacher": str(path), "hidden": 16, "steps_per_call": 4, "smallest": 0.8}
     return small_fit(
         **{**SMALL, "objective": "distill", "objective_options": options, "epochs": 8, "batch_size": 27, "learning_rate": 0.01, **changes}
     )
 
 
-def unit(run):
-    embedded = np.concatenate(list(embedding.read_parts(pipeline.embed(run).path / "embeddings", column="embedding")))
-    return features.fit(features.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(run)).transform(embedded)
+def killed_after_an_epoch(data, options, place, monkeypatch):
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(training._TensorBoard, "add", lambda board, row: (_ for _ in ()).throw(KeyboardInterrupt))
+        pipeline.fit(data, options, place)
 
 
 def test_a_student_puts_images_where_its_teacher_does(data, teacher, tmp_path):
-    student = pipeline.fit(data, student_fit(teacher), tmp_path / "student")
+    student = pipeline.fit(data, student_fit(teacher.path), tmp_path / "student")
     rows = student.metrics()
     assert rows[-1]["distillation_loss"] < rows[1]["distillation_loss"]
     assert rows[0]["agreement"] < 0.8 < rows[-1]["agreement"]
-    of_student, of_teacher = unit(student), unit(teacher)
-    assert (of_student * of_teacher).sum(axis=1).mean() > 0.8
-    np.testing.assert_array_equal(prototypes.kernel(student), prototypes.kernel(teacher))
+    known = _teacher.read(str(teacher.path), pipeline.open_run_images(teacher))
+    embedded = np.concatenate(list(embedding.read_parts(pipeline.embed(student).path / "embeddings", column="embedding")))
+    placed = features.fit(features.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(student)).transform(embedded)
+    assert (placed * known.points).sum(axis=1).mean() > 0.8
+    np.testing.assert_array_equal(prototypes.kernel(student), known.prototypes)
     options = pipeline.resolve(student, ClusterOptions(k=4, method="imc"))
     assert options.features == features.PROJECTED
     pipeline.cluster(student, options)
@@ -48,53 +52,92 @@ def test_a_student_puts_images_where_its_teacher_does(data, teacher, tmp_path):
     assert one < 0.8 * all_crops
 
 
-def test_targets_are_the_teachers_own_and_stay(teacher):
+def test_the_teachers_points_are_those_of_its_network(teacher):
     images = pipeline.open_run_images(teacher)
-    fitted = student_fit(teacher)
-    targets, kernel = distill._teacher(images, distill.Options(**fitted.objective_options))
-    np.testing.assert_allclose(targets, unit(teacher), atol=1e-6)
-    assert kernel.shape == (SWAV["projection"], SWAV["prototypes"])
+    network = swav.objective(model_files.load(teacher), images, strong_fit(), swav.Options(**SWAV))
+    network.restore(checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0])
+    placed = network.projector.predict_on_batch(network.embedder.predict_on_batch(training.as_input(images.read(np.arange(20)))))
+    placed = placed / np.linalg.norm(placed, axis=1, keepdims=True)
+    known = _teacher.read(str(teacher.path), images)
+    np.testing.assert_allclose(known.points[:20], placed, atol=1e-4)
+    np.testing.assert_array_equal(known.prototypes, network.prototypes.get_weights()[0])
 
 
-def test_jax_takes_a_student_up_where_it_was_left(data, teacher, tmp_path, monkeypatch):
-    fitted = student_fit(teacher, epochs=2)
-    here = pipeline.fit(data, fitted, tmp_path / "here")
-    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training._TensorBoard, "add", lambda board, row: (_ for _ in ()).throw(KeyboardInterrupt))
-        pipeline.fit(data, fitted, tmp_path / "jax")
+def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_losses(data, teacher, tmp_path, monkeypatch):
+    fitted = student_fit(teacher.path, epochs=2)
+    whole = pipeline.fit(data, fitted, tmp_path / "whole")
+    for name in ("here", "jax"):
+        killed_after_an_epoch(data, fitted, tmp_path / name, monkeypatch)
+    for one, other in zip(weights_of(whole), weights_of(pipeline.fit(data, fitted, tmp_path / "here")), strict=True):
+        np.testing.assert_array_equal(one, other)
     options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **fitted.objective_options}.items()]
     shared = "--arch fast8 --objective distill --patience 0 --epochs 2 --batch-size 27 --learning-rate 0.01 --validation 0.1"
     done = latentlab("--backend", "jax", "fit", "--data", data.data, *shared.split(), *options, "--run", str(tmp_path / "jax"))
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch 1" in done.stderr
-    losses = [[row["distillation_loss"] for row in run.metrics()[1:]] for run in (here, Run.open(tmp_path / "jax"))]
+    losses = [[row["distillation_loss"] for row in run.metrics()[1:]] for run in (whole, Run.open(tmp_path / "jax"))]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
 
 
-def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, strong_run, tmp_path):
+def test_a_student_does_not_go_on_with_another_teacher_and_needs_none_when_done(data, teacher, tmp_path, monkeypatch):
+    shutil.copytree(teacher.path, tmp_path / "teacher")
+    fitted = student_fit(tmp_path / "teacher", epochs=2)
+    killed_after_an_epoch(data, fitted, tmp_path / "student", monkeypatch)
+    other = pipeline.embed(pipeline.fit(data, strong_fit(seed=1), tmp_path / "other"))
+    (tmp_path / "teacher").rename(tmp_path / "before")
+    other.path.rename(tmp_path / "teacher")
+    with pytest.raises(RunError, match="has changed since this fit began"):
+        pipeline.fit(data, fitted, tmp_path / "student")
+    shutil.rmtree(tmp_path / "teacher")
+    (tmp_path / "before").rename(tmp_path / "teacher")
+    student = pipeline.fit(data, fitted, tmp_path / "student")
+    assert student.manifest["fit"]["epochs"] == 2
+    shutil.rmtree(tmp_path / "teacher")
+    assert pipeline.fit(data, fitted, tmp_path / "student").manifest["fit"]["epochs"] == 2
+
+
+def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_path):
     bare = pipeline.fit(data, strong_fit(epochs=1), tmp_path / "bare")
     plain = pipeline.embed(pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain"))
-    for path, error, words in (
-        (tmp_path / "none", RunError, "holds no latentlab run"),
-        (bare.path, RunError, "latentlab embed --run"),
-        (plain.path, ConfigError, "a teacher needs the projection head"),
+    own = tmp_path / "own"
+    shutil.copytree(teacher.path, own)
+    for path, place, error, words in (
+        (tmp_path / "none", plain.path, RunError, "holds no latentlab run"),
+        (Run.create(tmp_path / "empty").path, plain.path, RunError, "has no trained encoder"),
+        (bare.path, plain.path, RunError, "latentlab embed --run"),
+        (plain.path, own, ConfigError, "a teacher needs the projection head"),
+        (own, own, ConfigError, "cannot learn from itself"),
     ):
-        other = student_fit(teacher, objective_options={"teacher": str(path)})
         with pytest.raises(error, match=words):
-            pipeline.fit(data, other, plain.path, overwrite=True)
-    assert plain.is_done("embed", plain.manifest["stages"]["embed"]["config"])
-    fewer = dataclasses.replace(DataOptions(data=data.data), limit=50)
-    with pytest.raises(ConfigError, match="fitted on other images"):
-        pipeline.fit(fewer, student_fit(teacher), tmp_path / "fewer")
+            pipeline.fit(data, student_fit(path), place, overwrite=True)
+    with pytest.raises(ConfigError, match="goes on above its code"):
+        pipeline.fit(data, student_fit(teacher.path, arch="conv8", arch_options={}), plain.path, overwrite=True)
+    for run in (plain, Run.open(own)):
+        assert run.is_done("embed", run.manifest["stages"]["embed"]["config"])
+    with pytest.raises(ConfigError, match="other images than these"):
+        pipeline.fit(dataclasses.replace(DataOptions(data=data.data), limit=50), student_fit(teacher.path), tmp_path / "fewer")
+    images = pipeline.open_run_images(teacher)
+    with pytest.raises(ConfigError, match="or on another split"):
+        _teacher.read(str(teacher.path), dataclasses.replace(images, splits=images.splits[::-1]))
 
 
-def test_a_teacher_whose_checkpoint_is_damaged_is_told(data, teacher, tmp_path, monkeypatch):
-    monkeypatch.setattr(checkpoints, "load", lambda folder: ({}, {}))
-    with pytest.raises(RunError, match="is damaged"):
-        prototypes.kernel(teacher)
+def test_a_damaged_teacher_is_told_in_a_line(data, teacher, tmp_path):
+    images = pipeline.open_run_images(teacher)
+    for name in ("checkpoints/epoch-0003/arrays.npz", "embeddings/part-00000.parquet"):
+        shutil.copytree(teacher.path, tmp_path / "teacher")
+        content = bytearray((tmp_path / "teacher" / name).read_bytes())
+        content[-400:] = bytes(400)
+        (tmp_path / "teacher" / name).write_bytes(content)
+        model = encoders.build("fast8", images.image_shape, SMALL["arch_options"])
+        with pytest.raises(RunError, match=r"the teacher .* is damaged|part-00000.parquet cannot be read"):
+            distill.check(model, images, distill.Options(teacher=str(tmp_path / "teacher")), tmp_path / "student")
+        shutil.rmtree(tmp_path / "teacher")
 
 
-@pytest.mark.parametrize("wrong", [{}, {"teacher": "x", "smallest": 0}, {"teacher": "x", "optimizer": "sgd"}, {"teacher": "x", "temperature": 0}])
+@pytest.mark.parametrize(
+    "wrong",
+    [{}, {"teacher": "x", "smallest": 0}, {"teacher": "x", "optimizer": "sgd"}, {"teacher": "x", "temperature": 0}, {"teacher": "x", "big": 4}],
+)
 def test_settings_are_checked(wrong):
-    with pytest.raises(ConfigError, match="--set"):
+    with pytest.raises(ConfigError, match="--set (?!.*prototypes)"):
         distill.Options(**wrong)

@@ -16,10 +16,9 @@ from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import sha256
 from latentlab.objectives import swav
-from latentlab.pipeline.run_data import embed_config
 from latentlab.refinement import Start, consistency, selflabel
 from latentlab.refinement._network import vectors_of
-from latentlab.run import Run
+from latentlab.run import Run, embed_config
 
 HEAD_METHODS = ("selflabel", "consistency")
 QUICK = {"interval": 4, "max_steps": 24, "batch_size": 30, "learning_rate": 0.003}

@@ -34,13 +34,14 @@ def test_weights_come_back_in_half_precision(shipped, finished_run):
 
 def test_kernels_in_8_bits_come_back_within_half_a_step_of_each_filter(shipped, finished_run):
     own = model_files.load(finished_run).weights()
+    own[0] = own[0] * 1e-4
     own[0][..., 1] = 0  # a filter that is nothing has no scale to be divided by
     smaller = ready_made.save("eight", own, ready_made.describe("stripes"), bits=8)
     model, described = ready_made.load("eight")
     assert described["bits"] == 8
     for stored, weight in zip(model.weights(), own, strict=True):
         step = np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / 127 if weight.ndim > 1 else 2e-3 * np.abs(weight).max()
-        assert (np.abs(stored - weight) <= 0.55 * step + 1e-7).all()
+        assert (np.abs(stored - weight) <= 0.501 * step).all()
     with np.load(smaller) as arrays:
         assert {arrays[f"weight-{i:04d}"].dtype for i, weight in enumerate(own) if weight.ndim > 1} == {np.dtype(np.int8)}
     assert smaller.stat().st_size < shipped.stat().st_size
@@ -82,7 +83,7 @@ def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
     for name in ready_made.names():
         _, described = ready_made.load(name)
         assert described["trained"]["data"]
-        whole, shipped = (described["cost"][kind]["imc"]["purity"] for kind in ("float32", "shipped"))
+        whole, shipped = (described["cost"][kind]["imc"]["purity"] for kind in ("trained", "stored"))
         assert whole - 0.01 < shipped > 0.5
         assert read_json(ready_made.FOLDER / f"{name}.json")["bytes"] < 12 * 2**20
 

@@ -34,6 +34,5 @@ def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeyp
     of_pixels = [[row for row in one["rows"] if row["method"] == "pixels"] for one in found]
     assert of_pixels[0] == of_pixels[1]
     assert len(of_pixels[0]) == 2
-    run.forget("probe/code")
     pipeline.probe(run, ClusterOptions(features="pool", seed=1))
     assert len(asked) == 5

@@ -12,7 +12,9 @@ from latentlab.errors import ConfigError
 @click.command()
 @data_options
 @fit_options
-@click.option("--learning-rate", type=float, default=1e-3, show_default=True, help="Adam's, or Muon's with --set optimizer=muon.")
+@click.option(
+    "--learning-rate", type=float, default=1e-3, show_default=True, help="Adam's, or Muon's where the objective has it (--set optimizer=muon)."
+)
 @run_option
 @click.option("--resume/--no-resume", default=True, show_default=True, help="Go on where an interrupted fit stopped, or start afresh.")
 @click.option("--overwrite", is_flag=True, help="Replace a run with other settings.")

@@ -2,9 +2,10 @@
 
 An objective file defines
 
-    Options                                                 a frozen dataclass, every field defaulted
+    Options                                                 a frozen dataclass, every field defaulted; it may refuse a default
     objective(model, images, fit_options, options) -> Objective
-    check(images, options) -> None                          optional: raises what is wrong before anything is done
+    check(model, images, options, place) -> None            optional: raises what is wrong before anything is done in the run's
+                                                            folder `place`
     projection_head(arrays) -> arrays                       optional, with the next one: from what `snapshot` gave, the head in
                                                             whose outputs the loss compares embeddings, as `features.through` takes it
     prototype_shares(arrays, options) -> callable           optional, with the last one: from what `snapshot` gave, embeddings (n, d)
@@ -31,7 +32,7 @@ class Objective(Protocol):
     keeps_best: ClassVar[bool]
 
     def train_epoch(self, training: np.ndarray, epoch: int) -> dict[str, float]:
-        """Train one epoch, a function of the weights, the seed and `epoch` only, on the images of these indices.
+        """Train one epoch on the images of these indices: a function of the weights, the seed and `epoch`, and of what `snapshot` tells of.
 
         Returns
         -------

@@ -4,29 +4,28 @@
 
 z is where the teacher's projection head puts the whole image, z' where the student's own head puts a crop of it, both on the unit
 sphere, and C are the teacher's prototypes, which stay as they are (Hinton et al., 2015, with the prototypes of SwAV for classes; Fang et
-al., ICLR 2021, do so with the images of a queue). The teacher must have been trained by swav and have embedded the same images. Its z
-are computed once, so that a fit costs no more than one pass of the student an image; in return crops show the student what the teacher
-was not asked about. A decoder beside it as for swav.
+al., ICLR 2021, do so with the images of a queue). The teacher must have a projection head and prototypes, as swav trains them, and have
+embedded the same images. Its z are computed once, so that a step costs the student's one crop. A decoder beside it as for swav.
 
     latentlab embed --run runs/teacher
-    latentlab fit --objective distill --set teacher=runs/teacher --arch fast8
+    latentlab fit --objective distill --set teacher=runs/teacher --arch fast8 --learning-rate 0.01 --batch-size 256 --patience 0
 """
 
 import dataclasses
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
 
-from latentlab import embedding, features, prototypes
 from latentlab.backend.steps import Batch
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
-from latentlab.errors import ConfigError
+from latentlab.errors import ConfigError, RunError
 from latentlab.images import ImageSet
-from latentlab.objectives import swav
-from latentlab.run import Run
-from latentlab.training import as_input
+from latentlab.objectives import _teacher, swav
+
+DIGEST = "teacher-0000"  # its name in checkpoints
 
 projection_head, prototype_shares = swav.projection_head, swav.prototype_shares
 
@@ -63,10 +62,14 @@ class Options:
             raise ConfigError("--objective distill needs a teacher: --set teacher=RUN, a run that was trained with --recipe strong.")
         if not 0 < self.smallest <= 1:
             raise ConfigError("--set smallest must be above 0 and at most 1.")
+        if self.big < 8 or min(self.hidden, self.steps_per_call) < 1 or self.warm_up_steps < 0:
+            raise ConfigError("--set big must be at least 8, hidden and steps_per_call at least 1, warm_up_steps at least 0.")
+        if not (self.temperature > 0 and self.adam_share > 0 and self.weight_decay >= 0):
+            raise ConfigError("--set temperature and adam_share must be above 0, weight_decay at least 0.")
         self.of_swav()
 
     def of_swav(self) -> swav.Options:
-        """Return them as swav takes them; ConfigError as there."""
+        """Return them as swav takes them."""
         shared = {name: value for name, value in dataclasses.asdict(self).items() if name not in ("teacher", "smallest")}
         return swav.Options(**shared, n_small=0, frozen_steps=0)
 
@@ -78,24 +81,39 @@ class Distillation(swav.SwAV):
     compared: ClassVar[str] = "distillation_loss"
 
     def __init__(self, model: Model, images: ImageSet, fit: FitOptions, options: Options) -> None:
-        self.targets, kernel = _teacher(images, options)
-        sizes = {"projection": kernel.shape[0], "prototypes": kernel.shape[1]}
+        self.teacher, self.teacher_path = _teacher.read(options.teacher, images), options.teacher
+        sizes = {"projection": self.teacher.prototypes.shape[0], "prototypes": self.teacher.prototypes.shape[1]}
         super().__init__(model, images, fit, dataclasses.replace(options.of_swav(), **sizes))
         self.big = dataclasses.replace(self.big, scale=(options.smallest, 1.0))
-        self.prototypes.set_weights([kernel])
+        self.prototypes.set_weights([self.teacher.prototypes])
         self.prototypes.trainable = False
 
-    def validate(self, validation: np.ndarray) -> dict[str, float]:
-        """Return what swav does, and agreement: the mean cosine of student and teacher, in [-1, 1], on whole images it was not trained on."""
-        cosines = []
-        for start in range(0, len(validation), swav.VALIDATED):
-            piece = validation[start : start + swav.VALIDATED]
-            placed = np.asarray(self.projector(self.embedder(as_input(self.images.read(piece)), training=False), training=False))
-            cosines.append((_unit(placed) * self.targets[piece]).sum(axis=1))
-        return {**super().validate(validation), "agreement": float(np.concatenate(cosines).mean())}
+    def snapshot(self) -> dict[str, np.ndarray]:
+        """Return weights, optimizer state, and by what they were taught."""
+        return {**super().snapshot(), DIGEST: self.teacher.digest}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Undo `snapshot`.
+
+        Raises
+        ------
+        RunError
+            If the teacher is not the one it was.
+        """
+        if DIGEST not in arrays or not np.array_equal(arrays[DIGEST], self.teacher.digest):
+            raise RunError(f"the teacher {self.teacher_path} has changed since this fit began. Bring it back, or fit again with --no-resume.")
+        super().restore(arrays)
+
+    def _watch(self, embedded: np.ndarray, indices: np.ndarray) -> dict[str, float]:
+        """Return what swav does, and agreement: the mean cosine of student and teacher, in [-1, 1], on whole images.
+
+        The student did not learn from them; whether its teacher did depends on seed and share of the teacher's own validation images.
+        """
+        placed = np.asarray(self.projector.predict_on_batch(embedded))
+        return {**super()._watch(embedded, indices), "agreement": float((_teacher.unit(placed) * self.teacher.points[indices]).sum(axis=1).mean())}
 
     def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, Any]:
-        return {**super()._batch(indices, epoch, step, n_steps), "targets": self.targets[indices]}
+        return {**super()._batch(indices, epoch, step, n_steps), "targets": self.teacher.points[indices]}
 
     def _compare(self, per_view: list[Any], batch: Batch) -> tuple[Any, Any]:
         """Return the mean cross-entropy of the teacher's shares of the prototypes and the student's, and the prototypes in use."""
@@ -108,42 +126,20 @@ class Distillation(swav.SwAV):
 
 
 def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options) -> Distillation:
-    """Return the objective at work on `model`.
-
-    Raises
-    ------
-    ConfigError
-        If the encoder ends with its code.
-    ConfigError, RunError
-        As `check` does.
-    """
+    """Return the objective at work on `model`; errors as in `check`."""
     return Distillation(model, images, fit, options)
 
 
-def check(images: ImageSet, options: Options) -> None:
-    """Raise what is wrong with the teacher, before anything is done.
+def check(model: Model, images: ImageSet, options: Options, place: Path) -> None:
+    """Raise what is wrong with encoder or teacher, before anything is done.
 
     Raises
     ------
     ConfigError
-        If the teacher has no projection head and prototypes, or other images.
+        If the encoder ends with its code, or the teacher is this very run, has no projection head and prototypes, or other images.
     RunError
-        If it is no run, or has not embedded its images.
+        If the teacher is no finished run, has not embedded its images, or is damaged.
     """
-    _teacher(images, options)
-
-
-def _teacher(images: ImageSet, options: Options) -> tuple[np.ndarray, np.ndarray]:
-    """Return where the teacher puts every image, float32 (n, d) of length 1, and its prototypes (d, m); errors as in `check`."""
-    run = Run.open(options.teacher)
-    prototypes.check(run, ("a teacher needs the projection head and prototypes", "choose another --set teacher"))
-    if run.manifest["config"].get("images_sha256") != images.fingerprint:
-        raise ConfigError(f"--set teacher={options.teacher}: it was fitted on other images than these. Give the same --data and its options.")
-    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="embedding")))
-    if len(embedded) != len(images):
-        raise ConfigError(f"--set teacher={options.teacher}: {len(embedded)} of {len(images)} images are embedded. Run: latentlab embed --run RUN")
-    return _unit(features.through(prototypes.head(run)(), embedded)), prototypes.kernel(run)
-
-
-def _unit(vectors: np.ndarray) -> np.ndarray:
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    swav.check(model, images, options, place)
+    _teacher.check_apart(options.teacher, place)
+    _teacher.read(options.teacher, images)

@@ -19,6 +19,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, cast
 
 import numpy as np
@@ -167,10 +168,15 @@ class SwAV:
         """Return val_loss and effective_rank, of the embeddings' covariance: 1 where all images lie on a line or a point."""
         told = {"val_loss": mean_squared_error(self.model.autoencoder, self.images, validation)}
         if len(validation) > 1:
-            pieces = [validation[i : i + VALIDATED] for i in range(0, min(len(validation), EMBEDDED), VALIDATED)]
+            watched = validation[:EMBEDDED]
+            pieces = [watched[i : i + VALIDATED] for i in range(0, len(watched), VALIDATED)]
             embedded = np.concatenate([np.asarray(self.embedder.predict_on_batch(as_input(self.images.read(piece)))) for piece in pieces])
-            told["effective_rank"] = effective_rank(embedded)
+            told |= self._watch(embedded, watched)
         return told
+
+    def _watch(self, embedded: np.ndarray, indices: np.ndarray) -> dict[str, float]:
+        """Return what is told of the embeddings, (n, d), of validation images."""
+        return {"effective_rank": effective_rank(embedded)}
 
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return reconstructions."""
@@ -310,6 +316,12 @@ def in_use(predicted: Any) -> Any:
 
     shares = ops.mean(ops.exp(predicted), axis=0)
     return ops.exp(-ops.sum(shares * ops.log(shares + 1e-9)))
+
+
+def check(model: Model, images: ImageSet, options: Any, place: Path) -> None:
+    """Raise ConfigError where the encoder ends with its code."""
+    if model.top is None:
+        raise ConfigError("this objective needs an encoder that goes on above its code: choose --arch fast8 or resnet18.")
 
 
 def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options) -> SwAV:

@@ -5,8 +5,8 @@ from typing import Any
 
 from latentlab.errors import DataError, RunError
 from latentlab.files import atomic_path, write_json
-from latentlab.pipeline.run_data import embed_config, open_run_images
-from latentlab.run import Run
+from latentlab.pipeline.run_data import open_run_images
+from latentlab.run import Run, embed_config
 
 
 def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str, Any]:

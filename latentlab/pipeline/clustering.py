@@ -7,8 +7,8 @@ from latentlab.config import ClusterOptions, FitOptions, as_dict, recorded
 from latentlab.errors import ConfigError
 from latentlab.files import read_json, write_json
 from latentlab.pipeline.fitting import embed, fit
-from latentlab.pipeline.run_data import embed_config, open_like, open_run_images
-from latentlab.run import Run
+from latentlab.pipeline.run_data import open_like, open_run_images
+from latentlab.run import Run, embed_config
 from latentlab.sources import DataOptions
 
 

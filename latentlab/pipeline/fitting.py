@@ -12,9 +12,9 @@ from latentlab.config import FitOptions, as_dict, as_toml
 from latentlab.errors import RunError
 from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
-from latentlab.pipeline.run_data import embed_config, open_run_images
+from latentlab.pipeline.run_data import open_run_images
 from latentlab.progress import log
-from latentlab.run import Run
+from latentlab.run import Run, embed_config
 from latentlab.sources import DataOptions
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
         precision = backend.set_precision(options.precision)  # what follows refuses wrong settings before anything is removed
         backend.seed(options.seed)
         model = encoders.build(options.arch, images.image_shape, options.arch_options)
-        training.check(images, options)
+        training.check(model, images, options, run.path)
         if fresh:
             run.clear()
         _claim(run, data, options, images, config)

@@ -1,7 +1,5 @@
 """What the stages share: the run's images, the shape of its encoder, the names of its features."""
 
-from typing import Any
-
 from latentlab import sources
 from latentlab.config import ClusterOptions, recorded
 from latentlab.errors import DataError, RunError
@@ -65,20 +63,6 @@ def run_image_shape(run: Run) -> tuple[int, int, int]:
 
     height, width, channels = model_files.describe(run)["image_shape"]
     return height, width, channels
-
-
-def embed_config(run: Run) -> dict[str, Any]:
-    """Return what codes depend on, the encoder's fingerprint: part of the settings of every stage that reads codes.
-
-    Raises
-    ------
-    RunError
-        If the run has no encoder.
-    """
-    entry = run.manifest["stages"].get("fit")
-    if entry is None:
-        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
-    return {"encoder": [output["sha256"] for output in entry["outputs"] if output["path"].endswith("weights.npz")]}
 
 
 def feature_name(run: Run, options: ClusterOptions) -> str:

@@ -8,9 +8,9 @@ from latentlab.config import ClusterOptions
 from latentlab.files import read_json, write_json
 from latentlab.pipeline.clustering import resolve
 from latentlab.pipeline.fitting import embed
-from latentlab.pipeline.run_data import embed_config, feature_name, open_run_images
+from latentlab.pipeline.run_data import feature_name, open_run_images
 from latentlab.progress import log
-from latentlab.run import Run
+from latentlab.run import Run, embed_config
 
 PIXELS = "pixels"  # their name in what a probe found
 
@@ -145,8 +145,9 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
 def _pixel_rows(run: Run, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the rows of raw pixels from an earlier probe of other features by the same seed and labels; empty where there is none."""
     for name, entry in run.manifest["stages"].items():
-        same = name.startswith("probe/") and {**entry["config"], "features": config["features"]} == config
-        if same and run.is_done(name, entry["config"]):
+        before = entry.get("config")
+        same = name.startswith("probe/") and isinstance(before, dict) and {**before, "features": config["features"]} == config
+        if same and run.is_done(name, before):
             return [row for row in read_json(run.path / f"{name}.json")["rows"] if row["method"] == PIXELS]
     return []
 

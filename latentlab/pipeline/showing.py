@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.pipeline.fitting import embed
-from latentlab.pipeline.run_data import embed_config, open_run_images
+from latentlab.pipeline.run_data import open_run_images
 from latentlab.pipeline.scoring import evaluate
-from latentlab.run import Run
+from latentlab.run import Run, embed_config
 
 MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
 
