@@ -76,12 +76,16 @@ def minutes_of(part: dict[str, Any], epoch: int) -> float:
     return epoch * statistics.median(row["seconds"] for row in part["watched"] if row["epoch"]) / 60
 
 
+def _told(minutes: float) -> str:
+    return f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
+
+
 def purity_table(parts: Parts) -> str:
     """Return the Markdown table of held-out scores by epoch."""
     lines = ["| run | epoch | minutes of training | clusters | features | purity | acc | nmi |", "| --- |" + " --- |" * 7]
     for name, part in parts.items():
         lines += [
-            f"| {name} | {row['epoch']} | {minutes_of(part, row['epoch']):.0f} | {row['method']} | {row['features']}"
+            f"| {name} | {row['epoch']} | {_told(minutes_of(part, row['epoch']))} | {row['method']} | {row['features']}"
             f" | {row['purity']:.3f} | {row['acc']:.3f} | {row['nmi']:.3f} |"
             for row in part.get("followed", [])
         ]
@@ -96,7 +100,7 @@ def level_table(parts: Parts) -> str:
         for method, steps in dict.fromkeys((row["method"], row["features"]) for row in followed):
             own = [row for row in followed if (row["method"], row["features"]) == (method, steps)]
             reached = [[row["epoch"] for row in own if row["purity"] >= level] for level in LEVELS]
-            texts = [f"{minutes_of(part, min(epochs)):.0f} (epoch {min(epochs)})" if epochs else "not reached" for epochs in reached]
+            texts = [f"{_told(minutes_of(part, min(epochs)))} (epoch {min(epochs)})" if epochs else "not reached" for epochs in reached]
             lines.append(f"| {name} | {method} | {steps} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
