@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import assignments, duplicates, evaluation, metrics, plots, suspects
+from latentlab import assignments, duplicates, evaluation, features, metrics, plots, suspects
 from latentlab.duplicates import Pairs
 from latentlab.files import atomic_path, write_json
 from latentlab.images import TEST, TRAIN, ImageSet
@@ -31,7 +31,7 @@ def neighbors(vectors: np.ndarray, seed: int) -> np.ndarray:
     count = min(suspects.NEIGHBORS, len(vectors) - 1)
     if vectors.shape[1] > PCA_DIMS < len(vectors):
         vectors = PCA(PCA_DIMS, svd_solver="randomized", random_state=seed).fit_transform(vectors)
-    unit = (vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)).astype(np.float32)
+    unit = features.unit(vectors).astype(np.float32)
     found = []
     for start in range(0, len(unit), BLOCK):
         similar = unit[start : start + BLOCK] @ unit.T

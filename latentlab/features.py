@@ -180,12 +180,17 @@ def _apply(name: str, number: int | None, vectors: np.ndarray, code_shape: tuple
     if name == "pool":
         return _pool(vectors, number or 1, code_shape)
     if name == "l2":
-        return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return unit(vectors)
     if name == "project":
         return through(learned, vectors)
     if name == "umap":
         return _place(vectors, learned["reference"], learned["coordinates"])
     return ((vectors - learned["mean"]) @ learned["directions"]).astype(np.float32)
+
+
+def unit(vectors: np.ndarray) -> np.ndarray:
+    """Return vectors (n, d) scaled to length 1; zeros stay."""
+    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def through(head: Arrays, vectors: np.ndarray) -> np.ndarray:

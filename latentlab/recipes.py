@@ -3,7 +3,7 @@
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by IMC-SwAV's head, or by neighbour consistency
 (SCAN) where the encoder was trained otherwise. The reason for that head takes no label: its clusters of several seeds agree with each
 other more than SCAN's do (reports/cifar10-strong); that its purity is higher was known by then. Sizes depend on the machine: ResNet-18
-where there is a GPU, as many epochs of CIFAR-10 as an H200 trains in eight and a half minutes; else fast8, as much of it as two cores
+where there is a GPU, as many epochs of CIFAR-10 as an H200 trains in a little over eight minutes; else fast8, as much of it as two cores
 train in 60 to 90 minutes, by what multiplies bfloat16 in them. Both are trained by Muon, at a rate chosen by the swapped loss of short
 fits of fast8 (reports/cifar10-optimizers). That self-labelling of the whole network is left out was decided after labels had been read:
 it lowered the purity of fits on processors (reports/cifar10-strong); on a GPU's it is untried. The form of IMC-SwAV's head was decided

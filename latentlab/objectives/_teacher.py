@@ -51,18 +51,13 @@ def read(path: str, images: ImageSet) -> Teacher:
     _check_images(run, path, images)
     try:
         embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="embedding")))
-        points = unit(features.through(prototypes.head(run)(), embedded))
+        points = features.unit(features.through(prototypes.head(run)(), embedded))
         known = prototypes.kernel(run)
         if known.ndim != 2 or len(known) != points.shape[1] or not (np.isfinite(points).all() and np.isfinite(known).all()):
             raise ValueError("its numbers do not fit together")
     except (*prototypes.DAMAGES, pa.ArrowException) as error:
         raise RunError(f"the teacher {path} is damaged. Fit and embed it again, or choose another --set teacher.") from error
     return Teacher(points, known, _digest(run, known))
-
-
-def unit(vectors: np.ndarray) -> np.ndarray:
-    """Return vectors (n, d) scaled to length 1."""
-    return vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
 
 
 def check_apart(path: str, place: Path) -> None:

@@ -18,6 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from latentlab import features
 from latentlab.backend.steps import Batch
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
@@ -110,7 +111,7 @@ class Distillation(swav.SwAV):
         The student did not learn from them; whether its teacher did depends on seed and share of the teacher's own validation images.
         """
         placed = np.asarray(self.projector.predict_on_batch(embedded))
-        return {**super()._watch(embedded, indices), "agreement": float((_teacher.unit(placed) * self.teacher.points[indices]).sum(axis=1).mean())}
+        return {**super()._watch(embedded, indices), "agreement": float((features.unit(placed) * self.teacher.points[indices]).sum(axis=1).mean())}
 
     def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, Any]:
         return {**super()._batch(indices, epoch, step, n_steps), "targets": self.teacher.points[indices]}

@@ -360,9 +360,7 @@ def prototype_shares(arrays: dict[str, np.ndarray], options: Options) -> Callabl
     unit = kernel / np.maximum(np.linalg.norm(kernel, axis=0), 1e-12)
 
     def shares(embedded: np.ndarray) -> np.ndarray:
-        projected = features.through(head, embedded)
-        projected /= np.maximum(np.linalg.norm(projected, axis=1, keepdims=True), 1e-12)
-        return softmax(projected @ unit / options.temperature, axis=1).astype(np.float32)
+        return softmax(features.unit(features.through(head, embedded)) @ unit / options.temperature, axis=1).astype(np.float32)
 
     return shares
 
@@ -374,7 +372,7 @@ def effective_rank(vectors: np.ndarray) -> float:
     """
     if not np.isfinite(vectors).all():
         return math.nan
-    unit = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    unit = features.unit(vectors)
     centered = unit - unit.mean(axis=0)
     products = centered @ centered.T if len(centered) < centered.shape[1] else centered.T @ centered
     variances = np.linalg.eigvalsh(products.astype(np.float64)).clip(0)
