@@ -85,7 +85,7 @@ def strong_run(stripes_file, tmp_path_factory):
 
 def latentlab(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
     """Run the command line in a process of its own, as a user does."""
-    return _python("-m", "latentlab", *map(str, arguments), cwd=cwd, env=environment)
+    return python("-m", "latentlab", *map(str, arguments), cwd=cwd, env=environment)
 
 
 SEVERAL = """
@@ -116,13 +116,14 @@ def latentlab_in_turn(*commands: tuple) -> list[subprocess.CompletedProcess]:
     What each writes to the descriptors 1 and 2 is kept apart, so that noise of native code is seen here too.
     """
     arguments = [[str(argument) for argument in command] for command in commands]
-    done = _python("-c", SEVERAL, json.dumps(arguments))
+    done = python("-c", SEVERAL, json.dumps(arguments))
     assert done.returncode == 0, done.stderr
     results = map(json.loads, done.stdout.splitlines())
     return [subprocess.CompletedProcess(given, *result) for given, result in zip(arguments, results, strict=True)]
 
 
-def _python(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+def python(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+    """Run Python in a process of its own that finds this latentlab."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path} | (env or {})
     return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)

@@ -1,14 +1,16 @@
 """SwAV trains an encoder on both backends: losses, optimizers, resuming, big states, and collapse provoked; small."""
 
 import contextlib
+import dataclasses
+import os
 import threading
 
 import numpy as np
 import pytest
-from conftest import latentlab, small_fit
+from conftest import ROOT, latentlab, python, small_fit
 from strong import SMALL, SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, encoders, fit_state, model_files, pipeline, prototypes, sources, training
+from latentlab import assignments, backend, checkpoints, encoders, fit_state, model_files, pipeline, prototypes, sources, training
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, RunError, TrainingError
 from latentlab.objectives import swav
@@ -124,7 +126,8 @@ def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
     images = pipeline.open_run_images(strong_run)
     options = swav.Options(**{**SWAV, "n_small": 2})
     objective = swav.objective(model_files.load(strong_run), images, strong_fit(), options)
-    batch = {name: value for name, value in objective._batch(images.indices("train")[:8], 1, 0, 1).items() if name != "rate"}
+    chosen = images.indices("train")[:8]
+    batch = {"images": images.read(chosen)} | {name: value for name, value in objective._batch(chosen, 1, 0, 1).items() if name != "rate"}
     assert (len(batch["big"]), len(batch["small"])) == (16, 16)
     seen = []
     compare = objective._compare
@@ -170,6 +173,62 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, stron
     assert other.manifest["backend"] == "jax"
     losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (whole, other)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
+
+
+def test_images_that_stay_on_the_device_train_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):
+    asked, reads = [], []
+    monkeypatch.setattr(backend, "stays_on_device", lambda size: asked.append(size) or True)
+    real = swav.SwAV.train_epoch
+
+    def counted(objective, *rest):
+        def read(indices):
+            reads.append(len(indices))
+            return images.read(indices)
+
+        images = objective.images
+        objective.images = dataclasses.replace(images, read=read)
+        try:
+            return real(objective, *rest)
+        finally:
+            objective.images = images
+
+    monkeypatch.setattr(swav.SwAV, "train_epoch", counted)
+    kept = pipeline.fit(data, strong_fit(), tmp_path / "kept")
+    count = len(training.split_validation(sources.open_images(data), strong_fit())[0])
+    assert (asked, reads) == ([count * 16 * 16 * 3], [count]), "sent once, in the first epoch, the training images alone"
+    for one, other in zip(weights_of(strong_run), weights_of(kept), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+KEPT_ON_JAX = """
+import sys
+from latentlab import backend
+
+backend.select("jax")
+from latentlab import pipeline
+from latentlab.sources import DataOptions
+from strong import strong_fit
+
+for name, kept in (("sent", False), ("kept", True)):
+    backend.stays_on_device = lambda size: kept
+    pipeline.fit(DataOptions(data=sys.argv[1]), strong_fit(), f"{sys.argv[2]}/{name}")
+"""
+
+
+def test_images_that_stay_on_the_device_train_to_the_same_weights_on_jax(data, tmp_path):
+    done = python("-c", KEPT_ON_JAX, data.data, str(tmp_path), env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])})
+    assert done.returncode == 0, done.stderr
+    sent, kept = (Run.open(tmp_path / name) for name in ("sent", "kept"))
+    assert kept.manifest["backend"] == "jax"
+    for one, other in zip(weights_of(sent), weights_of(kept), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_only_what_an_accelerator_has_room_for_stays_there(monkeypatch):
+    assert not backend.stays_on_device(1)
+    monkeypatch.setattr(backend, "on_gpu", lambda: True)
+    assert backend.stays_on_device(50_000 * 32 * 32 * 3)
+    assert not backend.stays_on_device(backend.KEPT_BYTES + 1)
 
 
 def test_muon_trains_kernels_and_matrices_but_the_ends(strong_run):

@@ -17,6 +17,7 @@ from latentlab.errors import ConfigError, MissingDependencyError
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 CPU_INFO = "/proc/cpuinfo"
+KEPT_BYTES = 1 << 30  # at most, of an accelerator's memory, for images: six times CIFAR-10's, and an eighth of a small card
 
 
 def select(name: str | None = None) -> str:
@@ -144,6 +145,11 @@ def on_gpu() -> bool:
 def jit_compile() -> bool:
     """Return whether to compile with XLA: on a GPU (and always on JAX), not on a CPU, where it is 3 to 4 times slower."""
     return on_gpu() or select() == "jax"
+
+
+def stays_on_device(size: int) -> bool:
+    """Return whether `size` bytes that training reads again and again are kept in the accelerator's memory; on a processor nothing is copied."""
+    return size <= KEPT_BYTES and on_gpu()
 
 
 def peak_memory() -> int | None:

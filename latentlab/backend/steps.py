@@ -14,6 +14,7 @@ from latentlab.errors import ConfigError
 
 Batch = dict[str, Any]
 Loss = Callable[[Batch], tuple[Any, dict[str, Any]]]
+Run = Callable[[Batch, Batch], dict[str, Any]]
 RATE = "rate"  # the learning rate of each step among the batches' arrays
 
 
@@ -58,7 +59,7 @@ class CompiledSteps:
 
         return {name: tf.convert_to_tensor(value) for name, value in batches.items()}
 
-    def __call__(self, batches: dict[str, Any]) -> dict[str, float]:
+    def __call__(self, batches: dict[str, Any], shared: dict[str, Any] | None = None) -> dict[str, float]:
         """Train one step on each of `batches` and return the means of the loss and of what it reports.
 
         Parameters
@@ -66,10 +67,13 @@ class CompiledSteps:
         batches : dict of ndarray of shape (n_steps, ...), or what `send` made of them
             What the loss takes, stacked; "rate", of shape (n_steps,), where there is one, is the learning rate, and does not
             reach the loss.
+        shared : dict, optional
+            What the loss takes beside that, from `send`: every step sees all of it, and from call to call it stays on the device.
         """
-        return {name: float(np.mean(np.asarray(values, np.float32))) for name, values in self._run(self.send(batches)).items()}
+        told = self._run(self.send(batches), shared or {})
+        return {name: float(np.mean(np.asarray(values, np.float32))) for name, values in told.items()}
 
-    def _tensorflow(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def _tensorflow(self) -> Run:
         import tensorflow as tf
 
         signature = dict.fromkeys(self.names, tf.TensorSpec((), tf.float32))
@@ -83,15 +87,16 @@ class CompiledSteps:
             return {name: tf.cast(value, tf.float32) for name, value in {"loss": loss, **told}.items()}
 
         @tf.function(jit_compile=backend.jit_compile())
-        def run(batches: Batch) -> dict[str, Any]:
+        def run(batches: Batch, shared: Batch) -> dict[str, Any]:
+            def numbered(i: Any) -> dict[str, Any]:
+                return step({name: value[i] for name, value in batches.items()} | shared)
+
             numbers = tf.range(len(next(iter(batches.values()))))
-            return tf.map_fn(
-                lambda i: step({name: value[i] for name, value in batches.items()}), numbers, fn_output_signature=signature, parallel_iterations=1
-            )
+            return tf.map_fn(numbered, numbers, fn_output_signature=signature, parallel_iterations=1)
 
         return run
 
-    def _jax(self) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    def _jax(self) -> Run:
         import jax
         import keras
 
@@ -112,11 +117,14 @@ class CompiledSteps:
             trainable, own = self.optimizer.stateless_apply(own, gradients, trainable)
             return (trainable, others, own), {"loss": loss, **told}
 
-        run = jax.jit(lambda state, batches: jax.lax.scan(step, state, batches), donate_argnums=0)
+        def steps(state: Any, batches: Batch, shared: Batch) -> Any:
+            return jax.lax.scan(lambda state, batch: step(state, batch | shared), state, batches)
+
+        run = jax.jit(steps, donate_argnums=0)
         groups = (self.trainable, self.non_trainable, self.optimizer.variables)
 
-        def call(batches: dict[str, Any]) -> dict[str, Any]:
-            state, told = run(tuple([variable.value for variable in group] for group in groups), batches)
+        def call(batches: Batch, shared: Batch) -> dict[str, Any]:
+            state, told = run(tuple([variable.value for variable in group] for group in groups), batches, shared)
             for group, values in zip(groups, state, strict=True):
                 for variable, value in zip(group, values, strict=True):
                     variable.assign(value)

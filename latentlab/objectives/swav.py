@@ -25,7 +25,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from scipy.special import softmax
 
-from latentlab import arithmetic, checkpoints, features, views
+from latentlab import arithmetic, backend, checkpoints, features, views
 from latentlab.backend.steps import Batch, CompiledSteps
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
@@ -135,6 +135,7 @@ class SwAV:
         self.small = views.ViewKind(size=2 * round(options.small * scale / 2), scale=(0.08, 0.4))
         self.factor = 1.0
         self._steps: CompiledSteps | None = None
+        self._shared: dict[str, Any] | None = None
 
     def train_epoch(self, training: np.ndarray, epoch: int, watch: bool = False) -> dict[str, float]:
         """Train one epoch; beside the usual numbers return swapped_loss (`compared`), reconstruction_loss and used_prototypes.
@@ -143,16 +144,21 @@ class SwAV:
         finite either, else the first step of the compiled call.
         """
         n_steps = max(1, len(training) // self.fit.batch_size)
-        steps = self._compiled()
+        steps, shared = self._compiled(), self._on_device(training)
         started, seen = time.perf_counter(), 0
         sums: dict[str, float] = {}
         chosen = list(batches(training, self.fit.batch_size, self.fit.seed, epoch))
         per_call = 1 if watch else _steps_per_call(len(chosen), self.options.steps_per_call)
         parts = [(first, chosen[first : first + per_call]) for first in range(0, len(chosen), per_call)]
-        made = (steps.send(_stacked([self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)])) for first, part in parts)
-        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar, contextlib.closing(ahead(made)) as ready:
+
+        def batch_of(first: int, part: list[np.ndarray]) -> dict[str, Any]:
+            made = [self._batch(indices, epoch, first + i, n_steps) for i, indices in enumerate(part)]
+            pixels = {"positions": np.searchsorted(training, part)} if shared else {"images": np.stack([self.images.read(one) for one in part])}
+            return steps.send(_stacked(made) | pixels)
+
+        with track(f"epoch {epoch}/{self.fit.epochs}", n_steps) as bar, contextlib.closing(ahead(itertools.starmap(batch_of, parts))) as ready:
             for (first, part), batch in zip(parts, ready, strict=True):
-                told = steps(batch)
+                told = steps(batch, shared)
                 if not math.isfinite(told["loss"]) or (watch and not all_finite(self.snapshot().values())):
                     return {"loss": told["loss"], "step": first + 1}
                 for name, value in told.items():
@@ -250,6 +256,13 @@ class SwAV:
             self._steps = CompiledSteps(self._loss, names, trainable, others, _optimizer(self.fit.learning_rate, self.options))
         return self._steps
 
+    def _on_device(self, training: np.ndarray) -> dict[str, Any]:
+        """Return the pixels of the training images, sent to the device once, where they stay; nothing where they are not kept there."""
+        if self._shared is None:
+            size = len(training) * math.prod(self.images.image_shape)
+            self._shared = self._compiled().send({"pixels": self.images.read(training)}) if backend.stays_on_device(size) else {}
+        return self._shared
+
     def _rate(self, step: int, n_steps: int) -> float:
         """Return the learning rate of a step counted from the first epoch's: a rise, then half a cosine down to 0."""
         total = self.fit.epochs * n_steps
@@ -258,12 +271,11 @@ class SwAV:
         return self.factor * self.fit.learning_rate * rise * fall
 
     def _batch(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> dict[str, Any]:
-        """Return the images of one step, and the numbers of their views."""
+        """Return what one step takes beside its images: the numbers of their views, and of the schedule."""
         rng = np.random.default_rng([self.fit.seed, 8, epoch, step])
         shape, count = self.images.image_shape, len(indices)
         number = (epoch - 1) * n_steps + step
         return {
-            "images": self.images.read(indices),
             "big": np.concatenate([views.draw(self.big, count, shape, rng) for _ in range(self.n_big)]),
             "small": np.concatenate([views.draw(self.small, count, shape, rng) for _ in range(self.options.n_small)] or [_no_views()]),
             "rate": np.float32(self._rate(number, n_steps)),
@@ -273,7 +285,8 @@ class SwAV:
     def _loss(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
         from keras import ops
 
-        images = ops.cast(batch["images"], "float32") / 255.0
+        pixels = ops.take(batch["pixels"], batch["positions"], axis=0) if "pixels" in batch else batch["images"]
+        images = ops.cast(pixels, "float32") / 255.0
         count = images.shape[0]
         big = views.apply(ops.tile(images, (self.n_big, 1, 1, 1)), batch["big"], self.big.size)
         codes = self.lower(big, training=True)
