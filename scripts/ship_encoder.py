@@ -49,8 +49,11 @@ def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if not (path := fit["objective_options"].get("teacher")):
         return fit, {}
     teacher = Run.open(path).manifest
+    own = {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}
+    if name := teacher["config"].get("ready_made"):  # whose own description tells the rest
+        return own, {"teacher": {"ready_made": name, "sha256": ready_made.describe(name)["sha256"]}}
     told = {"fit": teacher["config"]["fit"], "summary": teacher["fit"], "git": teacher.get("git"), "device": teacher.get("device")}
-    return {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}, {"teacher": told}
+    return own, {"teacher": told}
 
 
 @contextlib.contextmanager

@@ -5,10 +5,10 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import latentlab, small_fit
+from conftest import latentlab, small_fit, use_weights_in
 from strong import SMALL, SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, embedding, encoders, features, model_files, pipeline, prototypes, training
+from latentlab import assignments, checkpoints, embedding, encoders, features, model_files, pipeline, prototypes, ready_made, training
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, RunError
 from latentlab.objectives import _teacher, distill, swav
@@ -61,6 +61,22 @@ def test_the_teachers_points_are_those_of_its_network(teacher):
     known = _teacher.read(str(teacher.path), images)
     np.testing.assert_allclose(known.points[:20], placed, atol=1e-4)
     np.testing.assert_array_equal(known.prototypes, network.prototypes.get_weights()[0])
+
+
+def test_a_ready_made_encoder_can_teach(data, teacher, tmp_path, monkeypatch):
+    own = model_files.load(teacher).weights()
+    above = checkpoints.in_order("weight", checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0])[len(own) :]
+    use_weights_in(monkeypatch, tmp_path / "weights")
+    described = {key: model_files.describe(teacher)[key] for key in ("arch", "options", "image_shape")}
+    ready_made.save(
+        "stripes", own, described | {"fit": teacher.manifest["config"]["fit"], "summary": teacher.manifest["fit"], "curve": []}, objective=above
+    )
+    shipped = pipeline.embed(pipeline.use_ready_made(data, "stripes", tmp_path / "shipped"))
+    known, stored = (_teacher.read(str(run.path), pipeline.open_run_images(run)) for run in (teacher, shipped))
+    assert (known.points * stored.points).sum(axis=1).min() > 0.99
+    np.testing.assert_allclose(stored.prototypes, known.prototypes, atol=1e-3)
+    student = pipeline.fit(data, student_fit(shipped.path, epochs=1), tmp_path / "student")
+    assert student.metrics()[-1]["epoch"] == 1
 
 
 def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_losses(data, teacher, tmp_path, monkeypatch):

@@ -7,7 +7,7 @@ sphere, and C are the teacher's prototypes, which stay as they are (Hinton et al
 al., ICLR 2021, do so with the images of a queue). The teacher must have a projection head and prototypes, as swav trains them, and have
 embedded the same images. Its z are computed once, so that a step costs the student's one crop. A decoder beside it as for swav.
 
-    latentlab embed --run runs/teacher
+    latentlab cluster --encoder cifar10-resnet18 --k 10 --run runs/teacher        or of a run of one's own: latentlab embed --run runs/teacher
     latentlab fit --objective distill --set teacher=runs/teacher --arch fast8 --learning-rate 0.01 --batch-size 256 --patience 0
 """
 
