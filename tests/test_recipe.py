@@ -48,6 +48,10 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_
         cli.cli.main([*quick, "--run", str(of)], standalone_mode=False)
         assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (method == "scan")
         assert assignments.read_result(Run.open(of), "by-recipe")["method"] == method
+    asked = {"strong": [strong_run.path], "asked": [strong_run.path, "--method", "kmeans"], "plain": [plain.path]}
+    for name, (of, *more) in asked.items():
+        cli.cli.main(["cluster", "--k", "4", "--name", name, "--run", str(of), *more], standalone_mode=False)
+        assert ("--method imc" in capsys.readouterr().err) == (name == "strong")
     cli.cli.main([*quick, "--embeddings", str(tmp_path / "own.parquet"), "--out", str(tmp_path / "out.parquet"), "--json"], standalone_mode=False)
     told = capsys.readouterr()
     assert json.loads(told.out)["result"]["method"] == "scan"
