@@ -1,5 +1,6 @@
 """The unlabelled collection of images that everything works on, and the one rule that brings images to one size."""
 
+import dataclasses
 import hashlib
 import mmap
 from collections.abc import Callable, Iterator, Sequence
@@ -119,6 +120,26 @@ def _release(images: np.ndarray) -> None:
         base = getattr(base, "base", None)
     if base is not None and hasattr(mmap, "MADV_DONTNEED"):
         base.madvise(mmap.MADV_DONTNEED)
+
+
+def with_channels(images: ImageSet, channels: int) -> ImageSet:
+    """Return the images in grey (1 channel, as Pillow makes it) or in colour (3, which of grey images are the same).
+
+    Raises
+    ------
+    ConfigError
+        If `channels` is another number.
+    """
+    if channels not in (1, 3):
+        raise ConfigError(f"{images.name}: images have 1 or 3 channels, not {channels}.")
+    if channels == images.image_shape[2]:
+        return images
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        pixels = images.read(indices)
+        return np.repeat(pixels, 3, axis=3) if channels == 3 else np.stack([np.asarray(as_picture(one).convert("L")) for one in pixels])[..., None]
+
+    return dataclasses.replace(images, image_shape=(*images.image_shape[:2], channels), read=read)
 
 
 def numbered_ids(splits: np.ndarray) -> np.ndarray:

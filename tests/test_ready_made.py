@@ -1,14 +1,16 @@
 """Encoders that come with their weights: exact but for half precision, checked, and used by one command."""
 
+import dataclasses
 import json
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab_in_turn, read_json, use_weights_in
 
-from latentlab import checkpoints, model_files, pipeline, ready_made
+from latentlab import assignments, checkpoints, model_files, pipeline, ready_made, sources
 from latentlab.config import ClusterOptions
-from latentlab.errors import ConfigError, RunError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.sources import DataOptions
 
 
@@ -65,8 +67,6 @@ def test_weights_that_do_not_fit_are_not_shipped(shipped):
 
 
 def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, finished_run, stripes_file, tmp_path):
-    from latentlab import assignments
-
     run = pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", tmp_path / "run")
     pipeline.cluster(run, ClusterOptions(k=4))
     ours, theirs = (assignments.read(one, "kmeans-k4")[2] for one in (run, finished_run))
@@ -77,6 +77,41 @@ def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, fini
         pipeline.cluster_seeds(run, ClusterOptions(k=4), 2, refit=True)
     with pytest.raises(RunError, match="the encoder was trained and is stripes"):
         pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", finished_run.path)
+
+
+def test_grey_images_reach_an_encoder_of_coloured_ones_and_new_grey_ones_too(shipped, stripes_file, tmp_path):
+    with np.load(stripes_file) as arrays:
+        grey = arrays["x_train"][..., :1]
+    np.save(tmp_path / "grey.npy", grey)
+    run = pipeline.use_ready_made(DataOptions(data=str(tmp_path / "grey.npy")), "stripes", tmp_path / "run")
+    images = pipeline.open_run_images(run)
+    assert images.image_shape == (16, 16, 3)
+    np.testing.assert_array_equal(images.read(np.arange(20)), grey[:20].repeat(3, axis=3))
+    pipeline.cluster(run, ClusterOptions(k=4))
+    before = assignments.read(run, "kmeans-k4")[2]
+    written = pipeline.predict(run, "kmeans-k4", DataOptions(data=str(tmp_path / "grey.npy")), tmp_path / "new.parquet")
+    np.testing.assert_array_equal(pq.read_table(written)["cluster"].to_numpy(), before)
+
+
+def test_colours_become_grey_as_pictures_do(stripes_file):
+    from PIL import Image
+
+    coloured = sources.open_images(DataOptions(data=str(stripes_file)))
+    grey = sources.open_images(DataOptions(data=str(stripes_file), channels=1))
+    assert grey.image_shape == (16, 16, 1)
+    chosen = np.arange(len(coloured))
+    pixels = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in coloured.read(chosen)])
+    np.testing.assert_array_equal(grey.read(chosen)[..., 0], pixels)
+    with pytest.raises(ConfigError, match="1 or 3 channels, not 4"):
+        sources.open_images(DataOptions(data=str(stripes_file), channels=4))
+
+
+def test_images_of_another_shape_than_the_encoders_are_refused(shipped, tmp_path, monkeypatch):
+    real = sources.open_images
+    monkeypatch.setattr(sources, "open_images", lambda data: real(dataclasses.replace(data, size=12)))
+    with pytest.raises(DataError, match=r"shape \(12, 12, 1\), the encoder takes \(16, 16, 3\)"):
+        pipeline.use_ready_made(DataOptions(data="digits"), "stripes", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():

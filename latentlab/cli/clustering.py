@@ -71,7 +71,9 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
     told = f"{run.path / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
     print_result({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
     if not (recipe or given("method")) and pipeline.has_prototypes(run):
-        click.echo("These are k-means' clusters. This encoder learnt prototypes too: those of --method imc, which uses them, are mostly purer.", err=True)
+        click.echo(
+            "These are k-means' clusters. This encoder learnt prototypes too: those of --method imc, which uses them, are mostly purer.", err=True
+        )
 
 
 def _refuse_ignored(vectors: bool, ready: dict[str, Any]) -> None:

@@ -12,7 +12,7 @@ from latentlab.config import FitOptions, as_dict, as_toml
 from latentlab.errors import RunError
 from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
-from latentlab.pipeline.run_data import open_run_images
+from latentlab.pipeline.run_data import open_run_images, open_shaped
 from latentlab.progress import log
 from latentlab.run import Run, embed_config
 from latentlab.sources import DataOptions
@@ -70,14 +70,10 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     RunError
         If the folder holds another run.
     """
-    import dataclasses
-
     from latentlab import backend, ready_made
 
     described = ready_made.describe(name)
-    height, _, channels = described["image_shape"]
-    data = dataclasses.replace(data, size=height, grey=channels == 1)
-    images = sources.open_images(data)
+    data, images = open_shaped(data, tuple(described["image_shape"]))
     options = FitOptions(**described["fit"])
     run = Run.create(run_path)
     with run.lock():

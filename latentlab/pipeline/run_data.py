@@ -3,7 +3,7 @@
 from latentlab import sources
 from latentlab.config import ClusterOptions, recorded
 from latentlab.errors import DataError, RunError
-from latentlab.images import ImageSet
+from latentlab.images import ImageSet, with_channels
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
@@ -39,7 +39,14 @@ def _are_named_as_before(run: Run, images: ImageSet) -> bool:
 
 
 def open_like(run: Run, data: DataOptions) -> ImageSet:
-    """Open other images in the shape that the run's encoder takes.
+    """Open other images in the shape that the run's encoder takes; errors as in `open_shaped`."""
+    shape = run_image_shape(run)
+    images = sources.open_images(data)
+    return images if images.image_shape == shape else open_shaped(data, shape)[1]
+
+
+def open_shaped(data: DataOptions, shape: tuple[int, int, int]) -> tuple[DataOptions, ImageSet]:
+    """Open images in a shape (height, width, channels), whatever size and colour they have; return the options that do so, and the images.
 
     Raises
     ------
@@ -48,13 +55,14 @@ def open_like(run: Run, data: DataOptions) -> ImageSet:
     """
     import dataclasses
 
-    height, width, channels = run_image_shape(run)
+    height, _, channels = shape
+    data = dataclasses.replace(data, size=height, grey=channels == 1)
     images = sources.open_images(data)
-    if images.image_shape != (height, width, channels):
-        images = sources.open_images(dataclasses.replace(data, size=height, grey=channels == 1))
-    if images.image_shape != (height, width, channels):
-        raise DataError(f"{images.name} has images of shape {images.image_shape}, the run's encoder takes {(height, width, channels)}.")
-    return images
+    if images.image_shape[:2] != shape[:2]:
+        raise DataError(f"{images.name} has images of shape {images.image_shape}, the encoder takes {shape}.")
+    if images.image_shape[2] == channels:
+        return data, images
+    return dataclasses.replace(data, channels=channels), with_channels(images, channels)
 
 
 def run_image_shape(run: Run) -> tuple[int, int, int]:

@@ -18,7 +18,7 @@ import numpy as np
 from latentlab import plugins
 from latentlab.config import later
 from latentlab.errors import ConfigError, DataError
-from latentlab.images import ImageSet
+from latentlab.images import ImageSet, with_channels
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -44,6 +44,8 @@ class DataOptions:
         Keep at most this many images of each split, the first in order (for trials).
     grey : bool
         Read folders and parquet as one grey channel.
+    channels : {1, 3} or None
+        Make all images grey or coloured, which folders and parquet do by `grey`; None leaves them. Where a trained encoder takes no others.
     image_column, label_column : str or None
         Columns of a parquet file; None finds them.
     max_pixels : int or None
@@ -61,6 +63,7 @@ class DataOptions:
     grey: bool = False
     image_column: str | None = None
     label_column: str | None = None
+    channels: int | None = later(None)
     max_pixels: int | None = later(None)
     max_bytes: int | None = later(None)
 
@@ -129,7 +132,8 @@ def name_of(options: DataOptions) -> str:
 
 def open_images(options: DataOptions) -> ImageSet:
     """Open the images that `options` name (see `DataOptions`), without labels."""
-    return plugins.load("sources", resolve(options)).open_images(options)
+    images: ImageSet = plugins.load("sources", resolve(options)).open_images(options)
+    return images if options.channels is None else with_channels(images, options.channels)
 
 
 def open_picture(images: ImageSet, index: int, options: DataOptions) -> "PIL.Image.Image | None":
