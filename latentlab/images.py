@@ -137,7 +137,11 @@ def with_channels(images: ImageSet, channels: int) -> ImageSet:
 
     def read(indices: np.ndarray) -> np.ndarray:
         pixels = images.read(indices)
-        return np.repeat(pixels, 3, axis=3) if channels == 3 else np.stack([np.asarray(as_picture(one).convert("L")) for one in pixels])[..., None]
+        return (
+            np.repeat(pixels, 3, axis=3)
+            if channels == 3
+            else np.array([as_picture(one).convert("L") for one in pixels], np.uint8).reshape(*pixels.shape[:3], 1)
+        )
 
     return dataclasses.replace(images, image_shape=(*images.image_shape[:2], channels), read=read)
 
