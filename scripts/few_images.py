@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make reports/few-images: what the recipe "strong", a plain autoencoder and the ready-made encoder make of some thousand images.
+"""Make reports/few-images: what the recipe "strong", a plain autoencoder and the ready-made encoders make of some thousand images.
 
 usage: scripts/few_images.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--images 2000] [--steps 0,1000] [--seeds 0]
                              [--minutes N] [--machine TEXT]
@@ -17,19 +17,18 @@ from typing import Any
 import numpy as np
 from _reports import REPORTS, Clock, fill, parse, parser_of, read_parts, results, save_part, score, score_table, write_arrays
 
-from latentlab import backend, files, pipeline, recipes, sources
+from latentlab import backend, files, pipeline, ready_made, recipes, sources
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = REPORTS / "few-images"
 COMMAND = "scripts/few_images.py"
-READY_MADE = "cifar10-strong"
 HEADS = ({"method": "imc"}, {"method": "scan"}, {"method": "kmeans"})
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
     "strong": HEADS,
     "autoencoder": ({"features": "pool2+whiten+l2"}, {"features": "code"}),
-    READY_MADE: HEADS,
+    **dict.fromkeys(ready_made.names(), HEADS),
 }
 TESTED = 5000
 
@@ -48,7 +47,7 @@ def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
 
 def fitted(kind: str, steps: int, data: DataOptions, seed: int, work: Path) -> tuple[str, Run]:
     """Fit one encoder, or take the ready-made one; return its name in the tables, and the run."""
-    if kind == READY_MADE:
+    if kind in ready_made.names():
         return kind, pipeline.use_ready_made(data, kind, work / f"{kind}-seed{seed}")
     settings = recipes.fit_settings("strong") if kind == "strong" else {}
     options = FitOptions(**settings, least_steps=steps, seed=seed)
@@ -74,7 +73,7 @@ def time_table(parts: dict[str, Any]) -> str:
     """Return the Markdown table of what was trained, what it took and what is left of the images' detail."""
     lines = ["| images | encoder | epochs | fit, minutes | validation MSE of the reconstructions | machine |", "| --- |" + " --- |" * 5]
     for name, part in parts.items():
-        if not name.split("-", 1)[1].startswith(READY_MADE):
+        if not name.split("-", 1)[1].startswith(tuple(ready_made.names())):
             fit, minutes = part["fit"], part["seconds"]["fit"] / 60
             cells = (f"{part['n_images']}", part["encoder"], f"{fit['epochs']}", f"{minutes:.1f}", f"{fit['best_val_loss']:.4f}", part["machine"])
             lines.append(f"| {' | '.join(cells)} |")
@@ -108,7 +107,10 @@ def main() -> None:
         path = arguments.work / f"{arguments.images}-seed{seed}.npz"
         if not path.exists():
             draw(whole, path, arguments.images, seed)
-        for kind, steps in [(READY_MADE, 0), *((kind, int(steps)) for steps in arguments.steps.split(",") for kind in ("strong", "autoencoder"))]:
+        for kind, steps in [
+            *((name, 0) for name in ready_made.names()),
+            *((kind, int(steps)) for steps in arguments.steps.split(",") for kind in ("strong", "autoencoder")),
+        ]:
             if clock.may_start():
                 work_through(kind, steps, DataOptions(data=str(path)), seed, arguments)
     report(arguments.out)
