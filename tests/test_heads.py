@@ -6,12 +6,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from conftest import read_json, small_fit, use_weights_in
+from conftest import latentlab_in_turn, read_json, small_fit, use_weights_in
 from scipy.special import softmax
 from strong import SWAV, strong_fit, weights_of
 
 from latentlab import assignments, checkpoints, embedding, features, metrics, model_files, pipeline, projection, prototypes, ready_made, training
-from latentlab.clustering import Vectors, _heads, imc, scan
+from latentlab.clustering import Vectors, _heads, imc, scan, temi
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.files import sha256
@@ -37,6 +37,64 @@ def test_heads_find_groups_that_are_not_round(method, tmp_path):
     np.testing.assert_allclose(np.stack(table["soft"].to_pylist()).sum(axis=1), 1, atol=1e-5)
     assert metrics.purity(metrics.contingency(np.asarray(table["cluster"]), y, 3, 3)) > 0.95
     assert result["losses"][result["head"]] == min(result["losses"])
+
+
+def groups_of(k, each=60, dims=16, apart=8.0):
+    """Return vectors of k round groups, so many standard deviations apart, and their groups."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(np.arange(k), each)
+    return (rng.normal(size=(len(y), dims)) + apart * rng.normal(size=(k, dims))[y]).astype(np.float32), y
+
+
+def test_half_of_the_heads_start_from_kmeans():
+    z, y = groups_of(5)
+    kernels, biases = _heads._from_kmeans(z, 5, 2, 0)
+    assert (kernels.shape, biases.shape) == ((2, 16, 5), (2, 1, 5))
+    for objective in (scan.NeighborConsistency(16, 5, scan.Options(heads=3), 0), temi.MutualInformation(16, 5, temi.Options(heads=3), 0)):
+        last = np.asarray(objective.kernel)[2].copy()
+        objective.start(kernels, biases)
+        np.testing.assert_array_equal(np.asarray(objective.kernel), np.stack([*kernels, last]))
+        np.testing.assert_array_equal(np.asarray(objective.bias)[2], 0)
+        started = [(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(*objective.linear(), strict=True)]
+        assert max(metrics.purity(metrics.contingency(one, y, 5, 5)) for one in started[:2]) == 1
+        assert metrics.purity(metrics.contingency(started[2], y, 5, 5)) < 1
+    np.testing.assert_array_equal(np.asarray(objective.teacher_kernel), np.asarray(objective.kernel))
+    np.testing.assert_array_equal(np.asarray(objective.bias), 0)
+
+
+def test_kmeans_starts_are_unsure_between_groups_and_bear_images_that_are_the_same():
+    z, _ = groups_of(2, dims=1)
+    kernels, biases = _heads._from_kmeans(z, 2, 1, 0)
+    between = np.linspace(z.min(), z.max(), 101)[:, None]
+    p = softmax(between @ kernels[0] + biases[0], axis=1).max(axis=1)
+    assert p.min() < 0.55 < 0.75 < p.max()
+    same = _heads._from_kmeans(np.zeros((10, 3), np.float32), 4, 1, 0)
+    assert all(np.isfinite(one).all() for one in same)
+
+
+@pytest.mark.parametrize(("method", "objective"), [(scan, _heads.Objective), (temi, temi.MutualInformation)])
+def test_heads_from_kmeans_end_at_a_lower_loss_than_random_ones(method, objective, monkeypatch):
+    z, y = groups_of(16, apart=2.0)
+    options = ClusterOptions(k=16, method=method.__name__.split(".")[-1], settings={"heads": 4, "batch_size": 240, "epochs": 20})
+    half = method.fit(Vectors.of(z), options)
+    monkeypatch.setattr(objective, "start", lambda *arguments: None)
+    random = method.fit(Vectors.of(z), options)
+    assert half.facts["head"] < 2
+    assert min(half.facts["losses"]) < min(random.facts["losses"])
+    pure, before = (metrics.purity(metrics.contingency(head.assign(z).cluster, y, 16, 16)) for head in (half, random))
+    assert pure > 0.99
+    if method is temi:  # whose random heads join groups here
+        assert before < 0.95
+
+
+def test_heads_find_the_same_clusters_on_jax(tmp_path):
+    z, y = groups_of(5)
+    pq.write_table(pa.table({"embedding": z.tolist()}), tmp_path / "vectors.parquet")
+    asked = ("cluster", "--embeddings", tmp_path / "vectors.parquet", "--k", "5", "--set", "heads=3", "--set", "epochs=2")
+    done = latentlab_in_turn(*(("--backend", "jax", *asked, "--method", name, "--out", tmp_path / f"{name}.parquet") for name in ("scan", "temi")))
+    for name, one in zip(("scan", "temi"), done, strict=True):
+        assert one.returncode in (0, None), one.stderr
+        assert metrics.purity(metrics.contingency(np.asarray(pq.read_table(tmp_path / f"{name}.parquet")["cluster"]), y, 5, 5)) == 1
 
 
 def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():

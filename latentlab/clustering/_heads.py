@@ -1,10 +1,12 @@
 """Linear heads on vectors that stay as they are, trained on pairs of neighbours: several at once, and one is chosen by its loss.
 
 A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py, temi.py and imc.py; no label takes part, and the
-choice among the heads goes by the loss on all training images.
+choice among the heads goes by the loss on all training images. Half of the heads start at random, as the papers' do, and half from
+k-means: heads that start at random often put two groups together and split a third, at a loss that k-means' heads get below.
 """
 
 import abc
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -23,6 +25,8 @@ SMALLEST = 0.1  # of an even share; a head with a smaller cluster has collapsed
 MOST_TRIES = 3
 LEAST_STEPS = 1000  # few images have epochs of a step or two; they get more epochs
 EXACT_NEIGHBORS = 100_000  # images; above, neighbours are approximate
+SAMPLE = 50_000  # images that k-means starts from, at most
+SOFTNESS = 10.0  # times the variance within clusters: with that variance itself hardly any image would be unsure, and heads would learn slowly
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class HeadOptions:
     Attributes
     ----------
     heads : int
-        Trained side by side from different initial weights.
+        Trained side by side from different initial weights, the first half of them from k-means.
     neighbors : int
         Nearest neighbours of which an image's partner is drawn.
     epochs, batch_size : int
@@ -110,6 +114,11 @@ class Objective(abc.ABC):
     def losses(self, one: Any, other: Any) -> Any:
         """Return each head's loss, (heads,), on vectors (n, d) and what `fit` was given of their partners, (n, ...)."""
 
+    def start(self, kernels: np.ndarray, biases: np.ndarray) -> None:
+        """Let the first m heads start from kernels (m, d, k) and biases (m, 1, k)."""
+        for variable, first in ((self.kernel, kernels), (self.bias, biases)):
+            variable.assign(np.concatenate([first, np.asarray(variable)[len(first) :]]))
+
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
         """Return kernel (heads, d, k) and bias (heads, k) whose softmax gives the probabilities."""
         return np.asarray(self.kernel), np.asarray(self.bias)[:, 0]
@@ -142,6 +151,7 @@ def fit(
     recoveries: list[dict[str, Any]] = []
     for number in range(MOST_TRIES):
         objective = make(z.shape[1], options.k, own, options.seed + 1000 * number)
+        objective.start(*_from_kmeans(z, options.k, -(-own.heads // 2), options.seed + 1000 * number))
         losses = _train(objective, z, z if others is None else others, partners, own, options.seed)
         kernels, biases = objective.linear()
         labels = [(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(kernels, biases, strict=True)]
@@ -181,6 +191,27 @@ def nearest(z: np.ndarray, count: int) -> np.ndarray:
             from pynndescent import NNDescent
         found = NNDescent(z, n_neighbors=count + 1, random_state=0).neighbor_graph[0][:, 1:]
     return np.asarray(found, np.int32)
+
+
+def _from_kmeans(z: np.ndarray, k: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernels (count, d, k) and biases (count, 1, k) of heads whose clusters are k-means', each from a start of its own.
+
+    A head says how probable each center is for Gaussians around them, of SOFTNESS times the mean variance within clusters.
+    """
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    kernels, biases = [], []
+    for number in range(count):
+        rng = np.random.default_rng([seed, 14, number])
+        sample = z if len(z) <= SAMPLE else z[rng.choice(len(z), SAMPLE, replace=False)]
+        with warnings.catch_warnings(), backend.ordered_sums():
+            warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different vectors than clusters: random heads may do better
+            model = KMeans(k, n_init=1, random_state=int(rng.integers(1 << 31))).fit(sample)
+        precision = 1 / (SOFTNESS * max(model.inertia_ / sample.size, 1e-6))
+        kernels.append(precision * model.cluster_centers_.T)
+        biases.append(-precision / 2 * np.square(model.cluster_centers_).sum(axis=1)[None])
+    return np.array(kernels, np.float32), np.array(biases, np.float32)
 
 
 def _train(objective: Objective, z: np.ndarray, others: np.ndarray, partners: np.ndarray, own: Any, seed: int) -> np.ndarray:

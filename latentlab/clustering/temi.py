@@ -61,6 +61,11 @@ class MutualInformation(_heads.Objective):
         self.trainable = [self.kernel]
         self.frozen = [self.bias, self.teacher_kernel, self.teacher_shares]
 
+    def start(self, kernels: np.ndarray, biases: np.ndarray) -> None:
+        """Let the first m heads, and their teachers, start from kernels (m, d, k), whose lengths do not count."""
+        super().start(kernels, np.zeros_like(biases))
+        self.teacher_kernel.assign(np.asarray(self.kernel).copy())  # a copy: JAX gives the memory of what it trains away
+
     def losses(self, one: Any, other: Any) -> Any:
         """Return each head's loss, (heads,), and move the teacher."""
         from keras import ops
