@@ -3,8 +3,8 @@
     L = - mean log <p(z), p(neighbour of z)>  -  entropy * H(mean p)
 
 The paper trains the whole network with it; here the vectors stay, which takes seconds, and `--method consistency` goes on from
-there with the network. Ten heads, the one of the lowest loss is kept, as the paper does; half of them start from k-means. The entropy term favours clusters
-of even size.
+there with the network. Ten heads, the one of the lowest loss is kept, as the paper does; half of them start from k-means. The
+entropy term favours clusters of even size.
 
     latentlab cluster --run RUN --k 10 --method scan
     latentlab cluster --embeddings vectors.parquet --k 10 --method scan
