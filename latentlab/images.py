@@ -48,7 +48,7 @@ class ImageSet:
     source : callable or None
         source(index) -> path or bytes of the picture file that an image was made of; None where there are no such files.
     fingerprint : str
-        Hexadecimal SHA-256 that changes when the images or their order change.
+        Hexadecimal SHA-256 that changes when the images or their order change; of the source's pixels, also where `with_channels` made others.
     """
 
     name: str

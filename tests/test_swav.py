@@ -225,6 +225,7 @@ def test_images_that_stay_on_the_device_train_to_the_same_weights_on_jax(data, t
 
 
 def test_only_what_an_accelerator_has_room_for_stays_there(monkeypatch):
+    monkeypatch.setattr(backend, "on_gpu", lambda: False)
     assert not backend.stays_on_device(1)
     monkeypatch.setattr(backend, "on_gpu", lambda: True)
     assert backend.stays_on_device(50_000 * 32 * 32 * 3)

@@ -62,8 +62,8 @@ def select(name: str | None = None) -> str:
 def set_deterministic(wanted: bool) -> None:
     """Have every operation give the same bits each time on one machine; to be called before `select`.
 
-    On a GPU the backend's slower kernels are used. On a processor only k-means changes, which then uses one thread: it
-    adds up in the order in which threads finish.
+    On a GPU the backend's slower kernels are used. On a processor only k-means changes, and what starts from it; it then uses
+    one thread, since it adds up in the order in which threads finish.
     """
     os.environ["LATENTLAB_DETERMINISTIC"] = "1" if wanted else ""
 

@@ -2,7 +2,7 @@
 
 A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py, temi.py and imc.py; no label takes part, and the
 choice among the heads goes by the loss on all training images. Half of the heads start at random, as the papers' do, and half from
-k-means: heads that start at random often put two groups together and split a third, at a loss that k-means' heads get below.
+k-means: heads that start at random often put two groups together and split a third, and training seldom undoes it.
 """
 
 import abc
@@ -26,6 +26,7 @@ MOST_TRIES = 3
 LEAST_STEPS = 1000  # few images have epochs of a step or two; they get more epochs
 EXACT_NEIGHBORS = 100_000  # images; above, neighbours are approximate
 SAMPLE = 50_000  # images that k-means starts from, at most
+LEAST_VARIANCE = 0.01  # within clusters, of all: a head that is sure of everything does not learn
 SOFTNESS = 10.0  # times the variance within clusters: with that variance itself hardly any image would be unsure, and heads would learn slowly
 
 
@@ -36,7 +37,7 @@ class HeadOptions:
     Attributes
     ----------
     heads : int
-        Trained side by side from different initial weights, the first half of them from k-means.
+        Trained side by side from different initial weights, the first half of them (or the only one) from k-means.
     neighbors : int
         Nearest neighbours of which an image's partner is drawn.
     epochs, batch_size : int
@@ -203,12 +204,12 @@ def _from_kmeans(z: np.ndarray, k: int, count: int, seed: int) -> tuple[np.ndarr
 
     kernels, biases = [], []
     for number in range(count):
-        rng = np.random.default_rng([seed, 14, number])
-        sample = z if len(z) <= SAMPLE else z[rng.choice(len(z), SAMPLE, replace=False)]
+        rng, size = np.random.default_rng([seed, 14, number]), max(SAMPLE, k)
+        sample = z if len(z) <= size else z[rng.choice(len(z), size, replace=False)]
         with warnings.catch_warnings(), backend.ordered_sums():
             warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different vectors than clusters: random heads may do better
             model = KMeans(k, n_init=1, random_state=int(rng.integers(1 << 31))).fit(sample)
-        precision = 1 / (SOFTNESS * max(model.inertia_ / sample.size, 1e-6))
+        precision = 1 / (SOFTNESS * max(model.inertia_ / sample.size, LEAST_VARIANCE))
         kernels.append(precision * model.cluster_centers_.T)
         biases.append(-precision / 2 * np.square(model.cluster_centers_).sum(axis=1)[None])
     return np.array(kernels, np.float32), np.array(biases, np.float32)

@@ -6,7 +6,7 @@ C is the cluster by a linear head, J the prototype by SwAV's own prediction, so 
 mutual information; a larger weight keeps the clusters even in size. The paper trains a head with two hidden layers beside the
 encoder, without a gradient to it, on all pairs of an image's views. Here it is linear and comes after the fit, when k is known, and
 a near neighbour stands for the other view. Several heads, the one of the lowest loss is kept. The run's own fit must have been with
---objective swav, or its encoder a ready-made one whose prototypes are shipped.
+--objective swav or distill, or its encoder a ready-made one whose prototypes are shipped.
 
     latentlab cluster --run RUN --k 10 --method imc
 """

@@ -62,8 +62,13 @@ class MutualInformation(_heads.Objective):
         self.frozen = [self.bias, self.teacher_kernel, self.teacher_shares]
 
     def start(self, kernels: np.ndarray, biases: np.ndarray) -> None:
-        """Let the first m heads, and their teachers, start from kernels (m, d, k), whose lengths do not count."""
-        super().start(kernels, np.zeros_like(biases))
+        """Let the first m heads, and their teachers, start from the directions of kernels (m, d, k): a start near k-means' clusters.
+
+        A center in the very middle has no direction: its place keeps the random one.
+        """
+        lengths = np.linalg.norm(kernels, axis=1, keepdims=True)
+        directed = lengths > 1e-3 * lengths.max(axis=2, keepdims=True)
+        super().start(np.where(directed, kernels, np.asarray(self.kernel)[: len(kernels)]), np.zeros_like(biases))
         self.teacher_kernel.assign(np.asarray(self.kernel).copy())  # a copy: JAX gives the memory of what it trains away
 
     def losses(self, one: Any, other: Any) -> Any:
