@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Make reports/other-pictures: what the encoders that come with latentlab, trained on CIFAR-10, make of pictures of another kind.
 
-usage: scripts/other_pictures.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--data digits,mnist] [--seeds 0]
-                                 [--minutes N] [--machine TEXT]
+usage: scripts/other_pictures.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--data digits,mnist] [--encoders NAMES]
+                                 [--seeds 0] [--minutes N] [--machine TEXT]
 
 It is `latentlab cluster --encoder ENCODER --data DATA --k 10 --method METHOD --seed SEED` for each set, encoder and method, and its scores
 beside those of pixels. The encoders saw none of these pictures. It resumes, and keeps what is done; --data-dir is MNIST's.
@@ -53,13 +53,14 @@ def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
     parser.add_argument("--data", default="digits,mnist", help="sets of ten classes")
+    parser.add_argument("--encoders", default=",".join(ready_made.names()))
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
     clock = Clock(arguments.minutes)
     for seed in map(int, arguments.seeds.split(",")):
         for name in arguments.data.split(","):
-            for encoder in ready_made.names():
+            for encoder in arguments.encoders.split(","):
                 if clock.may_start():
                     work_through(name, encoder, seed, arguments)
     report(arguments.out)

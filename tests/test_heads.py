@@ -60,6 +60,7 @@ def test_half_of_the_heads_start_from_kmeans():
         assert metrics.purity(metrics.contingency(started[2], y, 5, 5)) < 1
     np.testing.assert_array_equal(np.asarray(objective.teacher_kernel), np.asarray(objective.kernel))
     np.testing.assert_array_equal(np.asarray(objective.bias), 0)
+    assert not imc.PrototypeInformation.from_kmeans
 
 
 def test_kmeans_starts_are_unsure_between_groups_and_bear_images_that_are_the_same():

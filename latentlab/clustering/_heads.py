@@ -1,15 +1,15 @@
 """Linear heads on vectors that stay as they are, trained on pairs of neighbours: several at once, and one is chosen by its loss.
 
 A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py, temi.py and imc.py; no label takes part, and the
-choice among the heads goes by the loss on all training images. Half of the heads start at random, as the papers' do, and half from
-k-means: heads that start at random often put two groups together and split a third, and training seldom undoes it.
+choice among the heads goes by the loss on all training images. Half of SCAN's and TEMI's heads start at random, as the papers' do, and
+half from k-means: those that start at random often put two groups together and split a third, and training seldom undoes it.
 """
 
 import abc
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -37,7 +37,7 @@ class HeadOptions:
     Attributes
     ----------
     heads : int
-        Trained side by side from different initial weights, the first half of them (or the only one) from k-means.
+        Trained side by side from different initial weights; of scan and temi the first half (or the only one) from k-means.
     neighbors : int
         Nearest neighbours of which an image's partner is drawn.
     epochs, batch_size : int
@@ -95,7 +95,11 @@ class Objective(abc.ABC):
         Of all heads, (heads, d, k) and (heads, 1, k).
     trainable, frozen : list of keras.Variable
         What is trained, and what `losses` assigns.
+    from_kmeans : bool
+        Whether half of the heads start from k-means.
     """
+
+    from_kmeans: ClassVar[bool] = True
 
     def __init__(self, n_dims: int, k: int, own: Any, seed: int) -> None:
         import keras
@@ -152,7 +156,8 @@ def fit(
     recoveries: list[dict[str, Any]] = []
     for number in range(MOST_TRIES):
         objective = make(z.shape[1], options.k, own, options.seed + 1000 * number)
-        objective.start(*_from_kmeans(z, options.k, -(-own.heads // 2), options.seed + 1000 * number))
+        if objective.from_kmeans:
+            objective.start(*_from_kmeans(z, options.k, -(-own.heads // 2), options.seed + 1000 * number))
         losses = _train(objective, z, z if others is None else others, partners, own, options.seed)
         kernels, biases = objective.linear()
         labels = [(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(kernels, biases, strict=True)]

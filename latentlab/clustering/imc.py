@@ -12,7 +12,7 @@ a near neighbour stands for the other view. Several heads, the one of the lowest
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from latentlab.clustering import Clusterer, Vectors, _heads
 from latentlab.config import ClusterOptions, plugin_options
@@ -34,6 +34,8 @@ class Options(_heads.HeadOptions):
 
 class PrototypeInformation(_heads.Objective):
     """The loss for several heads at once."""
+
+    from_kmeans: ClassVar[bool] = False  # seeds of random heads agree as it is, and on a weaker encoder more than with k-means' starts
 
     def losses(self, one: Any, other: Any) -> Any:
         """Return each head's loss, (heads,), on vectors (n, d) and their neighbours' shares of the prototypes (n, m)."""
