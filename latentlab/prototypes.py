@@ -98,14 +98,8 @@ def _source(run: Run, needed: tuple[str, str]) -> tuple[FitOptions, Any, Path]:
     objective = plugins.load("objectives", fit.objective)
     if not hasattr(objective, "prototype_shares"):
         raise ConfigError(f"{what} of the run's own fit, and --objective {fit.objective} has none: fit with --recipe strong, or {instead}.")
-    config = run.manifest["config"]
-    if (
-        (name := config.get("ready_made"))
-        and "weights_sha256" not in config  # whose encoder was given others since
-        and run.manifest["fit"] == ready_made.describe(name)["summary"]
-        and ready_made.of_objective(name)
-    ):
-        return fit, objective, ready_made.FOLDER / f"{name}.npz"  # of the same fit: a newer version may ship another one by that name
+    if (name := ready_made.name_of(run.manifest)) and ready_made.of_objective(name):
+        return fit, objective, ready_made.FOLDER / f"{name}.npz"
     checkpoint = checkpoints.folder_of(run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"])
     if not checkpoint.exists():
         raise ConfigError(

@@ -58,6 +58,20 @@ def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
     return model, described
 
 
+def name_of(manifest: dict[str, Any]) -> str:
+    """Return the name of the encoder that a run, of this run.json, has as it ships now; "" where it has others.
+
+    Raises
+    ------
+    ConfigError
+        If there is none any more of the name that the run has.
+    """
+    config = manifest["config"]
+    name = config.get("ready_made")
+    changed = "weights_sha256" in config  # it was given other weights since
+    return name if name and not changed and manifest["fit"] == describe(name)["summary"] else ""
+
+
 def of_objective(name: str, folder: Path = FOLDER) -> list[np.ndarray]:
     """Return the weights that the objective had beside the encoder's, in float32 and its own order; empty where they are not shipped.
 

@@ -50,8 +50,7 @@ def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
         return fit, {}
     teacher = Run.open(path).manifest
     own = {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}
-    name = teacher["config"].get("ready_made")
-    if name and "weights_sha256" not in teacher["config"] and teacher["fit"] == ready_made.describe(name)["summary"]:  # which tells the rest
+    if name := ready_made.name_of(teacher):  # whose own description tells the rest
         return own, {"teacher": {"ready_made": name, "sha256": ready_made.describe(name)["sha256"]}}
     told = {"fit": teacher["config"]["fit"], "summary": teacher["fit"], "git": teacher.get("git"), "device": teacher.get("device")}
     return own, {"teacher": told}

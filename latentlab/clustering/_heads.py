@@ -207,9 +207,9 @@ def _from_kmeans(z: np.ndarray, k: int, count: int, seed: int) -> tuple[np.ndarr
     from sklearn.cluster import KMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    kernels, biases = [], []
+    kernels, biases, size = [], [], max(SAMPLE, k)
     for number in range(count):
-        rng, size = np.random.default_rng([seed, 14, number]), max(SAMPLE, k)
+        rng = np.random.default_rng([seed, 14, number])
         sample = z if len(z) <= size else z[rng.choice(len(z), size, replace=False)]
         with warnings.catch_warnings(), backend.ordered_sums():
             warnings.simplefilter("ignore", ConvergenceWarning)  # of fewer different vectors than clusters: random heads may do better
