@@ -2,12 +2,13 @@
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
-                                 [--follow N] [--setting NAME] [--epochs N] [--width N] [--machine TEXT]
+                                 [--short N] [--follow N] [--setting NAME] [--epochs N] [--width N] [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code,
 k-means and the recipe's head on the embedding below the projection head, the other heads, neighbour consistency and self-labelling
-with the whole network; with --follow also the clusters of every so many epochs, with --setting the recipe's setting of another kind
-of machine, and with --epochs or --width another length of the whole schedule, or another width of the encoder, than the recipe's.
+with the whole network; with --short first a fit of so many epochs, and no other where that comes to too little; with --follow also the
+clusters of every so many epochs, with --setting the recipe's setting of another kind of machine, and with --epochs or --width another
+length of the whole schedule, or another width of the encoder, than the recipe's.
 Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import _learning_curve
+import _short_run
 from _reports import (
     REPORTS,
     Clock,
@@ -86,6 +88,7 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     follows = _learning_curve.missing(options.epochs, arguments.follow, had_followed)
     if not (wanted or follows) or not clock.may_start():
         return
+    short_run = before.get("short_run") or (short(data, options, arguments, name) if arguments.short else None)
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
     chosen, done = clusterings(run, seed), {}
@@ -107,11 +110,22 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         "history": {**before.get("history", {}), **history},
         "probed": probed,
         "followed": sorted([*had_followed, *followed], key=lambda row: (row["epoch"], row["method"])),
+        "short_run": short_run,
         "peak_flops": before.get("peak_flops") or _learning_curve.peak_flops(run),
         "machine": before.get("machine") or machine,
     }
     rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
+
+
+def short(data: DataOptions, options: FitOptions, arguments: argparse.Namespace, name: str) -> dict[str, Any]:
+    """Make the short fit of a setting and return what it gives; end where that is too little."""
+    logging.info("%s: first %d epochs", name, arguments.short)
+    head = ClusterOptions(k=10, seed=options.seed, method=recipes.cluster_settings("strong")["method"])
+    told = _short_run.make(data, options, arguments.short, head, arguments.work / f"{name}-short{arguments.short}")
+    logging.info("%s: %s", name, told)
+    _short_run.require(name, told)
+    return told
 
 
 def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[Row]:
@@ -175,7 +189,7 @@ def report(out: Path) -> None:
     parts = read_parts(out / "parts")
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
-    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
+    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts), "short": _short_run.table(parts)}
     tables |= {"cost": _learning_curve.cost_table(parts), "purity": _learning_curve.purity_table(parts), "levels": _learning_curve.level_table(parts)}
     tables |= {"probe": probe_table(parts), "facts": facts_table(parts), "curve": curve_table(parts)}
     fill(out / "README.md", tables)
@@ -189,6 +203,7 @@ def main() -> None:
     parser.add_argument(
         "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
+    parser.add_argument("--short", type=int, default=0, metavar="N", help="first a fit of so many epochs; where that fails, no long one")
     parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
     parser.add_argument("--setting", choices=recipes.MACHINES, default="", help="the recipe's for this kind of machine; default: this one's")
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
