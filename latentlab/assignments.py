@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import consensus, embedding, features, plugins, prototypes, tables
+from latentlab import consensus, embedding, features, model_files, plugins, prototypes, tables
 from latentlab.clustering import Assigned, Clusterer, Vectors
 from latentlab.config import ClusterOptions, NoOptions, as_dict, plugin_options, recorded
 from latentlab.errors import ConfigError, DataError, RunError
@@ -38,8 +38,8 @@ def resolve(options: ClusterOptions, augment: str = "none", above: str = "") -> 
     Parameters
     ----------
     above : str
-        The steps to what is clustered where the encoder goes on above its code, "embedding+l2" or "embedding+project+l2": the method's
-        own steps start from there.
+        The steps to what is clustered where the encoder goes on above its code, such as "embedding+l2" or "averaged+project+l2": the
+        method's own steps start from there.
 
     Raises
     ------
@@ -67,13 +67,21 @@ def _own_steps(method: Any, k: int, above: str) -> str:
     steps = getattr(method, "FEATURES", "").format(k=k)
     if not above or steps == "code":
         return steps or "code"
-    if not steps or features.column(steps) == "embedding":
+    if not steps or features.column(steps) in features.ABOVE:
         return above
     return f"{above}+{steps.removeprefix('pool+')}".removesuffix("+l2")
 
 
+def column_for(method: str, columns: tuple[str, ...]) -> str:
+    """Return what a method starts from, of what an encoder gives: the last, but where the method trains the network, which takes one image."""
+    return [column for column in columns if not (is_deep(method) and column == "averaged")][-1]
+
+
 def check_method(run: Run, options: ClusterOptions) -> None:
-    """Raise ConfigError where the features, the method, or what a deep one starts from, need a projection head or prototypes and there are none."""
+    """Raise ConfigError where the features, the method, or what a deep one starts from, need what the encoder or its fit does not give."""
+    column = features.column(options.features)
+    if column not in model_files.columns(run) or (column == "averaged" and is_deep(options.method)):
+        raise embedding.missing(column)
     if features.projects(options.features):
         prototypes.check(run, prototypes.HEAD)
     first = str(options.settings.get("start", "")) if is_deep(options.method) else options.method
@@ -155,7 +163,8 @@ def training_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int,
     n_train = int((embedding.read_index(parts)[1] == TRAIN).sum())
     fitted = features.fit(options.features, vectors(), vector_shape, options.seed, head=prototypes.head(run))
     width = fitted.transform(next(part for part in vectors() if len(part))[:1]).shape[1]
-    return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)), prototypes.training_shares(run))
+    shares = prototypes.training_shares(run, features.column(options.features))
+    return fitted, Vectors(n_train, width, lambda: (fitted.transform(part) for part in vectors() if len(part)), shares)
 
 
 def all_vectors(run: Run, options: ClusterOptions, vector_shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -249,7 +249,7 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         options = resolve(
             ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed, settings=settings), self.augment
         )
-        if features.column(options.features) == "embedding":
+        if features.column(options.features) in features.ABOVE:
             raise ConfigError(
                 f"method={self.method!r} with features={options.features!r} needs a trained embedding, and this estimator trains code and"
                 " decoder only: choose features, or use latentlab fit --recipe strong."

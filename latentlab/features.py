@@ -1,7 +1,9 @@
 """What of an image is clustered: "code" as it is, or label-free steps joined by "+", for example "pool+whiten+l2".
 
     embedding   first only: start from the embedding above the code, where the encoder has one, in the place of the code
-    project     after embedding only: through the projection head that the fit has trained above it, where it has one; its loss compares
+    averaged    first only: start from the mean of the embeddings of the image and of its mirror image, where the encoder was trained on
+                mirrored views too: what the two do not share is noise
+    project     after embedding or averaged only: through the projection head that the fit has trained above it, where it has one; its loss compares
                 views of images there (SwAV)
     pool[N]     average the code over an N x N grid of its height and width (N = 1: global average pooling)
     pca[N]      the N directions of most variance (50)
@@ -24,10 +26,10 @@ from latentlab.errors import ConfigError
 
 Arrays = dict[str, np.ndarray]
 SAMPLE = 50_000
-COLUMNS = ("code", "embedding")  # of the parquet parts, see `latentlab.embedding`
+COLUMNS = ("code", "embedding", "averaged")  # of the parquet parts, see `latentlab.embedding`
+ABOVE = COLUMNS[1:]  # of encoders that go on above their code
 NEIGHBORS = 15
 GIVEN = ("pool", "l2", "project")  # steps that no images are needed for
-PROJECTED = "embedding+project+l2"  # what is clustered and mapped where a fit has trained a projection head
 
 
 @dataclass(frozen=True)
@@ -69,8 +71,14 @@ class Features:
 
 
 def column(spec: str) -> str:
-    """Return what a specification starts from: "code" or "embedding"."""
-    return "embedding" if spec.split("+")[0] == "embedding" else "code"
+    """Return what a specification starts from, one of COLUMNS."""
+    first = spec.split("+")[0]
+    return first if first in ABOVE else "code"
+
+
+def projected(column: str) -> str:
+    """Return the steps to what is clustered and mapped where a fit has trained a projection head above its embedding."""
+    return f"{column}+project+l2"
 
 
 def projects(spec: str) -> bool:
@@ -88,20 +96,20 @@ def parse(spec: str) -> list[tuple[str, int | None]]:
     """
     if spec in COLUMNS:
         return []
-    above = spec.startswith("embedding+")
+    start = column(spec)
     steps = []
-    for text in spec.removeprefix("embedding+").split("+"):
+    for text in spec.removeprefix(f"{start}+" if start in ABOVE else "").split("+"):
         match = re.fullmatch(r"(project|pool|pca|whiten|l2|umap)(\d+)?", text.strip())
         if match is None or (match[1] in ("l2", "project") and match[2]) or match[2] == "0":
             raise ConfigError(
-                f"--features {spec!r}: unknown step {text!r}. Use code, embedding, or steps of project, pool[N], pca[N], whiten[N], l2, umap[N]"
-                ' joined by "+".'
+                f"--features {spec!r}: unknown step {text!r}. Use code, embedding, averaged, or steps of project, pool[N], pca[N], whiten[N], l2,"
+                ' umap[N] joined by "+".'
             )
         steps.append((match[1], int(match[2]) if match[2] else None))
     if any(name == "pool" for name, _ in steps[1:]):
         raise ConfigError(f"--features {spec!r}: pool must be the first step, since it needs the code's height and width.")
-    if any(name == "project" for name, _ in steps[1 if above else 0 :]):
-        raise ConfigError(f"--features {spec!r}: project can only follow embedding, as in embedding+project+l2.")
+    if any(name == "project" for name, _ in steps[1 if start in ABOVE else 0 :]):
+        raise ConfigError(f"--features {spec!r}: project can only follow embedding or averaged, as in embedding+project+l2.")
     return steps
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import encoders, features
+from latentlab import encoders, features, plugins
+from latentlab.config import FitOptions, recorded
 from latentlab.encoders import Model
 from latentlab.errors import ConfigError, RunError
 from latentlab.files import atomic_path, read_json, write_json
@@ -60,12 +61,21 @@ def describe(run: Run) -> dict[str, Any]:
 def vector_shape(run: Run, spec: str) -> tuple[int, ...]:
     """Return the shape of what the feature steps `spec` start from, (height, width, channels) or (d,)."""
     described = describe(run)
-    return tuple(described["embedding_shape"] if features.column(spec) == "embedding" and has_embedding(run) else described["code_shape"])
+    return tuple(described["embedding_shape"] if features.column(spec) in features.ABOVE and has_embedding(run) else described["code_shape"])
 
 
 def has_embedding(run: Run) -> bool:
     """Return whether the run's encoder goes on above its code."""
     return describe(run).get("embedding_shape") is not None
+
+
+def columns(run: Run) -> tuple[str, ...]:
+    """Return what the run's encoder gives of an image, of `features.COLUMNS`: all of it is written when the images are embedded."""
+    if not has_embedding(run):
+        return ("code",)
+    fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
+    mirrors = getattr(plugins.load("objectives", fit.objective), "MIRRORS", False)
+    return features.COLUMNS if mirrors else ("code", "embedding")
 
 
 def load(run: Run) -> Model:

@@ -1,7 +1,7 @@
 """Lay a sample of the codes out in two dimensions with UMAP: for looking at, never for clustering or scores.
 
-Where the encoder goes on above its code it is the embeddings, and where the fit has trained a projection head above them, what that
-makes of them, scaled to length 1: what is clustered.
+Where the encoder goes on above its code it is the embeddings, averaged with the mirror image's where it was trained on both, and where
+the fit has trained a projection head above them, what that makes of them, scaled to length 1: what is clustered.
 
 Distances between groups of the map, and the sizes of groups, mean nothing; who is whose neighbour mostly does, and the
 trustworthiness and the continuity (Venna and Kaski 2001) say how far, and how much of it another seed changes.
@@ -103,7 +103,8 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: _Epochs | None = None) -> np
 
 def mapped(run: Run) -> str:
     """Return what of an image is mapped, as `--features` names it."""
-    return features.PROJECTED if prototypes.are_there(run) else embedding.columns(run.path / "embeddings")[-1]
+    column = embedding.columns(run.path / "embeddings")[-1]
+    return features.projected(column) if prototypes.are_there(run) else column
 
 
 def vectors_at(run: Run, chosen: np.ndarray) -> np.ndarray:

@@ -60,12 +60,12 @@ def kernel(run: Run) -> np.ndarray:
         raise RunError(f"{path}, where the prototypes are, is damaged: fit again.") from error
 
 
-def training_shares(run: Run) -> Callable[[], np.ndarray]:
+def training_shares(run: Run, column: str = "embedding") -> Callable[[], np.ndarray]:
     """Return what gives the training images' shares of the prototypes, float32 (n, prototypes), in the order of their embeddings.
 
-    It raises as `head` does.
+    They are of the embeddings, or of the "averaged" ones where these are clustered. It raises as `head` does.
     """
-    return functools.partial(_training_shares, run)
+    return functools.partial(_training_shares, run, column if column in features.ABOVE else "embedding")
 
 
 def _head(run: Run) -> features.Arrays:
@@ -80,10 +80,10 @@ def _head(run: Run) -> features.Arrays:
     return found
 
 
-def _training_shares(run: Run) -> np.ndarray:
+def _training_shares(run: Run, column: str) -> np.ndarray:
     fit, objective, path = _source(run, PROTOTYPES)
     options = plugin_options(objective.Options, fit.objective_options, f"--objective {fit.objective}")
-    parts = [part for part in embedding.read_parts(run.path / "embeddings", TRAIN, "embedding") if len(part)]
+    parts = [part for part in embedding.read_parts(run.path / "embeddings", TRAIN, column) if len(part)]
     try:
         shares = objective.prototype_shares(_arrays(path), options)
         return np.concatenate([shares(part) for part in parts])

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from latentlab import baselines, features, plugins
+from latentlab import assignments, baselines, features, plugins
 from latentlab.clustering import Centers, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
@@ -166,6 +166,8 @@ def test_methods_bring_their_own_features():
     above = "embedding+project+l2"
     wanted = {"imc": above, "dec": above, "n2d": above + "+umap7", "selflabel": above, "vade": "code"}
     assert {method: resolve(ClusterOptions(k=7, method=method), above=above).features for method in wanted} == wanted
+    assert resolve(ClusterOptions(k=7), above="averaged+project+l2").name == "kmeans-k7-averaged+project+l2"
+    assert [assignments.column_for(method, features.COLUMNS) for method in ("imc", "dec")] == ["averaged", "embedding"]
     assert resolve(ClusterOptions(k=7, method="selflabel")).features == "embedding+l2"  # which such an encoder lacks, and is told
 
 
@@ -181,7 +183,8 @@ def test_project_goes_through_the_head_and_follows_the_embedding_alone():
     with pytest.raises(ConfigError, match=r"embedding\+project\+l2'.*trained with a projection head"):
         features.fit("embedding+project+l2", [], (1,), 0)
     for spec in ("project", "project+l2", "embedding+l2+project", "pool+project"):
-        with pytest.raises(ConfigError, match="project can only follow embedding"):
+        with pytest.raises(ConfigError, match="project can only follow embedding or averaged"):
             features.parse(spec)
-    assert baselines.steps_for_pixels("embedding+project+l2") == ""
+    assert [features.column(spec) for spec in ("averaged", "averaged+project", "averagedx", "pool")] == ["averaged", "averaged", "code", "code"]
+    assert baselines.steps_for_pixels("embedding+project+l2") == baselines.steps_for_pixels("averaged+project+l2") == ""
     assert baselines.steps_for_pixels("embedding+project+l2+pca5") == "l2+pca5"

@@ -10,7 +10,19 @@ from conftest import latentlab_in_turn, read_json, small_fit, use_weights_in
 from scipy.special import softmax
 from strong import SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, embedding, features, metrics, model_files, pipeline, projection, prototypes, ready_made, training
+from latentlab import (
+    assignments,
+    checkpoints,
+    embedding,
+    features,
+    metrics,
+    model_files,
+    pipeline,
+    projection,
+    prototypes,
+    ready_made,
+    training,
+)
 from latentlab.clustering import Vectors, _heads, imc, scan, temi
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError, RunError
@@ -330,11 +342,13 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     network = keras.Model(model.encoder.input, vectors_of(model, fitted))
     np.testing.assert_allclose(network.predict_on_batch(picked), fitted.transform(model.embedder.predict_on_batch(picked)), atol=1e-5)
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
-    assert result["features"] == "embedding+project+l2"
+    assert result["features"] == "averaged+project+l2"
     assert len(result["losses"]) == 20
     assert min(result["sizes"]["train"]) > 0
     start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
-    assert start["rounds"] >= 3
+    assert (start["rounds"] >= 3, start["features"]) == (True, "embedding+project+l2")  # a network in training sees one image
+    with pytest.raises(ConfigError, match="one network for both: start from embedding"):
+        pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK))
 
 
 def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_given_away(strong_run, data, tmp_path):
@@ -344,14 +358,53 @@ def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_gi
     name = pipeline.resolve(run, ClusterOptions(k=4)).name
     pipeline.predict(run, name, data, tmp_path / "predicted.parquet")
     np.testing.assert_array_equal(np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]), assignments.read(run, name)[2])
-    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="embedding")))
+    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="averaged")))
     chosen = np.array([0, 7, 133])
     vectors = features.through(prototypes.head(run)(), embedded[chosen])
     np.testing.assert_allclose(projection.vectors_at(run, chosen), vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5)
     with run.lock(), run.stage("project", {"sample": 20, "seed": 0, "embed": embed_config(run)}):
         pass  # as an older version left it
     pipeline.project(run, sample=20)
-    assert read_json(run.path / "projection" / "umap.json")["features"] == "embedding+project+l2"
+    assert read_json(run.path / "projection" / "umap.json")["features"] == "averaged+project+l2"
+
+
+def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tmp_path):
+    """By the one network that writes them and the one that new images go through; prototypes are then compared with these."""
+    run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
+    picked = pipeline.open_run_images(run).read(np.arange(5))
+    model = model_files.load(run)
+    as_they_are, mirrored = (model.embedder.predict_on_batch(training.as_input(images)) for images in (picked, np.flip(picked, 2)))
+    assert np.abs(as_they_are - mirrored).max() > 1e-3
+    wanted = (as_they_are + mirrored) / 2
+    pipeline.embed(run)
+    written = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="averaged")))
+    np.testing.assert_allclose(written[:5], wanted, atol=1e-5)
+    np.testing.assert_allclose(embedding.encode(model.part("averaged"), picked), wanted, atol=1e-5)
+    shares = [prototypes.training_shares(run, column)() for column in ("embedding", "averaged", "code")]
+    assert np.abs(shares[0] - shares[1]).max() > 1e-4
+    np.testing.assert_array_equal(shares[0], shares[2])
+
+
+def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
+    """They cost as much again. Clusters of what was there before stay; an encoder that saw no mirrored views has none."""
+    run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
+    shutil.rmtree(run.path / "embeddings", ignore_errors=True)
+    run.forget("embed")
+    one = pipeline.resolve(run, ClusterOptions(k=4, features="embedding+project+l2"))
+    pipeline.cluster(run, one)
+    assert embedding.columns(run.path / "embeddings") == ["code", "embedding"]
+    before = [table["embedding"] for table in map(pq.read_table, embedding.part_files(run.path / "embeddings"))]
+    made = run.manifest["stages"][f"cluster/{one.name}"]
+    pipeline.audit(run)
+    assert embedding.columns(run.path / "embeddings") == ["code", "embedding", "averaged"]
+    assert [table["embedding"] for table in map(pq.read_table, embedding.part_files(run.path / "embeddings"))] == before
+    pipeline.cluster(run, one)
+    assert run.manifest["stages"][f"cluster/{one.name}"] == made
+    changed = Run.open(shutil.copytree(strong_run.path, tmp_path / "other"))
+    changed.manifest["config"]["fit"]["objective"] = "reconstruction"
+    assert model_files.columns(changed) == ("code", "embedding")
+    with pytest.raises(ConfigError, match="needs an encoder that was trained on mirrored views"):
+        assignments.check_method(changed, ClusterOptions(k=4, features="averaged+l2"))
 
 
 def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
@@ -373,7 +426,7 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
             pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1, features=steps))
     with pytest.raises(ConfigError, match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2"):
         pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
-    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "embedding+l2"
+    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "averaged+l2"
 
 
 def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
@@ -389,7 +442,7 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
         pipeline.embed(one)
     np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
-    assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "embedding+project+l2")
+    assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "averaged+project+l2")
     changed = pipeline.with_weights(run, [2 * weight for weight in arrays[:n_weights]], tmp_path / "changed")
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(changed)

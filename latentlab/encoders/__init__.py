@@ -62,8 +62,16 @@ class Model:
         return keras.Model(self.encoder.input, self.top(self.encoder.output), name="embedder")
 
     def part(self, column: str) -> "keras.Model":
-        """Return images -> the vectors that features start from: the encoder for "code", the embedder for "embedding"."""
-        return self.embedder if column == "embedding" else self.encoder
+        """Return images -> the vectors that features start from: the encoder for "code", the embedder for "embedding" and, twice, "averaged"."""
+        return {"code": lambda: self.encoder, "embedding": lambda: self.embedder, "averaged": lambda: self._averaged()}[column]()
+
+    def _averaged(self) -> "keras.Model":
+        """Images -> the mean of the embeddings of the image and of its mirror image, (n, d)."""
+        import keras
+
+        image, embedder = self.encoder.input, self.embedder
+        both = [embedder(image), embedder(keras.ops.flip(image, axis=2))]
+        return keras.Model(image, keras.layers.Average(dtype="float32")(both), name="averaged")
 
     def weights(self) -> list[Any]:
         """Return every weight as an array, in a fixed order: the autoencoder's, then those above the code."""

@@ -11,6 +11,9 @@ An objective file defines
     prototype_shares(arrays, options) -> callable           optional, with the last one: from what `snapshot` gave, embeddings (n, d)
                                                             -> how much of each prototype they are (n, prototypes), for --method imc
 
+    MIRRORS = True                                          optional: half of the views it trains on are mirrored, so that the embeddings
+                                                            of an image and of its mirror image may be averaged
+
 and nothing else has to be touched. No argument can carry a label. The loop over epochs, its checkpoints and its guard are
 in `latentlab.training` and the same for every objective.
 """

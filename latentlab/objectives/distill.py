@@ -28,7 +28,7 @@ from latentlab.objectives import _teacher, swav
 
 DIGEST = "teacher-0000"  # its name in checkpoints
 
-projection_head, prototype_shares = swav.projection_head, swav.prototype_shares
+projection_head, prototype_shares, MIRRORS = swav.projection_head, swav.prototype_shares, swav.MIRRORS
 
 
 @dataclass(frozen=True)

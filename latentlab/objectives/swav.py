@@ -40,6 +40,7 @@ OPTIMIZERS = ("adamw", "muon")
 ADAM_BETAS = {"beta_1": 0.8, "beta_2": 0.999}
 LEFT_TO_ADAM = ("^prototypes/", "^reconstruction/")  # the ends of the network, as Jordan advises
 NORMALISED_ABOVE = 1e-3  # the projector's batch normalisation adds it to variances
+MIRRORS = True  # half of all views are
 SETTLED = 20  # batches from which the statistics of batch normalisation are taken anew at the end
 
 

@@ -20,10 +20,10 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     DataError
         If k is more than the training images.
     """
-    from latentlab import assignments, model_files, refined
+    from latentlab import assignments, features, model_files, refined
 
     options = resolve(run, options)
-    embed(run)
+    embed(run, features.column(options.features))
     config = {"options": as_dict(options), "embed": embed_config(run)}
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):
@@ -61,7 +61,8 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     from latentlab import assignments, features, model_files, prototypes
 
     embed_config(run)  # which says what to do where nothing is fitted
-    above = "" if not model_files.has_embedding(run) else features.PROJECTED if prototypes.are_there(run) else "embedding+l2"
+    column = assignments.column_for(options.method, model_files.columns(run))
+    above = "" if column == "code" else features.projected(column) if prototypes.are_there(run) else f"{column}+l2"
     options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
     assignments.check_method(run, options)
     return options
@@ -175,11 +176,11 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
     DataError
         If there are too few different training images for the largest k.
     """
-    from latentlab import assignments, choosing, model_files
+    from latentlab import assignments, choosing, features, model_files
     from latentlab.progress import track
 
     options = resolve(run, options)
-    embed(run)
+    embed(run, features.column(options.features))
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
     name = f"choose-k/{options.features}"
     target = run.path / f"{name}.json"

@@ -14,7 +14,7 @@ from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
 from latentlab.pipeline.run_data import open_run_images, open_shaped
 from latentlab.progress import log
-from latentlab.run import Run, embed_config
+from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 if TYPE_CHECKING:
@@ -186,16 +186,21 @@ def _digest(arrays: list[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def embed(run: Run) -> Run:
-    """Encode every image of the run's data, in parts, and keep their codes."""
+def embed(run: Run, column: str = "averaged") -> Run:
+    """Encode every image of the run's data, in parts, and keep their codes, and what the encoder gives above them.
+
+    Averages with the mirror images, where the encoder gives any, cost as much again: they are left out where `column`, what is to be read
+    of the parts, is another.
+    """
     from latentlab import backend, embedding, model_files
 
-    if run.is_done("embed", embed_config(run)):
+    columns = tuple(name for name in model_files.columns(run) if name != "averaged" or name == column)
+    if embedding.is_done(run, columns):
         return run
     backend.set_precision(run.manifest["precision"])
     images = open_run_images(run)
-    with run.lock(), run.stage("embed", embed_config(run)) as outputs:
-        outputs += embedding.write_parts(model_files.load(run), images, run.path / "embeddings")
+    with run.lock(), run.stage("embed", embedding.stage_config(run, columns)) as outputs:
+        outputs += embedding.write_parts(model_files.load(run), images, run.path / "embeddings", columns)
     return run
 
 

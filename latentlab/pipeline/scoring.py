@@ -83,10 +83,10 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, An
     DataError
         If the largest k is more than the training images.
     """
-    from latentlab import assignments, evaluation, model_files, plots
+    from latentlab import assignments, evaluation, features, model_files, plots
 
     options = resolve(run, options)
-    embed(run)
+    embed(run, features.column(options.features))
     name = f"by-k/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
@@ -112,10 +112,10 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
     DataError
         If a split has no labelled image.
     """
-    from latentlab import assignments, baselines, evaluation, model_files, probing
+    from latentlab import assignments, baselines, evaluation, features, model_files, probing
 
     options = resolve(run, options)
-    embed(run)
+    embed(run, features.column(options.features))
     name = f"probe/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "embed": embed_config(run)}
@@ -163,6 +163,7 @@ def audit(run: Run, name: str | None = None) -> dict[str, Any]:
 
     name = assignments.choose(run, name)
     options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
+    embed(run, features.column(options.features))
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": embed_config(run), "format": auditing.FORMAT}
     if features.projects(options.features):
         config["features"] = options.features  # an audit of an older version looked for neighbours in the embedding

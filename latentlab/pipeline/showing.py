@@ -15,7 +15,7 @@ def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
     from latentlab import projection, prototypes
 
-    embed(run)
+    embed(run, column="code")  # the map is of the last column that is there
     config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
     if prototypes.are_there(run):
         config["features"] = projection.mapped(run)  # a map of an older version was of the embedding
