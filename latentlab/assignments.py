@@ -80,8 +80,11 @@ def column_for(method: str, columns: tuple[str, ...]) -> str:
 def check_method(run: Run, options: ClusterOptions) -> None:
     """Raise ConfigError where the features, the method, or what a deep one starts from, need what the encoder or its fit does not give."""
     column = features.column(options.features)
-    if column not in model_files.columns(run) or (column == "averaged" and is_deep(options.method)):
+    if column not in model_files.columns(run):
         raise embedding.missing(column)
+    if column == "averaged" and is_deep(options.method):
+        own = options.features.replace(column, "embedding", 1)
+        raise ConfigError(f"--method {options.method} trains the network, which sees one image at a time: choose --features {own}.")
     if features.projects(options.features):
         prototypes.check(run, prototypes.HEAD)
     first = str(options.settings.get("start", "")) if is_deep(options.method) else options.method
@@ -145,6 +148,8 @@ def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[s
         raise ConfigError(
             f"--method {options.method} trains the network that made the vectors, which --embeddings lacks: use kmeans, gmm, n2d, scan or temi."
         )
+    if features.column(options.features) == "averaged":
+        raise ConfigError("--features averaged needs images, and --embeddings has vectors alone: leave averaged out.")
     ids, matrix = tables.read_vectors(path)
     if len(matrix) < options.k:
         raise DataError(f"--k {options.k} is more than the {len(matrix)} vectors of {path}. Choose a smaller --k.")

@@ -1,13 +1,13 @@
 """Encode images to parquet parts, shard by shard, in memory that does not grow with their number.
 
-A part holds id, split, code and, where the encoder goes on above its code, embedding; where it was trained on mirrored views too, also
-averaged: the mean of the embeddings of the image and of its mirror image.
+A part of embeddings/ holds id, split, code and, where the encoder goes on above its code, embedding. A part of averages/, made where it is
+asked for, holds id, split and averaged: the mean of the embeddings of the image and of its mirror image.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
@@ -15,10 +15,8 @@ import pyarrow.parquet as pq
 
 from latentlab import tables
 from latentlab.errors import ConfigError, RunError
-from latentlab.features import COLUMNS
 from latentlab.images import ImageSet
 from latentlab.progress import track
-from latentlab.run import Run, embed_config
 from latentlab.training import as_input
 
 if TYPE_CHECKING:
@@ -28,9 +26,10 @@ if TYPE_CHECKING:
 
 SHARD = 2048
 BATCH = 256
+AVERAGES = "averages"
 
 
-def write_parts(model: "Model", images: ImageSet, folder: Path, written: tuple[str, ...]) -> list[Path]:
+def write_parts(model: "Model", images: ImageSet, folder: Path) -> list[Path]:
     """Encode every image and write one part file a shard of 2,048 images; parts that are there already are kept.
 
     Parameters
@@ -41,20 +40,34 @@ def write_parts(model: "Model", images: ImageSet, folder: Path, written: tuple[s
         What to encode; part i holds images 2,048 i to 2,048 (i + 1) - 1, in order.
     folder : pathlib.Path
         Where part-00000.parquet and so on go. The code is flattened in row-major order.
-    written : tuple of str
-        What of `features.COLUMNS` a part holds, in their order.
 
     Returns
     -------
     list of pathlib.Path
         All parts, in order.
     """
+    return _write_shards("embed", images, folder, lambda indices, _: _encode_shard(model, images, indices))
+
+
+def write_averages(model: "Model", images: ImageSet, folder: Path) -> list[Path]:
+    """Write the averages beside the embeddings of the same images, which `folder` holds; parts and result as for `write_parts`."""
+
+    def average(indices: np.ndarray, name: str) -> pa.Table:
+        mirrored = _above(model, encode(model.encoder, images.read(indices)[:, :, ::-1]))
+        mean = (tables.matrix(tables.read(folder / name, ["embedding"])["embedding"]) + mirrored) / 2
+        return _table(images, indices, averaged=mean)
+
+    return _write_shards("average", images, _home(folder, "averaged"), average)
+
+
+def _write_shards(what: str, images: ImageSet, folder: Path, make: Callable[[np.ndarray, str], pa.Table]) -> list[Path]:
+    """Write make(positions, file name) for each shard that is not there; return all paths."""
     parts = []
-    with track("embed", len(images)) as bar:
+    with track(what, len(images)) as bar:
         for number, indices in enumerate(images.shards(SHARD)):
             path = folder / f"part-{number:05d}.parquet"
-            if not _is_complete(path, images, indices, written):
-                tables.write(path, _encode_shard(model, images, indices, written))
+            if not _is_complete(path, images, indices):
+                tables.write(path, make(indices, path.name))
             parts.append(path)
             bar.update(int(indices[-1]) + 1)
     return parts
@@ -64,16 +77,6 @@ def encode(encoder: "keras.Model", batch: np.ndarray) -> np.ndarray:
     """Return the flattened outputs, float32 (n, d), of an encoder, or of an embedder, for uint8 images (n, height, width, channels)."""
     pieces = [np.asarray(encoder.predict_on_batch(as_input(batch[i : i + BATCH]))) for i in range(0, len(batch), BATCH)]
     return np.concatenate(pieces).reshape(len(batch), -1).astype(np.float32)
-
-
-def stage_config(run: Run, columns: tuple[str, ...]) -> dict[str, Any]:
-    """Return what the stage that writes these columns depends on."""
-    return embed_config(run) | ({"averaged": True} if "averaged" in columns else {})
-
-
-def is_done(run: Run, columns: tuple[str, ...] = ()) -> bool:
-    """Return whether all images are embedded by the encoder that the run has now, with these columns or more."""
-    return any(run.is_done("embed", stage_config(run, (*columns, *more))) for more in ((), ("averaged",)))
 
 
 def part_files(folder: Path) -> list[Path]:
@@ -86,34 +89,29 @@ def part_files(folder: Path) -> list[Path]:
     """
     parts = sorted(path for path in folder.glob("part-*.parquet") if re.fullmatch(r"part-\d{5,}\.parquet", path.name))
     if not parts:
-        raise RunError(f"{folder} holds no embeddings. Make them with: latentlab embed --run {folder.parent}")
+        option = " --averages" if folder.name == AVERAGES else ""
+        raise RunError(f"{folder} holds no embeddings. Make them with: latentlab embed --run {folder.parent}{option}")
     return parts
 
 
-def columns(folder: Path) -> list[str]:
-    """Return what the parts hold of each image, of `features.COLUMNS`."""
-    return [name for name in COLUMNS if name in pq.read_schema(part_files(folder)[0]).names]
-
-
 def missing(column: str) -> ConfigError:
-    """Return the error that an encoder does not give a column."""
+    """Return the error that an encoder does not give what features start from."""
     if column == "averaged":
-        return ConfigError(
-            "--features averaged needs an encoder that was trained on mirrored views too, as --recipe strong does, and one network for"
-            " both: start from embedding or code."
-        )
+        return ConfigError("averages need an encoder that learnt from mirrored views, as --recipe strong trains it: start from embedding or code.")
     return ConfigError(f"this encoder has no {column} above its code: use --features code, or fit with --arch fast8 or resnet18.")
 
 
 def read_parts(folder: Path, split: str | None = None, column: str = "code") -> Iterator[np.ndarray]:
     """Yield the codes, or another column's vectors, of each part, float32 (m, d), of one split or of all images.
 
+    `folder` is that of the embeddings, the averages' too.
+
     Raises
     ------
     ConfigError
-        If the encoder has no such column.
+        If the encoder has no embedding and `column` asks for it.
     """
-    for path in part_files(folder):
+    for path in part_files(_home(folder, column)):
         if column not in pq.read_schema(path).names:
             raise missing(column)
         table = tables.read(path, ["split", column])
@@ -128,22 +126,9 @@ def read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
     return np.asarray(table["id"].to_pylist(), dtype=str), np.asarray(table["split"].to_pylist(), dtype=str)
 
 
-def _encode_shard(model: "Model", images: ImageSet, indices: np.ndarray, written: tuple[str, ...]) -> pa.Table:
-    batch = images.read(indices)
-    codes = encode(model.encoder, batch)
-    vectors = {"code": codes}
-    if "embedding" in written:
-        vectors["embedding"] = _above(model, codes)
-    if "averaged" in written:
-        mirrored = _above(model, encode(model.encoder, mirror(batch)))
-        vectors["averaged"] = (vectors["embedding"] + mirrored) / 2
-    named = {name: tables.vectors(array) for name, array in vectors.items()}
-    return pa.table({"id": images.ids[indices].tolist(), "split": images.splits[indices].tolist(), **named})
-
-
-def mirror(images: np.ndarray) -> np.ndarray:
-    """Return images (n, height, width, channels) with left and right exchanged."""
-    return images[:, :, ::-1]
+def _encode_shard(model: "Model", images: ImageSet, indices: np.ndarray) -> pa.Table:
+    codes = encode(model.encoder, images.read(indices))
+    return _table(images, indices, code=codes, **({"embedding": _above(model, codes)} if model.top is not None else {}))
 
 
 def _above(model: "Model", codes: np.ndarray) -> np.ndarray:
@@ -153,12 +138,21 @@ def _above(model: "Model", codes: np.ndarray) -> np.ndarray:
     return np.concatenate([np.asarray(model.top.predict_on_batch(maps[i : i + BATCH]), np.float32) for i in range(0, len(maps), BATCH)])
 
 
-def _is_complete(path: Path, images: ImageSet, indices: np.ndarray, written: tuple[str, ...]) -> bool:
-    """Return whether a part is there and holds just these columns of just these images."""
+def _table(images: ImageSet, indices: np.ndarray, **vectors: np.ndarray) -> pa.Table:
+    named = {name: tables.vectors(array) for name, array in vectors.items()}
+    return pa.table({"id": images.ids[indices].tolist(), "split": images.splits[indices].tolist(), **named})
+
+
+def _home(folder: Path, column: str) -> Path:
+    """Return where a column's parts lie, beside the embeddings' `folder`."""
+    return folder.with_name(AVERAGES) if column == "averaged" else folder
+
+
+def _is_complete(path: Path, images: ImageSet, indices: np.ndarray) -> bool:
+    """Return whether a part is there and holds just these images."""
     if not path.exists():
         return False
     try:
-        named = pq.read_schema(path).names
-        return [*written] == named[2:] and pq.read_table(path, columns=["id"], partitioning=None)["id"].to_pylist() == images.ids[indices].tolist()
+        return pq.read_table(path, columns=["id"], partitioning=None)["id"].to_pylist() == images.ids[indices].tolist()
     except (OSError, pa.ArrowException):
         return False

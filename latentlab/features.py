@@ -76,6 +76,12 @@ def column(spec: str) -> str:
     return first if first in ABOVE else "code"
 
 
+def siblings(spec: str) -> list[str]:
+    """Return a specification and, where it starts above the code, the same steps from the other of ABOVE."""
+    start = column(spec)
+    return [spec, *(spec.replace(start, other, 1) for other in ABOVE if start in ABOVE and other != start)]
+
+
 def projected(column: str) -> str:
     """Return the steps to what is clustered and mapped where a fit has trained a projection head above its embedding."""
     return f"{column}+project+l2"

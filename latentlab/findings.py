@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from latentlab import assignments, evaluation, tables
+from latentlab import assignments, evaluation, features, tables
 from latentlab.files import read_json
 from latentlab.images import TEST, TRAIN, ImageSet
 from latentlab.run import Run
@@ -59,6 +59,11 @@ class Findings:
     def features(self) -> str:
         """What was clustered, for example "code"."""
         return self.run.manifest["stages"][f"cluster/{self.name}"]["config"]["options"]["features"]
+
+    def on_features(self, folder: str) -> Path:
+        """Return the file of a folder on what is clustered; where there is none, that on the same steps from the image alone or from averages."""
+        paths = [self.run.path / folder / f"{spec}.json" for spec in features.siblings(self.features)]
+        return next((path for path in paths if path.exists()), paths[0])
 
     @property
     def folder(self) -> Path:

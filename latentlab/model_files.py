@@ -1,5 +1,6 @@
 """Save a trained autoencoder in a run and load it again: plain `.keras` files, and weights without pickle."""
 
+import contextlib
 from typing import Any
 
 import numpy as np
@@ -70,12 +71,14 @@ def has_embedding(run: Run) -> bool:
 
 
 def columns(run: Run) -> tuple[str, ...]:
-    """Return what the run's encoder gives of an image, of `features.COLUMNS`: all of it is written when the images are embedded."""
+    """Return what features of an image can start from, of `features.COLUMNS`: what the run's encoder gives."""
     if not has_embedding(run):
         return ("code",)
     fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
-    mirrors = getattr(plugins.load("objectives", fit.objective), "MIRRORS", False)
-    return features.COLUMNS if mirrors else ("code", "embedding")
+    with contextlib.suppress(ConfigError):  # an objective that is no longer installed
+        if getattr(plugins.load("objectives", fit.objective), "MIRRORS", False):
+            return features.COLUMNS
+    return ("code", "embedding")
 
 
 def load(run: Run) -> Model:

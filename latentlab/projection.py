@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend, embedding, features, prototypes, tables
+from latentlab import backend, embedding, features, model_files, prototypes, tables
 from latentlab.errors import DataError
 from latentlab.files import write_json
 from latentlab.progress import bars_shown, log, track
@@ -103,7 +103,7 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: _Epochs | None = None) -> np
 
 def mapped(run: Run) -> str:
     """Return what of an image is mapped, as `--features` names it."""
-    column = embedding.columns(run.path / "embeddings")[-1]
+    column = model_files.columns(run)[-1]
     return features.projected(column) if prototypes.are_there(run) else column
 
 

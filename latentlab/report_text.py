@@ -42,7 +42,7 @@ def beside(found: Findings) -> list[str]:
     """Return what else the run knows that bears on the scores: their spread over seeds, what the features hold, the audit."""
     if found.scores is None:
         return []
-    probed, audited = found.run.path / "probe" / f"{found.features}.json", found.run.path / "audit" / found.name / "audit.json"
+    probed, audited = found.on_features("probe"), found.run.path / "audit" / found.name / "audit.json"
     texts = [score_text.seeds_text(found.scores.get("over_seeds", []), found.split)]
     if probed.exists():
         texts.append(_probe_text(read_json(probed)["rows"]))
@@ -58,7 +58,9 @@ def _probe_text(rows: list[dict[str, Any]]) -> str:
         f"{what} {score_text.with_interval(cells[name, metric])} (raw pixels {cells['pixels', metric]['value']:.3f})"
         for metric, what in (("knn_accuracy", "a k-NN classifier names"), ("linear_accuracy", "a linear probe"))
     ]
-    return f"Given the training labels, {' and '.join(told)} of the held-out images right: what the features hold, not what the clusters are."
+    steps = name.partition("+")[2] or "code"
+    held = f"what the features ({steps}) hold, not what the clusters are"
+    return f"Given the training labels, {' and '.join(told)} of the held-out images right: {held}."
 
 
 def _audit_text(found: dict[str, Any]) -> str:

@@ -46,7 +46,7 @@ def draw(found: Findings) -> dict[str, Any]:
     figures |= deep_figures.figures(found.run, found.name, found.images)
     if found.scores is not None:
         table = np.array(found.scores["contingency"][found.split])
-        by_k = found.run.path / "by-k" / f"{found.features}.json"
+        by_k = found.on_features("by-k")
         if by_k.exists():
             figures["by-k"] = plots.score_curve(read_json(by_k)["rows"], found.split)
         figures["contingency"] = plots.contingency_heatmap(table, found.class_names, f"Labels in each cluster, {found.split} split")

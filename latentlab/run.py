@@ -9,7 +9,8 @@
     checkpoints/epoch-0007/   what resuming needs; the newest, the best and those asked for are kept
     reconstructions/          the same images after chosen epochs
     tensorboard/              loss curves for TensorBoard
-    embeddings/part-00000.parquet     id, split, code, and embedding and averaged where the encoder goes on above its code
+    embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code
+    averages/part-00000.parquet       id, split, averaged: the embeddings of image and mirror image, where they are asked for
     clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; of deep methods see refined.py
     baselines/                the same scores for raw pixels, PCA and the untrained encoder
     probe/, audit/            what the features hold, duplicates, suspected labels; written by the scorer

@@ -51,7 +51,7 @@ def embed(images_file: Path, folder: Path) -> None:
     start = peak_mib()
     images = open_images(DataOptions(data=str(images_file)))
     started = time.perf_counter()
-    parts = write_parts(model, images, folder, ("code",))
+    parts = write_parts(model, images, folder)
     seconds = time.perf_counter() - started
     print(json.dumps({"start_mib": start, "peak_mib": peak_mib(), "seconds": seconds, "parts": len(parts)}))
 

@@ -4,11 +4,11 @@
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
                                  [--short N] [--follow N] [--setting NAME] [--epochs N] [--width N] [--machine TEXT]
 
-It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means on the 8x8 code,
-k-means and the recipe's head on the embedding below the projection head, the other heads, neighbour consistency and self-labelling
-with the whole network; with --short first a fit of so many epochs, and no other where that comes to too little; with --follow also the
-clusters of every so many epochs, with --setting the recipe's setting of another kind of machine, and with --epochs or --width another
-length of the whole schedule, or another width of the encoder, than the recipe's.
+It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means and the recipe's
+head without the mirror images (-one) and on the embedding below the projection head, k-means on the 8x8 code, the other heads,
+neighbour consistency and self-labelling with the whole network; with --short first a fit of so many epochs, and no other where that
+comes to too little; with --follow also the clusters of every so many epochs, with --setting the recipe's setting of another kind of
+machine, and with --epochs or --width another length of the whole schedule, or another width of the encoder, than the recipe's.
 Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
 Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
 """
@@ -27,6 +27,7 @@ from _reports import (
     facts_table,
     fill,
     held_out_scores,
+    is_fitted,
     parse,
     parser_of,
     read_parts,
@@ -37,14 +38,14 @@ from _reports import (
     score_table,
 )
 
-from latentlab import assignments, backend, files, pipeline, plots, recipes
+from latentlab import assignments, backend, features, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = REPORTS / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
-METHODS = ("kmeans", "scan", "temi", "imc", "code", "embedding", "imc-embedding", "consistency", "selflabel")
+METHODS = ("kmeans", "scan", "temi", "imc", "kmeans-one", "imc-one", "code", "embedding", "imc-embedding", "consistency", "selflabel")
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
@@ -54,6 +55,8 @@ def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
     head = recipes.cluster_settings("strong")["method"]
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
+        "kmeans-one": {"method": "kmeans", "features": features.projected("embedding")},
+        "imc-one": {"method": "imc", "features": features.projected("embedding")},
         "embedding": {"method": "kmeans", "features": "embedding+l2"},
         "imc-embedding": {"method": "imc", "features": "embedding+l2"},
         "selflabel": {"method": "selflabel", "settings": {"start": head}},
@@ -88,7 +91,16 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     follows = _learning_curve.missing(options.epochs, arguments.follow, had_followed)
     if not (wanted or follows) or not clock.may_start():
         return
-    short_run = before.get("short_run") or (short(data, options, arguments, name) if arguments.short else None)
+    short_run = before.get("short_run")
+    if arguments.short and not (short_run or is_fitted(arguments.work / name)):
+        logging.info("%s: first %d epochs", name, arguments.short)
+        head = ClusterOptions(k=10, seed=seed, method=recipes.cluster_settings("strong")["method"])
+        short_run = _short_run.make(data, options, arguments.short, head, arguments.work / f"{name}-short{arguments.short}")
+        logging.info("%s: %s", name, short_run)
+        if why := _short_run.objection(short_run):
+            logging.error("%s: no long fit is made, since %s", name, why)
+        if why or not clock.may_start():
+            return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
     chosen, done = clusterings(run, seed), {}
@@ -116,16 +128,6 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     }
     rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
-
-
-def short(data: DataOptions, options: FitOptions, arguments: argparse.Namespace, name: str) -> dict[str, Any]:
-    """Make the short fit of a setting and return what it gives; end where that is too little."""
-    logging.info("%s: first %d epochs", name, arguments.short)
-    head = ClusterOptions(k=10, seed=options.seed, method=recipes.cluster_settings("strong")["method"])
-    told = _short_run.make(data, options, arguments.short, head, arguments.work / f"{name}-short{arguments.short}")
-    logging.info("%s: %s", name, told)
-    _short_run.require(name, told)
-    return told
 
 
 def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[Row]:

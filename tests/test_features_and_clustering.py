@@ -186,5 +186,6 @@ def test_project_goes_through_the_head_and_follows_the_embedding_alone():
         with pytest.raises(ConfigError, match="project can only follow embedding or averaged"):
             features.parse(spec)
     assert [features.column(spec) for spec in ("averaged", "averaged+project", "averagedx", "pool")] == ["averaged", "averaged", "code", "code"]
+    assert [features.siblings(spec) for spec in ("averaged+l2", "pool2")] == [["averaged+l2", "embedding+l2"], ["pool2"]]
     assert baselines.steps_for_pixels("embedding+project+l2") == baselines.steps_for_pixels("averaged+project+l2") == ""
     assert baselines.steps_for_pixels("embedding+project+l2+pca5") == "l2+pca5"

@@ -21,6 +21,7 @@ from latentlab import (
     projection,
     prototypes,
     ready_made,
+    report_text,
     training,
 )
 from latentlab.clustering import Vectors, _heads, imc, scan, temi
@@ -347,7 +348,7 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     assert min(result["sizes"]["train"]) > 0
     start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
     assert (start["rounds"] >= 3, start["features"]) == (True, "embedding+project+l2")  # a network in training sees one image
-    with pytest.raises(ConfigError, match="one network for both: start from embedding"):
+    with pytest.raises(ConfigError, match=r"selflabel trains the network, which sees one image at a time: choose --features embedding\+l2"):
         pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK))
 
 
@@ -376,7 +377,7 @@ def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tm
     as_they_are, mirrored = (model.embedder.predict_on_batch(training.as_input(images)) for images in (picked, np.flip(picked, 2)))
     assert np.abs(as_they_are - mirrored).max() > 1e-3
     wanted = (as_they_are + mirrored) / 2
-    pipeline.embed(run)
+    pipeline.embed(run, averages=True)
     written = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="averaged")))
     np.testing.assert_allclose(written[:5], wanted, atol=1e-5)
     np.testing.assert_allclose(embedding.encode(model.part("averaged"), picked), wanted, atol=1e-5)
@@ -386,25 +387,48 @@ def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tm
 
 
 def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
-    """They cost as much again. Clusters of what was there before stay; an encoder that saw no mirrored views has none."""
+    """They cost as much again. What was there before stays, to the byte, so that a student of it can go on."""
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
-    shutil.rmtree(run.path / "embeddings", ignore_errors=True)
-    run.forget("embed")
+    shutil.rmtree(run.path / "averages", ignore_errors=True)
+    run.forget("average")
     one = pipeline.resolve(run, ClusterOptions(k=4, features="embedding+project+l2"))
     pipeline.cluster(run, one)
-    assert embedding.columns(run.path / "embeddings") == ["code", "embedding"]
-    before = [table["embedding"] for table in map(pq.read_table, embedding.part_files(run.path / "embeddings"))]
-    made = run.manifest["stages"][f"cluster/{one.name}"]
+    assert not (run.path / "averages").exists()
+    made = {stage: run.manifest["stages"][stage] for stage in ("embed", f"cluster/{one.name}")}
+    with pytest.raises(RunError, match=r"averages holds no embeddings.*latentlab embed .*--averages"):
+        list(embedding.read_parts(run.path / "embeddings", column="averaged"))
     pipeline.audit(run)
-    assert embedding.columns(run.path / "embeddings") == ["code", "embedding", "averaged"]
-    assert [table["embedding"] for table in map(pq.read_table, embedding.part_files(run.path / "embeddings"))] == before
+    (part,) = run.manifest["stages"]["average"]["outputs"]
+    assert (part["path"], pq.read_schema(run.path / part["path"]).names) == ("averages/part-00000.parquet", ["id", "split", "averaged"])
     pipeline.cluster(run, one)
-    assert run.manifest["stages"][f"cluster/{one.name}"] == made
-    changed = Run.open(shutil.copytree(strong_run.path, tmp_path / "other"))
-    changed.manifest["config"]["fit"]["objective"] = "reconstruction"
-    assert model_files.columns(changed) == ("code", "embedding")
-    with pytest.raises(ConfigError, match="needs an encoder that was trained on mirrored views"):
-        assignments.check_method(changed, ClusterOptions(k=4, features="averaged+l2"))
+    assert {stage: run.manifest["stages"][stage] for stage in made} == made
+    found = pipeline.look(run, one.name)
+    assert found.on_features("probe") == run.path / "probe" / "embedding+project+l2.json"
+    pipeline.probe(run, ClusterOptions())
+    assert found.on_features("probe") == run.path / "probe" / "averaged+project+l2.json"  # the default's, for want of one of these clusters' own
+    pipeline.evaluate(run, one.name)
+    assert any("what the features (averaged+project+l2) hold" in text for text in report_text.beside(pipeline.look(run, one.name)))
+    lost = tmp_path / "run" / part["path"]
+    before = lost.read_bytes()
+    lost.unlink()
+    pipeline.project(run, sample=20)
+    assert lost.read_bytes() == before
+
+
+def test_encoders_that_saw_no_mirrored_views_have_no_averages(strong_run, data, tmp_path):
+    run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
+    for objective in ("reconstruction", "no-longer-installed"):
+        run.manifest["config"]["fit"]["objective"] = objective
+        assert model_files.columns(run) == ("code", "embedding")
+    with pytest.raises(ConfigError, match="averages need an encoder that learnt from mirrored views"):
+        assignments.check_method(run, ClusterOptions(k=4, features="averaged+l2"))
+    plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
+    with pytest.raises(ConfigError, match="averages need an encoder"):
+        pipeline.embed(plain, averages=True)
+    vectors = tmp_path / "vectors.parquet"
+    pq.write_table(pa.table({"embedding": np.eye(8).tolist()}), vectors)
+    with pytest.raises(ConfigError, match="averaged needs images, and --embeddings has vectors alone"):
+        pipeline.cluster_vectors(vectors, ClusterOptions(k=2, features="averaged+l2"), tmp_path / "clusters.parquet")
 
 
 def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):

@@ -61,13 +61,13 @@ def test_embedding_resumes_with_the_missing_part_only(finished_run, tmp_path, mo
     monkeypatch.setattr(embedding, "SHARD", 50)
     images = pipeline.open_run_images(finished_run)
     encoder = model_files.load(finished_run)
-    parts = embedding.write_parts(encoder, images, tmp_path, ("code",))
+    parts = embedding.write_parts(encoder, images, tmp_path)
     assert [path.name for path in parts] == [f"part-{i:05d}.parquet" for i in range(4)]
     before = [path.read_bytes() for path in parts]
     parts[1].unlink()
     parts[2].write_bytes(before[2][:100])
     times = {i: parts[i].stat().st_mtime_ns for i in (0, 3)}
-    embedding.write_parts(encoder, images, tmp_path, ("code",))
+    embedding.write_parts(encoder, images, tmp_path)
     assert [path.read_bytes() for path in parts] == before
     assert {i: parts[i].stat().st_mtime_ns for i in (0, 3)} == times
 

@@ -151,11 +151,13 @@ def _known_k(k: int | None) -> int:
 
 
 def _automatic_k(run: Any, values: dict[str, Any]) -> int:
-    """Return the k that choose-k recommends for the features that will be clustered, and say why on stderr."""
-    from latentlab import choosing, pipeline
+    """Return the k that choose-k recommends for what the features that will be clustered start from, and say why on stderr."""
+    from latentlab import assignments, choosing, pipeline
     from latentlab.config import ClusterOptions
 
     told = {name: values[name] for name in ("features", "restarts", "seed")}
+    if told["features"] == "auto" and assignments.is_deep(values["method"]):
+        told["features"] = pipeline.resolve(run, ClusterOptions(k=2, method=values["method"])).features
     found = pipeline.choose_k(run, ClusterOptions(**told), choosing.parse_range(choosing.RANGE))
     click.echo(f"--k auto: {found['k']}, since {found['reason']}", err=True)
     return found["k"]

@@ -50,11 +50,12 @@ def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
 
 @click.command()
 @run_option
+@click.option("--averages", is_flag=True, help="Keep the means of the embeddings of each image and its mirror image too, in averages/.")
 @json_option
-def embed(run_path: str) -> None:
+def embed(run_path: str, averages: bool) -> None:
     """Encode every image to parquet (also done by cluster)."""
     from latentlab import pipeline
 
-    run = pipeline.embed(open_run(run_path))
+    run = pipeline.embed(open_run(run_path), averages)
     folder = str(run.path / "embeddings")
     print_result({"run": str(run.path), "folder": folder, "parts": len(run.manifest["stages"]["embed"]["outputs"])}, folder)

@@ -10,7 +10,7 @@ import pyarrow as pa
 from latentlab import embedding, features, prototypes
 from latentlab.errors import ConfigError, RunError
 from latentlab.images import ImageSet
-from latentlab.run import Run
+from latentlab.run import Run, embed_config
 
 NEEDED = ("a teacher needs the projection head and prototypes", "choose another --set teacher")
 
@@ -45,7 +45,7 @@ def read(path: str, images: ImageSet) -> Teacher:
         If it is no finished run, has not embedded its images, or is damaged.
     """
     run = Run.open(path)
-    if not embedding.is_done(run):
+    if not run.is_done("embed", embed_config(run)):
         raise RunError(f"the teacher {path} has not embedded its images. Run: latentlab embed --run {path}")
     prototypes.check(run, NEEDED)
     _check_images(run, path, images)

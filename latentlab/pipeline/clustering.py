@@ -20,10 +20,9 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     DataError
         If k is more than the training images.
     """
-    from latentlab import assignments, features, model_files, refined
+    from latentlab import assignments, model_files, refined
 
-    options = resolve(run, options)
-    embed(run, features.column(options.features))
+    options = prepare(run, options)
     config = {"options": as_dict(options), "embed": embed_config(run)}
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):
@@ -65,6 +64,15 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     above = "" if column == "code" else features.projected(column) if prototypes.are_there(run) else f"{column}+l2"
     options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
     assignments.check_method(run, options)
+    return options
+
+
+def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
+    """Return the options as `resolve` does, with the images embedded as they ask for."""
+    from latentlab import features
+
+    options = resolve(run, options)
+    embed(run, averages=features.column(options.features) == "averaged")
     return options
 
 
@@ -176,11 +184,10 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
     DataError
         If there are too few different training images for the largest k.
     """
-    from latentlab import assignments, choosing, features, model_files
+    from latentlab import assignments, choosing, model_files
     from latentlab.progress import track
 
-    options = resolve(run, options)
-    embed(run, features.column(options.features))
+    options = prepare(run, options)
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
     name = f"choose-k/{options.features}"
     target = run.path / f"{name}.json"

@@ -14,7 +14,7 @@ from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
 from latentlab.pipeline.run_data import open_run_images, open_shaped
 from latentlab.progress import log
-from latentlab.run import Run
+from latentlab.run import Run, embed_config
 from latentlab.sources import DataOptions
 
 if TYPE_CHECKING:
@@ -186,21 +186,27 @@ def _digest(arrays: list[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def embed(run: Run, column: str = "averaged") -> Run:
-    """Encode every image of the run's data, in parts, and keep their codes, and what the encoder gives above them.
+def embed(run: Run, averages: bool = False) -> Run:
+    """Encode every image of the run's data, in parts, and keep their codes, and their embeddings where the encoder goes on above the code.
 
-    Averages with the mirror images, where the encoder gives any, cost as much again: they are left out where `column`, what is to be read
-    of the parts, is another.
+    With `averages`, keep the means of the embeddings of each image and its mirror image too, which costs as much again.
+
+    Raises
+    ------
+    ConfigError
+        If there should be averages and the encoder gives none.
     """
     from latentlab import backend, embedding, model_files
 
-    columns = tuple(name for name in model_files.columns(run) if name != "averaged" or name == column)
-    if embedding.is_done(run, columns):
-        return run
-    backend.set_precision(run.manifest["precision"])
-    images = open_run_images(run)
-    with run.lock(), run.stage("embed", embedding.stage_config(run, columns)) as outputs:
-        outputs += embedding.write_parts(model_files.load(run), images, run.path / "embeddings", columns)
+    config = embed_config(run)
+    if averages and "averaged" not in model_files.columns(run):
+        raise embedding.missing("averaged")
+    for stage, write in {"embed": embedding.write_parts, **({"average": embedding.write_averages} if averages else {})}.items():
+        if not run.is_done(stage, config):
+            backend.set_precision(run.manifest["precision"])
+            images = open_run_images(run)
+            with run.lock(), run.stage(stage, config) as outputs:
+                outputs += write(model_files.load(run), images, run.path / "embeddings")
     return run
 
 

@@ -6,8 +6,7 @@ import numpy as np
 
 from latentlab.config import ClusterOptions
 from latentlab.files import read_json, write_json
-from latentlab.pipeline.clustering import resolve
-from latentlab.pipeline.fitting import embed
+from latentlab.pipeline.clustering import prepare
 from latentlab.pipeline.run_data import feature_name, open_run_images
 from latentlab.progress import log
 from latentlab.run import Run, embed_config
@@ -83,10 +82,9 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, An
     DataError
         If the largest k is more than the training images.
     """
-    from latentlab import assignments, evaluation, features, model_files, plots
+    from latentlab import assignments, evaluation, model_files, plots
 
-    options = resolve(run, options)
-    embed(run, features.column(options.features))
+    options = prepare(run, options)
     name = f"by-k/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
@@ -112,10 +110,9 @@ def probe(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
     DataError
         If a split has no labelled image.
     """
-    from latentlab import assignments, baselines, evaluation, features, model_files, probing
+    from latentlab import assignments, baselines, evaluation, model_files, probing
 
-    options = resolve(run, options)
-    embed(run, features.column(options.features))
+    options = prepare(run, options)
     name = f"probe/{options.features}"
     target = run.path / f"{name}.json"
     config = {"features": options.features, "seed": options.seed, "embed": embed_config(run)}
@@ -162,10 +159,9 @@ def audit(run: Run, name: str | None = None) -> dict[str, Any]:
     from latentlab.progress import track
 
     name = assignments.choose(run, name)
-    options = resolve(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
-    embed(run, features.column(options.features))
+    options = prepare(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": embed_config(run), "format": auditing.FORMAT}
-    if features.projects(options.features):
+    if features.column(options.features) == "averaged" or features.projects(options.features):
         config["features"] = options.features  # an audit of an older version looked for neighbours in the embedding
     if not _is_scored(run, f"audit/{name}", config):
         images, labels = open_run_images(run), evaluation.read_labels(run)

@@ -13,16 +13,25 @@ MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
 
 def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
-    from latentlab import projection, prototypes
+    from latentlab import features, projection, prototypes
 
-    embed(run, column="code")  # the map is of the last column that is there
+    mapped = _embed_for_map(run)
     config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
-    if prototypes.are_there(run):
-        config["features"] = projection.mapped(run)  # a map of an older version was of the embedding
+    if features.column(mapped) == "averaged" or prototypes.are_there(run):
+        config["features"] = mapped  # a map of an older version was of the embedding
     if not run.is_done("project", config):
         with run.lock(), run.stage("project", config) as outputs:
             outputs += projection.write(run, sample, seed)
     return run
+
+
+def _embed_for_map(run: Run) -> str:
+    """Embed the images as the map needs it, and return what of them is mapped."""
+    from latentlab import features, projection
+
+    mapped = projection.mapped(run)
+    embed(run, averages=features.column(mapped) == "averaged")
+    return mapped
 
 
 def decode(run: Run, name: str) -> None:
@@ -92,6 +101,8 @@ def export(run: Run, kind: str, target: str | Path, name: str | None = None, lin
     from latentlab import edits, exporting
 
     found = look(run, name)
+    if kind == "projector":
+        _embed_for_map(run)
     return exporting.write(found, edits.Editor(run, found.name).state(), kind, Path(target), link)
 
 
