@@ -191,8 +191,9 @@ def report(out: Path) -> None:
     parts = read_parts(out / "parts")
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
-    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts), "short": _short_run.table(parts)}
+    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
     tables |= {"cost": _learning_curve.cost_table(parts), "purity": _learning_curve.purity_table(parts), "levels": _learning_curve.level_table(parts)}
+    tables |= {"short": _short_run.table(parts)} if any(part.get("short_run") for part in parts.values()) else {}
     tables |= {"probe": probe_table(parts), "facts": facts_table(parts), "curve": curve_table(parts)}
     fill(out / "README.md", tables)
     if figure := _learning_curve.picture(parts):
