@@ -6,9 +6,9 @@ other more than SCAN's do (reports/cifar10-strong); that its purity is higher wa
 where there is a GPU, as many epochs of CIFAR-10 as an H200 trains in a little over eight minutes; else fast8, as much of it as two cores
 train in 60 to 90 minutes, by what multiplies bfloat16 in them. Both are trained by Muon, at a rate chosen by the swapped loss of short
 fits of fast8 (reports/cifar10-optimizers). That self-labelling of the whole network is left out was decided after labels had been read:
-it lowered the purity of fits on processors (reports/cifar10-strong); on a GPU's it is untried. The form of IMC-SwAV's head was decided
-so too (neighbours for views, the fit's prototypes for k-means' centers), that clusters are made on SwAV's projection head, and that embeddings
-are averaged with the mirror image's. No other setting was chosen by labels.
+it lowered the purity of fits on processors and added nothing to a GPU's (reports/cifar10-strong). The form of IMC-SwAV's head was decided
+so too (neighbours for views, the fit's prototypes for k-means' centers), that clusters are made on SwAV's projection head, and that
+embeddings are averaged with the mirror image's. No other setting was chosen by labels.
 """
 
 from typing import Any
