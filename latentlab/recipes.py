@@ -63,7 +63,8 @@ def fit_settings(name: str, machine: str = "") -> Settings:
 def cluster_settings(name: str, prototypes: bool = True) -> Settings:
     """Return the values of `ClusterOptions` that a recipe sets; ConfigError where there is no such recipe.
 
-    Without `prototypes`, which a run has whose encoder was trained by SwAV, SCAN's head takes the place of IMC-SwAV's.
+    Without `prototypes` of the run's own images, which an encoder has learnt that SwAV trained on them, SCAN's head takes the place of
+    IMC-SwAV's: what tells the prototypes of other images apart need not tell these apart (reports/other-pictures).
     """
     return dict(_known(CLUSTER if prototypes else WITHOUT_PROTOTYPES, name))
 

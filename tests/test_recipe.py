@@ -48,10 +48,18 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_
         cli.cli.main([*quick, "--run", str(of)], standalone_mode=False)
         assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (method == "scan")
         assert assignments.read_result(Run.open(of), "by-recipe")["method"] == method
+    own_pictures = tmp_path / "own.npy"
+    np.save(own_pictures, np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), np.uint8))
     asked = {"strong": [strong_run.path], "asked": [strong_run.path, "--method", "kmeans"], "plain": [plain.path]}
     for name, (of, *more) in asked.items():
         cli.cli.main(["cluster", "--k", "4", "--name", name, "--run", str(of), *more], standalone_mode=False)
         assert ("--method imc" in capsys.readouterr().err) == (name == "strong")
+    ready = [*quick, "--encoder", "cifar10-strong", "--data", str(own_pictures), "--run", str(tmp_path / "ready")]
+    cli.cli.main(ready, standalone_mode=False)
+    assert "the encoder's prototypes are of other pictures, those of cifar10, so SCAN's head" in capsys.readouterr().err
+    assert assignments.read_result(Run.open(tmp_path / "ready"), "by-recipe")["method"] == "scan"
+    cli.cli.main(["cluster", "--k", "4", "--run", str(tmp_path / "ready"), "--name", "plain"], standalone_mode=False)
+    assert "on pictures unlike those of cifar10 those of --method scan are purer" in capsys.readouterr().err
     cli.cli.main([*quick, "--embeddings", str(tmp_path / "own.parquet"), "--out", str(tmp_path / "out.parquet"), "--json"], standalone_mode=False)
     told = capsys.readouterr()
     assert json.loads(told.out)["result"]["method"] == "scan"

@@ -72,10 +72,9 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
         name = pipeline.resolve(run, options).name
     told = f"{run.path / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
     print_result({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
-    if not (recipe or given("method")) and pipeline.has_prototypes(run):
-        log.info(
-            "these are k-means' clusters; the encoder learnt prototypes too, and on CIFAR-10 the clusters of --method imc, which uses them, are purer"
-        )
+    if not (recipe or given("method")) and (learnt := pipeline.prototypes_of(run)):
+        better = "on CIFAR-10 those of --method imc" if learnt == "own" else f"on pictures unlike those of {learnt} those of --method scan"
+        log.info("these are k-means' clusters; %s are purer: --recipe strong takes it", better)
 
 
 def _refuse_ignored(vectors: bool, ready: dict[str, Any]) -> None:
@@ -128,10 +127,11 @@ def _preset(recipe: str | None, run: Any) -> dict[str, Any]:
         return {}
     if run is None:
         return recipes.cluster_settings(recipe, prototypes=False)
-    prototypes = pipeline.has_prototypes(run)
-    if not (prototypes or given("method")):
-        click.echo(f"--recipe {recipe}: the run has no prototypes, so SCAN's head (scan) stands in for IMC-SwAV's (imc).", err=True)
-    return recipes.cluster_settings(recipe, prototypes=prototypes)
+    learnt = pipeline.prototypes_of(run)
+    if learnt != "own" and not given("method"):
+        why = f"the encoder's prototypes are of other pictures, those of {learnt}" if learnt else "the run has no prototypes"
+        click.echo(f"--recipe {recipe}: {why}, so SCAN's head (scan) stands in for IMC-SwAV's (imc).", err=True)
+    return recipes.cluster_settings(recipe, prototypes=learnt == "own")
 
 
 def _cluster_options(preset: dict[str, Any], settings: tuple[str, ...], values: dict[str, Any]) -> Any:

@@ -12,7 +12,7 @@ that it is done with the same settings; an unfinished stage goes on where it sto
 """
 
 from latentlab.pipeline.checking import compare, verify
-from latentlab.pipeline.clustering import choose_k, cluster, cluster_seeds, cluster_vectors, has_prototypes, predict, resolve
+from latentlab.pipeline.clustering import choose_k, cluster, cluster_seeds, cluster_vectors, predict, prototypes_of, resolve
 from latentlab.pipeline.fitting import at_epoch, embed, fit, sweep, use_ready_made, with_weights
 from latentlab.pipeline.run_data import open_run_images, run_image_shape
 from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k
@@ -29,7 +29,6 @@ __all__ = [
     "cluster_seeds",
     "cluster_vectors",
     "resolve",
-    "has_prototypes",
     "predict",
     "choose_k",
     "evaluate",
@@ -37,6 +36,7 @@ __all__ = [
     "probe",
     "audit",
     "project",
+    "prototypes_of",
     "decode",
     "report",
     "figures",

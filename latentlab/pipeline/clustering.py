@@ -76,18 +76,28 @@ def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
     return options
 
 
-def has_prototypes(run: Run) -> bool:
-    """Return whether the run has prototypes of its fit, so that clusters can be made by them.
+def prototypes_of(run: Run) -> str:
+    """Return whose images the run's prototypes, by which clusters can be made, were learnt from.
+
+    Returns
+    -------
+    str
+        "own" where it was the run's images, the data's name where the encoder came ready-made and has seen others, "" without prototypes.
 
     Raises
     ------
     RunError
         If the run has no encoder.
     """
-    from latentlab import prototypes
+    from latentlab import prototypes, ready_made
 
     embed_config(run)
-    return prototypes.are_there(run)
+    if not prototypes.are_there(run):
+        return ""
+    config = run.manifest["config"]
+    name = config.get("ready_made")
+    learnt = ready_made.describe(name).get("trained", {}).get("data") if name else None
+    return "own" if learnt in (None, config["data"]["data"]) else learnt
 
 
 def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:
