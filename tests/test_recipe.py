@@ -1,18 +1,19 @@
 """The recipe strong on the command line: what it fills in, refuses, and goes on with."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from conftest import small_fit
-from strong import SMALL
+from strong import SMALL, strong_fit
 
 from latentlab import assignments, cli, pipeline, recipes
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
-from latentlab.config import FitOptions, as_dict
+from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.errors import ConfigError, RunError
 from latentlab.run import Run
 
@@ -117,3 +118,17 @@ def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
     assert recipes.cluster_settings("strong", prototypes=False) == {"method": "scan"}
     with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu"):
         recipes.fit_settings("strong", "tpu")
+
+
+def test_a_short_fit_says_whether_a_long_one_is_worth_its_time(data, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "scripts"))
+    import _short_run
+
+    told = _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short")
+    assert (told["epochs"], sum(told["sizes"]), len(told["sizes"])) == (2, 160, 4)
+    assert told["sizes"] == sorted(told["sizes"], reverse=True)
+    assert "| a | 2 |" in _short_run.table({"a": {"short_run": told}, "b": {}})
+    good = {**told, "knn_accuracy": 0.61, "sizes": [9, 1]}
+    assert not _short_run.objection(good)
+    assert "k-NN accuracy is 0.590 after 2 epochs, below 0.6" in _short_run.objection({**good, "knn_accuracy": 0.59})
+    assert "a cluster is empty after 2 epochs" in _short_run.objection({**good, "sizes": [9, 0]})
