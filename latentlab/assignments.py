@@ -82,7 +82,7 @@ def check_method(run: Run, options: ClusterOptions) -> None:
     column = features.column(options.features)
     if column not in model_files.columns(run):
         raise embedding.missing(column)
-    if column == "averaged" and is_deep(options.method):
+    if features.averages(options.features) and is_deep(options.method):
         own = options.features.replace(column, "embedding", 1)
         raise ConfigError(f"--method {options.method} trains the network, which sees one image at a time: choose --features {own}.")
     if features.projects(options.features):
@@ -148,7 +148,7 @@ def make_of_vectors(path: Path, options: ClusterOptions, target: Path) -> dict[s
         raise ConfigError(
             f"--method {options.method} trains the network that made the vectors, which --embeddings lacks: use kmeans, gmm, n2d, scan or temi."
         )
-    if features.column(options.features) == "averaged":
+    if features.averages(options.features):
         raise ConfigError("--features averaged needs images, and --embeddings has vectors alone: leave averaged out.")
     ids, matrix = tables.read_vectors(path)
     if len(matrix) < options.k:

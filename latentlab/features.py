@@ -2,7 +2,7 @@
 
     embedding   first only: start from the embedding above the code, where the encoder has one, in the place of the code
     averaged    first only: start from the mean of the embeddings of the image and of its mirror image, where the encoder was trained on
-                mirrored views too: what the two do not share is noise
+                mirrored views too
     project     after embedding or averaged only: through the projection head that the fit has trained above it, where it has one; its loss compares
                 views of images there (SwAV)
     pool[N]     average the code over an N x N grid of its height and width (N = 1: global average pooling)
@@ -85,6 +85,11 @@ def siblings(spec: str) -> list[str]:
 def projected(column: str) -> str:
     """Return the steps to what is clustered and mapped where a fit has trained a projection head above its embedding."""
     return f"{column}+project+l2"
+
+
+def averages(spec: str) -> bool:
+    """Return whether a specification starts from the mean with the mirror image's embedding."""
+    return column(spec) == "averaged"
 
 
 def projects(spec: str) -> bool:

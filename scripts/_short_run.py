@@ -5,12 +5,10 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from _reports import Parts, held_out_scores
 
-from latentlab import assignments, pipeline
+from latentlab import pipeline
 from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 LEAST_ACCURACY = 0.60  # of 20 nearest neighbours on held-out images
@@ -29,7 +27,7 @@ def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterO
     """
     run = pipeline.fit(data, dataclasses.replace(options, epochs=epochs), folder)
     clusters = pipeline.resolve(run, clusters)
-    pipeline.cluster(run, clusters)
+    by_split = pipeline.cluster(run, clusters)["sizes"]
     probed = pipeline.probe(run, clusters)
     assert probed is not None  # such data has labels
     return {
@@ -37,15 +35,9 @@ def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterO
         "minutes": epochs * statistics.median(row["seconds"] for row in run.metrics() if row["epoch"]) / 60,
         "images_per_second": run.manifest["fit"]["images_per_second"],
         "knn_accuracy": next(row["value"] for row in probed["rows"] if row["metric"] == "knn_accuracy"),
-        "sizes": sizes_of(run, clusters),
+        "sizes": sorted(map(sum, zip(*by_split.values(), strict=True)), reverse=True),
         "purity": held_out_scores(run, clusters)["purity"],
     }
-
-
-def sizes_of(run: Run, clusters: ClusterOptions) -> list[int]:
-    """Return the number of images in each of the k clusters, largest first, empty ones too."""
-    members = assignments.read(run, clusters.name)[2]
-    return sorted(np.bincount(members[members >= 0], minlength=clusters.k).tolist(), reverse=True)
 
 
 def objection(told: dict[str, Any]) -> str:

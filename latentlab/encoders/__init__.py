@@ -63,7 +63,9 @@ class Model:
 
     def part(self, column: str) -> "keras.Model":
         """Return images -> the vectors that features start from: the encoder for "code", the embedder for "embedding" and, twice, "averaged"."""
-        return {"code": lambda: self.encoder, "embedding": lambda: self.embedder, "averaged": lambda: self._averaged()}[column]()
+        if column == "averaged":
+            return self._averaged()
+        return self.embedder if column == "embedding" else self.encoder
 
     def _averaged(self) -> "keras.Model":
         """Images -> the mean of the embeddings of the image and of its mirror image, (n, d)."""

@@ -72,7 +72,7 @@ def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
     from latentlab import features
 
     options = resolve(run, options)
-    embed(run, averages=features.column(options.features) == "averaged")
+    embed(run, averages=features.averages(options.features))
     return options
 
 

@@ -17,7 +17,7 @@ def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
 
     mapped = _embed_for_map(run)
     config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
-    if features.column(mapped) == "averaged" or prototypes.are_there(run):
+    if features.averages(mapped) or prototypes.are_there(run):
         config["features"] = mapped  # a map of an older version was of the embedding
     if not run.is_done("project", config):
         with run.lock(), run.stage("project", config) as outputs:
@@ -30,7 +30,7 @@ def _embed_for_map(run: Run) -> str:
     from latentlab import features, projection
 
     mapped = projection.mapped(run)
-    embed(run, averages=features.column(mapped) == "averaged")
+    embed(run, averages=features.averages(mapped))
     return mapped
 
 
