@@ -103,6 +103,10 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
+    of_fit = {key: before.get(key) for key in ("short_run", "peak_flops", "machine")} if before else {"short_run": short_run}
+    if not before:  # what only the machine of the fit can tell is kept at once
+        of_fit |= {"peak_flops": _learning_curve.peak_flops(run), "machine": machine}
+        save_part(part, run, [], methods=[], watched=watched(run), **of_fit)
     chosen, done = clusterings(run, seed), {}
     for method in wanted:
         if clock.may_start():
@@ -113,21 +117,23 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     followed = _learning_curve.follow(run, follows, chosen, clock)
     if not (done or followed):
         return
-    watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]
     history = {method: run.metrics(f"clusters/{one.name}/history.jsonl") for method, one in done.items() if assignments.is_deep(one.method)}
     probed = before.get("probed") or probes(run, [chosen["kmeans"], chosen["embedding"]], str(options.arch), encoder)
     more: dict[str, Any] = {
         "methods": [method for method in METHODS if method in {*had, *done}],
-        "watched": watched,
+        "watched": watched(run),
         "history": {**before.get("history", {}), **history},
         "probed": probed,
         "followed": sorted([*had_followed, *followed], key=lambda row: (row["epoch"], row["method"])),
-        "short_run": short_run,
-        "peak_flops": before.get("peak_flops") or _learning_curve.peak_flops(run),
-        "machine": before.get("machine") or machine,
+        **of_fit,
     }
     rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
+
+
+def watched(run: Run) -> list[dict[str, Any]]:
+    """Return what the report shows of every epoch."""
+    return [{key: row[key] for key in WATCHED if key in row} for row in run.metrics()]
 
 
 def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[Row]:

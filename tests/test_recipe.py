@@ -1,6 +1,7 @@
 """The recipe strong on the command line: what it fills in, refuses, and goes on with."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -127,6 +128,9 @@ def test_a_short_fit_says_whether_a_long_one_is_worth_its_time(data, tmp_path, m
     told = _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short")
     assert (told["epochs"], sum(told["sizes"]), len(told["sizes"])) == (2, 160, 4)
     assert told["sizes"] == sorted(told["sizes"], reverse=True)
+    assert 0 < told["knn_accuracy"] <= 1
+    shutil.rmtree(tmp_path / "short" / "encoder")
+    assert _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short") == told, "made once"
     assert "| a | 2 |" in _short_run.table({"a": {"short_run": told}, "b": {}})
     good = {**told, "knn_accuracy": 0.61, "sizes": [9, 1]}
     assert not _short_run.objection(good)
