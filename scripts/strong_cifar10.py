@@ -103,10 +103,10 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
-    of_fit = {key: before.get(key) for key in ("short_run", "peak_flops", "machine")} if before else {"short_run": short_run}
+    of_fit: dict[str, Any] = {key: before.get(key) for key in ("short_run", "peak_flops", "machine")}
     if not before:  # what only the machine of the fit can tell is kept at once
-        of_fit |= {"peak_flops": _learning_curve.peak_flops(run), "machine": machine}
-        save_part(part, run, [], methods=[], watched=watched(run), **of_fit)
+        of_fit = {"short_run": short_run, "peak_flops": _learning_curve.peak_flops(run), "machine": machine}
+        save_part(part, run, [], **{"methods": [], "watched": watched(run), **of_fit})
     chosen, done = clusterings(run, seed), {}
     for method in wanted:
         if clock.may_start():
