@@ -38,7 +38,7 @@ def resolve(options: ClusterOptions, augment: str = "none", above: str = "") -> 
     Parameters
     ----------
     above : str
-        The steps to what is clustered where the encoder goes on above its code, such as "embedding+l2" or "averaged+project+l2": the
+        The steps to what is clustered where the encoder goes on above its code, such as "embedding+l2" or "embedding+project+l2": the
         method's own steps start from there.
 
     Raises
@@ -70,11 +70,6 @@ def _own_steps(method: Any, k: int, above: str) -> str:
     if not steps or features.column(steps) in features.ABOVE:
         return above
     return f"{above}+{steps.removeprefix('pool+')}".removesuffix("+l2")
-
-
-def column_for(method: str, columns: tuple[str, ...]) -> str:
-    """Return what a method starts from, of what an encoder gives: the last, but where the method trains the network, which takes one image."""
-    return [column for column in columns if not (is_deep(method) and column == "averaged")][-1]
 
 
 def check_method(run: Run, options: ClusterOptions) -> None:

@@ -28,6 +28,7 @@ Arrays = dict[str, np.ndarray]
 SAMPLE = 50_000
 COLUMNS = ("code", "embedding", "averaged")  # of the parquet parts, see `latentlab.embedding`
 ABOVE = COLUMNS[1:]  # of encoders that go on above their code
+PROJECTED = "embedding+project+l2"  # what is clustered and mapped where a fit has trained a projection head above its embedding
 NEIGHBORS = 15
 GIVEN = ("pool", "l2", "project")  # steps that no images are needed for
 
@@ -80,11 +81,6 @@ def siblings(spec: str) -> list[str]:
     """Return a specification and, where it starts above the code, the same steps from the other of ABOVE."""
     start = column(spec)
     return [spec, *(spec.replace(start, other, 1) for other in ABOVE if start in ABOVE and other != start)]
-
-
-def projected(column: str) -> str:
-    """Return the steps to what is clustered and mapped where a fit has trained a projection head above its embedding."""
-    return f"{column}+project+l2"
 
 
 def averages(spec: str) -> bool:

@@ -103,8 +103,7 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: _Epochs | None = None) -> np
 
 def mapped(run: Run) -> str:
     """Return what of an image is mapped, as `--features` names it."""
-    column = model_files.columns(run)[-1]
-    return features.projected(column) if prototypes.are_there(run) else column
+    return features.PROJECTED if prototypes.are_there(run) else "embedding" if model_files.has_embedding(run) else "code"
 
 
 def vectors_at(run: Run, chosen: np.ndarray) -> np.ndarray:

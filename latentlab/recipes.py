@@ -7,8 +7,8 @@ where there is a GPU, as many epochs of CIFAR-10 as an H200 trains in a little o
 train in 60 to 90 minutes, by what multiplies bfloat16 in them. Both are trained by Muon, at a rate chosen by the swapped loss of short
 fits of fast8 (reports/cifar10-optimizers). That self-labelling of the whole network is left out was decided after labels had been read:
 it lowered the purity of fits on processors and added nothing to a GPU's (reports/cifar10-strong). The form of IMC-SwAV's head was decided
-so too (neighbours for views, the fit's prototypes for k-means' centers), that clusters are made on SwAV's projection head, and that
-embeddings are averaged with the mirror image's. No other setting was chosen by labels.
+so too (neighbours for views, the fit's prototypes for k-means' centers), and that clusters are made on SwAV's projection head. No other
+setting was chosen by labels.
 """
 
 from typing import Any

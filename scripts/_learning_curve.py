@@ -22,7 +22,7 @@ def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[in
 
     Scores of other features than the recipe's, by an older version, do not count.
     """
-    done = {(row["epoch"], row["method"]) for row in had if row["features"] == features.projected("averaged")}
+    done = {(row["epoch"], row["method"]) for row in had if row["features"] == features.PROJECTED}
     wanted = [*range(0, epochs, every), epochs] if every else []
     return [(epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done]
 

@@ -15,11 +15,13 @@ from sklearn.metrics import adjusted_rand_score
 
 from latentlab import assignments, evaluation, files, pipeline
 from latentlab.config import ClusterOptions, FitOptions, as_dict
+from latentlab.pipeline.run_data import feature_name
 from latentlab.run import Run
 
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
 SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
 SHARES = ("purity", "acc", "purity_train_map", "acc_train_map")  # scores that are shares of the images
+AVERAGED = "averaged+project+l2"  # what is clustered where the mirror image counts too
 CURVE = ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image")
 
 Row = dict[str, Any]
@@ -70,8 +72,8 @@ def is_fitted(folder: Path) -> bool:
     return (folder / "run.json").exists() and "fit" in Run.open(folder).manifest["stages"]
 
 
-def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared: Path | None = None) -> list[Row]:
-    """Return the scores of finished clusterings of a run, and of its baselines, with the encoder called `encoder`.
+def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared: Path | None = None, baselines: bool = True) -> list[Row]:
+    """Return the scores of finished clusterings of a run, and of its baselines where they are wanted, with the encoder called `encoder`.
 
     Parameters
     ----------
@@ -87,7 +89,8 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
     arch = run.manifest["config"]["fit"]["arch"]
     rows: dict[tuple[str, str, str], Row] = {}
     for options in clusterings:
-        for row in (pipeline.evaluate(run, options.name) or {"rows": []})["rows"]:
+        scored = (pipeline.evaluate(run, options.name) if baselines else _scored_alone(run, options)) or {"rows": []}
+        for row in scored["rows"]:
             first, plus, rest = row["method"].replace(options.title, short_name(options)).partition("+")
             method = {arch: encoder, "untrained": f"untrained-{encoder}"}.get(first, first) + plus + rest
             rows[method, row["split"], row["metric"]] = {**row, "method": method}
@@ -99,11 +102,17 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
 
 def held_out_scores(run: Run, options: ClusterOptions) -> Row:
     """Return metric -> held-out score of one finished clustering, without the baselines beside it; empty where the data has no labels."""
+    rows = (_scored_alone(run, options) or {"rows": []})["rows"]
+    return {row["metric"]: round(row["value"], 4) for row in rows if row["split"] == "test"}
+
+
+def _scored_alone(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
+    """Return what `pipeline.evaluate` does of one clustering, without the baselines; None where the data has no labels."""
     labels = evaluation.read_labels(run, keep=False)
     if labels is None:
-        return {}
-    scored = evaluation.scores_of(run, labels, {options.title: assignments.read(run, options.name)}, options.k)
-    return {row["metric"]: round(row["value"], 4) for row in scored["rows"] if row["split"] == "test"}
+        return None
+    method = f"{feature_name(run, options)}+{options.title}"
+    return evaluation.scores_of(run, labels, {method: assignments.read(run, options.name)}, options.k)
 
 
 def short_name(options: ClusterOptions) -> str:

@@ -26,7 +26,7 @@ COMMAND = "scripts/imbalanced_cifar10.py"
 METRICS = ("purity", "balanced_purity", "acc", "nmi", "ari")
 CLUSTERINGS: tuple[dict[str, Any], ...] = (
     {"k": 10, "method": "kmeans"},
-    {"k": 10, "method": "gmm", "features": "averaged+project+l2+pca20", "restarts": 3},
+    {"k": 10, "method": "gmm", "features": "embedding+project+l2+pca20", "restarts": 3},
     {"k": 10, "method": "imc"},
     {"k": 10, "method": "scan"},
     {"k": 10, "method": "temi"},

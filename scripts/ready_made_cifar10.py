@@ -5,29 +5,28 @@ usage: scripts/ready_made_cifar10.py [--encoder cifar10-strong] [--data-dir FOLD
                                      [--minutes N] [--machine TEXT]
 
 It is `latentlab cluster --encoder ENCODER --k 10 --method METHOD --seed SEED` for each method and seed, with `--features
-embedding+project+l2` too, their scores, and how far the seeds of each agree with each other, which takes no label. Runs are kept in
+averaged+project+l2` too, their scores, and how far the seeds of each agree with each other, which takes no label. Runs are kept in
 --work, finished scores in parts/ of --out.
 """
 
 import argparse
 import logging
 
-from _reports import REPORTS, Clock, Row, agreement, agreement_table, fill, parse, parser_of, read_parts, results, save_part, score_table
+from _reports import AVERAGED, REPORTS, Clock, Row, agreement, agreement_table, fill, parse, parser_of, read_parts, results, save_part, score_table
 
-from latentlab import assignments, backend, evaluation, features, files, pipeline, ready_made
+from latentlab import assignments, backend, evaluation, files, pipeline, ready_made
 from latentlab.config import ClusterOptions
 from latentlab.run import Run, find_runs
 from latentlab.sources import DataOptions
 
 METHODS = ("imc", "scan", "temi", "kmeans")
-OF_ONE = ("imc", "kmeans")  # which are made without the mirror images too
 COMMAND = "scripts/ready_made_cifar10.py"
 
 
 def chosen_of(run: Run, seed: int) -> dict[str, ClusterOptions]:
-    """Return the clusterings of one seed, by method; those of the images alone, without their mirror images, by method and "-one"."""
+    """Return the clusterings of one seed, by method; those with the mirror images by method and "-averaged"."""
     wanted = {method: ClusterOptions(k=10, method=method, seed=seed) for method in METHODS}
-    wanted |= {f"{method}-one": ClusterOptions(k=10, method=method, seed=seed, features=features.projected("embedding")) for method in OF_ONE}
+    wanted |= {f"{method}-averaged": ClusterOptions(k=10, method=method, seed=seed, features=AVERAGED) for method in METHODS}
     return {name: pipeline.resolve(run, options) for name, options in wanted.items()}
 
 

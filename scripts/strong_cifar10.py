@@ -2,10 +2,11 @@
 """Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
 
 usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
-                                 [--short N] [--follow N] [--setting NAME] [--epochs N] [--width N] [--machine TEXT]
+                                 [--no-baselines] [--short N] [--follow N] [--setting NAME] [--epochs N] [--width N]
+                                 [--machine TEXT]
 
 It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means and the recipe's
-head without the mirror images (-one) and on the embedding below the projection head, k-means on the 8x8 code, the other heads,
+head with the mirror images too (-averaged) and on the embedding below the projection head, k-means on the 8x8 code, the other heads,
 neighbour consistency and self-labelling with the whole network; with --short first a fit of so many epochs, and no other where that
 comes to too little; with --follow also the clusters of every so many epochs, with --setting the recipe's setting of another kind of
 machine, and with --epochs or --width another length of the whole schedule, or another width of the encoder, than the recipe's.
@@ -21,6 +22,7 @@ from typing import Any
 import _learning_curve
 import _short_run
 from _reports import (
+    AVERAGED,
     REPORTS,
     Clock,
     Row,
@@ -38,14 +40,14 @@ from _reports import (
     score_table,
 )
 
-from latentlab import assignments, backend, features, files, pipeline, plots, recipes
+from latentlab import assignments, backend, files, pipeline, plots, recipes
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = REPORTS / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
-METHODS = ("kmeans", "scan", "temi", "imc", "kmeans-one", "imc-one", "code", "embedding", "imc-embedding", "consistency", "selflabel")
+METHODS = ("kmeans", "scan", "temi", "imc", "kmeans-averaged", "imc-averaged", "code", "embedding", "imc-embedding", "consistency", "selflabel")
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
 WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
 
@@ -55,8 +57,8 @@ def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
     head = recipes.cluster_settings("strong")["method"]
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
-        "kmeans-one": {"method": "kmeans", "features": features.projected("embedding")},
-        "imc-one": {"method": "imc", "features": features.projected("embedding")},
+        "kmeans-averaged": {"method": "kmeans", "features": AVERAGED},
+        "imc-averaged": {"method": "imc", "features": AVERAGED},
         "embedding": {"method": "kmeans", "features": "embedding+l2"},
         "imc-embedding": {"method": "imc", "features": "embedding+l2"},
         "selflabel": {"method": "selflabel", "settings": {"start": head}},
@@ -127,7 +129,8 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
         "followed": sorted([*had_followed, *followed], key=lambda row: (row["epoch"], row["method"])),
         **of_fit,
     }
-    rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *score(run, done.values(), encoder)]}
+    scored = score(run, done.values(), encoder, baselines=arguments.baselines)
+    rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *scored]}
     save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
 
 
@@ -212,6 +215,7 @@ def main() -> None:
     parser.add_argument(
         "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
     )
+    parser.add_argument("--no-baselines", dest="baselines", action="store_false", help="leave out pixels, PCA and the untrained network")
     parser.add_argument("--short", type=int, default=0, metavar="N", help="first a fit of so many epochs; where that fails, no long one")
     parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
     parser.add_argument("--setting", choices=recipes.MACHINES, default="", help="the recipe's for this kind of machine; default: this one's")

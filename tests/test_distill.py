@@ -41,11 +41,11 @@ def test_a_student_puts_images_where_its_teacher_does(data, teacher, tmp_path):
     assert rows[0]["agreement"] < 0.8 < rows[-1]["agreement"]
     known = _teacher.read(str(teacher.path), pipeline.open_run_images(teacher))
     embedded = np.concatenate(list(embedding.read_parts(pipeline.embed(student).path / "embeddings", column="embedding")))
-    placed = features.fit(features.projected("embedding"), [], embedded.shape[1:], 0, head=prototypes.head(student)).transform(embedded)
+    placed = features.fit(features.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(student)).transform(embedded)
     assert (placed * known.points).sum(axis=1).mean() > 0.8
     np.testing.assert_array_equal(prototypes.kernel(student), known.prototypes)
     options = pipeline.resolve(student, ClusterOptions(k=4, method="imc"))
-    assert options.features == features.projected("averaged")
+    assert options.features == features.PROJECTED
     pipeline.cluster(student, options)
     assert len(assignments.read(student, options.name)[2]) == 160
     one, all_crops = (run.manifest["fit"]["flops_per_image"] for run in (student, teacher))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import softmax
 
-from latentlab import assignments, baselines, features, plugins
+from latentlab import baselines, features, plugins
 from latentlab.clustering import Centers, Vectors, canonical_order
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
@@ -166,8 +166,7 @@ def test_methods_bring_their_own_features():
     above = "embedding+project+l2"
     wanted = {"imc": above, "dec": above, "n2d": above + "+umap7", "selflabel": above, "vade": "code"}
     assert {method: resolve(ClusterOptions(k=7, method=method), above=above).features for method in wanted} == wanted
-    assert resolve(ClusterOptions(k=7), above="averaged+project+l2").name == "kmeans-k7-averaged+project+l2"
-    assert [assignments.column_for(method, features.COLUMNS) for method in ("imc", "dec")] == ["averaged", "embedding"]
+    assert resolve(ClusterOptions(k=7), above="embedding+project+l2").name == "kmeans-k7-embedding+project+l2"
     assert resolve(ClusterOptions(k=7, method="selflabel")).features == "embedding+l2"  # which such an encoder lacks, and is told
 
 

@@ -343,11 +343,11 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     network = keras.Model(model.encoder.input, vectors_of(model, fitted))
     np.testing.assert_allclose(network.predict_on_batch(picked), fitted.transform(model.embedder.predict_on_batch(picked)), atol=1e-5)
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
-    assert result["features"] == "averaged+project+l2"
+    assert result["features"] == "embedding+project+l2"
     assert len(result["losses"]) == 20
     assert min(result["sizes"]["train"]) > 0
     start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
-    assert (start["rounds"] >= 3, start["features"]) == (True, "embedding+project+l2")  # a network in training sees one image
+    assert (start["rounds"] >= 3, start["features"]) == (True, "embedding+project+l2")
     with pytest.raises(ConfigError, match=r"selflabel trains the network, which sees one image at a time: choose --features embedding\+l2"):
         pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK))
 
@@ -359,14 +359,14 @@ def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_gi
     name = pipeline.resolve(run, ClusterOptions(k=4)).name
     pipeline.predict(run, name, data, tmp_path / "predicted.parquet")
     np.testing.assert_array_equal(np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]), assignments.read(run, name)[2])
-    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="averaged")))
+    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="embedding")))
     chosen = np.array([0, 7, 133])
     vectors = features.through(prototypes.head(run)(), embedded[chosen])
     np.testing.assert_allclose(projection.vectors_at(run, chosen), vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5)
     with run.lock(), run.stage("project", {"sample": 20, "seed": 0, "embed": embed_config(run)}):
         pass  # as an older version left it
     pipeline.project(run, sample=20)
-    assert read_json(run.path / "projection" / "umap.json")["features"] == "averaged+project+l2"
+    assert read_json(run.path / "projection" / "umap.json")["features"] == "embedding+project+l2"
 
 
 def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tmp_path):
@@ -391,27 +391,27 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     shutil.rmtree(run.path / "averages", ignore_errors=True)
     run.forget("average")
-    one = pipeline.resolve(run, ClusterOptions(k=4, features="embedding+project+l2"))
-    pipeline.cluster(run, one)
+    pipeline.cluster(run, ClusterOptions(k=4))
     assert not (run.path / "averages").exists()
-    made = {stage: run.manifest["stages"][stage] for stage in ("embed", f"cluster/{one.name}")}
+    made = {stage: run.manifest["stages"][stage] for stage in ("embed", "cluster/kmeans-k4-embedding+project+l2")}
     with pytest.raises(RunError, match=r"averages holds no embeddings.*latentlab embed .*--averages"):
         list(embedding.read_parts(run.path / "embeddings", column="averaged"))
-    pipeline.audit(run)
+    both = pipeline.resolve(run, ClusterOptions(k=4, features="averaged+project+l2"))
+    pipeline.cluster(run, both)
     (part,) = run.manifest["stages"]["average"]["outputs"]
     assert (part["path"], pq.read_schema(run.path / part["path"]).names) == ("averages/part-00000.parquet", ["id", "split", "averaged"])
-    pipeline.cluster(run, one)
+    pipeline.cluster(run, ClusterOptions(k=4))
     assert {stage: run.manifest["stages"][stage] for stage in made} == made
-    found = pipeline.look(run, one.name)
-    assert found.on_features("probe") == run.path / "probe" / "embedding+project+l2.json"
+    found = pipeline.look(run, both.name)
+    assert found.on_features("probe") == run.path / "probe" / "averaged+project+l2.json"
     pipeline.probe(run, ClusterOptions())
-    assert found.on_features("probe") == run.path / "probe" / "averaged+project+l2.json"  # the default's, for want of one of these clusters' own
-    pipeline.evaluate(run, one.name)
-    assert any("what the features (averaged+project+l2) hold" in text for text in report_text.beside(pipeline.look(run, one.name)))
+    assert found.on_features("probe") == run.path / "probe" / "embedding+project+l2.json"  # the default's, for want of one of these clusters' own
+    pipeline.evaluate(run, both.name)
+    assert any("what the features (embedding+project+l2) hold" in text for text in report_text.beside(pipeline.look(run, both.name)))
     lost = tmp_path / "run" / part["path"]
     before = lost.read_bytes()
     lost.unlink()
-    pipeline.project(run, sample=20)
+    pipeline.probe(run, both)
     assert lost.read_bytes() == before
 
 
@@ -450,7 +450,7 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
             pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1, features=steps))
     with pytest.raises(ConfigError, match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2"):
         pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
-    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "averaged+l2"
+    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "embedding+l2"
 
 
 def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
@@ -466,7 +466,7 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
         pipeline.embed(one)
     np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
-    assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "averaged+project+l2")
+    assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "embedding+project+l2")
     changed = pipeline.with_weights(run, [2 * weight for weight in arrays[:n_weights]], tmp_path / "changed")
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(changed)

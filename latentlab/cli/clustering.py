@@ -31,7 +31,7 @@ from latentlab.progress import log
     default="auto",
     help="What is clustered: code (as it is), embedding (where the encoder has one above its code), averaged (the mean of the image's and its"
     " mirror image's, where it was trained on both), or steps such as pool+whiten+l2 or averaged+project+l2 (project, pool[N], pca[N],"
-    " whiten[N], l2, umap[N]) [default: the method's own, on the code, or on embedding+l2, or on averaged+project+l2, where project goes"
+    " whiten[N], l2, umap[N]) [default: the method's own, on the code, or on embedding+l2, or on embedding+project+l2, where project goes"
     " through the projection head of the recipe strong].",
 )
 @click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")

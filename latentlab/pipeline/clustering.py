@@ -60,8 +60,7 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     from latentlab import assignments, features, model_files, prototypes
 
     embed_config(run)  # which says what to do where nothing is fitted
-    column = assignments.column_for(options.method, model_files.columns(run))
-    above = "" if column == "code" else features.projected(column) if prototypes.are_there(run) else f"{column}+l2"
+    above = "" if not model_files.has_embedding(run) else features.PROJECTED if prototypes.are_there(run) else "embedding+l2"
     options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
     assignments.check_method(run, options)
     return options

@@ -161,7 +161,7 @@ def audit(run: Run, name: str | None = None) -> dict[str, Any]:
     name = assignments.choose(run, name)
     options = prepare(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"], "embed": embed_config(run), "format": auditing.FORMAT}
-    if features.averages(options.features) or features.projects(options.features):
+    if features.projects(options.features):
         config["features"] = options.features  # an audit of an older version looked for neighbours in the embedding
     if not _is_scored(run, f"audit/{name}", config):
         images, labels = open_run_images(run), evaluation.read_labels(run)

@@ -13,25 +13,16 @@ MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
 
 def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
-    from latentlab import features, projection, prototypes
+    from latentlab import projection, prototypes
 
-    mapped = _embed_for_map(run)
+    embed(run)
     config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
-    if features.averages(mapped) or prototypes.are_there(run):
-        config["features"] = mapped  # a map of an older version was of the embedding
+    if prototypes.are_there(run):
+        config["features"] = projection.mapped(run)  # a map of an older version was of the embedding
     if not run.is_done("project", config):
         with run.lock(), run.stage("project", config) as outputs:
             outputs += projection.write(run, sample, seed)
     return run
-
-
-def _embed_for_map(run: Run) -> str:
-    """Embed the images as the map needs it, and return what of them is mapped."""
-    from latentlab import features, projection
-
-    mapped = projection.mapped(run)
-    embed(run, averages=features.averages(mapped))
-    return mapped
 
 
 def decode(run: Run, name: str) -> None:
@@ -102,7 +93,7 @@ def export(run: Run, kind: str, target: str | Path, name: str | None = None, lin
 
     found = look(run, name)
     if kind == "projector":
-        _embed_for_map(run)
+        embed(run)
     return exporting.write(found, edits.Editor(run, found.name).state(), kind, Path(target), link)
 
 
