@@ -280,14 +280,24 @@ def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
     return figure
 
 
-def lines(curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str, title: str) -> "Figure":
-    """Draw lines through points, one colour each; `curves` has name -> (x, y) of its points."""
+def lines(curves: Mapping[str, Sequence[tuple[float, float]]], x_label: str, y_label: str, title: str, log_x: bool = False) -> "Figure":
+    """Draw lines through points, one colour each; `curves` has name -> (x, y) of its points. With `log_x` x grows by factors, beyond 1."""
     figure, axis = _axes(7, 4.2)
     for colour, (name, points) in zip(palettes.categories(len(curves)), curves.items(), strict=True):
         axis.plot(*zip(*points, strict=True), "o-", markersize=3, color=colour, label=name)
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.set_ylim(bottom=0)
-    axis.legend(frameon=False, fontsize=8)
+    if log_x:
+        axis.set_xscale("symlog", linthresh=1)
+        axis.set_xlim(left=0)
+        axis.xaxis.set_major_formatter("{x:g}")
+        axis.set_xticks([x for x in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if x <= axis.get_xlim()[1]], minor=False)
+        axis.minorticks_off()
+    if len(curves) > 6:  # there is no room between so many lines
+        figure.set_size_inches(9, 4.4 + 0.11 * len(curves))
+        figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
+    else:
+        axis.legend(frameon=False, fontsize=8)
     return figure
 
 

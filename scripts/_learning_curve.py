@@ -128,4 +128,4 @@ def picture(parts: Parts) -> Any:
     for name, part in parts.items():
         for row in part.get("followed", []):
             curves.setdefault(f"{name}, {row['method']} on {row['features']}", []).append((minutes_of(part, row["epoch"]), row["purity"]))
-    return plots.lines(curves, "minutes of training", "held-out purity", "Purity while the encoder trains") if curves else None
+    return plots.lines(curves, "minutes of training", "held-out purity", "Purity while the encoder trains", log_x=True) if curves else None
