@@ -76,7 +76,7 @@ def columns(run: Run) -> tuple[str, ...]:
         return ("code",)
     fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
     with contextlib.suppress(ConfigError):  # an objective that is no longer installed
-        if getattr(plugins.load("objectives", fit.objective), "MIRRORS", False):
+        if getattr(plugins.load("objectives", fit.objective), "MIRRORS", False) and fit.objective_options.get("mirror", True):
             return features.COLUMNS
     return ("code", "embedding")
 

@@ -1,5 +1,8 @@
 """Settings that belong together, by name, for `--recipe`: what is given on the command line besides goes before them.
 
+"adapt" trains the ready-made encoder on, on pictures of another kind than it learnt from: four epochs, or a thousand steps of few
+pictures, at a third of the learning rate. Of its settings nothing was tried but these (reports/other-pictures).
+
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by IMC-SwAV's head, or by neighbour consistency
 (SCAN) where the encoder was trained otherwise. The reason for that head takes no label: its clusters of several seeds agree with each
 other more than SCAN's do (reports/cifar10-strong); that its purity is higher was known by then. Sizes depend on the machine: ResNet-18
@@ -23,6 +26,13 @@ MACHINES = ("cpu", "cpu-bfloat16", "cpu-amx", "gpu")
 _OF_UNIT = {"": "cpu", "avx512": "cpu-bfloat16", "amx": "cpu-amx"}
 _MUON: Settings = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
 _STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "learning_rate": 0.01, "objective_options": {"prototypes": 300, **_MUON}}
+_ADAPT: Settings = {
+    **_STRONG_FIT,
+    "arch": "fast8",
+    "epochs": 4,
+    "learning_rate": 0.003,
+    "objective_options": {"start": "cifar10-strong", **_MUON},
+}
 FIT: dict[str, dict[str, Settings]] = {
     "strong": {
         "cpu": {**_STRONG_CPU_FIT, "arch_options": {"width": 40}, "epochs": 30},
@@ -38,12 +48,18 @@ FIT: dict[str, dict[str, Settings]] = {
             "learning_rate": 0.01,
             "precision": "mixed_bfloat16",
         },
-    }
+    },
+    "adapt": {
+        "cpu": _ADAPT,
+        "cpu-bfloat16": {**_ADAPT, "precision": "mixed_bfloat16"},
+        "cpu-amx": {**_ADAPT, "precision": "mixed_bfloat16"},
+        "gpu": {**_ADAPT, "precision": "mixed_bfloat16"},
+    },
 }
 
 
-CLUSTER: dict[str, Settings] = {"strong": {"method": "imc"}}
-WITHOUT_PROTOTYPES: dict[str, Settings] = {"strong": {"method": "scan"}}
+CLUSTER: dict[str, Settings] = {"strong": {"method": "imc"}, "adapt": {"method": "imc"}}
+WITHOUT_PROTOTYPES: dict[str, Settings] = dict.fromkeys(CLUSTER, {"method": "scan"})
 
 
 def fit_settings(name: str, machine: str = "") -> Settings:

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Make reports/few-images: what the recipe "strong", a plain autoencoder and the ready-made encoders make of some thousand images.
+"""Make reports/few-images: what the recipes "strong" and "adapt", a plain autoencoder and the ready-made encoders make of some thousand images.
 
 usage: scripts/few_images.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--images 2000] [--steps 0,1000] [--seeds 0]
                              [--minutes N] [--machine TEXT]
@@ -26,11 +26,12 @@ REPORT = REPORTS / "few-images"
 COMMAND = "scripts/few_images.py"
 HEADS = ({"method": "imc"}, {"method": "scan"}, {"method": "kmeans"})
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
-    "strong": HEADS,
+    **dict.fromkeys(recipes.FIT, HEADS),
     "autoencoder": ({"features": "pool2+whiten+l2"}, {"features": "code"}),
     **dict.fromkeys(ready_made.names(), HEADS),
 }
 TESTED = 5000
+ADAPTED = 1000  # steps, as `latentlab fit --recipe adapt` has them
 
 
 def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
@@ -49,7 +50,7 @@ def fitted(kind: str, steps: int, data: DataOptions, seed: int, work: Path) -> t
     """Fit one encoder, or take the ready-made one; return its name in the tables, and the run."""
     if kind in ready_made.names():
         return kind, pipeline.use_ready_made(data, kind, work / f"{kind}-seed{seed}")
-    settings = recipes.fit_settings("strong") if kind == "strong" else {}
+    settings = recipes.fit_settings(kind) if kind in recipes.FIT else {}
     options = FitOptions(**settings, least_steps=steps, seed=seed)
     name = f"{kind}-{steps}steps" if steps else f"{kind}-{options.epochs}epochs"
     return name, pipeline.fit(data, options, work / f"{name}-seed{seed}")
@@ -109,6 +110,7 @@ def main() -> None:
             draw(whole, path, arguments.images, seed)
         for kind, steps in [
             *((name, 0) for name in ready_made.names()),
+            ("adapt", ADAPTED),
             *((kind, int(steps)) for steps in arguments.steps.split(",") for kind in ("strong", "autoencoder")),
         ]:
             if clock.may_start():

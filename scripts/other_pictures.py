@@ -1,26 +1,52 @@
 #!/usr/bin/env python3
-"""Make reports/other-pictures: what the encoders that come with latentlab, trained on CIFAR-10, make of pictures of another kind.
+"""Make reports/other-pictures: what the encoders that come with latentlab, trained on CIFAR-10, make of pictures of another kind, as they
+are and trained on.
 
 usage: scripts/other_pictures.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--data digits,mnist] [--encoders NAMES]
                                  [--seeds 0] [--minutes N] [--machine TEXT]
 
 It is `latentlab cluster --encoder ENCODER --data DATA --k 10 --method METHOD --seed SEED` for each set, encoder and method, and its scores
-beside those of pixels. The encoders saw none of these pictures. It resumes, and keeps what is done; --data-dir is MNIST's.
+beside those of pixels. The encoders saw none of these pictures. "adapted" is `latentlab fit --data DATA --recipe adapt --set mirror=false
+--seed SEED` instead, and "own" the same for random weights, at the learning rate of the recipe strong. It resumes, and keeps what is
+done; --data-dir is MNIST's.
 """
 
 import argparse
+import dataclasses
 import logging
 from pathlib import Path
 
 from _reports import REPORTS, Clock, Parts, fill, parse, parser_of, read_parts, results, save_part, score, score_table
 
-from latentlab import backend, files, pipeline, ready_made
-from latentlab.config import ClusterOptions
+from latentlab import backend, files, pipeline, ready_made, recipes
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.run import Run
 from latentlab.sources import DataOptions
 
 REPORT = REPORTS / "other-pictures"
 COMMAND = "scripts/other_pictures.py"
 METHODS = ("imc", "scan", "kmeans", "n2d")
+TRAINED = ("adapted", "own")  # beside the ready-made encoders
+LEAST_STEPS = 1000  # as `latentlab fit` has it where nobody sets --epochs
+
+
+def fit_options(encoder: str, seed: int) -> FitOptions:
+    """Return the recipe adapt for pictures that have no mirror images; for "own" from random weights."""
+    settings = recipes.fit_settings("adapt")
+    settings["objective_options"] = {**settings["objective_options"], "mirror": False}
+    if encoder == "own":
+        del settings["objective_options"]["start"]
+        settings["learning_rate"] = recipes.fit_settings("strong")["learning_rate"]
+    return FitOptions(**settings, seed=seed, least_steps=LEAST_STEPS)
+
+
+def run_of(data: DataOptions, encoder: str, seed: int, folder: Path) -> Run:
+    """Return the run of a set whose encoder is the ready-made one of that name, or is trained."""
+    if encoder not in TRAINED:
+        return pipeline.use_ready_made(data, encoder, folder)
+    if encoder == "own":
+        data = dataclasses.replace(data, size=32)
+    return pipeline.fit(data, fit_options(encoder, seed), folder.with_name(f"{folder.name}-seed{seed}"))
 
 
 def work_through(name: str, encoder: str, seed: int, arguments: argparse.Namespace) -> None:
@@ -30,12 +56,24 @@ def work_through(name: str, encoder: str, seed: int, arguments: argparse.Namespa
         return
     logging.info("%s: %s, seed %d", name, encoder, seed)
     data = DataOptions(data=name, data_dir=arguments.data_dir if name == "mnist" else None, limit=arguments.limit or None)
-    run = pipeline.use_ready_made(data, encoder, arguments.work / f"{name}-{encoder}")
+    run = run_of(data, encoder, seed, arguments.work / f"{name}-{encoder}")
     chosen = [pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed)) for method in METHODS]
     for one in chosen:
         pipeline.cluster(run, one)
     rows = score(run, chosen, encoder, shared=arguments.work / f"{name}-baselines-seed{seed}")
     save_part(part, run, rows, data=name, machine=arguments.machine or run.manifest["device"])
+
+
+def time_table(groups: dict[str, Parts]) -> str:
+    """Return the Markdown table of the minutes that training took, by its median speed, and the clusters of `imc`."""
+    lines = ["| set and encoder | machine | epochs | images per second | fit, minutes | imc, seconds |", "| --- |" + " --- |" * 5]
+    for parts in groups.values():
+        for name, part in parts.items():
+            if "-adapted-" in name or "-own-" in name:
+                fit, seconds = part["fit"], next(took for stage, took in part["seconds"].items() if stage.startswith("cluster/imc"))
+                minutes = fit["epochs"] * part["images"]["train"] / fit["images_per_second"] / 60
+                lines.append(f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {minutes:.1f} | {seconds:.0f} |")
+    return "\n".join(lines)
 
 
 def report(out: Path) -> None:
@@ -45,7 +83,8 @@ def report(out: Path) -> None:
         groups.setdefault(told["data"], {})[name] = told
     rows = {name: results(group, name, COMMAND) for name, group in groups.items()}
     files.write_json(out / "results.json", [row for found in rows.values() for row in found])
-    fill(out / "README.md", {f"test, {name}": score_table(found, "test") for name, found in rows.items()})
+    tables = {f"test, {name}": score_table(found, "test") for name, found in rows.items()}
+    fill(out / "README.md", {**tables, "time": time_table(groups)})
     print(out / "README.md")
 
 
@@ -53,7 +92,7 @@ def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
     parser.add_argument("--data", default="digits,mnist", help="sets of ten classes")
-    parser.add_argument("--encoders", default=",".join(ready_made.names()))
+    parser.add_argument("--encoders", default=",".join([*ready_made.names(), *TRAINED]))
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()

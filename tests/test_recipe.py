@@ -37,7 +37,7 @@ def test_the_recipe_fills_in_what_is_not_given():
         options = clustering_commands._cluster_options(preset, ("heads=7",), {"k": 4, "method": "kmeans"})
     assert (options.method, options.settings) == ("imc", {"heads": 7, "epochs": 3})
     for settings_of in (recipes.fit_settings, recipes.cluster_settings):
-        with pytest.raises(ConfigError, match="known are strong"):
+        with pytest.raises(ConfigError, match="known are adapt, strong"):
             settings_of("weak")
 
 

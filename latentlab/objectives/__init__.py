@@ -10,6 +10,7 @@ An objective file defines
                                                             whose outputs the loss compares embeddings, as `features.through` takes it
     prototype_shares(arrays, options) -> callable           optional, with the last one: from what `snapshot` gave, embeddings (n, d)
                                                             -> how much of each prototype they are (n, prototypes), for --method imc
+    image_shape(options) -> (height, width, channels)       optional: what images have to be brought to; None where any will do
     MIRRORS = True                                          optional: half of the views it trains on are mirrored, so that the embeddings
                                                             of an image and of its mirror image may be averaged
 

@@ -25,7 +25,7 @@ from typing import Any, ClassVar, cast
 import numpy as np
 from scipy.special import softmax
 
-from latentlab import arithmetic, backend, checkpoints, features, views
+from latentlab import arithmetic, backend, checkpoints, features, ready_made, views
 from latentlab.backend.steps import Batch, CompiledSteps
 from latentlab.config import FitOptions
 from latentlab.encoders import Model
@@ -73,6 +73,11 @@ class Options:
         Decoupled; with muon, of what it trains alone. Reasonable are 1e-5 for adamw and 0.1 for muon.
     steps_per_call : int
         Steps compiled into one call.
+    mirror : bool
+        Whether half of the crops are mirrored.
+    start : str
+        Name of an encoder that comes with latentlab, whose weights, projection head and prototypes are what training starts from; "" for
+        random weights. The encoder must be of the same architecture, and images are brought to the size and colours that it takes.
     """
 
     big: int = 28
@@ -90,6 +95,8 @@ class Options:
     adam_share: float = 1.0
     weight_decay: float = 1e-5
     steps_per_call: int = 10
+    mirror: bool = True
+    start: str = ""
 
     def __post_init__(self) -> None:
         if min(self.big, self.small) < 8 or self.n_small < 0 or self.prototypes < 2 or self.steps_per_call < 1:
@@ -132,11 +139,16 @@ class SwAV:
         self.lower, self.decoder = model.autoencoder.get_layer("lower"), model.autoencoder.get_layer("decode")
         self.projector, self.prototypes = _projector(self.embedder.output_shape[-1], options), _prototypes(options)
         scale = min(images.image_shape[:2]) / 32
-        self.big = views.ViewKind(size=4 * round(options.big * scale / 4), scale=(0.2, 1.0))
-        self.small = views.ViewKind(size=2 * round(options.small * scale / 2), scale=(0.08, 0.4))
+        self.big = views.ViewKind(size=4 * round(options.big * scale / 4), scale=(0.2, 1.0), mirror=options.mirror)
+        self.small = views.ViewKind(size=2 * round(options.small * scale / 2), scale=(0.08, 0.4), mirror=options.mirror)
         self.factor = 1.0
         self._steps: CompiledSteps | None = None
         self._shared: dict[str, Any] | None = None
+        if options.start:
+            weights, above = _weights_of(options.start)
+            model.set_weights(weights)
+            self.projector.set_weights(above[:-1])
+            self.prototypes.set_weights(above[-1:])
 
     def train_epoch(self, training: np.ndarray, epoch: int, watch: bool = False) -> dict[str, float]:
         """Train one epoch; beside the usual numbers return swapped_loss (`compared`), reconstruction_loss and used_prototypes.
@@ -333,9 +345,32 @@ def in_use(predicted: Any) -> Any:
 
 
 def check(model: Model, images: ImageSet, options: Any, place: Path) -> None:
-    """Raise ConfigError where the encoder ends with its code."""
+    """Raise ConfigError where the encoder ends with its code, or is another than the one to start from; RunError where that is damaged."""
     if model.top is None:
         raise ConfigError("this objective needs an encoder that goes on above its code: choose --arch fast8 or resnet18.")
+    if start := getattr(options, "start", ""):
+        _check_start(start, model, images, options)
+
+
+def image_shape(options: Options) -> tuple[int, int, int] | None:
+    """Return the shape (height, width, channels) that images have to be brought to; None where any will do."""
+    return tuple(ready_made.describe(options.start)["image_shape"]) if options.start else None
+
+
+def _weights_of(name: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Return the weights of a ready-made encoder, and of what it was trained with: the projector's and, last, the prototypes."""
+    return ready_made.load(name)[0].weights(), ready_made.of_objective(name)
+
+
+def _check_start(name: str, model: Model, images: ImageSet, options: Options) -> None:
+    described = ready_made.describe(name)
+    weights, above = _weights_of(name)
+    if [weight.shape for weight in weights] != [weight.shape for weight in model.weights()]:
+        own = " ".join([f"--arch {described['arch']}", *(f"--set {key}={value}" for key, value in described["options"].items())])
+        raise ConfigError(f"--set start={name}: its weights are of another encoder than this one. Fit with {own}, and without other options of it.")
+    wanted = {"hidden": above[0].shape[1], "projection": above[-1].shape[0], "prototypes": above[-1].shape[1]}
+    if other := [f"--set {key}={value}" for key, value in wanted.items() if getattr(options, key) != value]:
+        raise ConfigError(f"--set start={name} goes with {' '.join(other)}.")
 
 
 def objective(model: Model, images: ImageSet, fit: FitOptions, options: Options) -> SwAV:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab import sources
-from latentlab.config import FitOptions, as_dict, as_toml
+from latentlab import plugins, sources
+from latentlab.config import FitOptions, as_dict, as_toml, plugin_options
 from latentlab.errors import RunError
 from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
@@ -34,7 +34,7 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
     """
     from latentlab import backend, encoders, model_files, training
 
-    images = sources.open_images(data)
+    data, images = _open_for(data, options)
     if bad := len(images.unreadable):
         log.warning("%d of %d images cannot be read and are skipped; images.parquet lists them", bad, len(images) + bad)
     run = Run.create(run_path)
@@ -219,6 +219,14 @@ def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: st
     runs = {f"{rate:g}": fit(data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}") for rate in rates}
     figure = plots.loss_curves({f"learning rate {rate}": run.metrics() for rate, run in runs.items()})
     return plots.save_png(figure, Path(folder) / "learning-rates.png")
+
+
+def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, ImageSet]:
+    """Open the images, in the shape that the objective needs where it needs one; return the options that do so too."""
+    objective = plugins.load("objectives", options.objective)
+    own = plugin_options(objective.Options, options.objective_options, f"--objective {options.objective}")
+    shape = objective.image_shape(own) if hasattr(objective, "image_shape") else None
+    return open_shaped(data, shape) if shape else (data, sources.open_images(data))
 
 
 def _config(data: DataOptions, options: FitOptions, images: ImageSet) -> dict[str, Any]:

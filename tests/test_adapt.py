@@ -1,0 +1,88 @@
+"""Training goes on from an encoder that comes ready-made: on pictures of other sizes and colours, and only where it fits."""
+
+import numpy as np
+import pytest
+from conftest import use_weights_in
+from strong import SWAV, strong_fit, weights_of
+
+from latentlab import checkpoints, cli, model_files, pipeline, prototypes, ready_made, recipes, views
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError
+from latentlab.objectives import swav
+from latentlab.run import Run
+from latentlab.sources import DataOptions
+
+
+@pytest.fixture
+def ready(strong_run, tmp_path, monkeypatch):
+    """Let "strong", of the session's small fit, be the one encoder that comes ready-made; return its weights and what is above them."""
+    use_weights_in(monkeypatch, tmp_path / "weights")
+    arrays = checkpoints.in_order("weight", checkpoints.load(checkpoints.newest(strong_run.path / "checkpoints", "epoch"))[0])
+    described, n_weights = model_files.describe(strong_run), len(weights_of(strong_run))
+    facts = {key: described[key] for key in ("arch", "options", "image_shape")}
+    facts |= {"fit": strong_run.manifest["config"]["fit"], "summary": strong_run.manifest["fit"], "curve": strong_run.metrics()}
+    ready_made.save("strong", arrays[:n_weights], facts, objective=arrays[n_weights:])
+    return arrays[:n_weights], arrays[n_weights:]
+
+
+def starting(**changes):
+    return strong_fit(objective_options={**SWAV, "start": "strong", **changes}, epochs=1, learning_rate=1e-9)
+
+
+def test_a_fit_starts_where_a_ready_made_encoder_ends(ready, data, tmp_path):
+    """With next to no learning rate it stays there: weights, projection head and prototypes."""
+    run = pipeline.fit(data, starting(), tmp_path / "run", keep_every=1)
+    trained = checkpoints.in_order("weight", checkpoints.load(run.path / "checkpoints" / "epoch-0000")[0])
+    for found, wanted in zip(trained, [*ready[0], *ready[1]], strict=True):
+        np.testing.assert_allclose(found, wanted, atol=2e-3)  # they come in half precision
+    assert pipeline.prototypes_of(run) == "own"
+    assert prototypes.training_shares(pipeline.embed(run))().shape == (120, SWAV["prototypes"])
+    assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc"))["sizes"]["train"]) > 0
+
+
+def test_other_pictures_are_brought_to_what_the_encoder_takes(ready, tmp_path):
+    pictures = tmp_path / "grey.npy"
+    np.save(pictures, np.random.default_rng(0).integers(0, 255, (60, 20, 20, 1), np.uint8))
+    run = pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run")
+    shape = model_files.load(run).encoder.input_shape[1:]
+    assert pipeline.run_image_shape(run) == shape == tuple(ready_made.describe("strong")["image_shape"])
+    assert pipeline.open_run_images(run).image_shape == shape
+    assert pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run").manifest == run.manifest
+
+
+def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
+    other = strong_fit(arch_options={"width": 12, "code_channels": 4}, objective_options={**SWAV, "start": "strong"})
+    wrong = {
+        r"of another encoder than this one\. Fit with --arch fast8 --set width=8 --set code_channels=4": other,
+        "goes with --set prototypes=16": starting(prototypes=20),
+        "goes with --set hidden=16 --set projection=16": starting(hidden=8, projection=8),
+        "unknown --encoder 'none': there are strong": starting(start="none"),
+    }
+    for says, options in wrong.items():
+        with pytest.raises(ConfigError, match=says):
+            pipeline.fit(data, options, tmp_path / "run")
+    assert not (tmp_path / "run" / "encoder").exists()
+
+
+def test_without_mirrored_crops_nothing_is_averaged_with_mirror_images(strong_run, tmp_path):
+    objective = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), swav.Options(**SWAV, mirror=False))
+    for kind in (objective.big, objective.small):
+        drawn = views.draw(kind, 50, (8, 8, 3), np.random.default_rng(0))
+        assert (drawn[:, 3] > 0).all(), "steps from column to column go to the right"
+    run = Run.open(strong_run.path)
+    run.manifest["config"]["fit"]["objective_options"] = {**SWAV, "mirror": False}
+    assert model_files.columns(run) == ("code", "embedding")
+
+
+def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
+    for machine in recipes.MACHINES:
+        chosen = recipes.fit_settings("adapt", machine)
+        described = ready_made.describe(chosen["objective_options"]["start"])
+        assert (chosen["arch"], chosen.get("arch_options", {})) == (described["arch"], described["options"])
+    with cli.fit.make_context("fit", ["--recipe", "adapt", "--set", "mirror=false"]) as context:
+        options = cli._options.fit_of(context.params, context.params["learning_rate"])
+    own = swav.Options(**options.objective_options)
+    assert (own.start, own.mirror, options.least_steps) == ("cifar10-strong", False, 1000)
+    weights, above = swav._weights_of(own.start)
+    assert (len(above[-1]), above[-1].shape[1], above[0].shape[1]) == (own.projection, own.prototypes, own.hidden)
+    assert swav.image_shape(own) == (32, 32, 3)
