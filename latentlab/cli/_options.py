@@ -66,7 +66,10 @@ data_options = _together(
 )
 
 
-recipe_option = click.option("--recipe", help="Settings that belong together: strong, or adapt (train the encoder cifar10-strong on, on other pictures); other options go before it.")
+recipe_option = click.option(
+    "--recipe",
+    help="Settings that belong together: strong, or adapt (train the encoder cifar10-strong on, on other pictures); other options go before it.",
+)
 
 
 fit_options = _together(
