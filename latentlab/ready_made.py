@@ -38,7 +38,7 @@ def describe(name: str, folder: Path = FOLDER) -> dict[str, Any]:
         If there is none of that name.
     """
     if name not in names(folder):
-        raise ConfigError(f"unknown --encoder {name!r}: there are {', '.join(names(folder)) or 'none'}.")
+        raise ConfigError(f"unknown ready-made encoder {name!r}: there are {', '.join(names(folder)) or 'none'}.")
     return json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
 
 

@@ -56,7 +56,7 @@ def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
         r"of another encoder than this one\. Fit with --arch fast8 --set width=8 --set code_channels=4": other,
         "goes with --set prototypes=16": starting(prototypes=20),
         "goes with --set hidden=16 --set projection=16": starting(hidden=8, projection=8),
-        "unknown --encoder 'none': there are strong": starting(start="none"),
+        "unknown ready-made encoder 'none': there are strong": starting(start="none"),
     }
     for says, options in wrong.items():
         with pytest.raises(ConfigError, match=says):

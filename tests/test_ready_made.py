@@ -128,6 +128,6 @@ def test_the_command_line_refuses_what_it_lacks(tmp_path):
         ("cluster", "--encoder", "nobody", "--k", "3", "--run", tmp_path / "r", "--json"), ("cluster", "--data", "digits", "--k", "3")
     )
     assert unknown.returncode == 2
-    assert "unknown --encoder 'nobody'" in json.loads(unknown.stdout)["error"]["message"]
+    assert "unknown ready-made encoder 'nobody'" in json.loads(unknown.stdout)["error"]["message"]
     assert not (tmp_path / "r").exists()
     assert "--data belong to --encoder" in alone.stderr
