@@ -1,7 +1,7 @@
 """Settings that belong together, by name, for `--recipe`: what is given on the command line besides goes before them.
 
-"adapt" trains the ready-made encoder on, on pictures of another kind than it learnt from: four epochs, or a thousand steps of few
-pictures, at a third of the learning rate. Of its settings nothing was tried but these (reports/other-pictures).
+"adapt" trains the ready-made encoder on, on pictures of another kind than it learnt from: four epochs, or a thousand steps where these are
+fewer, at a third of the learning rate. No others were tried (reports/other-pictures).
 
 "strong" goes past the autoencoder: SwAV on several crops of each image, then clusters by IMC-SwAV's head, or by neighbour consistency
 (SCAN) where the encoder was trained otherwise. The reason for that head takes no label: its clusters of several seeds agree with each
