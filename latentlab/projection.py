@@ -1,7 +1,7 @@
 """Lay a sample of the codes out in two dimensions with UMAP: for looking at, never for clustering or scores.
 
-Where the encoder goes on above its code it is the embeddings, averaged with the mirror image's where it was trained on both, and where
-the fit has trained a projection head above them, what that makes of them, scaled to length 1: what is clustered.
+Where the encoder goes on above its code it is the embeddings, and where the fit has trained a projection head above them, what that makes
+of them, scaled to length 1: what is clustered.
 
 Distances between groups of the map, and the sizes of groups, mean nothing; who is whose neighbour mostly does, and the
 trustworthiness and the continuity (Venna and Kaski 2001) say how far, and how much of it another seed changes.

@@ -18,7 +18,7 @@ from latentlab.run import Run
 
 DAMAGES = (RunError, ValueError, IndexError, KeyError, TypeError)  # what weights of other shapes or number end in
 PROTOTYPES = ("IMC-SwAV's head (imc) needs the prototypes", "choose --method scan")
-HEAD = ("the feature step project needs the projection head", "choose --features embedding+l2 or averaged+l2")
+HEAD = ("the feature step project needs the projection head", "choose --features embedding+l2")
 
 
 def check(run: Run, needed: tuple[str, str] = PROTOTYPES) -> None:

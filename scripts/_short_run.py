@@ -27,10 +27,10 @@ def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterO
         epochs, minutes (by the median epoch) and images_per_second of the fit, knn_accuracy of the clusters' features, sizes of the clusters
         over both splits (largest first), purity (held-out).
     """
+    run = pipeline.fit(data, dataclasses.replace(options, epochs=epochs), folder)  # which refuses a folder of other data or settings
     kept = folder / TOLD
     if kept.exists():
         return files.read_json(kept)
-    run = pipeline.fit(data, dataclasses.replace(options, epochs=epochs), folder)
     clusters = pipeline.resolve(run, clusters)
     by_split = pipeline.cluster(run, clusters)["sizes"]
     told = {

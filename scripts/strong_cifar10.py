@@ -93,11 +93,12 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     follows = _learning_curve.missing(options.epochs, arguments.follow, had_followed)
     if not (wanted or follows) or not clock.may_start():
         return
-    short_run = before.get("short_run")
-    if arguments.short and not (short_run or is_fitted(arguments.work / name)):
+    short_run, short_folder = before.get("short_run"), arguments.work / f"{name}-short{arguments.short}"
+    told_or_due = (short_folder / _short_run.TOLD).exists() or not is_fitted(arguments.work / name)
+    if arguments.short and not short_run and told_or_due:
         logging.info("%s: first %d epochs", name, arguments.short)
         head = ClusterOptions(k=10, seed=seed, method=recipes.cluster_settings("strong")["method"])
-        short_run = _short_run.make(data, options, arguments.short, head, arguments.work / f"{name}-short{arguments.short}")
+        short_run = _short_run.make(data, options, arguments.short, head, short_folder)
         logging.info("%s: %s", name, short_run)
         if why := _short_run.objection(short_run):
             logging.error("%s: no long fit is made, since %s", name, why)
@@ -105,9 +106,9 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
-    of_fit: dict[str, Any] = {key: before.get(key) for key in ("short_run", "peak_flops", "machine")}
+    of_fit: dict[str, Any] = {"short_run": short_run, "peak_flops": before.get("peak_flops"), "machine": before.get("machine")}
     if not before:  # what only the machine of the fit can tell is kept at once
-        of_fit = {"short_run": short_run, "peak_flops": _learning_curve.peak_flops(run), "machine": machine}
+        of_fit |= {"peak_flops": _learning_curve.peak_flops(run), "machine": machine}
         save_part(part, run, [], **{"methods": [], "watched": watched(run), **of_fit})
     chosen, done = clusterings(run, seed), {}
     for method in wanted:

@@ -1,5 +1,7 @@
 """Training goes on from an encoder that comes ready-made: on pictures of other sizes and colours, and only where it fits."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from conftest import use_weights_in
@@ -61,6 +63,10 @@ def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
     for says, options in wrong.items():
         with pytest.raises(ConfigError, match=says):
             pipeline.fit(data, options, tmp_path / "run")
+    height, width, _ = ready_made.describe("strong")["image_shape"]
+    for changed in ({"size": height + 1}, {"grey": True}):
+        with pytest.raises(ConfigError, match=f"takes images of {height}x{width}x3: leave --size and --grey out"):
+            pipeline.fit(dataclasses.replace(data, **changed), starting(), tmp_path / "run")
     assert not (tmp_path / "run" / "encoder").exists()
 
 

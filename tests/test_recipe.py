@@ -1,7 +1,6 @@
 """The recipe strong on the command line: what it fills in, refuses, and goes on with."""
 
 import json
-import shutil
 from pathlib import Path
 
 import numpy as np
@@ -129,8 +128,10 @@ def test_a_short_fit_says_whether_a_long_one_is_worth_its_time(data, tmp_path, m
     assert (told["epochs"], sum(told["sizes"]), len(told["sizes"])) == (2, 160, 4)
     assert told["sizes"] == sorted(told["sizes"], reverse=True)
     assert 0 < told["knn_accuracy"] <= 1
-    shutil.rmtree(tmp_path / "short" / "encoder")
+    monkeypatch.setattr(pipeline, "cluster", None)
     assert _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short") == told, "made once"
+    with pytest.raises(RunError, match="holds a run with other settings"):
+        _short_run.make(data, strong_fit(learning_rate=0.1), 2, ClusterOptions(k=4), tmp_path / "short")
     assert "| a | 2 |" in _short_run.table({"a": {"short_run": told}, "b": {}})
     good = {**told, "knn_accuracy": 0.61, "sizes": [9, 1]}
     assert not _short_run.objection(good)

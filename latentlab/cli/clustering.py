@@ -130,7 +130,9 @@ def _preset(recipe: str | None, run: Any) -> dict[str, Any]:
     learnt = pipeline.prototypes_of(run)
     if learnt != "own" and not given("method"):
         why = f"the encoder's prototypes are of other pictures, those of {learnt}" if learnt else "the run has no prototypes"
-        advice = " latentlab fit --recipe adapt trains that encoder on them." if learnt else ""
+        advice = (
+            f" Where they show other things than those of {learnt}: latentlab fit --recipe adapt trains cifar10-strong on them." if learnt else ""
+        )
         click.echo(f"--recipe {recipe}: {why}, so SCAN's head (scan) stands in for IMC-SwAV's (imc).{advice}", err=True)
     return recipes.cluster_settings(recipe, prototypes=learnt == "own")
 

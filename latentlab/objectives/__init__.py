@@ -12,7 +12,8 @@ An objective file defines
                                                             -> how much of each prototype they are (n, prototypes), for --method imc
     image_shape(options) -> (height, width, channels)       optional: what images have to be brought to; None where any will do
     MIRRORS = True                                          optional: half of the views it trains on are mirrored, so that the embeddings
-                                                            of an image and of its mirror image may be averaged
+                                                            of an image and of its mirror image may be averaged; an option
+                                                            `mirror` that is false takes it back
 
 and nothing else has to be touched. No argument can carry a label. The loop over epochs, its checkpoints and its guard are
 in `latentlab.training` and the same for every objective.

@@ -9,7 +9,7 @@ import numpy as np
 
 from latentlab import plugins, sources
 from latentlab.config import FitOptions, as_dict, as_toml, plugin_options
-from latentlab.errors import RunError
+from latentlab.errors import ConfigError, RunError
 from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
 from latentlab.pipeline.run_data import open_run_images, open_shaped
@@ -222,11 +222,21 @@ def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: st
 
 
 def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, ImageSet]:
-    """Open the images, in the shape that the objective needs where it needs one; return the options that do so too."""
+    """Open the images, in the shape that the objective needs where it needs one; return the options that do so too.
+
+    Raises
+    ------
+    ConfigError
+        If another size, or grey images, are asked for than the objective needs.
+    """
     objective = plugins.load("objectives", options.objective)
     own = plugin_options(objective.Options, options.objective_options, f"--objective {options.objective}")
     shape = objective.image_shape(own) if hasattr(objective, "image_shape") else None
-    return open_shaped(data, shape) if shape else (data, sources.open_images(data))
+    if shape is None:
+        return data, sources.open_images(data)
+    if data.size not in (None, shape[0]) or (data.grey and shape[2] != 1):
+        raise ConfigError(f"the encoder to start from takes images of {shape[0]}x{shape[1]}x{shape[2]}: leave --size and --grey out.")
+    return open_shaped(data, shape)
 
 
 def _config(data: DataOptions, options: FitOptions, images: ImageSet) -> dict[str, Any]:
