@@ -10,6 +10,7 @@ from typing import Any
 from latentlab.errors import ConfigError, RunError
 
 SCHEDULES = ("cosine", "constant")
+LEAST_STEPS = 1000  # of fits whose epochs nobody has chosen (reports/few-images)
 AUGMENTATIONS = ("none", "affine", "affine+flip")
 
 

@@ -43,19 +43,25 @@ def describe(name: str, folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def load(name: str, folder: Path = FOLDER) -> tuple[Model, dict[str, Any]]:
-    """Return the encoder with its weights, in float32, and its description.
+    """Return the encoder with its weights, and its description; errors as for `weights`."""
+    described, arrays = describe(name, folder), weights(name, folder)
+    model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
+    model.set_weights(arrays)
+    return model, described
+
+
+def weights(name: str, folder: Path = FOLDER) -> list[np.ndarray]:
+    """Return the encoder's weights, in float32, in the order of `Model.weights`.
 
     Raises
     ------
     RunError
-        If the weights are not those that the description names.
+        If they are not those that the description names.
     """
     described, path = describe(name, folder), folder / f"{name}.npz"
     if not path.exists() or sha256(path) != described["sha256"]:
         raise RunError(f"{path} is missing or not what {name}.json describes. Install latentlab again.")
-    model = encoders.build(described["arch"], tuple(described["image_shape"]), described["options"])
-    model.set_weights(_restored(read_npz(path)))
-    return model, described
+    return _restored(read_npz(path))
 
 
 def name_of(manifest: dict[str, Any]) -> str:

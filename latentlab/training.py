@@ -97,7 +97,7 @@ def check(model: Model, images: ImageSet, options: FitOptions, place: Path) -> N
 
     `place` is the folder of the run that is to be trained.
     """
-    own = _objective_options(options)
+    own = objective_options(options)
     split_validation(images, options)
     if of_objective := getattr(plugins.load("objectives", options.objective), "check", None):
         of_objective(model, images, own, place)
@@ -105,10 +105,11 @@ def check(model: Model, images: ImageSet, options: FitOptions, place: Path) -> N
 
 def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:
     module = plugins.load("objectives", options.objective)
-    return module.objective(model, images, options, _objective_options(options))
+    return module.objective(model, images, options, objective_options(options))
 
 
-def _objective_options(options: FitOptions) -> Any:
+def objective_options(options: FitOptions) -> Any:
+    """Return the objective's own options; ConfigError where it has no such option or refuses a value."""
     module = plugins.load("objectives", options.objective)
     return plugin_options(module.Options, options.objective_options, f"--objective {options.objective}")
 

@@ -18,7 +18,7 @@ import numpy as np
 from _reports import REPORTS, Clock, fill, parse, parser_of, read_parts, results, save_part, score, score_table, write_arrays
 
 from latentlab import backend, files, pipeline, ready_made, recipes, sources
-from latentlab.config import ClusterOptions, FitOptions
+from latentlab.config import LEAST_STEPS, ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
@@ -31,7 +31,6 @@ CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
     **dict.fromkeys(ready_made.names(), HEADS),
 }
 TESTED = 5000
-ADAPTED = 1000  # steps, as `latentlab fit --recipe adapt` has them
 
 
 def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
@@ -110,7 +109,7 @@ def main() -> None:
             draw(whole, path, arguments.images, seed)
         for kind, steps in [
             *((name, 0) for name in ready_made.names()),
-            ("adapt", ADAPTED),
+            ("adapt", LEAST_STEPS),
             *((kind, int(steps)) for steps in arguments.steps.split(",") for kind in ("strong", "autoencoder")),
         ]:
             if clock.may_start():

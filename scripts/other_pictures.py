@@ -19,7 +19,7 @@ from pathlib import Path
 from _reports import REPORTS, Clock, Parts, fill, parse, parser_of, read_parts, results, save_part, score, score_table
 
 from latentlab import backend, files, pipeline, ready_made, recipes
-from latentlab.config import ClusterOptions, FitOptions
+from latentlab.config import LEAST_STEPS, ClusterOptions, FitOptions
 from latentlab.run import Run
 from latentlab.sources import DataOptions
 
@@ -27,7 +27,6 @@ REPORT = REPORTS / "other-pictures"
 COMMAND = "scripts/other_pictures.py"
 METHODS = ("imc", "scan", "kmeans", "n2d")
 TRAINED = ("adapted", "own")  # beside the ready-made encoders
-LEAST_STEPS = 1000  # as `latentlab fit` has it where nobody sets --epochs
 
 
 def fit_options(encoder: str, seed: int) -> FitOptions:

@@ -52,7 +52,7 @@ def use_weights_in(monkeypatch, folder):
     from latentlab import ready_made
 
     monkeypatch.setattr(ready_made, "FOLDER", folder)
-    for function in (ready_made.names, ready_made.describe, ready_made.load, ready_made.of_objective, ready_made.save):
+    for function in (ready_made.names, ready_made.describe, ready_made.load, ready_made.weights, ready_made.of_objective, ready_made.save):
         monkeypatch.setattr(function, "__defaults__", (folder,))
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 from conftest import use_weights_in
-from strong import SWAV, strong_fit, weights_of
+from strong import SWAV, strong_fit, to_ship
 
 from latentlab import checkpoints, cli, model_files, pipeline, prototypes, ready_made, recipes, views
 from latentlab.config import ClusterOptions
@@ -19,12 +19,9 @@ from latentlab.sources import DataOptions
 def ready(strong_run, tmp_path, monkeypatch):
     """Let "strong", of the session's small fit, be the one encoder that comes ready-made; return its weights and what is above them."""
     use_weights_in(monkeypatch, tmp_path / "weights")
-    arrays = checkpoints.in_order("weight", checkpoints.load(checkpoints.newest(strong_run.path / "checkpoints", "epoch"))[0])
-    described, n_weights = model_files.describe(strong_run), len(weights_of(strong_run))
-    facts = {key: described[key] for key in ("arch", "options", "image_shape")}
-    facts |= {"fit": strong_run.manifest["config"]["fit"], "summary": strong_run.manifest["fit"], "curve": strong_run.metrics()}
-    ready_made.save("strong", arrays[:n_weights], facts, objective=arrays[n_weights:])
-    return arrays[:n_weights], arrays[n_weights:]
+    own, above, description = to_ship(strong_run)
+    ready_made.save("strong", own, description, objective=above)
+    return own, above
 
 
 def starting(**changes):
@@ -89,6 +86,6 @@ def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
         options = cli._options.fit_of(context.params, context.params["learning_rate"])
     own = swav.Options(**options.objective_options)
     assert (own.start, own.mirror, options.least_steps) == ("cifar10-strong", False, 1000)
-    weights, above = swav._weights_of(own.start)
+    above = ready_made.of_objective(own.start)
     assert (len(above[-1]), above[-1].shape[1], above[0].shape[1]) == (own.projection, own.prototypes, own.hidden)
     assert swav.image_shape(own) == (32, 32, 3)

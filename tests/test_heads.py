@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab_in_turn, read_json, small_fit, use_weights_in
 from scipy.special import softmax
-from strong import SWAV, strong_fit, weights_of
+from strong import SWAV, strong_fit, to_ship, weights_of
 
 from latentlab import (
     assignments,
@@ -454,25 +454,21 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
 
 
 def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
-    arrays = checkpoints.in_order("weight", checkpoints.load(checkpoints.newest(strong_run.path / "checkpoints", "epoch"))[0])
-    n_weights = len(model_files.load(strong_run).weights())
-    described = model_files.describe(strong_run)
-    description = {key: described[key] for key in ("arch", "options", "image_shape")}
-    description |= {"fit": strong_run.manifest["config"]["fit"], "summary": strong_run.manifest["fit"], "curve": strong_run.metrics()}
+    own, above, description = to_ship(strong_run)
     use_weights_in(monkeypatch, tmp_path / "weights")
-    ready_made.save("strong", arrays[:n_weights], description, objective=arrays[n_weights:])
+    ready_made.save("strong", own, description, objective=above)
     run = pipeline.use_ready_made(data, "strong", tmp_path / "run")
     for one in (run, strong_run):
         pipeline.embed(one)
     np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
     assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "embedding+project+l2")
-    changed = pipeline.with_weights(run, [2 * weight for weight in arrays[:n_weights]], tmp_path / "changed")
+    changed = pipeline.with_weights(run, [2 * weight for weight in own], tmp_path / "changed")
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(changed)
-    ready_made.save("strong", arrays[:n_weights], description)
+    ready_made.save("strong", own, description)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(run)
-    ready_made.save("strong", arrays[:n_weights], description | {"summary": {"best_epoch": 9}}, objective=arrays[n_weights:])
+    ready_made.save("strong", own, description | {"summary": {"best_epoch": 9}}, objective=above)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(run)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from latentlab.config import LEAST_STEPS
 from latentlab.errors import ConfigError
 
 DEFAULT_RUN = "runs/latest"
-LEAST_STEPS = 1000  # of fits whose epochs nobody has chosen (reports/few-images)
 _DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column", "max_pixels", "max_bytes")
 _FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective", "least_steps")
 

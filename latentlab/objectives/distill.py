@@ -141,6 +141,6 @@ def check(model: Model, images: ImageSet, options: Options, place: Path) -> None
     RunError
         If the teacher is no finished run, has not embedded its images, or is damaged.
     """
-    swav.check(model, images, options, place)
+    swav.check(model, images, options.of_swav(), place)
     _teacher.check_apart(options.teacher, place)
     _teacher.read(options.teacher, images)

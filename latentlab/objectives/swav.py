@@ -145,8 +145,8 @@ class SwAV:
         self._steps: CompiledSteps | None = None
         self._shared: dict[str, Any] | None = None
         if options.start:
-            weights, above = _weights_of(options.start)
-            model.set_weights(weights)
+            model.set_weights(ready_made.weights(options.start))
+            above = ready_made.of_objective(options.start)
             self.projector.set_weights(above[:-1])
             self.prototypes.set_weights(above[-1:])
 
@@ -344,12 +344,12 @@ def in_use(predicted: Any) -> Any:
     return ops.exp(-ops.sum(shares * ops.log(shares + 1e-9)))
 
 
-def check(model: Model, images: ImageSet, options: Any, place: Path) -> None:
+def check(model: Model, images: ImageSet, options: Options, place: Path) -> None:
     """Raise ConfigError where the encoder ends with its code, or is another than the one to start from; RunError where that is damaged."""
     if model.top is None:
         raise ConfigError("this objective needs an encoder that goes on above its code: choose --arch fast8 or resnet18.")
-    if start := getattr(options, "start", ""):
-        _check_start(start, model, images, options)
+    if options.start:
+        _check_start(model, options)
 
 
 def image_shape(options: Options) -> tuple[int, int, int] | None:
@@ -357,15 +357,11 @@ def image_shape(options: Options) -> tuple[int, int, int] | None:
     return tuple(ready_made.describe(options.start)["image_shape"]) if options.start else None
 
 
-def _weights_of(name: str) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the weights of a ready-made encoder, and of what it was trained with: the projector's and, last, the prototypes."""
-    return ready_made.load(name)[0].weights(), ready_made.of_objective(name)
-
-
-def _check_start(name: str, model: Model, images: ImageSet, options: Options) -> None:
-    described = ready_made.describe(name)
-    weights, above = _weights_of(name)
-    if [weight.shape for weight in weights] != [weight.shape for weight in model.weights()]:
+def _check_start(model: Model, options: Options) -> None:
+    """Raise ConfigError where the weights to start from are of another encoder, or of other sizes above it, than these."""
+    name, described = options.start, ready_made.describe(options.start)
+    above = ready_made.of_objective(name)
+    if [weight.shape for weight in ready_made.weights(name)] != [weight.shape for weight in model.weights()]:
         own = " ".join([f"--arch {described['arch']}", *(f"--set {key}={value}" for key, value in described["options"].items())])
         raise ConfigError(f"--set start={name}: its weights are of another encoder than this one. Fit with {own}, and without other options of it.")
     wanted = {"hidden": above[0].shape[1], "projection": above[-1].shape[0], "prototypes": above[-1].shape[1]}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab import plugins, sources
-from latentlab.config import FitOptions, as_dict, as_toml, plugin_options
+from latentlab.config import FitOptions, as_dict, as_toml
 from latentlab.errors import ConfigError, RunError
 from latentlab.files import atomic_folder, atomic_path
 from latentlab.images import ImageSet
@@ -229,9 +229,10 @@ def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, Imag
     ConfigError
         If another size, or grey images, are asked for than the objective needs.
     """
-    objective = plugins.load("objectives", options.objective)
-    own = plugin_options(objective.Options, options.objective_options, f"--objective {options.objective}")
-    shape = objective.image_shape(own) if hasattr(objective, "image_shape") else None
+    from latentlab import training
+
+    own, shape_of = training.objective_options(options), getattr(plugins.load("objectives", options.objective), "image_shape", None)
+    shape = shape_of(own) if shape_of else None
     if shape is None:
         return data, sources.open_images(data)
     if data.size not in (None, shape[0]) or (data.grey and shape[2] != 1):
