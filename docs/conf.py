@@ -26,18 +26,24 @@ napoleon_google_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 default_role = "code"
-suppress_warnings = ["ref.python"]  # types of parameters are words here, such as "ndarray of shape (k,)"
+suppress_warnings = [
+    "ref.python"
+]  # types of parameters are words here, such as "ndarray of shape (k,)"
 exclude_patterns = ["_build"]
 
 
-def _plain_modules(app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]) -> None:
+def _plain_modules(
+    app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]
+) -> None:
     """Keep a module's docstring as it stands below its first paragraph: formulas and commands are laid out by hand there."""
     first = lines.index("") if what == "module" and "" in lines else len(lines)
     if any(lines[first:]):
         lines[first:] = ["", "::", "", *(f"    {line}" for line in lines[first + 1 :]), ""]
 
 
-def _skip_fields(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
+def _skip_fields(
+    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+) -> bool | None:
     """Leave out a named tuple's fields, which its class describes."""
     return True if type(member).__name__ == "_tuplegetter" else None
 

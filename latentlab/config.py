@@ -23,6 +23,50 @@ def later(default: Any) -> Any:
 
 
 @dataclass(frozen=True)
+class DataOptions:
+    """What data to open; every source uses the fields it needs.
+
+    Attributes
+    ----------
+    data : str
+        A source name ("cifar10", "digits", ...) or a path: a folder, a .npy, .npz or .parquet file.
+    data_dir : str or None
+        Where a named source finds its files; default: the Keras cache, else a download.
+    size : int or None
+        Height and width in pixels; None keeps the source's own (32 for folders and parquet).
+    resize : {"crop", "pad", "stretch"}
+        How images of another shape are brought to `size`.
+    held_out : float
+        Share of the images held out where the data has no split of its own, in [0, 1).
+    limit : int or None
+        Keep at most this many images of each split, the first in order (for trials).
+    grey : bool
+        Read folders and parquet as one grey channel.
+    channels : {1, 3} or None
+        Make all images grey or coloured, which folders and parquet do by `grey`; None leaves them. Where a trained encoder takes no others.
+    image_column, label_column : str or None
+        Columns of a parquet file; None finds them.
+    max_pixels : int or None
+        Larger pictures of folders and parquet are refused, one by one; None is 89,478,485, which is Pillow's own limit.
+    max_bytes : int or None
+        Files whose contents are larger, once unpacked into memory, are refused; None is 2 GiB.
+    """
+
+    data: str = "cifar10"
+    data_dir: str | None = None
+    size: int | None = None
+    resize: str = "crop"
+    held_out: float = 0.2
+    limit: int | None = None
+    grey: bool = False
+    image_column: str | None = None
+    label_column: str | None = None
+    channels: int | None = later(None)
+    max_pixels: int | None = later(None)
+    max_bytes: int | None = later(None)
+
+
+@dataclass(frozen=True)
 class FitOptions:
     """How the encoder is trained.
 
@@ -47,7 +91,7 @@ class FitOptions:
     seed : int
         Of the initial weights, the order of the images and the choice of the validation part.
     augment : str
-        How images are changed while training, see `latentlab.augmentation`.
+        How images are changed while training, see `latentlab.nets.augmentation`.
     objective : str
         Name of a file in latentlab/objectives: what the encoder is trained to do.
     objective_options : dict
@@ -76,12 +120,21 @@ class FitOptions:
             (self.epochs >= 1, f"--epochs must be at least 1, not {self.epochs}"),
             (self.batch_size >= 1, f"--batch-size must be at least 1, not {self.batch_size}"),
             (self.learning_rate > 0, f"--learning-rate must be positive, not {self.learning_rate}"),
-            (self.schedule in SCHEDULES, f"--schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}"),
-            (0 < self.validation <= 0.5, f"--validation must be above 0 and at most 0.5, not {self.validation}"),
+            (
+                self.schedule in SCHEDULES,
+                f"--schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}",
+            ),
+            (
+                0 < self.validation <= 0.5,
+                f"--validation must be above 0 and at most 0.5, not {self.validation}",
+            ),
             (self.least_steps >= 0, f"--least-steps must be at least 0, not {self.least_steps}"),
             (self.patience >= 0, f"--patience must be at least 0, not {self.patience}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
-            (self.augment in AUGMENTATIONS, f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
+            (
+                self.augment in AUGMENTATIONS,
+                f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}",
+            ),
         )
 
 
@@ -96,7 +149,7 @@ class ClusterOptions:
     method : str
         Name of a file in latentlab/clustering.
     features : str
-        What is clustered: "code" as it is, or steps joined by "+", such as "pool+whiten+l2" (see `latentlab.features`);
+        What is clustered: "code" as it is, or steps joined by "+", such as "pool+whiten+l2" (see `latentlab.features.feature_steps`);
         "auto" is what the method is used with.
     restarts : int
         k-means runs from different initial centres; the one of the lowest inertia is kept.
@@ -107,7 +160,7 @@ class ClusterOptions:
     settings : dict
         Values for the `Options` of a deep method's file.
     augment : str
-        How deep methods change images while training, see `latentlab.augmentation`; "auto" is what the encoder was fitted
+        How deep methods change images while training, see `latentlab.nets.augmentation`; "auto" is what the encoder was fitted
         with.
     label : str
         Name of the clustering's folder and of its rows in tables; "" makes one of the method and of what was changed.
@@ -132,7 +185,10 @@ class ClusterOptions:
             (self.k >= 0, f"--k must be at least 1, not {self.k}"),
             (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
             (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
-            (self.augment in ("auto", *AUGMENTATIONS), f"--augment must be one of auto, {', '.join(AUGMENTATIONS)}, not {self.augment!r}"),
+            (
+                self.augment in ("auto", *AUGMENTATIONS),
+                f"--augment must be one of auto, {', '.join(AUGMENTATIONS)}, not {self.augment!r}",
+            ),
         )
 
     @property
@@ -155,7 +211,11 @@ class ClusterOptions:
 
     def _told(self) -> list[str]:
         """Return what differs from the method's own settings, as NAME=VALUE."""
-        changed = self.settings if self.augment in ("auto", "none") else {**self.settings, "augment": self.augment}
+        changed = (
+            self.settings
+            if self.augment in ("auto", "none")
+            else {**self.settings, "augment": self.augment}
+        )
         return [f"{key}={value}" for key, value in sorted(changed.items())]
 
 
@@ -180,7 +240,9 @@ def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
     types = typing.get_type_hints(kind)
     known = sorted(field.name for field in dataclasses.fields(kind))
     if unknown := sorted(set(values) - set(known)):
-        raise ConfigError(f"{owner} has no option {', '.join(unknown)}: it has {', '.join(known) or 'none'}.")
+        raise ConfigError(
+            f"{owner} has no option {', '.join(unknown)}: it has {', '.join(known) or 'none'}."
+        )
     for name, value in values.items():
         wanted = typing.get_args(types[name]) or (types[name],)
         accepted = (*wanted, int) if float in wanted else wanted
@@ -197,8 +259,14 @@ def option_names(kind: type) -> list[str]:
 
 def as_dict(options: Any) -> dict[str, Any]:
     """Return a dataclass of options as a plain dictionary, without those `later` ones that are at their default."""
-    unchanged = {one.name for one in dataclasses.fields(options) if one.metadata.get("later") and getattr(options, one.name) == one.default}
-    return {name: value for name, value in dataclasses.asdict(options).items() if name not in unchanged}
+    unchanged = {
+        one.name
+        for one in dataclasses.fields(options)
+        if one.metadata.get("later") and getattr(options, one.name) == one.default
+    }
+    return {
+        name: value for name, value in dataclasses.asdict(options).items() if name not in unchanged
+    }
 
 
 def recorded(kind: type, values: Any, where: Any) -> Any:
@@ -212,14 +280,21 @@ def recorded(kind: type, values: Any, where: Any) -> Any:
     try:
         return kind(**values)
     except (TypeError, ValueError) as error:
-        raise RunError(f"{where} records settings that this version does not know ({error}). Fit or cluster again.") from error
+        raise RunError(
+            f"{where} records settings that this version does not know ({error}). Fit or cluster again."
+        ) from error
 
 
 def as_toml(tables: dict[str, Any]) -> str:
     """Return dataclasses of options as TOML, one table each; values that are None are left out."""
     import tomli_w
 
-    return tomli_w.dumps({name: {k: v for k, v in as_dict(options).items() if v is not None} for name, options in tables.items()})
+    return tomli_w.dumps(
+        {
+            name: {k: v for k, v in as_dict(options).items() if v is not None}
+            for name, options in tables.items()
+        }
+    )
 
 
 def _check(*rules: tuple[bool, str]) -> None:

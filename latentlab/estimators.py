@@ -11,19 +11,28 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, ClusterMixin, TransformerMixin
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    ClusterMixin,
+    TransformerMixin,
+)
 from sklearn.utils import check_random_state
 from sklearn.utils.metaestimators import available_if
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from latentlab import encoders, features, plugins, refined, training
-from latentlab.assignments import is_deep, resolve
-from latentlab.clustering import Assigned, Clusterer, Vectors, assigned_softly, distances_to
+from latentlab import plugins
+from latentlab.clustering.assignments import is_deep, resolve
+from latentlab.clustering.base import Assigned, Clusterer, Vectors, assigned_softly, distances_to
 from latentlab.config import ClusterOptions, FitOptions
-from latentlab.embedding import encode
+from latentlab.data.images import TRAIN, from_array
+from latentlab.encoders import networks
+from latentlab.encoders.embedding import encode
 from latentlab.errors import ConfigError
-from latentlab.images import TRAIN, from_array
-from latentlab.run import Run
+from latentlab.features import feature_steps
+from latentlab.refinement import refined
+from latentlab.storage.run import Run
+from latentlab.training import loop
 
 
 class _ImageEstimator(BaseEstimator):
@@ -33,7 +42,9 @@ class _ImageEstimator(BaseEstimator):
         """Train on `x` and return the images, uint8 (n, height, width, channels)."""
         from latentlab import backend
 
-        self._low, self._high = (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+        self._low, self._high = (
+            (0.0, 255.0) if x.dtype == np.uint8 else (float(x.min()), float(x.max()))
+        )
         self.image_shape_ = self._shape_of(x)
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         images = self._as_images(x)
@@ -50,10 +61,12 @@ class _ImageEstimator(BaseEstimator):
         )
         backend.set_precision("auto")
         backend.seed(self._seed)
-        model = encoders.build(self.arch, self.image_shape_, self.arch_options)
+        model = networks.build(self.arch, self.image_shape_, self.arch_options)
         with tempfile.TemporaryDirectory() as folder:
             run = Run.create(folder)
-            training.train(model, from_array("array", images, np.full(len(images), TRAIN)), options, run)
+            loop.train(
+                model, from_array("array", images, np.full(len(images), TRAIN)), options, run
+            )
             self.history_ = run.metrics()
         self.weights_ = model.autoencoder.get_weights()
         self.code_shape_ = model.code_shape
@@ -61,9 +74,9 @@ class _ImageEstimator(BaseEstimator):
         self._built = model
         return images
 
-    def _model(self) -> encoders.Model:
+    def _model(self) -> networks.Model:
         if getattr(self, "_built", None) is None:
-            self._built = encoders.build(self.arch, self.image_shape_, self.arch_options)
+            self._built = networks.build(self.arch, self.image_shape_, self.arch_options)
             self._built.autoencoder.set_weights(self.weights_)
         return self._built
 
@@ -77,8 +90,14 @@ class _ImageEstimator(BaseEstimator):
     def _check(self, x: Any, reset: bool) -> np.ndarray:
         if not reset:
             check_is_fitted(self)
-        dtypes = [np.float64, np.float32, np.uint8]  # the first is what lists and other types become
-        return validate_data(self, x, reset=reset, allow_nd=True, dtype=dtypes, ensure_min_samples=2 if reset else 1)
+        dtypes = [
+            np.float64,
+            np.float32,
+            np.uint8,
+        ]  # the first is what lists and other types become
+        return validate_data(
+            self, x, reset=reset, allow_nd=True, dtype=dtypes, ensure_min_samples=2 if reset else 1
+        )
 
     def _shape_of(self, x: np.ndarray) -> tuple[int, int, int]:
         if x.ndim == 3:
@@ -86,11 +105,15 @@ class _ImageEstimator(BaseEstimator):
         if x.ndim == 4:
             return (x.shape[1], x.shape[2], x.shape[3])
         if x.ndim != 2:
-            raise ConfigError(f"images must have shape (n, height, width, channels), (n, height, width) or (n, d), not {x.shape}.")
+            raise ConfigError(
+                f"images must have shape (n, height, width, channels), (n, height, width) or (n, d), not {x.shape}."
+            )
         if self.image_shape is not None:
             height, width, channels = self.image_shape
             if height * width * channels != x.shape[1]:
-                raise ConfigError(f"rows of {x.shape[1]} numbers are not images of shape {tuple(self.image_shape)}.")
+                raise ConfigError(
+                    f"rows of {x.shape[1]} numbers are not images of shape {tuple(self.image_shape)}."
+                )
             return (height, width, channels)
         side = 4 * math.ceil(math.sqrt(x.shape[1]) / 4)
         return (side, side, 1)
@@ -178,7 +201,9 @@ class ConvAutoencoder(_Float32Transformer, _ImageEstimator):
         check_is_fitted(self)
         decoder = self._model().decoder
         if decoder is None:
-            raise ConfigError(f"{self.arch} with these options cannot decode a code alone (its decoder needs switches).")
+            raise ConfigError(
+                f"{self.arch} with these options cannot decode a code alone (its decoder needs switches)."
+            )
         codes = np.asarray(X, dtype=np.float32).reshape(-1, *self.code_shape_)
         return np.asarray(decoder.predict_on_batch(codes)).clip(0, 1)
 
@@ -195,9 +220,9 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
     settings : dict or None
         Options of a deep method, for example {"gamma": 0.1}.
     augment : {"none", "affine", "affine+flip"}
-        How images are changed while training, see `latentlab.augmentation`.
+        How images are changed while training, see `latentlab.nets.augmentation`.
     features : str
-        What of the code is clustered, see `latentlab.features`.
+        What of the code is clustered, see `latentlab.features.feature_steps`.
     arch, arch_options, epochs, batch_size, learning_rate, schedule, image_shape, random_state
         As for `ConvAutoencoder`.
 
@@ -247,14 +272,25 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         codes = encode(self._model().encoder, images)
         settings = self.settings or {}
         options = resolve(
-            ClusterOptions(k=self.n_clusters, method=self.method, features=self.features, seed=self._seed, settings=settings), self.augment
+            ClusterOptions(
+                k=self.n_clusters,
+                method=self.method,
+                features=self.features,
+                seed=self._seed,
+                settings=settings,
+            ),
+            self.augment,
         )
-        if features.column(options.features) in features.ABOVE:
+        if feature_steps.column(options.features) in feature_steps.ABOVE:
             raise ConfigError(
                 f"method={self.method!r} with features={options.features!r} needs a trained embedding, and this estimator trains code and"
                 " decoder only: choose features, or use latentlab fit --recipe strong."
             )
-        assigned = self._refine(images, codes, options) if is_deep(self.method) else self._cluster(codes, options)
+        assigned = (
+            self._refine(images, codes, options)
+            if is_deep(self.method)
+            else self._cluster(codes, options)
+        )
         self.labels_ = assigned.cluster
         self.inertia_ = float(np.square(assigned.distance, dtype=np.float64).sum())
         self._n_features_out = self.n_clusters
@@ -276,9 +312,11 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         return distances_to(self.cluster_centers_, self._assign(X)[0])
 
     def _cluster(self, codes: np.ndarray, options: ClusterOptions) -> Assigned:
-        self._features = features.fit(options.features, [codes], self.code_shape_, self._seed)
+        self._features = feature_steps.fit(options.features, [codes], self.code_shape_, self._seed)
         vectors = self._features.transform(codes)
-        clusterer: Clusterer = plugins.load("clustering", self.method).fit(Vectors.of(vectors), options)
+        clusterer: Clusterer = plugins.load("clustering", self.method).fit(
+            Vectors.of(vectors), options
+        )
         self._clusterer = clusterer
         self.cluster_centers_ = clusterer.centers
         return clusterer.assign(vectors)
@@ -288,7 +326,9 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         images = from_array("array", x, np.full(len(x), TRAIN))
         model = self._model()
         with tempfile.TemporaryDirectory() as folder:
-            refiner = refined.train(model, images, [codes], options, Path(folder), self.history_.append)[0]
+            refiner = refined.train(
+                model, images, [codes], options, Path(folder), self.history_.append
+            )[0]
             path = Path(folder) / "assigner.keras"
             self._assigner = refiner.networks()[1]
             self._assigner.save(path)
@@ -306,9 +346,14 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         return vectors, self._clusterer.assign(vectors)
 
     def _assign_images(self, x: np.ndarray) -> tuple[np.ndarray, Assigned]:
-        parts = [refined.assign_batch(self._network_of(), x[i : i + refined.SHARD]) for i in range(0, len(x), refined.SHARD)]
+        parts = [
+            refined.assign_batch(self._network_of(), x[i : i + refined.SHARD])
+            for i in range(0, len(x), refined.SHARD)
+        ]
         vectors = np.concatenate([z for z, _ in parts])
-        return vectors, assigned_softly(np.concatenate([q for _, q in parts]), distances_to(self.cluster_centers_, vectors))
+        return vectors, assigned_softly(
+            np.concatenate([q for _, q in parts]), distances_to(self.cluster_centers_, vectors)
+        )
 
     def _network_of(self) -> Any:
         if getattr(self, "_assigner", None) is None:

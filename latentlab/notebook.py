@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab import findings, page, palettes, pipeline, plots, report_text
-from latentlab.run import Run
+from latentlab import pipeline
+from latentlab.reporting import findings, page, palettes, plots, report_text
+from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -51,11 +52,21 @@ class RunView:
         xy, chosen = findings.read_map(self.found)
         if by == "cluster":
             return plots.scatter(
-                xy, self.found.clusters[chosen], [str(i) for i in range(self.found.k)], "By cluster", findings.map_note(self.found.run)
+                xy,
+                self.found.clusters[chosen],
+                [str(i) for i in range(self.found.k)],
+                "By cluster",
+                findings.map_note(self.found.run),
             )
         if by != "label" or self.found.classes is None:
             raise ValueError(f"by={by!r}: known are cluster and, where the data has labels, label.")
-        return plots.scatter(xy, self.found.classes[chosen], list(self.found.class_names), "By label", findings.map_note(self.found.run))
+        return plots.scatter(
+            xy,
+            self.found.classes[chosen],
+            list(self.found.class_names),
+            "By label",
+            findings.map_note(self.found.run),
+        )
 
     def plot_losses(self) -> "Figure":
         """Return the loss curves of the fit as a matplotlib figure."""
@@ -63,7 +74,10 @@ class RunView:
 
     def _repr_html_(self) -> str:
         """Return the summary, the map where there is one, and the images nearest to each center, without scripts."""
-        told = "".join(f"<p style='margin:0.2em 0'>{html.escape(text)}</p>" for text in report_text.summary(self.found))
+        told = "".join(
+            f"<p style='margin:0.2em 0'>{html.escape(text)}</p>"
+            for text in report_text.summary(self.found)
+        )
         title = f"<h3>{html.escape(f'{self.found.images.name}: {self.found.name}')}</h3>"
         return f"<div style='max-width:60em'>{title}{told}{self._map()}<table>{''.join(self._rows())}</table></div>"
 
@@ -75,13 +89,20 @@ class RunView:
         return f"<img style='max-width:22em' alt='Map of the images, coloured by cluster' src='{plots.png_uri(figure)}'>"
 
     def _rows(self) -> list[str]:
-        picks, show = findings.picked(self.found, "nearest", IMAGES), page.thumbnails(self.found)
+        picks, show = (
+            findings.picked(self.found, "nearest", IMAGES),
+            page.gallery_pictures(self.found),
+        )
         colours = palettes.categories(self.found.k)
         rows = []
         for cluster in range(min(self.found.k, MOST_CLUSTERS)):
             members = np.flatnonzero(self.found.clusters == cluster)
-            mix = ", ".join(f"{name} {share:.0%}" for name, share in findings.label_mix(self.found, members, 2))
-            named = zip(self.found.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True)
+            mix = ", ".join(
+                f"{name} {share:.0%}" for name, share in findings.label_mix(self.found, members, 2)
+            )
+            named = zip(
+                self.found.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True
+            )
             images = "".join(
                 f"<img style='height:40px;display:inline;margin:1px;image-rendering:pixelated' alt='{html.escape(i)}' src='{source}'>"
                 for i, source in named

@@ -16,24 +16,50 @@ from types import ModuleType
 
 from latentlab.errors import ConfigError
 
-KINDS = ("sources", "encoders", "objectives", "clustering", "refinement")
+PACKAGES = {
+    "sources": "latentlab.data.sources",
+    "encoders": "latentlab.encoders.architectures",
+    "objectives": "latentlab.training.objectives",
+    "clustering": "latentlab.clustering.methods",
+    "refinement": "latentlab.refinement.methods",
+}
+KINDS = tuple(PACKAGES)
 
 
 def names(kind: str) -> list[str]:
     """Return the sorted plugin names of one kind (one of `KINDS`) without importing the plugins."""
-    package = importlib.import_module(f"latentlab.{kind}")
-    own = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__) if not m.name.startswith("_")}
+    package = importlib.import_module(PACKAGES[kind])
+    own = {
+        m.name.replace("_", "-")
+        for m in pkgutil.iter_modules(package.__path__)
+        if not m.name.startswith("_")
+    }
     foreign = {entry.name for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}")}
     return sorted(own | foreign)
 
 
 def summary(kind: str, name: str) -> str:
     """Return the first line of a plugin's docstring without importing it; "" where its source cannot be found."""
-    entries = [entry.module for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}") if entry.name == name]
+    entries = [
+        entry.module
+        for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}")
+        if entry.name == name
+    ]
     try:
-        spec = importlib.util.find_spec(entries[0] if entries else f"latentlab.{kind}.{name.replace('-', '_')}")
-        text = ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8"))) if spec and spec.origin else None
-    except (ImportError, OSError, ValueError, SyntaxError):  # another package's, broken or without source
+        spec = importlib.util.find_spec(
+            entries[0] if entries else f"{PACKAGES[kind]}.{name.replace('-', '_')}"
+        )
+        text = (
+            ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
+            if spec and spec.origin
+            else None
+        )
+    except (
+        ImportError,
+        OSError,
+        ValueError,
+        SyntaxError,
+    ):  # another package's, broken or without source
         return ""
     return text.splitlines()[0] if text else ""
 
@@ -55,9 +81,11 @@ def load_any(kinds: tuple[str, ...], name: str) -> tuple[str, ModuleType]:
     if name not in known:
         close = difflib.get_close_matches(name, known, n=1)
         hint = f" Did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"unknown name {name!r} in {' and '.join(kinds)}: known are {', '.join(sorted(known))}.{hint}")
+        raise ConfigError(
+            f"unknown name {name!r} in {' and '.join(kinds)}: known are {', '.join(sorted(known))}.{hint}"
+        )
     kind = known[name]
     for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}"):
         if entry.name == name:
             return kind, entry.load()
-    return kind, importlib.import_module(f"latentlab.{kind}.{name.replace('-', '_')}")
+    return kind, importlib.import_module(f"{PACKAGES[kind]}.{name.replace('-', '_')}")

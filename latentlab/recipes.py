@@ -21,11 +21,22 @@ from latentlab.errors import ConfigError
 
 Settings = dict[str, Any]
 
-_STRONG_FIT: Settings = {"objective": "swav", "batch_size": 256, "patience": 0, "validation": 0.02, "precision": "float32"}
+_STRONG_FIT: Settings = {
+    "objective": "swav",
+    "batch_size": 256,
+    "patience": 0,
+    "validation": 0.02,
+    "precision": "float32",
+}
 MACHINES = ("cpu", "cpu-bfloat16", "cpu-amx", "gpu")
 _OF_UNIT = {"": "cpu", "avx512": "cpu-bfloat16", "amx": "cpu-amx"}
 _MUON: Settings = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
-_STRONG_CPU_FIT: Settings = {**_STRONG_FIT, "arch": "fast8", "learning_rate": 0.01, "objective_options": {"prototypes": 300, **_MUON}}
+_STRONG_CPU_FIT: Settings = {
+    **_STRONG_FIT,
+    "arch": "fast8",
+    "learning_rate": 0.01,
+    "objective_options": {"prototypes": 300, **_MUON},
+}
 _ADAPT: Settings = {
     **_STRONG_FIT,
     "arch": "fast8",
@@ -36,8 +47,18 @@ _ADAPT: Settings = {
 FIT: dict[str, dict[str, Settings]] = {
     "strong": {
         "cpu": {**_STRONG_CPU_FIT, "arch_options": {"width": 40}, "epochs": 30},
-        "cpu-bfloat16": {**_STRONG_CPU_FIT, "arch_options": {"width": 48}, "epochs": 50, "precision": "mixed_bfloat16"},
-        "cpu-amx": {**_STRONG_CPU_FIT, "arch_options": {"width": 64}, "epochs": 60, "precision": "mixed_bfloat16"},
+        "cpu-bfloat16": {
+            **_STRONG_CPU_FIT,
+            "arch_options": {"width": 48},
+            "epochs": 50,
+            "precision": "mixed_bfloat16",
+        },
+        "cpu-amx": {
+            **_STRONG_CPU_FIT,
+            "arch_options": {"width": 64},
+            "epochs": 60,
+            "precision": "mixed_bfloat16",
+        },
         "gpu": {
             **_STRONG_FIT,
             "arch": "resnet18",

@@ -23,9 +23,23 @@ from pathlib import Path
 from typing import Any
 
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
-TIMED = ("seconds", "finished", "created", "argv", "git", "since", "images_per_second", "device", "peak_memory")
+TIMED = (
+    "seconds",
+    "finished",
+    "created",
+    "argv",
+    "git",
+    "since",
+    "images_per_second",
+    "device",
+    "peak_memory",
+)
 HASHED = "config_sha256"  # of a setting that is compared itself, and may hold the hash of a file with its date
-UNEQUAL = ("tensorboard", "run.lock", "run.lock.json")  # event files carry the time; the lock is nobody's result
+UNEQUAL = (
+    "tensorboard",
+    "run.lock",
+    "run.lock.json",
+)  # event files carry the time; the lock is nobody's result
 
 
 @dataclass(frozen=True)
@@ -66,8 +80,12 @@ def warm_up(with_umap: bool = True) -> None:
     """Import what command lines need, and compile UMAP's functions; TensorFlow's runtime is not started."""
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")  # as latentlab.backend sets it: the commands that run whole have it
-    os.environ["NUMBA_THREADING_LAYER"] = "workqueue"  # GNU OpenMP, where numba has used it once, ends every fork
+    os.environ.setdefault(
+        "TF_ENABLE_ONEDNN_OPTS", "1"
+    )  # as latentlab.backend sets it: the commands that run whole have it
+    os.environ["NUMBA_THREADING_LAYER"] = (
+        "workqueue"  # GNU OpenMP, where numba has used it once, ends every fork
+    )
     import matplotlib.figure
     import seaborn
     import sklearn.cluster
@@ -81,14 +99,19 @@ def warm_up(with_umap: bool = True) -> None:
     import keras
     import numpy as np
 
-    from latentlab import cli, layers, pipeline, projection, refined, reporting  # noqa: F401
+    from latentlab import cli, pipeline  # noqa: F401
+    from latentlab.nets import layers  # noqa: F401
+    from latentlab.refinement import refined  # noqa: F401
+    from latentlab.reporting import projection, report  # noqa: F401
 
     if with_umap:
         projection.lay_out(np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32), 0)
     del matplotlib, seaborn, sklearn, bokeh, keras
 
 
-def run_in_fork(arguments: list[str], folder: Path, place: Path, fault: Fault | None = None, **how: Any) -> Ended:
+def run_in_fork(
+    arguments: list[str], folder: Path, place: Path, fault: Fault | None = None, **how: Any
+) -> Ended:
     """Run one command line in a fork and return how it ended.
 
     Parameters
@@ -107,7 +130,12 @@ def run_in_fork(arguments: list[str], folder: Path, place: Path, fault: Fault | 
 
 
 def start_in_fork(
-    arguments: list[str], folder: Path, place: Path, fault: Fault, before: Callable[[], None] | None = None, memory: int | None = None
+    arguments: list[str],
+    folder: Path,
+    place: Path,
+    fault: Fault,
+    before: Callable[[], None] | None = None,
+    memory: int | None = None,
 ) -> int:
     """Fork, run the command line there, and return the process number.
 
@@ -140,7 +168,13 @@ def start_in_fork(
         os._exit(code)
 
 
-def wait_for(process: int, place: Path, kill_after: float | None = None, number: int = signal.SIGKILL, limit: float = 900) -> Ended:
+def wait_for(
+    process: int,
+    place: Path,
+    kill_after: float | None = None,
+    number: int = signal.SIGKILL,
+    limit: float = 900,
+) -> Ended:
     """Wait for a fork, send it a signal after some seconds where asked, and return how it ended."""
     started, sent = time.monotonic(), False
     while True:
@@ -155,8 +189,18 @@ def wait_for(process: int, place: Path, kill_after: float | None = None, number:
             os.kill(process, signal.SIGKILL)
         time.sleep(0.005)
     events = int.from_bytes((place / "events").read_bytes()[:8], "little")
-    text = {name: (place / name).read_text(errors="replace") if (place / name).exists() else "" for name in ("out", "err")}
-    return Ended(os.waitstatus_to_exitcode(status), text["out"], text["err"], events, time.monotonic() - started, usage.ru_maxrss / 1024)
+    text = {
+        name: (place / name).read_text(errors="replace") if (place / name).exists() else ""
+        for name in ("out", "err")
+    }
+    return Ended(
+        os.waitstatus_to_exitcode(status),
+        text["out"],
+        text["err"],
+        events,
+        time.monotonic() - started,
+        usage.ru_maxrss / 1024,
+    )
 
 
 def _command_line(arguments: list[str]) -> int:
@@ -181,14 +225,22 @@ def _watch(folder: str, counter: Path, fault: Fault) -> None:
         if not str(path).startswith(folder) or "/tensorboard/" in str(path):
             return
         count.value += 1
-        if fault.kind == "count" or count.value < fault.at or (count.value > fault.at and not fault.lasting):
+        if (
+            fault.kind == "count"
+            or count.value < fault.at
+            or (count.value > fault.at and not fault.lasting)
+        ):
             return
         if fault.kind == "kill":
             os.kill(os.getpid(), signal.SIGKILL)
         raise OSError(fault.number, os.strerror(fault.number), str(path))
 
     def hook(name: str, arguments: tuple) -> None:
-        if name == "open" and isinstance(arguments[0], str | os.PathLike) and (arguments[2] or 0) & WRITING:
+        if (
+            name == "open"
+            and isinstance(arguments[0], str | os.PathLike)
+            and (arguments[2] or 0) & WRITING
+        ):
             event(os.fspath(arguments[0]))
         elif name in ("os.rename", "os.mkdir") or (name == "os.remove" and fault.kind != "error"):
             event(arguments[0])
@@ -216,11 +268,16 @@ def contents(run: Path) -> dict[str, str]:
 def _fingerprint(path: Path) -> str:
     if path.suffix == ".keras":  # it holds the date, and addresses of objects
         with zipfile.ZipFile(path) as archive:
-            content = re.sub(rb'"shared_object_id": \d+', b"", archive.read("config.json")) + _weights(archive.read("model.weights.h5"))
+            content = re.sub(
+                rb'"shared_object_id": \d+', b"", archive.read("config.json")
+            ) + _weights(archive.read("model.weights.h5"))
     elif path.suffix == ".json":
         content = _canonical(_ranked(json.loads(path.read_text())))
     elif path.suffix == ".jsonl":
-        rows = {(row.get("stage"), row.get("epoch")): row for row in map(json.loads, path.read_text().splitlines())}
+        rows = {
+            (row.get("stage"), row.get("epoch")): row
+            for row in map(json.loads, path.read_text().splitlines())
+        }
         content = _canonical(list(rows.values()))
     elif path.suffix == ".html":
         content = _without_times(path.read_text()).encode()
@@ -252,7 +309,9 @@ def _ranked(value: Any) -> Any:
     """Number a manifest's stages from 1 in their order: a report that was done twice is still the last."""
     if isinstance(value, dict) and isinstance(value.get("stages"), dict):
         stages = value["stages"]
-        for rank, name in enumerate(sorted(stages, key=lambda name: stages[name].get("order", 0)), 1):
+        for rank, name in enumerate(
+            sorted(stages, key=lambda name: stages[name].get("order", 0)), 1
+        ):
             stages[name]["order"] = rank
     return value
 
@@ -261,7 +320,11 @@ def _untimed(value: Any) -> Any:
     """Leave out times, and the recorded hashes of files that hold the date, or a row twice where a kill came after the row."""
     if isinstance(value, dict):
         dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl"))
-        return {key: _untimed(item) for key, item in value.items() if key not in (*TIMED, HASHED) and not (dated and key in ("sha256", "bytes"))}
+        return {
+            key: _untimed(item)
+            for key, item in value.items()
+            if key not in (*TIMED, HASHED) and not (dated and key in ("sha256", "bytes"))
+        }
     return [_untimed(item) for item in value] if isinstance(value, list) else value
 
 
@@ -275,7 +338,9 @@ def _without_times(page: str) -> str:
 def broken_files(run: Path) -> list[str]:
     """Return the files under their final names that are not whole; temporary ones, which nobody reads, are not looked at."""
     return [
-        path.relative_to(run).as_posix() for path in sorted(run.rglob("*")) if path.is_file() and not _is_temporary(path, run) and _is_broken(path)
+        path.relative_to(run).as_posix()
+        for path in sorted(run.rglob("*"))
+        if path.is_file() and not _is_temporary(path, run) and _is_broken(path)
     ]
 
 
@@ -289,12 +354,20 @@ def _is_broken(path: Path) -> bool:
         if path.suffix in (".npz", ".keras"):
             with zipfile.ZipFile(path) as archive:
                 return archive.testzip() is not None
-        if path.suffix == ".json" and path.name != "run.lock.json":  # it only says who holds the lock
+        if (
+            path.suffix == ".json" and path.name != "run.lock.json"
+        ):  # it only says who holds the lock
             json.loads(content)
         if path.suffix == ".jsonl":
-            [json.loads(line) for line in content.split(b"\n")[:-1]]  # a last line without its end is cut off by the next writer
+            [
+                json.loads(line) for line in content.split(b"\n")[:-1]
+            ]  # a last line without its end is cut off by the next writer
         if path.suffix == ".parquet":
-            return content[:4] != b"PAR1" or content[-4:] != b"PAR1" or len(content) < 12 + int.from_bytes(content[-8:-4], "little")
+            return (
+                content[:4] != b"PAR1"
+                or content[-4:] != b"PAR1"
+                or len(content) < 12 + int.from_bytes(content[-8:-4], "little")
+            )
         if path.suffix == ".png":
             return not content.endswith(b"IEND\xaeB`\x82")
         if path.suffix == ".html":

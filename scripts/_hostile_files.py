@@ -23,8 +23,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
-from latentlab import sources
-from latentlab.sources import DataOptions
+from latentlab.config import DataOptions
+from latentlab.data import opening
 
 STEMS = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 EACH = 3  # images of a batch of the small CIFAR-10
@@ -50,9 +50,9 @@ class Case:
 def open_all(**options: Any) -> tuple[Any, np.ndarray, Any]:
     """Return image set, pixels and labels, as a fit and an evaluation read them."""
     chosen = DataOptions(**options)
-    images = sources.open_images(chosen)
+    images = opening.open_images(chosen)
     pixels = images.read(np.arange(len(images)))
-    return images, pixels, sources.read_labels(chosen)
+    return images, pixels, opening.read_labels(chosen)
 
 
 def damaged(content: bytes, rng: random.Random, kind: str) -> bytes:
@@ -60,7 +60,9 @@ def damaged(content: bytes, rng: random.Random, kind: str) -> bytes:
     if kind == "cut":
         return content[: rng.randrange(len(content))]
     place = rng.randrange(len(content))
-    return content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :]
+    return (
+        content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :]
+    )
 
 
 def pictures(count: int, seed: int = 0) -> np.ndarray:
@@ -84,10 +86,18 @@ def cifar_batch(number: int, protocol: int = 2) -> tuple[np.ndarray, list[int], 
     rng = np.random.default_rng(number)
     pixels = rng.integers(0, 256, (EACH, 3072), dtype=np.uint8)
     labels = rng.integers(0, 10, EACH).tolist()
-    return pixels, labels, pickle.dumps({b"data": pixels, b"labels": labels, b"filenames": [b"a.png"] * EACH}, protocol)
+    return (
+        pixels,
+        labels,
+        pickle.dumps(
+            {b"data": pixels, b"labels": labels, b"filenames": [b"a.png"] * EACH}, protocol
+        ),
+    )
 
 
-def cifar_tar(changed: dict[str, bytes] | None = None, more: list[tuple[tarfile.TarInfo, bytes]] | None = None) -> bytes:
+def cifar_tar(
+    changed: dict[str, bytes] | None = None, more: list[tuple[tarfile.TarInfo, bytes]] | None = None
+) -> bytes:
     """Return a tar archive of six pickled batches, some of them changed, with more members before them."""
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
@@ -103,7 +113,9 @@ def cifar_tar(changed: dict[str, bytes] | None = None, more: list[tuple[tarfile.
 
 def _judge_cifar(folder: Path, exact: bool) -> str:
     images, pixels, labels = open_all(data="cifar10", data_dir=str(folder))
-    wanted = np.concatenate([cifar_batch(i)[0].reshape(EACH, 3, 32, 32).transpose(0, 2, 3, 1) for i in range(6)])
+    wanted = np.concatenate(
+        [cifar_batch(i)[0].reshape(EACH, 3, 32, 32).transpose(0, 2, 3, 1) for i in range(6)]
+    )
     classes = [label for i in range(6) for label in cifar_batch(i)[1]]
     if pixels.shape != wanted.shape or len(labels.labels) != len(classes):
         return f"{pixels.shape} pixels and {len(labels.labels)} labels"
@@ -132,10 +144,21 @@ def archives(rng: random.Random) -> Iterator[Case]:
     for name, members in _hostile_members().items():
         content = cifar_tar(more=members)
         yield Case("archive", name, case(gzip.compress(content, 1), exact=True))
-    yield Case("archive", "gzip of nothing but zeros", case(gzip.compress(bytes(700 << 20), 1), exact=True))
-    yield Case("archive", "20,001 empty members", case(gzip.compress(_many_members(20_001), 1), exact=True))
+    yield Case(
+        "archive", "gzip of nothing but zeros", case(gzip.compress(bytes(700 << 20), 1), exact=True)
+    )
+    yield Case(
+        "archive", "20,001 empty members", case(gzip.compress(_many_members(20_001), 1), exact=True)
+    )
     yield Case("archive", "pax header of 600 MiB", case(_pax_bomb(), exact=True))
-    for content in (b"", b"\x1f\x8b", b"BZh9" + bytes(100), b"\xfd7zXZ\x00" + bytes(50), b"PK\x03\x04" + bytes(60), os.urandom(2000)):
+    for content in (
+        b"",
+        b"\x1f\x8b",
+        b"BZh9" + bytes(100),
+        b"\xfd7zXZ\x00" + bytes(50),
+        b"PK\x03\x04" + bytes(60),
+        os.urandom(2000),
+    ):
         yield Case("archive", f"starts with {content[:4]!r}", case(content, exact=True))
 
 
@@ -148,12 +171,31 @@ def _member(name: str, content: bytes = b"x", **settings: Any) -> tuple[tarfile.
 
 
 def _hostile_members() -> dict[str, list[tuple[tarfile.TarInfo, bytes]]]:
-    slips = ("../../evil", "/tmp/evil", "..\\..\\evil", "a/../../../evil", "./../evil", "~/.bashrc", "cifar-10-batches-py/../../evil")
+    slips = (
+        "../../evil",
+        "/tmp/evil",
+        "..\\..\\evil",
+        "a/../../../evil",
+        "./../evil",
+        "~/.bashrc",
+        "cifar-10-batches-py/../../evil",
+    )
     cases = {f"slip {name}": [_member(name)] for name in slips}
     for kind, label in ((tarfile.SYMTYPE, "symlink"), (tarfile.LNKTYPE, "hard link")):
-        for target in ("/etc/passwd", "../../../etc/passwd", "data_batch_1", "cifar-10-batches-py/data_batch_2"):
-            cases[f"{label} to {target}"] = [_member("cifar-10-batches-py/data_batch_1", b"", type=kind, linkname=target)]
-    for kind, label in ((tarfile.FIFOTYPE, "fifo"), (tarfile.CHRTYPE, "device"), (tarfile.DIRTYPE, "folder")):
+        for target in (
+            "/etc/passwd",
+            "../../../etc/passwd",
+            "data_batch_1",
+            "cifar-10-batches-py/data_batch_2",
+        ):
+            cases[f"{label} to {target}"] = [
+                _member("cifar-10-batches-py/data_batch_1", b"", type=kind, linkname=target)
+            ]
+    for kind, label in (
+        (tarfile.FIFOTYPE, "fifo"),
+        (tarfile.CHRTYPE, "device"),
+        (tarfile.DIRTYPE, "folder"),
+    ):
         cases[label] = [_member("cifar-10-batches-py/data_batch_1", b"", type=kind)]
     cases["foreign member of 65 MiB"] = [_member("other", bytes(65 << 20))]
     cases["name of 5,000 letters"] = [_member("x" * 5000)]
@@ -194,7 +236,9 @@ def pickles(rng: random.Random) -> Iterator[Case]:
     def case(content: bytes) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
             for number, stem in enumerate(STEMS):
-                (folder / stem).write_bytes(content if stem == "data_batch_3" else cifar_batch(number)[2])
+                (folder / stem).write_bytes(
+                    content if stem == "data_batch_3" else cifar_batch(number)[2]
+                )
             return _judge_cifar(folder, exact=False)
 
         return run
@@ -210,9 +254,28 @@ def pickles(rng: random.Random) -> Iterator[Case]:
     ]
     for protocol in range(6):
         for number, call in enumerate(calls):
-            yield Case("pickle", f"code {number}, protocol {protocol}", case(pickle.dumps({b"data": _Evil(*call)}, protocol)))
-        for number, value in enumerate(([1], "text", 7, {b"data": 3}, {b"data": np.zeros(3)}, {b"data": np.array([object()])}, {1: {2: 3}}, None)):
-            yield Case("pickle", f"value {number}, protocol {protocol}", case(pickle.dumps(value, protocol)))
+            yield Case(
+                "pickle",
+                f"code {number}, protocol {protocol}",
+                case(pickle.dumps({b"data": _Evil(*call)}, protocol)),
+            )
+        for number, value in enumerate(
+            (
+                [1],
+                "text",
+                7,
+                {b"data": 3},
+                {b"data": np.zeros(3)},
+                {b"data": np.array([object()])},
+                {1: {2: 3}},
+                None,
+            )
+        ):
+            yield Case(
+                "pickle",
+                f"value {number}, protocol {protocol}",
+                case(pickle.dumps(value, protocol)),
+            )
     bombs = {
         "memo of 2^31": b"\x80\x02Nr\xff\xff\xff\x7f.",
         "bytes of 2^62": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 62) + b".",
@@ -233,26 +296,50 @@ def pickles(rng: random.Random) -> Iterator[Case]:
         # flips in the 9,216 pixels are no news: most go into the rest
         head = rng.randrange(150) if rng.random() < 0.8 else len(good) - 1 - rng.randrange(120)
         flipped = good[:head] + bytes([good[head] ^ (1 << rng.randrange(8))]) + good[head + 1 :]
-        yield Case("pickle", f"{kind} {i}", case(damaged(good, rng, kind) if kind == "cut" else flipped))
+        yield Case(
+            "pickle", f"{kind} {i}", case(damaged(good, rng, kind) if kind == "cut" else flipped)
+        )
     codes = [op.code.encode("latin1") for op in pickletools.opcodes]
     for i in range(120):
-        yield Case("pickle", f"random instructions {i}", case(b"".join(rng.choices(codes, k=40)) + b"."))
+        yield Case(
+            "pickle", f"random instructions {i}", case(b"".join(rng.choices(codes, k=40)) + b".")
+        )
 
 
 # Picture folders
 
 
-FORMATS = {"png": "PNG", "jpg": "JPEG", "gif": "GIF", "bmp": "BMP", "tiff": "TIFF", "webp": "WEBP", "ppm": "PPM", "jp2": "JPEG2000", "avif": "AVIF"}
+FORMATS = {
+    "png": "PNG",
+    "jpg": "JPEG",
+    "gif": "GIF",
+    "bmp": "BMP",
+    "tiff": "TIFF",
+    "webp": "WEBP",
+    "ppm": "PPM",
+    "jp2": "JPEG2000",
+    "avif": "AVIF",
+}
 
 
 def folders(rng: random.Random) -> Iterator[Case]:
     """Yield folders with one good picture and one that is broken, odd or hostile."""
     good = pictures(2)
 
-    def case(name: str | bytes, content: bytes | Callable[[Path], None], check: Callable[[np.ndarray], str] | None = None) -> Callable[[Path], str]:
+    def case(
+        name: str | bytes,
+        content: bytes | Callable[[Path], None],
+        check: Callable[[np.ndarray], str] | None = None,
+    ) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
             (folder / "good.png").write_bytes(encoded(good[0], "PNG"))
-            place = Path(os.fsdecode(os.fsencode(folder) + b"/" + (name if isinstance(name, bytes) else name.encode())))
+            place = Path(
+                os.fsdecode(
+                    os.fsencode(folder)
+                    + b"/"
+                    + (name if isinstance(name, bytes) else name.encode())
+                )
+            )
             content(place) if callable(content) else place.write_bytes(content)
             images, pixels, labels = open_all(data=str(folder), size=SIDE, held_out=0.0)
             if len(images) + len(images.unreadable) != 2 or labels is not None:
@@ -266,18 +353,36 @@ def folders(rng: random.Random) -> Iterator[Case]:
         return run
 
     def equal(wanted: np.ndarray, off: int = 0) -> Callable[[np.ndarray], str]:
-        return lambda found: "" if np.abs(found.astype(int) - wanted).max() <= off else "its pixels differ"
+        return lambda found: (
+            "" if np.abs(found.astype(int) - wanted).max() <= off else "its pixels differ"
+        )
 
     for ending, kind in FORMATS.items():
         content = encoded(good[1], kind)
         exact = equal(good[1]) if kind == "PNG" else None
         for i in range(45):
             how = "cut" if i % 4 == 0 else "flip"
-            yield Case("picture", f"{kind} {how} {i}", case(f"bad.{ending}", damaged(content, rng, how), exact))
+            yield Case(
+                "picture",
+                f"{kind} {how} {i}",
+                case(f"bad.{ending}", damaged(content, rng, how), exact),
+            )
         yield Case("picture", f"{kind} empty", case(f"bad.{ending}", b""))
-        yield Case("picture", f"{kind} whole", case(f"bad.{ending}", content, equal(good[1]) if kind in ("PNG", "BMP", "TIFF", "PPM") else None))
+        yield Case(
+            "picture",
+            f"{kind} whole",
+            case(
+                f"bad.{ending}",
+                content,
+                equal(good[1]) if kind in ("PNG", "BMP", "TIFF", "PPM") else None,
+            ),
+        )
     for i in range(30):
-        yield Case("picture", f"random bytes {i}", case(f"bad.{rng.choice(list(FORMATS))}", rng.randbytes(rng.randrange(1, 3000))))
+        yield Case(
+            "picture",
+            f"random bytes {i}",
+            case(f"bad.{rng.choice(list(FORMATS))}", rng.randbytes(rng.randrange(1, 3000))),
+        )
     yield from _odd_modes(case, equal)
     yield from _hostile_pictures(case)
     yield from _odd_names(case)
@@ -287,15 +392,33 @@ def _odd_modes(case: Callable, equal: Callable) -> Iterator[Case]:
     grey = np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE)
     rgb = lambda values: np.repeat(values[..., None], 3, axis=2)  # noqa: E731
     sixteen = encoded(grey * 1000, "PNG")
-    yield Case("picture", "16-bit", case("bad.png", sixteen, equal(rgb(np.rint(grey * 1000 / 257)))))
-    yield Case("picture", "16-bit, dark", case("bad.png", encoded(grey, "PNG"), equal(rgb(np.rint(grey / 257)))))
+    yield Case(
+        "picture", "16-bit", case("bad.png", sixteen, equal(rgb(np.rint(grey * 1000 / 257))))
+    )
+    yield Case(
+        "picture",
+        "16-bit, dark",
+        case("bad.png", encoded(grey, "PNG"), equal(rgb(np.rint(grey / 257)))),
+    )
     floats = (grey / grey.max()).astype(np.float32)
-    yield Case("picture", "floats in [0, 1]", case("bad.tiff", encoded(floats, "TIFF"), equal(rgb(np.rint(floats * 255)))))
+    yield Case(
+        "picture",
+        "floats in [0, 1]",
+        case("bad.tiff", encoded(floats, "TIFF"), equal(rgb(np.rint(floats * 255)))),
+    )
     for name, value in (("NaN", np.nan), ("inf", np.inf), ("negative", -1.0), ("1e30", 1e30)):
         broken = floats.copy()
         broken[0, 0] = value
-        yield Case("picture", f"floats with {name}", case("bad.tiff", encoded(broken, "TIFF"), lambda found: "it was read"))
-    yield Case("picture", "negative integers", case("bad.tiff", encoded(-grey.astype(np.int32), "TIFF"), lambda found: "it was read"))
+        yield Case(
+            "picture",
+            f"floats with {name}",
+            case("bad.tiff", encoded(broken, "TIFF"), lambda found: "it was read"),
+        )
+    yield Case(
+        "picture",
+        "negative integers",
+        case("bad.tiff", encoded(-grey.astype(np.int32), "TIFF"), lambda found: "it was read"),
+    )
     colour = Image.fromarray(pictures(1, 5)[0])
     for mode, kind in (
         ("CMYK", "JPEG"),
@@ -309,9 +432,9 @@ def _odd_modes(case: Callable, equal: Callable) -> Iterator[Case]:
         ("LAB", "TIFF"),
     ):
         buffer = io.BytesIO()
-        colour.convert("L" if mode == "LA" else "RGB").convert(mode).save(buffer, kind) if mode != "LAB" else Image.new("LAB", (8, 8)).save(
+        colour.convert("L" if mode == "LA" else "RGB").convert(mode).save(
             buffer, kind
-        )
+        ) if mode != "LAB" else Image.new("LAB", (8, 8)).save(buffer, kind)
         yield Case("picture", f"{mode} {kind}", case("bad.png", buffer.getvalue()))
     for frames, kind in ((30, "GIF"), (10, "WEBP"), (10, "PNG"), (3, "TIFF")):
         first, *rest = [Image.fromarray(picture) for picture in pictures(frames, 6)]
@@ -319,23 +442,55 @@ def _odd_modes(case: Callable, equal: Callable) -> Iterator[Case]:
         first.save(buffer, kind, save_all=True, append_images=rest)
         yield Case("picture", f"animated {kind}", case("bad.png", buffer.getvalue()))
     upright = pictures(1, 7)[0]
-    turned = {1: upright, 2: upright[:, ::-1], 3: upright[::-1, ::-1], 4: upright[::-1], 5: upright.transpose(1, 0, 2)}
-    turned |= {6: np.rot90(upright, -1), 7: upright[::-1, ::-1].transpose(1, 0, 2), 8: np.rot90(upright, 1)}
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.transpose(1, 0, 2),
+    }
+    turned |= {
+        6: np.rot90(upright, -1),
+        7: upright[::-1, ::-1].transpose(1, 0, 2),
+        8: np.rot90(upright, 1),
+    }
     for orientation, wanted in turned.items():
         exif = Image.Exif()
         exif[0x0112] = orientation
-        yield Case("picture", f"EXIF orientation {orientation}", case("bad.png", encoded(upright, "PNG", exif=exif), equal(wanted)))
+        yield Case(
+            "picture",
+            f"EXIF orientation {orientation}",
+            case("bad.png", encoded(upright, "PNG", exif=exif), equal(wanted)),
+        )
     for orientation in (0, 9, 65535):
         exif = Image.Exif()
         exif[0x0112] = orientation
-        yield Case("picture", f"EXIF orientation {orientation}", case("bad.png", encoded(upright, "PNG", exif=exif), equal(upright)))
+        yield Case(
+            "picture",
+            f"EXIF orientation {orientation}",
+            case("bad.png", encoded(upright, "PNG", exif=exif), equal(upright)),
+        )
 
 
 def _hostile_pictures(case: Callable) -> Iterator[Case]:
     for width, height in ((1, 1), (1, 5000), (5000, 1), (3000, 2)):
-        yield Case("picture", f"{width} x {height}", case("bad.png", encoded(np.zeros((height, width, 3), np.uint8), "PNG")))
-    yield Case("picture", "bomb of 400 megapixels", case("bad.png", _blank_png(20_000, 20_000), lambda found: "it was read"))
-    yield Case("picture", "bomb of 2^62 pixels", case("bad.png", _blank_png((1 << 31) - 1, (1 << 31) - 1, rows=1), lambda found: "it was read"))
+        yield Case(
+            "picture",
+            f"{width} x {height}",
+            case("bad.png", encoded(np.zeros((height, width, 3), np.uint8), "PNG")),
+        )
+    yield Case(
+        "picture",
+        "bomb of 400 megapixels",
+        case("bad.png", _blank_png(20_000, 20_000), lambda found: "it was read"),
+    )
+    yield Case(
+        "picture",
+        "bomb of 2^62 pixels",
+        case(
+            "bad.png", _blank_png((1 << 31) - 1, (1 << 31) - 1, rows=1), lambda found: "it was read"
+        ),
+    )
     yield Case("picture", "80 megapixels", case("bad.png", _blank_png(8_950, 8_950)))
     texts = {
         "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(evil) (w) file\nshowpage\n",
@@ -347,7 +502,11 @@ def _hostile_pictures(case: Callable) -> Iterator[Case]:
     }
     for name, content in texts.items():
         for ending in ("png", "jpg", "tiff"):
-            yield Case("picture", f"{name} as {ending}", case(f"bad.{ending}", content, lambda found: "it was read"))
+            yield Case(
+                "picture",
+                f"{name} as {ending}",
+                case(f"bad.{ending}", content, lambda found: "it was read"),
+            )
     specials: dict[str, Callable[[Path], Any]] = {
         "fifo": os.mkfifo,
         "dangling link": lambda place: place.symlink_to("nowhere"),
@@ -364,12 +523,22 @@ def _blank_png(width: int, height: int, rows: int | None = None) -> bytes:
     import zlib
 
     def chunk(kind: bytes, content: bytes) -> bytes:
-        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+        return (
+            struct.pack(">I", len(content))
+            + kind
+            + content
+            + struct.pack(">I", zlib.crc32(kind + content))
+        )
 
     packer = zlib.compressobj(1)
     line = bytes(min(width, 20_000) + 1)
     packed = b"".join(packer.compress(line) for _ in range(rows or height)) + packer.flush()
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)) + chunk(b"IDAT", packed) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+        + chunk(b"IDAT", packed)
+        + chunk(b"IEND", b"")
+    )
 
 
 def _odd_names(case: Callable) -> Iterator[Case]:
@@ -405,7 +574,13 @@ def _odd_names(case: Callable) -> Iterator[Case]:
     good = encoded(pictures(1, 9)[0], "PNG")
     for text in texts:
         yield Case("name", repr(text), case(f"{text}.png", good))
-    for raw in (b"\xff\xfe.png", b"caf\xe9.png", b"\x80\x81\n.png", b"\xed\xa0\x80.png", b"a\xffb\xfec.png"):
+    for raw in (
+        b"\xff\xfe.png",
+        b"caf\xe9.png",
+        b"\x80\x81\n.png",
+        b"\xed\xa0\x80.png",
+        b"a\xffb\xfec.png",
+    ):
         yield Case("name", repr(raw), case(raw, good))
 
 
@@ -416,7 +591,9 @@ def arrays(rng: random.Random) -> Iterator[Case]:
     """Yield .npy and .npz files."""
     pixels, labels = pictures(10), np.arange(10) % 3
 
-    def case(ending: str, content: bytes, off: int | None = 0, classes: np.ndarray | None = labels) -> Callable[[Path], str]:
+    def case(
+        ending: str, content: bytes, off: int | None = 0, classes: np.ndarray | None = labels
+    ) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
             (folder / f"x.{ending}").write_bytes(content)
             _, found, known = open_all(data=str(folder / f"x.{ending}"), held_out=0.0)
@@ -424,7 +601,11 @@ def arrays(rng: random.Random) -> Iterator[Case]:
                 return "it was read"
             if found.shape != pixels.shape or int((found != pixels).sum()) > off:
                 return f"{found.shape}, {int((found != pixels).sum()) if found.shape == pixels.shape else 'other'} values differ"
-            if known is not None and classes is not None and not np.array_equal(known.labels, classes):
+            if (
+                known is not None
+                and classes is not None
+                and not np.array_equal(known.labels, classes)
+            ):
                 return "other labels"
             return ""
 
@@ -435,47 +616,123 @@ def arrays(rng: random.Random) -> Iterator[Case]:
     for i in range(360):
         kind = "cut" if i % 6 == 0 else "flip"
         ending, content = [("npy", plain), ("npz", packed), ("npz", small)][i % 3]
-        if ending == "npy" and kind == "flip" and i % 2:  # the 1,920 pixels have no checksum: most flips go into the header
+        if (
+            ending == "npy" and kind == "flip" and i % 2
+        ):  # the 1,920 pixels have no checksum: most flips go into the header
             place = rng.randrange(128)
-            broken = content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :]
+            broken = (
+                content[:place]
+                + bytes([content[place] ^ (1 << rng.randrange(8))])
+                + content[place + 1 :]
+            )
         else:
             broken = damaged(content, rng, kind)
-        yield Case("array", f"{ending} {kind} {i}", case(ending, broken, off=1 if ending == "npy" else 0))
+        yield Case(
+            "array", f"{ending} {kind} {i}", case(ending, broken, off=1 if ending == "npy" else 0)
+        )
     for name, value in _odd_arrays(pixels).items():
         yield Case("array", name, case("npy", _saved(value), off=None))
         yield Case("array", f"{name}, zipped", case("npz", _zipped(images=value), off=None))
-    wrong: dict[str, Any] = {"longer": np.arange(11), "shorter": np.arange(9), "one-hot": np.eye(10), "empty": np.arange(0), "mixed": None}
+    wrong: dict[str, Any] = {
+        "longer": np.arange(11),
+        "shorter": np.arange(9),
+        "one-hot": np.eye(10),
+        "empty": np.arange(0),
+        "mixed": None,
+    }
     for name, value in wrong.items():
         if value is not None:
-            yield Case("array", f"labels {name}", case("npz", _zipped(images=pixels, labels=value), off=None))
-            parts: dict[str, Any] = {"x_train": pixels[:6], "x_test": pixels[6:], "y_train": np.arange(6), "y_test": np.arange(4)}
-            yield Case("array", f"training labels {name}", case("npz", _zipped(**parts | {"y_train": value}), off=None))
-            yield Case("array", f"test labels {name}", case("npz", _zipped(**parts | {"y_test": value}), off=None))
+            yield Case(
+                "array",
+                f"labels {name}",
+                case("npz", _zipped(images=pixels, labels=value), off=None),
+            )
+            parts: dict[str, Any] = {
+                "x_train": pixels[:6],
+                "x_test": pixels[6:],
+                "y_train": np.arange(6),
+                "y_test": np.arange(4),
+            }
+            yield Case(
+                "array",
+                f"training labels {name}",
+                case("npz", _zipped(**parts | {"y_train": value}), off=None),
+            )
+            yield Case(
+                "array",
+                f"test labels {name}",
+                case("npz", _zipped(**parts | {"y_test": value}), off=None),
+            )
     halves = labels.astype(float)
     halves[3] = np.nan
     unknown = labels.copy()
     unknown[3] = -1
-    yield Case("array", "labels with NaN", case("npz", _zipped(images=pixels, labels=halves), classes=unknown))
-    yield Case("array", "complex labels", case("npz", _zipped(images=pixels, labels=labels * 1j), off=None))
-    yield Case("array", "code in an object array", case("npz", _zipped_objects(np.array([_Evil(os.mkdir, "evil")], dtype=object)), off=None))
+    yield Case(
+        "array",
+        "labels with NaN",
+        case("npz", _zipped(images=pixels, labels=halves), classes=unknown),
+    )
+    yield Case(
+        "array", "complex labels", case("npz", _zipped(images=pixels, labels=labels * 1j), off=None)
+    )
+    yield Case(
+        "array",
+        "code in an object array",
+        case("npz", _zipped_objects(np.array([_Evil(os.mkdir, "evil")], dtype=object)), off=None),
+    )
     yield Case("array", "bomb of 3 GiB", case("npz", _zip_bomb(3 << 30), off=None))
-    yield Case("array", "header of 2^60 pixels", case("npy", _saved(pixels).replace(b"(10, 8, 8, 3), }", b"(2**60,), }    "), off=None))
-    for shape in (b"(-1, 8, 8, 3), }", b"(99, 8, 8, 3), }", b"(5, 8, 8, 3), } ", b"(10,8,8,True),} ", b"(10, 8, 8, 3.), "):
+    yield Case(
+        "array",
+        "header of 2^60 pixels",
+        case("npy", _saved(pixels).replace(b"(10, 8, 8, 3), }", b"(2**60,), }    "), off=None),
+    )
+    for shape in (
+        b"(-1, 8, 8, 3), }",
+        b"(99, 8, 8, 3), }",
+        b"(5, 8, 8, 3), } ",
+        b"(10,8,8,True),} ",
+        b"(10, 8, 8, 3.), ",
+    ):
         broken = _saved(pixels).replace(b"(10, 8, 8, 3), }", shape)
         yield Case("array", f"shape {shape!r}", case("npy", broken, off=None))
-        yield Case("array", f"shape {shape!r}, zipped", case("npz", _zip_of({"images.npy": broken}), off=None))
+        yield Case(
+            "array",
+            f"shape {shape!r}, zipped",
+            case("npz", _zip_of({"images.npy": broken}), off=None),
+        )
 
 
 def _odd_arrays(pixels: np.ndarray) -> dict[str, np.ndarray]:
     floats = pixels / 255.0
     cases = {
-        f"{name} in {kind}": np.where(np.arange(pixels.size).reshape(pixels.shape) == 7, value, floats).astype(kind)
-        for name, value in (("NaN", np.nan), ("inf", np.inf), ("-inf", -np.inf), ("-0.5", -0.5), ("300", 300.0))
+        f"{name} in {kind}": np.where(
+            np.arange(pixels.size).reshape(pixels.shape) == 7, value, floats
+        ).astype(kind)
+        for name, value in (
+            ("NaN", np.nan),
+            ("inf", np.inf),
+            ("-inf", -np.inf),
+            ("-0.5", -0.5),
+            ("300", 300.0),
+        )
         for kind in ("float64", "float32", "float16")
     }
-    shapes = ((), (0,), (10,), (10, 8), (0, 8, 8, 3), (10, 0, 8, 3), (10, 8, 8, 2), (10, 8, 8, 3, 1), (10, 8, 8, 0))
+    shapes = (
+        (),
+        (0,),
+        (10,),
+        (10, 8),
+        (0, 8, 8, 3),
+        (10, 0, 8, 3),
+        (10, 8, 8, 2),
+        (10, 8, 8, 3, 1),
+        (10, 8, 8, 0),
+    )
     cases |= {f"shape {shape}": np.zeros(shape, np.uint8) for shape in shapes}
-    cases |= {f"dtype {kind}": np.zeros(pixels.shape, kind) for kind in ("complex64", "U3", "S3", "datetime64[s]", "bool", "V4")}
+    cases |= {
+        f"dtype {kind}": np.zeros(pixels.shape, kind)
+        for kind in ("complex64", "U3", "S3", "datetime64[s]", "bool", "V4")
+    }
     cases["records"] = np.zeros(10, dtype=[("a", "u1"), ("b", "f4")])
     return cases
 
@@ -509,9 +766,14 @@ def _zip_of(members: dict[str, bytes]) -> bytes:
 def _zip_bomb(size: int) -> bytes:
     """Return an .npz whose one array has `size` zeros."""
     header = io.BytesIO()
-    np.lib.format.write_array_header_1_0(header, {"descr": "|u1", "fortran_order": False, "shape": (size // 192, 8, 8, 3)})
+    np.lib.format.write_array_header_1_0(
+        header, {"descr": "|u1", "fortran_order": False, "shape": (size // 192, 8, 8, 3)}
+    )
     buffer, piece = io.BytesIO(), bytes(1 << 24)
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive, archive.open("images.npy", "w", force_zip64=True) as file:
+    with (
+        zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive,
+        archive.open("images.npy", "w", force_zip64=True) as file,
+    ):
         file.write(header.getvalue())
         for start in range(0, size // 192 * 192, len(piece)):
             file.write(piece[: min(len(piece), size // 192 * 192 - start)])
@@ -540,11 +802,18 @@ def idx_files(rng: random.Random) -> Iterator[Case]:
     for i in range(90):
         kind, (name, content) = (
             "cut" if i % 5 == 0 else "flip",
-            [("train-images-idx3-ubyte", _idx(pixels[:8])), ("t10k-labels-idx1-ubyte", _idx(labels[8:]))][i % 2],
+            [
+                ("train-images-idx3-ubyte", _idx(pixels[:8])),
+                ("t10k-labels-idx1-ubyte", _idx(labels[8:])),
+            ][i % 2],
         )
         packed = i % 3 == 0
         broken = damaged(gzip.compress(content) if packed else content, rng, kind)
-        yield Case("idx", f"{name} {kind} {i}{' gzip' if packed else ''}", case(name, broken, 0 if packed else 1))
+        yield Case(
+            "idx",
+            f"{name} {kind} {i}{' gzip' if packed else ''}",
+            case(name, broken, 0 if packed else 1),
+        )
     for axes in (0, 1, 3, 4, 255):
         header = struct.pack(">HBB", 0, 8, axes) + struct.pack(f">{axes}I", *[0xFFFFFFFF] * axes)
         yield Case("idx", f"{axes} axes of 2^32", case("train-images-idx3-ubyte", header, 0))
@@ -560,10 +829,14 @@ def parquets(rng: random.Random) -> Iterator[Case]:
     """Yield parquet files of pictures."""
     pixels, count = pictures(12), 12
 
-    def case(content: bytes | pa.Table, exact: bool = True, unreadable: int = 0) -> Callable[[Path], str]:
+    def case(
+        content: bytes | pa.Table, exact: bool = True, unreadable: int = 0
+    ) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
             path = folder / "x.parquet"
-            path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(content, path)
+            path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(
+                content, path
+            )
             images, found, known = open_all(data=str(path), size=SIDE, held_out=0.0)
             if not exact:
                 return "it was read"
@@ -572,7 +845,11 @@ def parquets(rng: random.Random) -> Iterator[Case]:
             if known is not None and len(known.labels) != count:
                 return f"{len(known.labels)} labels"
             rows = [int(name.removeprefix("row-")) for name in images.ids]
-            return "" if np.array_equal(found, pixels[rows]) and len(images.unreadable) >= unreadable else "its pixels differ"
+            return (
+                ""
+                if np.array_equal(found, pixels[rows]) and len(images.unreadable) >= unreadable
+                else "its pixels differ"
+            )
 
         return run
 
@@ -580,13 +857,21 @@ def parquets(rng: random.Random) -> Iterator[Case]:
     table = pa.table({"image": column, "label": pa.array(np.arange(count) % 3)})
     for i in range(300):
         buffer = io.BytesIO()
-        how = {"compression": rng.choice(["zstd", "snappy", "none"]), "write_page_checksum": bool(i % 2), "row_group_size": rng.choice([3, 100])}
+        how = {
+            "compression": rng.choice(["zstd", "snappy", "none"]),
+            "write_page_checksum": bool(i % 2),
+            "row_group_size": rng.choice([3, 100]),
+        }
         pq.write_table(table, buffer, **how)
         kind = "cut" if i % 6 == 0 else "flip"
         content = buffer.getvalue()
         if kind == "flip" and i % 3 == 0:  # the footer, which has no checksum
             place = len(content) - 1 - rng.randrange(800)
-            content = content[:place] + bytes([content[place] ^ (1 << rng.randrange(8))]) + content[place + 1 :]
+            content = (
+                content[:place]
+                + bytes([content[place] ^ (1 << rng.randrange(8))])
+                + content[place + 1 :]
+            )
         else:
             content = damaged(content, rng, kind)
         yield Case("parquet", f"{kind} {i}", case(content))
@@ -601,12 +886,34 @@ def parquets(rng: random.Random) -> Iterator[Case]:
     }
     for name, values in bad_labels.items():
         if values is not None:
-            yield Case("parquet", f"labels of {name}", case(pa.table({"image": column, "label": values}), exact=False))
+            yield Case(
+                "parquet",
+                f"labels of {name}",
+                case(pa.table({"image": column, "label": values}), exact=False),
+            )
     declared = {"huggingface": json.dumps({"info": {"features": {"label": {"names": ["a", "b"]}}}})}
-    yield Case("parquet", "labels beyond the declared names", case(table.replace_schema_metadata(declared), exact=False))
-    for name, metadata in (("no JSON", b"{"), ("a list", b"[]"), ("names are a number", b'{"info": {"features": {"label": {"names": 3}}}}')):
-        yield Case("parquet", f"metadata: {name}", case(table.replace_schema_metadata({b"huggingface": metadata})))
-    bomb = pa.table({"image": pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array([bytes(60 << 20)], pa.binary()))})
+    yield Case(
+        "parquet",
+        "labels beyond the declared names",
+        case(table.replace_schema_metadata(declared), exact=False),
+    )
+    for name, metadata in (
+        ("no JSON", b"{"),
+        ("a list", b"[]"),
+        ("names are a number", b'{"info": {"features": {"label": {"names": 3}}}}'),
+    ):
+        yield Case(
+            "parquet",
+            f"metadata: {name}",
+            case(table.replace_schema_metadata({b"huggingface": metadata})),
+        )
+    bomb = pa.table(
+        {
+            "image": pa.DictionaryArray.from_arrays(
+                pa.array([0] * 2000, pa.int32()), pa.array([bytes(60 << 20)], pa.binary())
+            )
+        }
+    )
     yield Case("parquet", "a dictionary that unpacks to 120 GB", case(bomb, exact=False))
     for content in (b"", b"PAR1", b"PAR1PAR1", b"PAR1" + b"\xff\xff\xff\x7fPAR1", os.urandom(500)):
         yield Case("parquet", f"{content[:12]!r}", case(content, exact=False))
@@ -615,7 +922,11 @@ def parquets(rng: random.Random) -> Iterator[Case]:
 def _odd_columns(column: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any], int]]:
     yield "a picture missing", {"image": [*column[:5], None, *column[6:]]}, 1
     yield "bytes missing", {"image": [*column[:5], {"bytes": None, "path": "x"}, *column[6:]]}, 1
-    yield "no picture", {"image": [*column[:5], {"bytes": b"\x00" * 30, "path": "x"}, *column[6:]]}, 1
+    yield (
+        "no picture",
+        {"image": [*column[:5], {"bytes": b"\x00" * 30, "path": "x"}, *column[6:]]},
+        1,
+    )
     yield "plain bytes", {"image": [one["bytes"] for one in column]}, 0
     yield "odd names", {"<b>\n": [one["bytes"] for one in column], "label": ["<script>"] * 12}, 0
     yield "labels with NaN", {"image": column, "label": [float("nan"), *range(11)]}, 0
@@ -623,4 +934,11 @@ def _odd_columns(column: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, 
     yield "labels missing", {"image": column, "label": pa.array([None] * 12, pa.int64())}, 0
 
 
-ALL: tuple[Callable[[random.Random], Iterator[Case]], ...] = (archives, pickles, folders, arrays, idx_files, parquets)
+ALL: tuple[Callable[[random.Random], Iterator[Case]], ...] = (
+    archives,
+    pickles,
+    folders,
+    arrays,
+    idx_files,
+    parquets,
+)

@@ -15,12 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from _hostile_files import Case, damaged, encoded, pictures
 
-from latentlab import assignments, checkpoints, embedding, features, keras_files, model_files, pipeline, recipes, sources, tables
-from latentlab.config import ClusterOptions, FitOptions
+from latentlab import pipeline, recipes
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.data import opening
+from latentlab.encoders import embedding, model_files
 from latentlab.errors import RunError
-from latentlab.npz import read_npz
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab.features import feature_steps
+from latentlab.storage import checkpoints, keras_files, tables
+from latentlab.storage.npz import read_npz
+from latentlab.storage.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 KEPT_RUN = ROOT / "tests" / "data" / "run-format-1"
@@ -35,10 +39,16 @@ def vectors(rng: random.Random) -> Iterator[Case]:
         def run(folder: Path) -> str:
             rows = [row.tolist() if isinstance(row, np.ndarray) else row for row in values]
             pq.write_table(pa.table({"embedding": rows, **columns}), folder / "v.parquet")
-            told = pipeline.cluster_vectors(folder / "v.parquet", ClusterOptions(k=k), folder / "out.parquet")
+            told = pipeline.cluster_vectors(
+                folder / "v.parquet", ClusterOptions(k=k), folder / "out.parquet"
+            )
             table = pq.read_table(folder / "out.parquet")
             clusters = np.asarray(table["cluster"])
-            if len(clusters) != len(values) or sum(told["sizes"]) != len(values) or not np.isfinite(np.asarray(table["distance"])).all():
+            if (
+                len(clusters) != len(values)
+                or sum(told["sizes"]) != len(values)
+                or not np.isfinite(np.asarray(table["distance"])).all()
+            ):
                 return "the result is not whole"
             if k == 3 and len(values) == 30 and sorted(told["sizes"]) != [10, 10, 10]:
                 return f"sizes {told['sizes']}"
@@ -48,7 +58,15 @@ def vectors(rng: random.Random) -> Iterator[Case]:
 
     yield Case("vectors", "good", case(good, True))
     yield Case("vectors", "good, moved far away", case(good + 100, True))
-    for name, value in (("NaN", np.nan), ("inf", np.inf), ("-inf", -np.inf), ("1e39", 1e39), ("1e300", 1e300), ("1e18", 1e18), ("-1e20", -1e20)):
+    for name, value in (
+        ("NaN", np.nan),
+        ("inf", np.inf),
+        ("-inf", -np.inf),
+        ("1e39", 1e39),
+        ("1e300", 1e300),
+        ("1e18", 1e18),
+        ("-1e20", -1e20),
+    ):
         for row in (0, 14, 29):
             broken = good.copy()
             broken[row, row % 4] = value
@@ -78,7 +96,11 @@ def vectors(rng: random.Random) -> Iterator[Case]:
     plain = io.BytesIO()
     pq.write_table(pa.table({"embedding": rows}), plain, write_page_checksum=True)
     for i in range(120):
-        yield Case("vectors", f"damaged {i}", _damaged_vectors(damaged(plain.getvalue(), rng, "cut" if i % 5 == 0 else "flip"), good))
+        yield Case(
+            "vectors",
+            f"damaged {i}",
+            _damaged_vectors(damaged(plain.getvalue(), rng, "cut" if i % 5 == 0 else "flip"), good),
+        )
 
 
 def _fit_options(values: dict[str, Any]) -> FitOptions:
@@ -86,7 +108,7 @@ def _fit_options(values: dict[str, Any]) -> FitOptions:
 
 
 def _opened(**values: Any) -> Any:
-    return sources.open_images(DataOptions(**values))
+    return opening.open_images(DataOptions(**values))
 
 
 def _resolved(k: int) -> ClusterOptions:
@@ -96,7 +118,11 @@ def _resolved(k: int) -> ClusterOptions:
 def _damaged_vectors(content: bytes, good: np.ndarray) -> Callable[[Path], str]:
     def run(folder: Path) -> str:
         (folder / "v.parquet").write_bytes(content)
-        return "" if np.array_equal(tables.read_vectors(folder / "v.parquet")[1], good.astype(np.float32)) else "other vectors"
+        return (
+            ""
+            if np.array_equal(tables.read_vectors(folder / "v.parquet")[1], good.astype(np.float32))
+            else "other vectors"
+        )
 
     return run
 
@@ -115,9 +141,17 @@ def options(rng: random.Random) -> Iterator[Case]:
     for name in ("epochs", "batch_size", "learning_rate", "validation", "patience", "seed"):
         for value in bad:
             if value != 0 or name not in ("patience", "seed"):
-                yield Case("options", f"{name} = {value}", _options_case(functools.partial(_fit_options, {name: value})))
+                yield Case(
+                    "options",
+                    f"{name} = {value}",
+                    _options_case(functools.partial(_fit_options, {name: value})),
+                )
     for label in ("../evil", "a/b", ".hidden", "a\nb", "a b", "<b>", "\0", "a\\b", "~", "*"):
-        yield Case("options", f"name {label!r}", _options_case(functools.partial(ClusterOptions, label=label)))
+        yield Case(
+            "options",
+            f"name {label!r}",
+            _options_case(functools.partial(ClusterOptions, label=label)),
+        )
     steps = [
         "pool",
         "pool0",
@@ -139,7 +173,12 @@ def options(rng: random.Random) -> Iterator[Case]:
     for text in steps:
         yield Case("options", f"features {text[:30]!r}", _features_case(text))
     for _ in range(60):
-        text = "+".join(rng.choices(["code", "pool", "pool2", "whiten", "l2", "pca5", "umap2", "x", "", "pool0"], k=rng.randrange(1, 6)))
+        text = "+".join(
+            rng.choices(
+                ["code", "pool", "pool2", "whiten", "l2", "pca5", "umap2", "x", "", "pool0"],
+                k=rng.randrange(1, 6),
+            )
+        )
         yield Case("options", f"features {text!r}", _features_case(text))
     names = (
         "nan",
@@ -158,7 +197,9 @@ def options(rng: random.Random) -> Iterator[Case]:
         "",
     )
     for name in names:
-        yield Case("options", f"data {name[:20]!r}", _options_case(functools.partial(_opened, data=name)))
+        yield Case(
+            "options", f"data {name[:20]!r}", _options_case(functools.partial(_opened, data=name))
+        )
     for share in (-0.1, 1.0, 1.5, float("nan"), float("inf")):
         yield Case(
             "options",
@@ -166,7 +207,11 @@ def options(rng: random.Random) -> Iterator[Case]:
             _options_case(functools.partial(_opened, data="digits", held_out=share)),
         )
     for name in ("stron", "../strong", ""):
-        yield Case("options", f"recipe {name!r}", _options_case(functools.partial(recipes.fit_settings, name)))
+        yield Case(
+            "options",
+            f"recipe {name!r}",
+            _options_case(functools.partial(recipes.fit_settings, name)),
+        )
 
 
 def _features_case(text: str) -> Callable[[Path], str]:
@@ -175,9 +220,9 @@ def _features_case(text: str) -> Callable[[Path], str]:
     def run(folder: Path) -> str:
         matrix = np.random.default_rng(0).normal(size=(40, 4 * 4 * 2)).astype(np.float32)
         if "umap" in text:  # compiles for seconds; only its name is looked at
-            features.parse(text)
+            feature_steps.parse(text)
             return ""
-        found = features.fit(text, [matrix], (4, 4, 2), 0).transform(matrix)
+        found = feature_steps.fit(text, [matrix], (4, 4, 2), 0).transform(matrix)
         return "" if len(found) == 40 and np.isfinite(found).all() else "the vectors are not finite"
 
     return run
@@ -191,12 +236,18 @@ def runs(rng: random.Random) -> Iterator[Case]:
             content = path.read_bytes()
             for i in range(36):
                 kind = "cut" if i % 4 == 0 else "flip"
-                yield Case("run", f"{name} {kind} {i}", _run_case(name, damaged(content, rng, kind)))
+                yield Case(
+                    "run", f"{name} {kind} {i}", _run_case(name, damaged(content, rng, kind))
+                )
             for other in (b"", b"{}", b"[]", b"null", b"\xff\xfe", b"[" * 100_000):
                 yield Case("run", f"{name} is {other[:4]!r}", _run_case(name, other))
     manifest = json.loads((KEPT_RUN / "run.json").read_text())
     for name, changed in _hostile_manifests(manifest).items():
-        yield Case("run", f"manifest: {name}", _run_case("run.json", json.dumps(changed).encode(), refused=name != "unknown entries"))
+        yield Case(
+            "run",
+            f"manifest: {name}",
+            _run_case("run.json", json.dumps(changed).encode(), refused=name != "unknown entries"),
+        )
 
 
 def _run_case(name: str, content: bytes, refused: bool = False) -> Callable[[Path], str]:
@@ -226,19 +277,29 @@ def _read_everything(folder: Path, changed: str) -> str:
             now, before = read_npz(folder / changed), read_npz(KEPT_RUN / changed)
         except ValueError as error:  # what its callers turn into one line
             raise RunError(str(error)) from error
-        same = now.keys() == before.keys() and all(np.array_equal(now[key], before[key]) for key in now)
+        same = now.keys() == before.keys() and all(
+            np.array_equal(now[key], before[key]) for key in now
+        )
         return "" if same else "other numbers"
     if changed.endswith(".parquet"):
         wanted = tables.read(KEPT_RUN / changed).column_names
-        return "" if _as_read(folder / changed, wanted) == _as_read(KEPT_RUN / changed, wanted) else "other rows"
-    codes = [np.concatenate(list(embedding.read_parts(one.path / "embeddings"))) for one in (run, kept)]
+        return (
+            ""
+            if _as_read(folder / changed, wanted) == _as_read(KEPT_RUN / changed, wanted)
+            else "other rows"
+        )
+    codes = [
+        np.concatenate(list(embedding.read_parts(one.path / "embeddings"))) for one in (run, kept)
+    ]
     return "" if np.array_equal(codes[0], codes[1]) else "other codes"
 
 
 def _as_read(path: Path, columns: list[str]) -> dict[str, list]:
     """Return columns of a table as the package uses them: by name, ids and splits as text."""
     table = tables.read(path, columns)
-    return {name: np.asarray(table[name].to_pylist(), dtype=str).tolist() for name in table.column_names}
+    return {
+        name: np.asarray(table[name].to_pylist(), dtype=str).tolist() for name in table.column_names
+    }
 
 
 def _hostile_manifests(good: dict[str, Any]) -> dict[str, Any]:
@@ -246,14 +307,18 @@ def _hostile_manifests(good: dict[str, Any]) -> dict[str, Any]:
     entry = good["stages"][stage]
 
     def stages(**changed: Any) -> dict[str, Any]:
-        return good | {"stages": {name.replace("__", "/"): value for name, value in changed.items()}}
+        return good | {
+            "stages": {name.replace("__", "/"): value for name, value in changed.items()}
+        }
 
     output = {"path": "x", "bytes": 1, "sha256": "0"}
     cases = {
         "stage above the folder": good | {"stages": {"cluster/../../evil": entry}},
         "absolute stage": good | {"stages": {"/tmp/evil": entry}},
         "stage with a zero byte": good | {"stages": {"cluster/\0": entry}},
-        "output above the folder": stages(fit={**entry, "outputs": [output | {"path": "../../evil"}]}),
+        "output above the folder": stages(
+            fit={**entry, "outputs": [output | {"path": "../../evil"}]}
+        ),
         "absolute output": stages(fit={**entry, "outputs": [output | {"path": "/etc/passwd"}]}),
         "output without a path": stages(fit={**entry, "outputs": [{}]}),
         "outputs of numbers": stages(fit={**entry, "outputs": [1, 2]}),
@@ -264,15 +329,32 @@ def _hostile_manifests(good: dict[str, Any]) -> dict[str, Any]:
         "format missing": {key: value for key, value in good.items() if key != "format"},
         "settings missing": {key: value for key, value in good.items() if key != "config"},
         "settings are a list": good | {"config": [1]},
-        "unknown setting": good | {"config": {**good["config"], "data": {**good["config"]["data"], "evil": 1}}},
-        "data elsewhere": good | {"config": {**good["config"], "data": {**good["config"]["data"], "data": "/etc"}}},
-        "no clusters": good | {"stages": {name: value for name, value in good["stages"].items() if not name.startswith("cluster/")}},
+        "unknown setting": good
+        | {"config": {**good["config"], "data": {**good["config"]["data"], "evil": 1}}},
+        "data elsewhere": good
+        | {"config": {**good["config"], "data": {**good["config"]["data"], "data": "/etc"}}},
+        "no clusters": good
+        | {
+            "stages": {
+                name: value
+                for name, value in good["stages"].items()
+                if not name.startswith("cluster/")
+            }
+        },
         "unknown entries": good | {"more": {"deep": [1, 2]}},
     }
     options = entry["config"]["options"]
-    for key, value in (("method", "../evil"), ("k", -1), ("k", "x"), ("label", "../../evil"), ("evil", 1)):
+    for key, value in (
+        ("method", "../evil"),
+        ("k", -1),
+        ("k", "x"),
+        ("label", "../../evil"),
+        ("evil", 1),
+    ):
         changed = {**entry, "config": {**entry["config"], "options": {**options, key: value}}}
-        cases[f"clustering with {key} = {value}"] = good | {"stages": {**good["stages"], stage: changed}}
+        cases[f"clustering with {key} = {value}"] = good | {
+            "stages": {**good["stages"], stage: changed}
+        }
     return cases
 
 
@@ -283,7 +365,10 @@ def networks(rng: random.Random) -> Iterator[Case]:
 
     def case(changed: dict[str, bytes]) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
-            members = {name: _member(good, name) for name in ("config.json", "metadata.json", "model.weights.h5")} | changed
+            members = {
+                name: _member(good, name)
+                for name in ("config.json", "metadata.json", "model.weights.h5")
+            } | changed
             with zipfile.ZipFile(folder / "x.keras", "w") as archive:
                 for name, content in members.items():
                     archive.writestr(name, content)
@@ -294,15 +379,27 @@ def networks(rng: random.Random) -> Iterator[Case]:
 
     yield Case("network", "good", case({}))
     layers: list[dict[str, Any]] = [
-        {"module": "keras.layers", "class_name": "Lambda", "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}}},
+        {
+            "module": "keras.layers",
+            "class_name": "Lambda",
+            "config": {"function": {"class_name": "__lambda__", "config": {"code": "4wEA"}}},
+        },
         {"module": "builtins", "class_name": "function", "config": "os.system"},
         {"module": "os", "class_name": "system", "config": {}},
         {"module": "subprocess", "class_name": "Popen", "config": {"args": "touch evil"}},
         {"module": "keras.utils", "class_name": "get_file", "config": {"origin": "x"}},
         {"module": "keras.src.utils.torch_utils", "class_name": "TorchModuleWrapper", "config": {}},
         {"module": "keras.layers", "class_name": "TFSMLayer", "config": {"filepath": "/evil"}},
-        {"module": "keras.layers", "class_name": "StringLookup", "config": {"vocabulary": "/etc/passwd"}},
-        {"module": "keras.layers", "class_name": "TextVectorization", "config": {"vocabulary": "/etc/passwd"}},
+        {
+            "module": "keras.layers",
+            "class_name": "StringLookup",
+            "config": {"vocabulary": "/etc/passwd"},
+        },
+        {
+            "module": "keras.layers",
+            "class_name": "TextVectorization",
+            "config": {"vocabulary": "/etc/passwd"},
+        },
         {"module": "latentlab.pipeline", "class_name": "sweep", "config": {}},
         {"module": "keras.config", "class_name": "enable_unsafe_deserialization", "config": {}},
         {"module": None, "class_name": "evil", "registered_name": "evil>evil", "config": {}},
@@ -310,10 +407,18 @@ def networks(rng: random.Random) -> Iterator[Case]:
     for number, layer in enumerate(layers):
         broken = json.loads(json.dumps(config))
         broken["config"]["layers"].insert(number % 3, layer)
-        yield Case("network", f"names {layer['module']}.{layer['class_name']}", case({"config.json": json.dumps(broken).encode()}))
+        yield Case(
+            "network",
+            f"names {layer['module']}.{layer['class_name']}",
+            case({"config.json": json.dumps(broken).encode()}),
+        )
         deep = json.loads(json.dumps(config))
         deep["config"]["layers"][-1]["config"]["kernel_initializer"] = layer
-        yield Case("network", f"initializer {layer['module']}.{layer['class_name']}", case({"config.json": json.dumps(deep).encode()}))
+        yield Case(
+            "network",
+            f"initializer {layer['module']}.{layer['class_name']}",
+            case({"config.json": json.dumps(deep).encode()}),
+        )
     for name in ("../../evil", "/tmp/evil", "assets/evil.py", "evil.pkl"):
         yield Case("network", f"member {name}", case({name: b"x"}))
     for name, content in _hostile_weights().items():
@@ -321,7 +426,11 @@ def networks(rng: random.Random) -> Iterator[Case]:
     for content in (b"", b"{", b"[" * 100_000, b"null"):
         yield Case("network", f"config {content[:3]!r}", case({"config.json": content}))
     for i in range(60):
-        yield Case("network", f"weights damaged {i}", _weights_case(good, damaged(_member(good, "model.weights.h5"), rng, "cut")))
+        yield Case(
+            "network",
+            f"weights damaged {i}",
+            _weights_case(good, damaged(_member(good, "model.weights.h5"), rng, "cut")),
+        )
 
 
 def _check_network(path: Path) -> None:
@@ -366,12 +475,16 @@ def _hostile_weights() -> dict[str, bytes]:
         file.create_group("a")["b"] = file
 
     return {
-        "a link to a file": made(lambda file: file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/"))),
+        "a link to a file": made(
+            lambda file: file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/"))
+        ),
         "a soft link": made(lambda file: file.__setitem__("x", h5py.SoftLink("/y"))),
         "in another file": made(external),
         "virtual": made(virtual),
         "in a circle": made(circle),
-        "2^40 numbers": made(lambda file: file.create_dataset("x", (1 << 40,), "f4", chunks=(1024,))),
+        "2^40 numbers": made(
+            lambda file: file.create_dataset("x", (1 << 40,), "f4", chunks=(1024,))
+        ),
         "empty": b"",
     }
 
@@ -394,7 +507,9 @@ def checkpoint_files(rng: random.Random) -> Iterator[Case]:
             (folder / "epoch-0001" / "arrays.npz").write_bytes(content)
             (folder / "epoch-0001" / "state.json").write_text("{}")
             found = checkpoints.load(folder / "epoch-0001")[0]
-            same = found.keys() == arrays.keys() and all(np.array_equal(found[key], arrays[key]) for key in arrays)
+            same = found.keys() == arrays.keys() and all(
+                np.array_equal(found[key], arrays[key]) for key in arrays
+            )
             return "" if same else "other numbers"
 
         yield Case("checkpoint", f"damaged {i}", run)
@@ -411,8 +526,12 @@ def splits(rng: random.Random) -> Iterator[Case]:
                 (folder / place).write_bytes(good)
             if circle:
                 (folder / "again").symlink_to(folder, target_is_directory=True)
-            images = sources.open_images(DataOptions(data=str(folder), size=8))
-            return "" if len(images) == wanted and len(set(images.ids)) == len(images) else f"{len(images)} images"
+            images = opening.open_images(DataOptions(data=str(folder), size=8))
+            return (
+                ""
+                if len(images) == wanted and len(set(images.ids)) == len(images)
+                else f"{len(images)} images"
+            )
 
         return run
 

@@ -7,10 +7,12 @@ from typing import Any
 
 from _reports import Clock, Parts, held_out_scores
 
-from latentlab import backend, checkpoints, features, pipeline
+from latentlab import backend, pipeline
 from latentlab.config import ClusterOptions
+from latentlab.features import feature_steps
 from latentlab.progress import log
-from latentlab.run import Run
+from latentlab.storage import checkpoints
+from latentlab.storage.run import Run
 
 LEVELS = (0.5, 0.7, 0.8, 0.9)  # of purity
 FOLLOWED = ("kmeans", "imc")  # methods
@@ -22,12 +24,18 @@ def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[in
 
     Scores of other features than the recipe's, by an older version, do not count.
     """
-    done = {(row["epoch"], row["method"]) for row in had if row["features"] == features.PROJECTED}
+    done = {
+        (row["epoch"], row["method"]) for row in had if row["features"] == feature_steps.PROJECTED
+    }
     wanted = [*range(0, epochs, every), epochs] if every else []
-    return [(epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done]
+    return [
+        (epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done
+    ]
 
 
-def follow(run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, ClusterOptions], clock: Clock) -> list[dict[str, Any]]:
+def follow(
+    run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, ClusterOptions], clock: Clock
+) -> list[dict[str, Any]]:
     """Cluster the features of epochs whose checkpoints were kept, as `missing` lists them, and return their held-out scores.
 
     Returns
@@ -38,13 +46,24 @@ def follow(run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, Clust
     rows = []
     for epoch, method in wanted:
         if not checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch).exists():
-            log.warning("epoch %d of %s was not kept: only a fit with --follow from its start can be followed", epoch, run.path)
+            log.warning(
+                "epoch %d of %s was not kept: only a fit with --follow from its start can be followed",
+                epoch,
+                run.path,
+            )
         elif clock.may_start():
             log.info("epoch %d: %s", epoch, method)
-            at_epoch = pipeline.at_epoch(run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}"))
+            at_epoch = pipeline.at_epoch(
+                run, epoch, run.path.with_name(f"{run.path.name}-epoch{epoch:04d}")
+            )
             pipeline.cluster(at_epoch, clusterings[method])
             rows.append(
-                {"epoch": epoch, "method": method, "features": clusterings[method].features, **held_out_scores(at_epoch, clusterings[method])}
+                {
+                    "epoch": epoch,
+                    "method": method,
+                    "features": clusterings[method].features,
+                    **held_out_scores(at_epoch, clusterings[method]),
+                }
             )
     return rows
 
@@ -82,7 +101,10 @@ def _told(minutes: float) -> str:
 
 def purity_table(parts: Parts) -> str:
     """Return the Markdown table of held-out scores by epoch."""
-    lines = ["| run | epoch | minutes of training | clusters | features | purity | acc | nmi |", "| --- |" + " --- |" * 7]
+    lines = [
+        "| run | epoch | minutes of training | clusters | features | purity | acc | nmi |",
+        "| --- |" + " --- |" * 7,
+    ]
     for name, part in parts.items():
         lines += [
             f"| {name} | {row['epoch']} | {_told(minutes_of(part, row['epoch']))} | {row['method']} | {row['features']}"
@@ -94,20 +116,31 @@ def purity_table(parts: Parts) -> str:
 
 def level_table(parts: Parts) -> str:
     """Return the Markdown table of the minutes of training to each purity, of the first kept epoch that has it."""
-    lines = ["| run | clusters | features | " + " | ".join(f"purity {level}" for level in LEVELS) + " |", "| --- |" + " --- |" * (2 + len(LEVELS))]
+    lines = [
+        "| run | clusters | features | " + " | ".join(f"purity {level}" for level in LEVELS) + " |",
+        "| --- |" + " --- |" * (2 + len(LEVELS)),
+    ]
     for name, part in parts.items():
         followed = part.get("followed", [])
         for method, steps in dict.fromkeys((row["method"], row["features"]) for row in followed):
             own = [row for row in followed if (row["method"], row["features"]) == (method, steps)]
             reached = [[row["epoch"] for row in own if row["purity"] >= level] for level in LEVELS]
-            texts = [f"{_told(minutes_of(part, min(epochs)))} (epoch {min(epochs)})" if epochs else "not reached" for epochs in reached]
+            texts = [
+                f"{_told(minutes_of(part, min(epochs)))} (epoch {min(epochs)})"
+                if epochs
+                else "not reached"
+                for epochs in reached
+            ]
             lines.append(f"| {name} | {method} | {steps} | {' | '.join(texts)} |")
     return "\n".join(lines)
 
 
 def cost_table(parts: Parts) -> str:
     """Return the Markdown table of arithmetic, its share of what the machine does at best, and memory."""
-    lines = ["| run | operations an image | images per second | TFLOP/s | at best | utilisation | memory |", "| --- |" + " --- |" * 6]
+    lines = [
+        "| run | operations an image | images per second | TFLOP/s | at best | utilisation | memory |",
+        "| --- |" + " --- |" * 6,
+    ]
     for name, part in parts.items():
         fit = part["fit"]
         if not (fit.get("flops_per_image") and fit["images_per_second"] and part.get("peak_flops")):
@@ -122,10 +155,22 @@ def cost_table(parts: Parts) -> str:
 
 def picture(parts: Parts) -> Any:
     """Return the figure of purity against minutes of training, or None where no fit was followed."""
-    from latentlab import plots
+    from latentlab.reporting import plots
 
     curves: dict[str, list[tuple[float, float]]] = {}
     for name, part in parts.items():
         for row in part.get("followed", []):
-            curves.setdefault(f"{name}, {row['method']} on {row['features']}", []).append((minutes_of(part, row["epoch"]), row["purity"]))
-    return plots.lines(curves, "minutes of training", "held-out purity", "Purity while the encoder trains", log_x=True) if curves else None
+            curves.setdefault(f"{name}, {row['method']} on {row['features']}", []).append(
+                (minutes_of(part, row["epoch"]), row["purity"])
+            )
+    return (
+        plots.lines(
+            curves,
+            "minutes of training",
+            "held-out purity",
+            "Purity while the encoder trains",
+            log_x=True,
+        )
+        if curves
+        else None
+    )

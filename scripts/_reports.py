@@ -13,14 +13,22 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
-from latentlab import assignments, evaluation, files, pipeline
+from latentlab import pipeline
+from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.pipeline.run_data import feature_name
-from latentlab.run import Run
+from latentlab.scoring import evaluation
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
 SHOWN = ("purity", "acc", "nmi", "ari", "homogeneity", "completeness")
-SHARES = ("purity", "acc", "purity_train_map", "acc_train_map")  # scores that are shares of the images
+SHARES = (
+    "purity",
+    "acc",
+    "purity_train_map",
+    "acc_train_map",
+)  # scores that are shares of the images
 AVERAGED = "averaged+project+l2"  # what is clustered where the mirror image counts too
 CURVE = ("epoch", "loss", "val_loss", "images_per_second", "loss_one_image")
 
@@ -30,21 +38,46 @@ Parts = dict[str, dict[str, Any]]
 
 def parser_of(about: str, out: Path, seeds: str = "0", limit: int = 0) -> argparse.ArgumentParser:
     """Return the command line of a script that makes a report on CIFAR-10 in the folder `out`: what all such scripts take."""
-    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
-    parser.add_argument("--work", type=Path, default=Path("runs") / out.name, help=f"for the runs; default: runs/{out.name}")
-    parser.add_argument("--out", type=Path, default=out, help=f"for the report; default: reports/{out.name}")
-    parser.add_argument("--limit", type=int, default=limit, help="only so many images of each split, for trials; 0: all")
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download"
+    )
+    parser.add_argument(
+        "--work",
+        type=Path,
+        default=Path("runs") / out.name,
+        help=f"for the runs; default: runs/{out.name}",
+    )
+    parser.add_argument(
+        "--out", type=Path, default=out, help=f"for the report; default: reports/{out.name}"
+    )
+    parser.add_argument(
+        "--limit",
+        type=int,
+        default=limit,
+        help="only so many images of each split, for trials; 0: all",
+    )
     parser.add_argument("--seeds", default=seeds)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes")
-    parser.add_argument("--machine", default="", help="in words, for the report's table of times, where it has one")
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        help="start no new step after so many minutes",
+    )
+    parser.add_argument(
+        "--machine", default="", help="in words, for the report's table of times, where it has one"
+    )
     return parser
 
 
 def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
     """Return the arguments; end where a trial's scores would stand among the report's."""
     arguments = parser.parse_args()
-    if arguments.limit != parser.get_default("limit") and arguments.out == parser.get_default("out"):
+    if arguments.limit != parser.get_default("limit") and arguments.out == parser.get_default(
+        "out"
+    ):
         parser.error("--limit is for trials: give them an --out of their own")
     return arguments
 
@@ -72,7 +105,13 @@ def is_fitted(folder: Path) -> bool:
     return (folder / "run.json").exists() and "fit" in Run.open(folder).manifest["stages"]
 
 
-def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared: Path | None = None, baselines: bool = True) -> list[Row]:
+def score(
+    run: Run,
+    clusterings: Iterable[ClusterOptions],
+    encoder: str,
+    shared: Path | None = None,
+    baselines: bool = True,
+) -> list[Row]:
     """Return the scores of finished clusterings of a run, and of its baselines where they are wanted, with the encoder called `encoder`.
 
     Parameters
@@ -89,10 +128,16 @@ def score(run: Run, clusterings: Iterable[ClusterOptions], encoder: str, shared:
     arch = run.manifest["config"]["fit"]["arch"]
     rows: dict[tuple[str, str, str], Row] = {}
     for options in clusterings:
-        scored = (pipeline.evaluate(run, options.name) if baselines else _scored_alone(run, options)) or {"rows": []}
+        scored = (
+            pipeline.evaluate(run, options.name) if baselines else _scored_alone(run, options)
+        ) or {"rows": []}
         for row in scored["rows"]:
-            first, plus, rest = row["method"].replace(options.title, short_name(options)).partition("+")
-            method = {arch: encoder, "untrained": f"untrained-{encoder}"}.get(first, first) + plus + rest
+            first, plus, rest = (
+                row["method"].replace(options.title, short_name(options)).partition("+")
+            )
+            method = (
+                {arch: encoder, "untrained": f"untrained-{encoder}"}.get(first, first) + plus + rest
+            )
             rows[method, row["split"], row["metric"]] = {**row, "method": method}
     if shared:
         for path in own.glob("p*-seed*.parquet"):
@@ -112,31 +157,58 @@ def _scored_alone(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
     if labels is None:
         return None
     method = f"{feature_name(run, options)}+{options.title}"
-    return evaluation.scores_of(run, labels, {method: assignments.read(run, options.name)}, options.k)
+    return evaluation.scores_of(
+        run, labels, {method: assignments.read(run, options.name)}, options.k
+    )
 
 
 def short_name(options: ClusterOptions) -> str:
     """Return the method with where it starts from, as the reports name it; how long it trains stands in their text."""
     start = f"{options.settings['start']}+" if "start" in options.settings else ""
-    return f"{start}{options.method}{'-augmented' if options.augment not in ('auto', 'none') else ''}"
+    return (
+        f"{start}{options.method}{'-augmented' if options.augment not in ('auto', 'none') else ''}"
+    )
 
 
 def save_part(
-    path: Path, run: Run, rows: list[Row], clusterings: Iterable[ClusterOptions] = (), earlier_facts: dict[str, Any] | None = None, **more: Any
+    path: Path,
+    run: Run,
+    rows: list[Row],
+    clusterings: Iterable[ClusterOptions] = (),
+    earlier_facts: dict[str, Any] | None = None,
+    **more: Any,
 ) -> None:
     """Keep what a report needs of a run, what its deep clusterings tell of themselves, and `more` in a small file of the repository.
 
     `earlier_facts` are those of deep clusterings that an earlier call has kept.
     """
-    facts = {key: run.manifest.get(key) for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")}
+    facts = {
+        key: run.manifest.get(key)
+        for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")
+    }
     seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
     told = {
         **(earlier_facts or {}),
-        **{short_name(options): _facts_of(run, options) for options in clusterings if assignments.is_deep(options.method)},
+        **{
+            short_name(options): _facts_of(run, options)
+            for options in clusterings
+            if assignments.is_deep(options.method)
+        },
     }
     config = run.manifest["config"]["fit"]
-    files.write_json(path, {"config": config, **facts, "seconds": seconds, "facts": told, "curve": curve, "rows": rows, **more})
+    files.write_json(
+        path,
+        {
+            "config": config,
+            **facts,
+            "seconds": seconds,
+            "facts": told,
+            "curve": curve,
+            "rows": rows,
+            **more,
+        },
+    )
 
 
 def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
@@ -151,15 +223,26 @@ def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> Non
     now = json.loads(json.dumps(as_dict(options)))
     kept = before.get("config", {})
     if other := sorted(key for key in now.keys() & kept.keys() if now[key] != kept[key]):
-        raise SystemExit(f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of your own, or move the part away.")
+        raise SystemExit(
+            f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of your own, or move the part away."
+        )
 
 
 def facts_table(parts: Parts) -> str:
     """Return the Markdown table of rounds, stops and repairs."""
-    lines = ["| run | clustering | rounds | stopped | moved | repairs | seconds |", "| --- | --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| run | clustering | rounds | stopped | moved | repairs | seconds |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
     for name, part in parts.items():
         for clustering, facts in part.get("facts", {}).items():
-            values = (f"{facts['rounds']}", facts["stopped"], f"{facts['moved']:.3f}", f"{len(facts['recoveries'])}", f"{facts['seconds']:.0f}")
+            values = (
+                f"{facts['rounds']}",
+                facts["stopped"],
+                f"{facts['moved']:.3f}",
+                f"{len(facts['recoveries'])}",
+                f"{facts['seconds']:.0f}",
+            )
             lines.append(f"| {name} | {clustering} | {' | '.join(values)} |")
     return "\n".join(lines)
 
@@ -180,14 +263,24 @@ def agreement(clusterings: Iterable[tuple[str, Path, ClusterOptions]]) -> list[R
     for name, assigned in found.items():
         values = [adjusted_rand_score(a, b) for a, b in itertools.combinations(assigned, 2)]
         if values:
-            rows.append({"method": name, "ari_between_seeds": round(statistics.mean(values), 4), "seeds": len(assigned)})
+            rows.append(
+                {
+                    "method": name,
+                    "ari_between_seeds": round(statistics.mean(values), 4),
+                    "seeds": len(assigned),
+                }
+            )
     return rows
 
 
 def agreement_table(found: dict[str, list[Row]]) -> str:
     """Return the Markdown table of what `agreement` gave for each data set."""
     lines = ["| data | method | seeds | mean ARI between two seeds |", "| --- | --- | --- | --- |"]
-    lines += [f"| {data} | {row['method']} | {row['seeds']} | {row['ari_between_seeds']:.3f} |" for data, rows in found.items() for row in rows]
+    lines += [
+        f"| {data} | {row['method']} | {row['seeds']} | {row['ari_between_seeds']:.3f} |"
+        for data, rows in found.items()
+        for row in rows
+    ]
     return "\n".join(lines)
 
 
@@ -202,7 +295,9 @@ def results(parts: Parts, dataset: str, command: str) -> list[Row]:
     for name, part in parts.items():
         seed = name.rsplit("seed", 1)[1]
         for row in part["rows"]:
-            groups.setdefault((row["method"], row["split"], row["metric"]), {}).setdefault(seed, {**row, "device": part["device"]})
+            groups.setdefault((row["method"], row["split"], row["metric"]), {}).setdefault(
+                seed, {**row, "device": part["device"]}
+            )
     rows = []
     for (method, split, metric), by_seed in groups.items():
         values = [row["value"] for row in by_seed.values()]
@@ -238,11 +333,15 @@ def interval(metric: str, rows: list[Row]) -> tuple[float | None, float | None]:
     from scipy.stats import binomtest
 
     if all(row.get("low") is not None for row in rows):
-        return round(statistics.mean(row["low"] for row in rows), 5), round(statistics.mean(row["high"] for row in rows), 5)
+        return round(statistics.mean(row["low"] for row in rows), 5), round(
+            statistics.mean(row["high"] for row in rows), 5
+        )
     if metric not in SHARES or not rows[0].get("n"):
         return None, None
     count = rows[0]["n"]
-    between = binomtest(round(statistics.mean(row["value"] for row in rows) * count), count).proportion_ci(0.95, method="wilson")
+    between = binomtest(
+        round(statistics.mean(row["value"] for row in rows) * count), count
+    ).proportion_ci(0.95, method="wilson")
     return round(float(between.low), 5), round(float(between.high), 5)
 
 
@@ -258,7 +357,14 @@ def score_table(rows: list[Row], split: str, median: bool = False) -> str:
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
     methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
     methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
-    heads = ["method", "seeds", *(["median purity"] if median else []), *SHOWN, "purity by chance", "acc by chance"]
+    heads = [
+        "method",
+        "seeds",
+        *(["median purity"] if median else []),
+        *SHOWN,
+        "purity by chance",
+        "acc by chance",
+    ]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for method in methods:
         values = [cells[method, metric] for metric in SHOWN]

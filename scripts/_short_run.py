@@ -7,16 +7,21 @@ from typing import Any
 
 from _reports import Parts, held_out_scores
 
-from latentlab import assignments, evaluation, files, model_files, pipeline, probing
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.encoders import model_files
+from latentlab.scoring import evaluation, probing
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 LEAST_ACCURACY = 0.60  # of 20 nearest neighbours on held-out images
 TOLD = "short-run.json"
 
 
-def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterOptions, folder: Path) -> dict[str, Any]:
+def make(
+    data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterOptions, folder: Path
+) -> dict[str, Any]:
     """Fit for `epochs`, on a schedule of their own, and return what they give; it stays in the run's `folder`, for a later call.
 
     The accuracy reads labels, of data that has some: a script that stops at it chooses by labels whether to go on, and nothing else.
@@ -27,7 +32,9 @@ def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterO
         epochs, minutes (by the median epoch) and images_per_second of the fit, knn_accuracy of the clusters' features, sizes of the clusters
         over both splits (largest first), purity (held-out).
     """
-    run = pipeline.fit(data, dataclasses.replace(options, epochs=epochs), folder)  # which refuses a folder of other data or settings
+    run = pipeline.fit(
+        data, dataclasses.replace(options, epochs=epochs), folder
+    )  # which refuses a folder of other data or settings
     kept = folder / TOLD
     if kept.exists():
         return files.read_json(kept)
@@ -35,7 +42,9 @@ def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterO
     by_split = pipeline.cluster(run, clusters)["sizes"]
     told = {
         "epochs": epochs,
-        "minutes": epochs * statistics.median(row["seconds"] for row in run.metrics() if row["epoch"]) / 60,
+        "minutes": epochs
+        * statistics.median(row["seconds"] for row in run.metrics() if row["epoch"])
+        / 60,
         "images_per_second": run.manifest["fit"]["images_per_second"],
         "knn_accuracy": _knn_accuracy(run, clusters),
         "sizes": sorted(map(sum, zip(*by_split.values(), strict=True)), reverse=True),
@@ -47,10 +56,14 @@ def make(data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterO
 
 def _knn_accuracy(run: Run, clusters: ClusterOptions) -> float:
     """Return the k-NN accuracy of the clusters' features, without the linear probe and the pixels that `latentlab probe` adds in minutes."""
-    ids, splits, vectors = assignments.all_vectors(run, clusters, model_files.vector_shape(run, clusters.features))
+    ids, splits, vectors = assignments.all_vectors(
+        run, clusters, model_files.vector_shape(run, clusters.features)
+    )
     labels = evaluation.read_labels(run)
     assert labels is not None  # such data has them
-    (row,) = probing.probe(vectors, splits, evaluation.align(ids, labels), clusters.seed, ["knn_accuracy"])
+    (row,) = probing.probe(
+        vectors, splits, evaluation.align(ids, labels), clusters.seed, ["knn_accuracy"]
+    )
     return float(row["value"])
 
 
@@ -65,7 +78,10 @@ def objection(told: dict[str, Any]) -> str:
 
 def table(parts: Parts) -> str:
     """Return the Markdown table of the short fits."""
-    lines = ["| before | epochs | minutes | images per second | k-NN accuracy | smallest and largest cluster | purity |", "| --- |" + " --- |" * 6]
+    lines = [
+        "| before | epochs | minutes | images per second | k-NN accuracy | smallest and largest cluster | purity |",
+        "| --- |" + " --- |" * 6,
+    ]
     for name, part in parts.items():
         if told := part.get("short_run"):
             lines.append(

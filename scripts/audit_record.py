@@ -20,10 +20,15 @@ import numpy as np
 from _reports import fill
 from PIL import Image, ImageEnhance, ImageFilter
 
-from latentlab import assignments, auditing, backend, duplicates, evaluation, files, metrics, model_files, pipeline, sources, suspects
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline
+from latentlab.clustering import assignments, duplicates
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.data import opening
+from latentlab.encoders import model_files
+from latentlab.reporting import auditing
+from latentlab.scoring import evaluation, label_errors, metrics
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "data-audit"
 COMMAND = "scripts/audit_record.py"
@@ -43,7 +48,11 @@ def cropped(share: float) -> Callable[[Image.Image], Image.Image]:
 
     def crop(picture: Image.Image) -> Image.Image:
         gap = picture.width * (1 - share) / 2
-        return picture.resize(picture.size, Image.Resampling.BICUBIC, (gap, gap, picture.width - gap, picture.height - gap))
+        return picture.resize(
+            picture.size,
+            Image.Resampling.BICUBIC,
+            (gap, gap, picture.width - gap, picture.height - gap),
+        )
 
     return crop
 
@@ -53,7 +62,9 @@ def shifted(pixels: int) -> Callable[[Image.Image], Image.Image]:
 
     def shift(picture: Image.Image) -> Image.Image:
         array = np.asarray(picture)
-        return Image.fromarray(np.concatenate([array[:, :1].repeat(pixels, axis=1), array[:, :-pixels]], axis=1))
+        return Image.fromarray(
+            np.concatenate([array[:, :1].repeat(pixels, axis=1), array[:, :-pixels]], axis=1)
+        )
 
     return shift
 
@@ -61,7 +72,11 @@ def shifted(pixels: int) -> Callable[[Image.Image], Image.Image]:
 def noisy(picture: Image.Image) -> Image.Image:
     """Return the picture with Gaussian noise of 10 grey levels; the picture itself seeds it."""
     array = np.asarray(picture, np.float64)
-    return Image.fromarray((array + np.random.default_rng(int(array.sum())).normal(0, 10, array.shape)).clip(0, 255).astype(np.uint8))
+    return Image.fromarray(
+        (array + np.random.default_rng(int(array.sum())).normal(0, 10, array.shape))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -82,7 +97,7 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> dict[str, Any]:
     """Return recall by kind of change, and precision, among `count` training images and copies of some of them."""
-    images = sources.open_images(data)
+    images = opening.open_images(data)
     rng = np.random.default_rng([seed, 40])
     training = np.sort(rng.choice(images.indices("train"), count, replace=False))
     held_out = images.indices("test")[: count // 5]
@@ -90,19 +105,39 @@ def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> 
     pixels = images.read(training)
     kinds = np.repeat(np.arange(len(CHANGES)), COPIES)
     changes = list(CHANGES.values())
-    copies = np.stack([np.asarray(changes[kind](Image.fromarray(pixels[i]))) for kind, i in zip(kinds, originals, strict=True)])
+    copies = np.stack(
+        [
+            np.asarray(changes[kind](Image.fromarray(pixels[i])))
+            for kind, i in zip(kinds, originals, strict=True)
+        ]
+    )
     path = work / f"planted-{count}-seed{seed}.npz"
     np.savez(path, x_train=pixels, x_test=np.concatenate([images.read(held_out), copies]))
-    run = pipeline.fit(DataOptions(data=str(path)), FitOptions(epochs=2, seed=seed), work / f"planted-{count}-seed{seed}")
+    run = pipeline.fit(
+        DataOptions(data=str(path)),
+        FitOptions(epochs=2, seed=seed),
+        work / f"planted-{count}-seed{seed}",
+    )
     pipeline.embed(run)
-    vectors = assignments.all_vectors(run, pipeline.resolve(run, ClusterOptions(seed=seed)), model_files.vector_shape(run, "code"))[2]
-    pairs = duplicates.find(pipeline.open_run_images(run), auditing.neighbors(vectors, seed)[:, : duplicates.NEAREST])
+    vectors = assignments.all_vectors(
+        run, pipeline.resolve(run, ClusterOptions(seed=seed)), model_files.vector_shape(run, "code")
+    )[2]
+    pairs = duplicates.find(
+        pipeline.open_run_images(run), auditing.neighbors(vectors, seed)[:, : duplicates.NEAREST]
+    )
     first_copy = count + len(held_out)
     found = {(int(a), int(b)) for a, b in zip(pairs.first, pairs.second, strict=True)}
     right = [(int(i), first_copy + n) in found for n, i in enumerate(originals)]
     with_copy = [pair for pair in found if pair[1] >= first_copy]
-    recall = {name: float(np.mean(np.array(right)[kinds == kind])) for kind, name in enumerate(CHANGES)}
-    return {"recall": recall, "pairs_with_a_copy": len(with_copy), "right": sum(right), "other_pairs": len(found) - len(with_copy)}
+    recall = {
+        name: float(np.mean(np.array(right)[kinds == kind])) for kind, name in enumerate(CHANGES)
+    }
+    return {
+        "recall": recall,
+        "pairs_with_a_copy": len(with_copy),
+        "right": sum(right),
+        "other_pairs": len(found) - len(with_copy),
+    }
 
 
 def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict[str, float]:
@@ -110,7 +145,9 @@ def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict
     labels = evaluation.read_labels(run, keep=False)
     assert labels is not None
     options = pipeline.resolve(run, ClusterOptions())
-    ids, splits, vectors = assignments.all_vectors(run, options, model_files.vector_shape(run, options.features))
+    ids, splits, vectors = assignments.all_vectors(
+        run, options, model_files.vector_shape(run, options.features)
+    )
     truth, clusters = evaluation.align(ids, labels), assignments.read(run, name)[2]
     n_classes, rng = len(labels.class_names), np.random.default_rng([seed, 41])
     wrong = rng.choice(len(truth), round(share * len(truth)), replace=False)
@@ -118,8 +155,16 @@ def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict
     given[wrong] = (truth[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
     fitted = splits == "train"
     k = assignments.options_of(run, name).k
-    majority = metrics.maps_of(metrics.contingency(clusters[fitted], given[fitted], k, n_classes)).majority
-    found = suspects.find(auditing.neighbors(vectors, seed), given, majority[clusters], np.full(len(ids), -1), n_classes)
+    majority = metrics.maps_of(
+        metrics.contingency(clusters[fitted], given[fitted], k, n_classes)
+    ).majority
+    found = label_errors.find(
+        auditing.neighbors(vectors, seed),
+        given,
+        majority[clusters],
+        np.full(len(ids), -1),
+        n_classes,
+    )
     hits = np.isin(found.image, wrong)
     best = hits[: len(wrong)]  # of a list as long as the errors are many
     return {
@@ -161,32 +206,58 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
     """Return the page's tables."""
     planted = found["duplicates"]
     lines = ["| change of the copy | recall |", "| --- | --- |"]
-    lines += [f"| {name} | {mean_text([one['recall'][name] for one in planted])} |" for name in planted[0]["recall"]]
-    right, all_pairs = sum(one["right"] for one in planted), sum(one["pairs_with_a_copy"] for one in planted)
+    lines += [
+        f"| {name} | {mean_text([one['recall'][name] for one in planted])} |"
+        for name in planted[0]["recall"]
+    ]
+    right, all_pairs = (
+        sum(one["right"] for one in planted),
+        sum(one["pairs_with_a_copy"] for one in planted),
+    )
     lines += [
         "",
         f"Precision: {right} of {all_pairs} pairs that hold a planted copy are that copy and its original, {right / all_pairs:.3f}.",
         f"Other pairs, of CIFAR-10's own images: {', '.join(str(one['other_pairs']) for one in planted)}.",
     ]
-    errors = ["| labels of | seeds | planted | suspected | precision | recall | precision of as many as were planted |", "| --- |" + " --- |" * 6]
+    errors = [
+        "| labels of | seeds | planted | suspected | precision | recall | precision of as many as were planted |",
+        "| --- |" + " --- |" * 6,
+    ]
     for name, rows in found["label_errors"].items():
-        cells = [mean_text([row[key] for row in rows]) for key in ("precision", "recall", "precision_of_first")]
+        cells = [
+            mean_text([row[key] for row in rows])
+            for key in ("precision", "recall", "precision_of_first")
+        ]
         suspected = statistics.mean(row["suspected"] for row in rows)
-        errors.append(f"| {name} | {len(rows)} | {rows[0]['planted']} | {suspected:.0f} | {' | '.join(cells)} |")
+        errors.append(
+            f"| {name} | {len(rows)} | {rows[0]['planted']} | {suspected:.0f} | {' | '.join(cells)} |"
+        )
     texts = {"duplicates": "\n".join(lines), "labels": "\n".join(errors)}
     if "cifar10" in found:
-        texts["cifar10"] = "\n".join(f"    {line}" for line in auditing.text(found["cifar10"], Path()).splitlines()[:-1])
+        texts["cifar10"] = "\n".join(
+            f"    {line}" for line in auditing.text(found["cifar10"], Path()).splitlines()[:-1]
+        )
     return texts
 
 
 def main() -> None:
     """Plant, find, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--data-dir", help="where CIFAR-10 lies; default: the Keras cache or a download"
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/data-audit"))
-    parser.add_argument("--images", type=int, default=10_000, help="training images among which copies are planted")
+    parser.add_argument(
+        "--images", type=int, default=10_000, help="training images among which copies are planted"
+    )
     parser.add_argument("--seeds", default="0,1,2")
-    parser.add_argument("--strong", type=Path, help="a finished run of CIFAR-10 whose newest clusters are audited too")
+    parser.add_argument(
+        "--strong",
+        type=Path,
+        help="a finished run of CIFAR-10 whose newest clusters are audited too",
+    )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
@@ -197,13 +268,19 @@ def main() -> None:
     found: dict[str, Any] = files.read_json(known) if known.exists() else {}
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir)
     if "duplicates" not in found:
-        found["duplicates"] = [planted_duplicates(data, arguments.work, arguments.images, seed) for seed in seeds]
+        found["duplicates"] = [
+            planted_duplicates(data, arguments.work, arguments.images, seed) for seed in seeds
+        ]
     if "label_errors" not in found:
-        found["label_errors"] = {"digits": [planted_errors(*digits_run(arguments.work, seed), seed) for seed in seeds]}
+        found["label_errors"] = {
+            "digits": [planted_errors(*digits_run(arguments.work, seed), seed) for seed in seeds]
+        }
     if arguments.strong:
         run = Run.open(arguments.strong)
         name = assignments.choose(run, None)
-        found["label_errors"][f"CIFAR-10, {name}"] = [planted_errors(run, name, seed) for seed in seeds]
+        found["label_errors"][f"CIFAR-10, {name}"] = [
+            planted_errors(run, name, seed) for seed in seeds
+        ]
         found["cifar10"] = itself(run, name)
     found |= {"command": COMMAND, "device": backend.versions()["device"], "seeds": seeds}
     files.write_json(known, found)

@@ -4,7 +4,7 @@
 usage: scripts/benchmark_embedding.py [--counts 10000,25000,50000] [--json FILE]
 
 For each count, a process of its own opens a .npy file of random 32x32 RGB images, builds conv8 (untrained: the weights'
-values cost nothing) and embeds all images with `latentlab.embedding.write_parts`, which is what `latentlab embed` calls.
+values cost nothing) and embeds all images with `latentlab.encoders.embedding.write_parts`, which is what `latentlab embed` calls.
 The peak is the largest resident size the operating system saw of that process, the mapped part of the file included.
 """
 
@@ -30,7 +30,9 @@ def write_images(path: Path, count: int) -> None:
     """Write `count` random uint8 images, little by little: a child's peak begins with the size of the parent that starts it."""
     rng = np.random.default_rng(0)
     with path.open("wb") as file:
-        np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": (count, *SHAPE)})
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "|u1", "fortran_order": False, "shape": (count, *SHAPE)}
+        )
         for start in range(0, count, CHUNK):
             file.write(rng.bytes(min(CHUNK, count - start) * int(np.prod(SHAPE))))
 
@@ -43,17 +45,22 @@ def peak_mib() -> float:
 
 def embed(images_file: Path, folder: Path) -> None:
     """Be the measured process: embed, then print the figures as JSON."""
-    from latentlab import encoders
-    from latentlab.embedding import write_parts
-    from latentlab.sources import DataOptions, open_images
+    from latentlab.config import DataOptions
+    from latentlab.data.opening import open_images
+    from latentlab.encoders import networks
+    from latentlab.encoders.embedding import write_parts
 
-    model = encoders.build("conv8", SHAPE)
+    model = networks.build("conv8", SHAPE)
     start = peak_mib()
     images = open_images(DataOptions(data=str(images_file)))
     started = time.perf_counter()
     parts = write_parts(model, images, folder)
     seconds = time.perf_counter() - started
-    print(json.dumps({"start_mib": start, "peak_mib": peak_mib(), "seconds": seconds, "parts": len(parts)}))
+    print(
+        json.dumps(
+            {"start_mib": start, "peak_mib": peak_mib(), "seconds": seconds, "parts": len(parts)}
+        )
+    )
 
 
 def measure(count: int) -> dict[str, Any]:
@@ -65,13 +72,24 @@ def measure(count: int) -> dict[str, Any]:
         command = [sys.executable, __file__, "--worker", str(images_file), str(embeddings)]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode:
-            raise SystemExit(f"error: embedding {count} images ended with exit code {done.returncode}, see above.")
+            raise SystemExit(
+                f"error: embedding {count} images ended with exit code {done.returncode}, see above."
+            )
         return {"images": count, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def rows_of(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return one row a count, in the form of results.json."""
-    common = {"dataset": "random", "split": "all", "metric": "peak_mib", "std": None, "low": None, "high": None, "seeds": 1, "chance": None}
+    common = {
+        "dataset": "random",
+        "split": "all",
+        "metric": "peak_mib",
+        "std": None,
+        "low": None,
+        "high": None,
+        "seeds": 1,
+        "chance": None,
+    }
     device = f"cpu-{os.cpu_count()}"
     return [
         {
@@ -89,21 +107,30 @@ def rows_of(measured: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def main() -> None:
     """Measure every count, print a table, and write --json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--counts", default="10000,25000,50000", help="numbers of images, separated by commas")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--counts", default="10000,25000,50000", help="numbers of images, separated by commas"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--worker", nargs=2, type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.worker:
         embed(*arguments.worker)
         return
-    print(f"{'images':>8} {'their MiB':>10} {'MiB before':>11} {'peak MiB':>9} {'seconds':>8} {'images/s':>9}")
+    print(
+        f"{'images':>8} {'their MiB':>10} {'MiB before':>11} {'peak MiB':>9} {'seconds':>8} {'images/s':>9}"
+    )
     measured = []
     for count in map(int, arguments.counts.split(",")):
         row = measure(count)
         size = count * int(np.prod(SHAPE)) / 2**20
         speed = count / row["seconds"]
-        print(f"{count:>8} {size:>10.0f} {row['start_mib']:>11.0f} {row['peak_mib']:>9.0f} {row['seconds']:>8.1f} {speed:>9.0f}", flush=True)
+        print(
+            f"{count:>8} {size:>10.0f} {row['start_mib']:>11.0f} {row['peak_mib']:>9.0f} {row['seconds']:>8.1f} {speed:>9.0f}",
+            flush=True,
+        )
         measured.append(row)
     if arguments.json:
         arguments.json.write_text(json.dumps(rows_of(measured), indent=2) + "\n", encoding="utf-8")

@@ -19,8 +19,8 @@ import numpy as np
 from latentlab import backend, recipes
 from latentlab.backend import kernels
 from latentlab.config import FitOptions
-from latentlab.encoders import fast8
-from latentlab.objectives import swav
+from latentlab.encoders.architectures import fast8
+from latentlab.training.objectives import swav
 
 SHAPE = (32, 32, 3)
 
@@ -65,23 +65,36 @@ def compare(width: int, settings: dict[str, Any], arguments: argparse.Namespace)
     for epoch in range(2, arguments.rounds + 2):
         for name, one in (("keras", theirs), ("latentlab", ours)):
             speeds[name].append(one.train_epoch(everything, epoch)["images_per_second"])
-    ratios = [mine / other for mine, other in zip(speeds["latentlab"], speeds["keras"], strict=True)]
-    medians = ", ".join(f"{name} {statistics.median(values):.0f} images/s" for name, values in speeds.items())
-    print(f"width {width}: {medians}; ratio {statistics.median(ratios):.2f} (pairs {min(ratios):.2f} to {max(ratios):.2f})", flush=True)
+    ratios = [
+        mine / other for mine, other in zip(speeds["latentlab"], speeds["keras"], strict=True)
+    ]
+    medians = ", ".join(
+        f"{name} {statistics.median(values):.0f} images/s" for name, values in speeds.items()
+    )
+    print(
+        f"width {width}: {medians}; ratio {statistics.median(ratios):.2f} (pairs {min(ratios):.2f} to {max(ratios):.2f})",
+        flush=True,
+    )
 
 
 def main() -> None:
     """Run the pairs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10, help="a round, of the recipe's batch")
     parser.add_argument("--widths", default="48,64", help="of fast8")
-    parser.add_argument("--precision", default="auto", help="auto is what the recipe takes on this machine")
+    parser.add_argument(
+        "--precision", default="auto", help="auto is what the recipe takes on this machine"
+    )
     arguments = parser.parse_args()
     backend.select()
     settings = recipes.fit_settings("strong")
     precision = settings["precision"] if arguments.precision == "auto" else arguments.precision
-    print(f"{precision}, {backend.versions()['device']}, {settings['batch_size']} images a step, {arguments.steps} steps a round")
+    print(
+        f"{precision}, {backend.versions()['device']}, {settings['batch_size']} images a step, {arguments.steps} steps a round"
+    )
     backend.set_precision(precision)
     for width in map(int, arguments.widths.split(",")):
         compare(width, settings, arguments)

@@ -23,14 +23,24 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import browsing
 
-from latentlab import assignments, evaluation, files, findings, pipeline, reporting
-from latentlab.run import Run
+from latentlab import pipeline
+from latentlab.clustering import assignments
+from latentlab.reporting import findings, report
+from latentlab.scoring import evaluation
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "report-speed"
 COMMAND = "scripts/benchmark_report.py --run RUN"
 OPENINGS = 5
 MOVES = 120
-LIMITS = {"report without UMAP": 60, "UMAP": 180, "opening": 2, "frames a second while panning": 30, "size of the file": 15}
+LIMITS = {
+    "report without UMAP": 60,
+    "UMAP": 180,
+    "opening": 2,
+    "frames a second while panning": 30,
+    "size of the file": 15,
+}
 
 
 def build(run: Run) -> dict[str, float]:
@@ -44,9 +54,14 @@ def build(run: Run) -> dict[str, float]:
     pipeline.decode(run, name)
     clock = Clock()
     found = findings.gather(run, name, pipeline.open_run_images(run), evaluation.read_labels(run))
-    page = reporting.build(found)[0]
+    page = report.build(found)[0]
     wall, processor = clock.read()
-    seconds = {"UMAP": umap[0], "UMAP, processor": umap[1], "report without UMAP": wall, "report without UMAP, processor": processor}
+    seconds = {
+        "UMAP": umap[0],
+        "UMAP, processor": umap[1],
+        "report without UMAP": wall,
+        "report without UMAP, processor": processor,
+    }
     return {**seconds, "size of the file": page.stat().st_size / 1e6}
 
 
@@ -71,7 +86,11 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
             page = browsing.Page(driver, address)
             openings.append(page.driver.execute_async_script(FIRST_FRAME) / 1000)
             work.append(
-                next(row["value"] for row in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"] if row["name"] == "TaskDuration")
+                next(
+                    row["value"]
+                    for row in driver.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+                    if row["name"] == "TaskDuration"
+                )
             )
             rates.append(pan(page))
             renderer = page.run("return latentlab.renderer")
@@ -100,11 +119,14 @@ WATCH = "window.painted = 0; latentlab.view().repainted.connect(() => { window.p
 def pan(page: browsing.Page) -> float:
     """Drag the map to and fro by the mouse; return painted frames a second."""
     page.pixel(0)
-    box = page.run("const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]")
+    box = page.run(
+        "const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+    )
     x, y = box[0] + box[2] * 0.3, box[1] + box[3] * 0.3
     page.run(WATCH)
     send = lambda kind, x: page.driver.execute_cdp_cmd(  # noqa: E731
-        "Input.dispatchMouseEvent", {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1}
+        "Input.dispatchMouseEvent",
+        {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1},
     )
     send("mousePressed", x)
     started = time.perf_counter()
@@ -117,7 +139,9 @@ def pan(page: browsing.Page) -> float:
 
 def main() -> None:
     """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=REPORT)
     parser.add_argument("--keep", action="store_true", help="measure the page that is there")
@@ -137,16 +161,35 @@ def write(out: Path, run: Run, told: dict[str, Any]) -> None:
     """Write results.json and README.md."""
     device = f"cpu-{os.cpu_count()}"
     images = sum(run.manifest["images"].values())
-    shape = {"dataset": run.manifest["data"], "split": "all", "method": "report", "std": None, "low": None, "high": None, "seeds": 1, "chance": None}
+    shape = {
+        "dataset": run.manifest["data"],
+        "split": "all",
+        "method": "report",
+        "std": None,
+        "low": None,
+        "high": None,
+        "seeds": 1,
+        "chance": None,
+    }
     numbers = {name: value for name, value in told.items() if isinstance(value, int | float)}
     rows = [
-        {**shape, "metric": name, "mean": round(value, 3), "device": device, "command": COMMAND, "images": images} for name, value in numbers.items()
+        {
+            **shape,
+            "metric": name,
+            "mean": round(value, 3),
+            "device": device,
+            "command": COMMAND,
+            "images": images,
+        }
+        for name, value in numbers.items()
     ]
     files.write_json(out / "results.json", rows)
     units = {"size of the file": "MB", "frames a second while panning": "1/s"}
     lines = ["| what | measured | wanted |", "| --- | --- | --- |"]
     for name, value in numbers.items():
-        wanted = f"{'above' if 'frames' in name else 'below'} {LIMITS[name]}" if name in LIMITS else ""
+        wanted = (
+            f"{'above' if 'frames' in name else 'below'} {LIMITS[name]}" if name in LIMITS else ""
+        )
         lines.append(f"| {name} | {value:.1f} {units.get(name, 's')} | {wanted} |")
     text = [
         "# How fast the report is",

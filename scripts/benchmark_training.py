@@ -42,7 +42,9 @@ class Worker:
         threads = str(arguments.threads)
         variables = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
         environment = os.environ | dict.fromkeys(variables, threads) | {"CUDA_VISIBLE_DEVICES": ""}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        self.process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment
+        )
         self.about = self._answer()
 
     def round(self) -> dict[str, float]:
@@ -61,13 +63,18 @@ class Worker:
         assert self.process.stdout
         line = self.process.stdout.readline()
         if not line:
-            raise SystemExit(f"error: the worker of {self.name} ended with exit code {self.process.wait()}, see above.")
+            raise SystemExit(
+                f"error: the worker of {self.name} ended with exit code {self.process.wait()}, see above."
+            )
         return json.loads(line)
 
 
 def work(arguments: argparse.Namespace) -> None:
     """Be a worker: say what runs, then answer each line of stdin with one round's figures."""
-    answers, sys.stdout = sys.stdout, sys.stderr  # whatever a framework prints must not get between the answers
+    answers, sys.stdout = (
+        sys.stdout,
+        sys.stderr,
+    )  # whatever a framework prints must not get between the answers
     images = np.load(arguments.images)
     prepare = prepare_latentlab if arguments.worker == OURS else prepare_pytorch
     version, train = prepare(images, arguments)
@@ -81,17 +88,20 @@ Round = Callable[[int], dict[str, float]]
 
 def prepare_latentlab(images: np.ndarray, arguments: argparse.Namespace) -> tuple[str, Round]:
     """Return the version and a function that trains epoch `number` as `latentlab fit` does."""
-    from latentlab import backend, encoders
+    from latentlab import backend
     from latentlab.config import FitOptions
-    from latentlab.images import from_array
-    from latentlab.objectives import reconstruction
+    from latentlab.data.images import from_array
+    from latentlab.encoders import networks
+    from latentlab.training.objectives import reconstruction
 
     versions = backend.versions()
     backend.set_precision("float32")
     backend.seed(0)
-    options = FitOptions(arch="blog", batch_size=arguments.batch, learning_rate=RATE, schedule="constant")
+    options = FitOptions(
+        arch="blog", batch_size=arguments.batch, learning_rate=RATE, schedule="constant"
+    )
     image_set = from_array("benchmark", images, np.full(len(images), "train"))
-    objective = reconstruction.objective(encoders.build("blog", SHAPE), image_set, options, None)
+    objective = reconstruction.objective(networks.build("blog", SHAPE), image_set, options, None)
     everything = np.arange(len(images))
 
     def train(number: int) -> dict[str, float]:
@@ -115,8 +125,12 @@ def prepare_pytorch(images: np.ndarray, arguments: argparse.Namespace) -> tuple[
         started, loss = time.perf_counter(), float("nan")
         order = np.random.default_rng([0, 2, number]).permutation(len(images))
         for start in range(0, len(order), arguments.batch):
-            scaled = images[order[start : start + arguments.batch]].astype(np.float32) / np.float32(255)
-            batch = torch.from_numpy(scaled).permute(0, 3, 1, 2)  # (n, 3, 32, 32), in memory as channels_last wants it
+            scaled = images[order[start : start + arguments.batch]].astype(np.float32) / np.float32(
+                255
+            )
+            batch = torch.from_numpy(scaled).permute(
+                0, 3, 1, 2
+            )  # (n, 3, 32, 32), in memory as channels_last wants it
             error = torch.nn.functional.mse_loss(net(batch), batch)
             optimizer.zero_grad(set_to_none=True)
             error.backward()
@@ -133,7 +147,10 @@ def blog_in_pytorch() -> Any:
     from torch import nn
 
     def pool() -> list[Any]:
-        return [nn.ZeroPad2d((0, 1, 0, 1)), nn.MaxPool2d(2, 1)]  # "same"; after ReLU a zero changes no maximum
+        return [
+            nn.ZeroPad2d((0, 1, 0, 1)),
+            nn.MaxPool2d(2, 1),
+        ]  # "same"; after ReLU a zero changes no maximum
 
     return nn.Sequential(
         *(nn.Conv2d(3, 32, 6, 2), nn.ReLU(), *pool()),
@@ -152,7 +169,8 @@ def benchmark_images(data_dir: str | None, count: int) -> tuple[str, np.ndarray]
     """Return the data's name and `count` uint8 images (count, 32, 32, 3)."""
     if data_dir is None:
         return "random", np.random.default_rng(0).integers(0, 256, (count, *SHAPE), dtype=np.uint8)
-    from latentlab.sources import DataOptions, open_images
+    from latentlab.config import DataOptions
+    from latentlab.data.opening import open_images
 
     opened = open_images(DataOptions(data="cifar10", data_dir=data_dir))
     return "cifar10", opened.read(opened.indices("train")[:count])
@@ -163,12 +181,16 @@ def has_torch(python: str) -> bool:
     return subprocess.run([python, "-c", "import torch"], capture_output=True).returncode == 0
 
 
-def measure(arguments: argparse.Namespace) -> tuple[str, dict[str, list[dict[str, float]]], dict[str, str]]:
+def measure(
+    arguments: argparse.Namespace,
+) -> tuple[str, dict[str, list[dict[str, float]]], dict[str, str]]:
     """Run all rounds in turn; return the data's name, each worker's rounds and its version."""
     data, images = benchmark_images(arguments.data_dir, arguments.steps * arguments.batch)
     pythons = {OURS: sys.executable, PEER: arguments.peer_python}
     if not has_torch(arguments.peer_python):
-        print(f"no torch in {Path(arguments.peer_python).name}: latentlab is measured alone (--peer-python PATH)")
+        print(
+            f"no torch in {Path(arguments.peer_python).name}: latentlab is measured alone (--peer-python PATH)"
+        )
         del pythons[PEER]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "images.npy"
@@ -191,40 +213,85 @@ def speeds(rounds: list[dict[str, float]]) -> list[float]:
     return [row["images_per_second"] for row in rounds]
 
 
-def report(data: str, rounds: dict[str, list[dict[str, float]]], versions: dict[str, str], threads: int) -> list[dict[str, Any]]:
+def report(
+    data: str, rounds: dict[str, list[dict[str, float]]], versions: dict[str, str], threads: int
+) -> list[dict[str, Any]]:
     """Print the figures and return them as rows; `low` and `high` are the slowest and the fastest round."""
 
-    def row(method: str, metric: str, values: list[float], seconds: float, **more: Any) -> dict[str, Any]:
-        figures = {"mean": statistics.mean(values), "median": statistics.median(values), "low": min(values), "high": max(values)}
+    def row(
+        method: str, metric: str, values: list[float], seconds: float, **more: Any
+    ) -> dict[str, Any]:
+        figures = {
+            "mean": statistics.mean(values),
+            "median": statistics.median(values),
+            "low": min(values),
+            "high": max(values),
+        }
         figures = {name: round(value, 3) for name, value in figures.items()}
         what = {"dataset": data, "split": "train", "method": method, "metric": metric}
         spread = round(statistics.stdev(values), 3) if len(values) > 1 else None
         how = {"seconds": round(seconds, 1), "device": f"cpu-{threads}", "command": COMMAND}
-        return {**what, **figures, "std": spread, "rounds": len(values), "seeds": 1, "chance": None, **how, **more}
+        return {
+            **what,
+            **figures,
+            "std": spread,
+            "rounds": len(values),
+            "seeds": 1,
+            "chance": None,
+            **how,
+            **more,
+        }
 
     rows = []
     for name, own in rounds.items():
         values = speeds(own)
-        rows.append(row(f"blog in {versions[name]}", "images_per_second", values, sum(r["seconds"] for r in own)))
-        print(f"{name:<10} {min(values):7.0f} {statistics.median(values):7.0f} {max(values):7.0f} images/s (min, median, max); {versions[name]}")
+        rows.append(
+            row(
+                f"blog in {versions[name]}",
+                "images_per_second",
+                values,
+                sum(r["seconds"] for r in own),
+            )
+        )
+        print(
+            f"{name:<10} {min(values):7.0f} {statistics.median(values):7.0f} {max(values):7.0f} images/s (min, median, max); {versions[name]}"
+        )
     if PEER in rounds:
-        ratios = [ours / peer for ours, peer in zip(speeds(rounds[OURS]), speeds(rounds[PEER]), strict=True)]
-        rows.append(row("blog", "ratio_to_peer", ratios, sum(r["seconds"] for r in rows), peer=versions[PEER]))
-        print(f"ratio      {min(ratios):7.2f} {statistics.median(ratios):7.2f} {max(ratios):7.2f} of {PEER}'s speed; pairs: ", end="")
+        ratios = [
+            ours / peer
+            for ours, peer in zip(speeds(rounds[OURS]), speeds(rounds[PEER]), strict=True)
+        ]
+        rows.append(
+            row(
+                "blog",
+                "ratio_to_peer",
+                ratios,
+                sum(r["seconds"] for r in rows),
+                peer=versions[PEER],
+            )
+        )
+        print(
+            f"ratio      {min(ratios):7.2f} {statistics.median(ratios):7.2f} {max(ratios):7.2f} of {PEER}'s speed; pairs: ",
+            end="",
+        )
         print(", ".join(f"{ratio:.2f}" for ratio in ratios))
     return rows
 
 
 def main() -> None:
     """Measure, print, and write --json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data-dir", help="where CIFAR-10 lies; default: random images")
     parser.add_argument("--rounds", type=int, default=5, help="measured rounds of each framework")
     parser.add_argument("--steps", type=int, default=4, help="batches a round")
     parser.add_argument("--warm-up", type=int, default=1, help="rounds before the measured ones")
     parser.add_argument("--batch", type=int, default=500, help="images a step")
     parser.add_argument("--threads", type=int, default=2, help="threads of either framework")
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter with PyTorch; default: this one")
+    parser.add_argument(
+        "--peer-python", default=sys.executable, help="interpreter with PyTorch; default: this one"
+    )
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--worker", choices=[OURS, PEER], help=argparse.SUPPRESS)
     parser.add_argument("--images", type=Path, help=argparse.SUPPRESS)

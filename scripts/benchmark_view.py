@@ -20,15 +20,18 @@ import benchmark_report  # first: it makes tests/browsing.py known
 import browsing
 import numpy as np
 
-from latentlab import files, pipeline, projection
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import pipeline
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.reporting import projection
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "view-speed"
 COMMAND = "scripts/benchmark_view.py --work DIR"
 KINDS = 30
-NEXT_FRAME = "const told = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => told()));"
+NEXT_FRAME = (
+    "const told = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => told()));"
+)
 CHUNK = 100_000
 
 
@@ -47,9 +50,15 @@ def make_run(work: Path, count: int) -> Run:
     work.mkdir(parents=True, exist_ok=True)
     if not (work / "images.npy").exists():
         made_up(work / "images.npy", count)
-    run = pipeline.fit(DataOptions(data=str(work / "images.npy")), FitOptions(arch="mlp", epochs=1, batch_size=2000), work / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(work / "images.npy")),
+        FitOptions(arch="mlp", epochs=1, batch_size=2000),
+        work / "run",
+    )
     pipeline.cluster(run, ClusterOptions(k=KINDS, restarts=1))
-    projection.lay_out = lambda vectors, seed, epochs=None: vectors[:, :2]  # they are principal components
+    projection.lay_out = lambda vectors, seed, epochs=None: vectors[
+        :, :2
+    ]  # they are principal components
     return pipeline.project(run, sample=count)
 
 
@@ -91,8 +100,12 @@ def look(run: Run, count: int, downloads: Path) -> dict[str, Any]:
         for name, code in actions.items():
             told[name], _ = timed(functools.partial(do, page, code))
         edit = f"latentlab.edit('/edit', {{action: 'split', images: latentlab.data.ids.slice(0, {count // 3})}}).then(arguments[0])"
-        told["a third of the points made a cluster"], saved = timed(lambda: driver.execute_async_script(edit))
-        told["undone"], undone = timed(lambda: driver.execute_async_script("latentlab.edit('/undo').then(arguments[0])"))
+        told["a third of the points made a cluster"], saved = timed(
+            lambda: driver.execute_async_script(edit)
+        )
+        told["undone"], undone = timed(
+            lambda: driver.execute_async_script("latentlab.edit('/undo').then(arguments[0])")
+        )
         if not (saved and undone) or page.errors():
             raise SystemExit(f"the page complains: {page.errors()}")
     finally:
@@ -104,10 +117,27 @@ def look(run: Run, count: int, downloads: Path) -> dict[str, Any]:
 def write(out: Path, count: int, told: dict[str, Any]) -> None:
     """Write results.json and README.md."""
     device = f"cpu-{os.cpu_count()}"
-    shape = {"dataset": "made-up", "split": "all", "method": "view", "std": None, "low": None, "high": None, "seeds": 1, "chance": None}
+    shape = {
+        "dataset": "made-up",
+        "split": "all",
+        "method": "view",
+        "std": None,
+        "low": None,
+        "high": None,
+        "seeds": 1,
+        "chance": None,
+    }
     numbers = {name: value for name, value in told.items() if isinstance(value, int | float)}
     rows = [
-        {**shape, "metric": name, "mean": round(value, 3), "device": device, "command": COMMAND, "images": count} for name, value in numbers.items()
+        {
+            **shape,
+            "metric": name,
+            "mean": round(value, 3),
+            "device": device,
+            "command": COMMAND,
+            "images": count,
+        }
+        for name, value in numbers.items()
     ]
     files.write_json(out / "results.json", rows)
     units = {"size of the page": "MB", "frames a second while panning": "1/s"}
@@ -131,7 +161,9 @@ def write(out: Path, count: int, told: dict[str, Any]) -> None:
 
 def main() -> None:
     """Measure and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--points", type=int, default=1_000_000)
     parser.add_argument("--out", type=Path, default=REPORT)

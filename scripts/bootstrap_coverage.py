@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from _reports import fill
 
-from latentlab import files, intervals, metrics
+from latentlab.scoring import intervals, metrics
+from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "bootstrap-coverage"
 SCORES = ("purity_train_map", "acc_train_map", "purity", "acc", "nmi", "ari")
@@ -40,17 +41,24 @@ def world(rng: np.random.Generator, k: int, confusion: float, rarest: float) -> 
 
 def draw(rng: np.random.Generator, probabilities: np.ndarray, n: int, repeats: int) -> np.ndarray:
     """Return tables of n images, (repeats, k, CLASSES)."""
-    return rng.multinomial(n, probabilities.ravel(), size=repeats).reshape(repeats, *probabilities.shape)
+    return rng.multinomial(n, probabilities.ravel(), size=repeats).reshape(
+        repeats, *probabilities.shape
+    )
 
 
-def covered(rng: np.random.Generator, probabilities: np.ndarray, n: int, cases: int) -> dict[str, dict[str, float]]:
+def covered(
+    rng: np.random.Generator, probabilities: np.ndarray, n: int, cases: int
+) -> dict[str, dict[str, float]]:
     """Return score -> how often its interval held the true value, and the interval's mean width."""
     many = draw(rng, probabilities, n, MEAN_OF)
     means = {name: scorer(many).mean() for name, scorer in intervals.SCORERS.items()}
     hits: dict[str, list[bool]] = {name: [] for name in SCORES}
     widths: dict[str, list[float]] = {name: [] for name in SCORES}
     for case in range(cases):
-        training, held_out = draw(rng, probabilities, 4 * n, 1)[0], draw(rng, probabilities, n, 1)[0]
+        training, held_out = (
+            draw(rng, probabilities, 4 * n, 1)[0],
+            draw(rng, probabilities, n, 1)[0],
+        )
         maps = metrics.maps_of(training)
         true = {
             **means,
@@ -60,7 +68,10 @@ def covered(rng: np.random.Generator, probabilities: np.ndarray, n: int, cases: 
         for name, (low, high) in intervals.of_scores(held_out, maps, seed=case).items():
             hits[name].append(bool(low <= true[name] <= high))
             widths[name].append(high - low)
-    return {name: {"covered": float(np.mean(hits[name])), "width": float(np.mean(widths[name]))} for name in SCORES}
+    return {
+        name: {"covered": float(np.mean(hits[name])), "width": float(np.mean(widths[name]))}
+        for name in SCORES
+    }
 
 
 def simulate(cases: int, seed: int) -> list[dict[str, Any]]:
@@ -71,8 +82,18 @@ def simulate(cases: int, seed: int) -> list[dict[str, Any]]:
             for rarest in RAREST:
                 probabilities = world(rng, k, confusion, rarest)
                 for n in SIZES:
-                    setting = {"k": k, "classes": CLASSES, "confusion": confusion, "rarest": rarest, "n": n, "cases": cases}
-                    rows += [{**setting, "metric": name, **found} for name, found in covered(rng, probabilities, n, cases).items()]
+                    setting = {
+                        "k": k,
+                        "classes": CLASSES,
+                        "confusion": confusion,
+                        "rarest": rarest,
+                        "n": n,
+                        "cases": cases,
+                    }
+                    rows += [
+                        {**setting, "metric": name, **found}
+                        for name, found in covered(rng, probabilities, n, cases).items()
+                    ]
     return rows
 
 
@@ -80,7 +101,9 @@ def table(rows: list[dict[str, Any]]) -> str:
     """Return the Markdown table of scores by held-out images: share of cases covered, and the worst single world."""
     sizes = sorted({row["n"] for row in rows})
     lines = [
-        "| score | " + " | ".join(f"{n:,} images" for n in sizes) + " | all | worst world | mean width at 10,000 |",
+        "| score | "
+        + " | ".join(f"{n:,} images" for n in sizes)
+        + " | all | worst world | mean width at 10,000 |",
         "| --- " * (len(sizes) + 4) + "|",
     ]
     for name in SCORES:
@@ -89,13 +112,19 @@ def table(rows: list[dict[str, Any]]) -> str:
         worst = min(own, key=lambda row: row["covered"])
         told = f"{worst['covered']:.1%} (k {worst['k']}, confusion {worst['confusion']}, rarest {worst['rarest']}, {worst['n']:,} images)"
         width = np.mean([row["width"] for row in own if row["n"] == sizes[-1]])
-        lines.append(f"| {name} | " + " | ".join(f"{x:.1%}" for x in [*by_size, np.mean(by_size)]) + f" | {told} | {width:.3f} |")
+        lines.append(
+            f"| {name} | "
+            + " | ".join(f"{x:.1%}" for x in [*by_size, np.mean(by_size)])
+            + f" | {told} | {width:.3f} |"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Simulate and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--cases", type=int, default=500, help="simulated splits a world and size")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--machine", default="", help="what it runs on, in words")

@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from _reports import fill
 
-from latentlab import choosing, files
+from latentlab.clustering import choosing
+from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "choose-k"
 TRUE = (2, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 14, 16, 18, 20, 22, 25, 28, 30)
@@ -31,7 +32,12 @@ IMBALANCE = 5
 def blobs(number: int, seed: int, close: bool) -> tuple[np.ndarray, dict[str, Any]]:
     """Return set `number`: vectors, float32 (n, d), and what they are."""
     rng = np.random.default_rng([seed, number])
-    k, dims, apart, uneven = TRUE[number], (8, 16)[number // 2 % 2], SEPARATION[number % len(SEPARATION)], number % 2 == 1
+    k, dims, apart, uneven = (
+        TRUE[number],
+        (8, 16)[number // 2 % 2],
+        SEPARATION[number % len(SEPARATION)],
+        number % 2 == 1,
+    )
     spread = 1.5 * apart / np.sqrt(2 * dims) if close else apart
     centers: list[np.ndarray] = []
     while len(centers) < k:
@@ -40,38 +46,75 @@ def blobs(number: int, seed: int, close: bool) -> tuple[np.ndarray, dict[str, An
             centers.append(center)
     shares = np.geomspace(1, 1 / IMBALANCE if uneven else 1, k)
     sizes = np.round(shares / shares.sum() * max(400, IMAGES * k)).astype(int)
-    vectors = np.concatenate([rng.normal(center, 1, (size, dims)) for center, size in zip(centers, sizes, strict=True)])
-    facts = {"set": number, "k": k, "dims": dims, "separation": apart, "uneven": uneven, "images": len(vectors)}
+    vectors = np.concatenate(
+        [rng.normal(center, 1, (size, dims)) for center, size in zip(centers, sizes, strict=True)]
+    )
+    facts = {
+        "set": number,
+        "k": k,
+        "dims": dims,
+        "separation": apart,
+        "uneven": uneven,
+        "images": len(vectors),
+    }
     return rng.permutation(vectors).astype(np.float32), facts
 
 
 def record(rows: list[dict[str, Any]]) -> str:
     """Return the Markdown table of how often each criterion and the recommendation come near the known k."""
-    lines = ["| | exact | within 1 | within 1, even | within 1, uneven | within 1, k above 15 |", "| --- " * 6 + "|"]
+    lines = [
+        "| | exact | within 1 | within 1, even | within 1, uneven | within 1, k above 15 |",
+        "| --- " * 6 + "|",
+    ]
     for name in ("recommended", *choosing.CRITERIA):
         errors = {row["set"]: abs(row["chosen"][name] - row["k"]) for row in rows}
 
-        def near(kept: list[dict[str, Any]], most: int = choosing.NEAR, errors: dict[int, int] = errors) -> str:
+        def near(
+            kept: list[dict[str, Any]], most: int = choosing.NEAR, errors: dict[int, int] = errors
+        ) -> str:
             return f"{sum(errors[row['set']] <= most for row in kept)} of {len(kept)}"
 
-        parts = [[row for row in rows if not row["uneven"]], [row for row in rows if row["uneven"]], [row for row in rows if row["k"] > 15]]
-        lines.append(f"| {name} | {near(rows, 0)} | {near(rows)} | " + " | ".join(near(part) for part in parts) + " |")
+        parts = [
+            [row for row in rows if not row["uneven"]],
+            [row for row in rows if row["uneven"]],
+            [row for row in rows if row["k"] > 15],
+        ]
+        lines.append(
+            f"| {name} | {near(rows, 0)} | {near(rows)} | "
+            + " | ".join(near(part) for part in parts)
+            + " |"
+        )
     return "\n".join(lines)
 
 
 def sets(rows: list[dict[str, Any]]) -> str:
     """Return the Markdown table of all sets."""
     names = ("recommended", *choosing.CRITERIA)
-    lines = ["| known k | images | dimensions | separation | sizes | " + " | ".join(names) + " |", "| --- " * (5 + len(names)) + "|"]
+    lines = [
+        "| known k | images | dimensions | separation | sizes | " + " | ".join(names) + " |",
+        "| --- " * (5 + len(names)) + "|",
+    ]
     for row in rows:
-        facts = (row["k"], row["images"], row["dims"], row["separation"], "uneven" if row["uneven"] else "even")
-        lines.append(f"| {' | '.join(map(str, facts))} | " + " | ".join(str(row["chosen"][name]) for name in names) + " |")
+        facts = (
+            row["k"],
+            row["images"],
+            row["dims"],
+            row["separation"],
+            "uneven" if row["uneven"] else "even",
+        )
+        lines.append(
+            f"| {' | '.join(map(str, facts))} | "
+            + " | ".join(str(row["chosen"][name]) for name in names)
+            + " |"
+        )
     return "\n".join(lines)
 
 
 def main() -> None:
     """Search every set that is not done yet, and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--close", action="store_true", help="centers close together")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--machine", default="", help="what it runs on, in words")
@@ -92,11 +135,18 @@ def main() -> None:
         vectors, what = blobs(number, arguments.seed, arguments.close)
         found = choosing.choose(vectors, KS, arguments.seed)
         rows.append(
-            {**what, "chosen": {"recommended": found.k, **found.chosen}, "reason": found.reason, "seconds": round(time.perf_counter() - started, 1)}
+            {
+                **what,
+                "chosen": {"recommended": found.k, **found.chosen},
+                "reason": found.reason,
+                "seconds": round(time.perf_counter() - started, 1),
+            }
         )
         files.write_json(target, {**facts, "rows": rows})
         print(rows[-1], flush=True)
-    fill(arguments.out / "README.md", {f"record{suffix}": record(rows), f"sets{suffix}": sets(rows)})
+    fill(
+        arguments.out / "README.md", {f"record{suffix}": record(rows), f"sets{suffix}": sets(rows)}
+    )
     print(record(rows))
 
 

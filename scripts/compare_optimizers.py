@@ -14,12 +14,23 @@ import math
 from pathlib import Path
 from typing import Any
 
-from _reports import REPORTS, Clock, Parts, fill, parse, parser_of, read_parts, refuse_others, save_part
+from _reports import (
+    REPORTS,
+    Clock,
+    Parts,
+    fill,
+    parse,
+    parser_of,
+    read_parts,
+    refuse_others,
+    save_part,
+)
 
-from latentlab import backend, files, pipeline, plots, recipes
-from latentlab.config import FitOptions, as_dict
+from latentlab import backend, pipeline, recipes
+from latentlab.config import DataOptions, FitOptions, as_dict
 from latentlab.errors import TrainingError
-from latentlab.sources import DataOptions
+from latentlab.reporting import plots
+from latentlab.storage import files
 
 REPORT = REPORTS / "cifar10-optimizers"
 ADAMW: dict[str, Any] = {"optimizer": "adamw", "adam_share": 1.0, "weight_decay": 1e-5}
@@ -41,7 +52,12 @@ def work_through(setting: str, seed: int, arguments: argparse.Namespace) -> None
     part = arguments.out / "parts" / f"{name}.json"
     rate, chosen = SETTINGS[setting]
     settings = recipes.fit_settings("strong")
-    settings |= {"arch": arguments.arch, "arch_options": {"width": arguments.width}, "epochs": arguments.epochs, "learning_rate": rate}
+    settings |= {
+        "arch": arguments.arch,
+        "arch_options": {"width": arguments.width},
+        "epochs": arguments.epochs,
+        "learning_rate": rate,
+    }
     settings["objective_options"] = {**settings["objective_options"], **chosen}
     options = FitOptions(**settings, seed=seed)
     if part.exists():
@@ -54,13 +70,24 @@ def work_through(setting: str, seed: int, arguments: argparse.Namespace) -> None
     except TrainingError as error:  # a result too: the others go on
         files.write_json(part, {"config": as_dict(options), "failed": str(error), "watched": []})
         return
-    watched = [{key: row[key] for key in WATCHED if key in row} for row in run.metrics() if row["epoch"]]
+    watched = [
+        {key: row[key] for key in WATCHED if key in row} for row in run.metrics() if row["epoch"]
+    ]
     save_part(part, run, [], watched=watched, machine=arguments.machine or run.manifest["device"])
 
 
 def table(parts: Parts) -> str:
     """Return the Markdown table of every fit's end, the lowest swapped loss first, those that failed last."""
-    heads = ["fit", "learning rate", "Adam's", "weight decay", "swapped loss", "effective rank", "images per second", "epochs undone"]
+    heads = [
+        "fit",
+        "learning rate",
+        "Adam's",
+        "weight decay",
+        "swapped loss",
+        "effective rank",
+        "images per second",
+        "epochs undone",
+    ]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
     for name, part in sorted(parts.items(), key=lambda item: last_loss(item[1])):
         own, rate = part["config"]["objective_options"], part["config"]["learning_rate"]
@@ -69,7 +96,9 @@ def table(parts: Parts) -> str:
             told = f"{last['swapped_loss']:.3f} | {last['effective_rank']:.1f} | {fit['images_per_second']:.0f} | {len(fit['recoveries'])}"
         else:
             told = "failed | | | "
-        lines.append(f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} | {told} |")
+        lines.append(
+            f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} | {told} |"
+        )
     return "\n".join(lines)
 
 
@@ -81,9 +110,19 @@ def last_loss(part: dict[str, Any]) -> float:
 def report(out: Path) -> None:
     """Write results.json, the table and the figure."""
     parts = read_parts(out / "parts")
-    files.write_json(out / "results.json", [{"fit": name, **(part["watched"] or [{}])[-1], "config": part["config"]} for name, part in parts.items()])
+    files.write_json(
+        out / "results.json",
+        [
+            {"fit": name, **(part["watched"] or [{}])[-1], "config": part["config"]}
+            for name, part in parts.items()
+        ],
+    )
     fill(out / "README.md", {"table": table(parts)})
-    curves = {name: [(row["epoch"], row["swapped_loss"]) for row in part["watched"]] for name, part in parts.items() if part["watched"]}
+    curves = {
+        name: [(row["epoch"], row["swapped_loss"]) for row in part["watched"]]
+        for name, part in parts.items()
+        if part["watched"]
+    }
     figure = plots.lines(curves, "epoch", "swapped loss", "Short fits with other optimizers")
     figure.axes[0].autoscale(axis="y")  # losses end far above 0
     plots.save_png(figure, out / "loss.png")

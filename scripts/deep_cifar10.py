@@ -31,10 +31,11 @@ from _reports import (
     short_name,
 )
 
-from latentlab import assignments, backend, files, pipeline
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = REPORTS / "cifar10-deep-clustering"
 COMMAND = "scripts/deep_cifar10.py"
@@ -45,7 +46,10 @@ METHODS: tuple[dict[str, Any], ...] = (
     {"method": "kmeans", "features": REDUCED},
     {"method": "n2d"},
     {"method": "gmm", "features": REDUCED},
-    *({"method": method, "features": REDUCED, "settings": LOOP} for method in ("dec", "idec", "dcec", "dcn")),
+    *(
+        {"method": method, "features": REDUCED, "settings": LOOP}
+        for method in ("dec", "idec", "dcec", "dcn")
+    ),
     {"method": "vade", "settings": LOOP},
     {"method": "dcec", "features": REDUCED, "settings": {**LOOP, "start": "n2d", "warm_up": 2}},
 )
@@ -64,10 +68,14 @@ def options_of(settings: dict[str, Any], seed: int) -> ClusterOptions:
 
 def row_name(options: ClusterOptions) -> str:
     """Return how the tables name a clustering of conv8's code."""
-    return "+".join(("conv8", *((options.features,) if options.features != "code" else ()), short_name(options)))
+    return "+".join(
+        ("conv8", *((options.features,) if options.features != "code" else ()), short_name(options))
+    )
 
 
-def main_methods(data: DataOptions, work: Path, parts: Path, seed: int, epochs: int, clock: Clock) -> None:
+def main_methods(
+    data: DataOptions, work: Path, parts: Path, seed: int, epochs: int, clock: Clock
+) -> None:
     """Fit conv8 with one seed, cluster with every method and keep the scores."""
     folder, part = work / f"conv8-seed{seed}", parts / f"conv8-seed{seed}.json"
     if part.exists() or not clock.may_start():
@@ -88,7 +96,11 @@ def kernels(work: Path, parts: Path, clock: Clock) -> None:
     folder, part = work / "conv8-seed0", parts / "kernels-seed0.json"
     rows = json.loads(part.read_text())["kernels"] if part.exists() else []
     done = {(row["features"], row["scale"]) for row in rows}
-    missing = [settings for settings in KERNELS if (settings["features"], _kernel_name(settings)) not in done]
+    missing = [
+        settings
+        for settings in KERNELS
+        if (settings["features"], _kernel_name(settings)) not in done
+    ]
     if not missing or not (parts / "conv8-seed0.json").exists() or not folder.exists():
         return
     run = Run.open(folder)
@@ -98,9 +110,18 @@ def kernels(work: Path, parts: Path, clock: Clock) -> None:
         one = options_of({"method": "dec", **settings}, 0)
         logging.info("kernel: %s, scale %s", one.features, _kernel_name(settings))
         result = pipeline.cluster(run, one)
-        rows_of_dec = [row for row in score(run, [one], "conv8") if row["split"] == "test" and row["method"].endswith("+dec")]
+        rows_of_dec = [
+            row
+            for row in score(run, [one], "conv8")
+            if row["split"] == "test" and row["method"].endswith("+dec")
+        ]
         scores = {row["metric"]: row["value"] for row in rows_of_dec}
-        history = [json.loads(line) for line in (run.path / "clusters" / one.name / "history.jsonl").read_text().splitlines()]
+        history = [
+            json.loads(line)
+            for line in (run.path / "clusters" / one.name / "history.jsonl")
+            .read_text()
+            .splitlines()
+        ]
         rows.append(
             {
                 "features": one.features,
@@ -141,9 +162,15 @@ def report(work: Path, out: Path, seeds: list[int]) -> None:
     files.write_json(out / "results.json", rows)
     kept = out / "parts" / "agreement.json"
     clusterings = (options_of(settings, seed) for settings in METHODS for seed in seeds)
-    if between := agreement((row_name(one), work / f"conv8-seed{one.seed}", one) for one in clusterings):
+    if between := agreement(
+        (row_name(one), work / f"conv8-seed{one.seed}", one) for one in clusterings
+    ):
         files.write_json(kept, between)
-    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "facts": facts_table(parts)}
+    tables = {
+        "test": score_table(rows, "test"),
+        "train": score_table(rows, "train"),
+        "facts": facts_table(parts),
+    }
     if kept.exists():
         tables["agreement"] = agreement_table({"cifar10": json.loads(kept.read_text())})
     if "kernels-seed0" in parts:

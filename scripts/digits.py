@@ -28,9 +28,10 @@ from _reports import (
     short_name,
 )
 
-from latentlab import assignments, backend, files, pipeline
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "digits"
 COMMAND = "scripts/digits.py"
@@ -62,18 +63,31 @@ def work_through(work: Path, parts: Path, seed: int) -> None:
     for options in clusterings(seed):
         logging.info("%s: %s", part.stem, options.name)
         pipeline.cluster(run, options)
-    save_part(part, run, score(run, clusterings(seed), ENCODER, work / "baselines"), clusterings(seed))
+    save_part(
+        part, run, score(run, clusterings(seed), ENCODER, work / "baselines"), clusterings(seed)
+    )
 
 
 def seconds_table(parts: Parts) -> str:
     """Return the Markdown table of the seconds that DCEC took with its fit, and of its purity, one row a seed."""
-    lines = ["| seed | fit | embedding | DCEC | together | held-out purity | all stages |", "| --- |" + " --- |" * 6]
+    lines = [
+        "| seed | fit | embedding | DCEC | together | held-out purity | all stages |",
+        "| --- |" + " --- |" * 6,
+    ]
     for name, part in parts.items():
         stages, dcec = part["seconds"], part["facts"][BEST]["seconds"]
-        purity = next(r["value"] for r in part["rows"] if (r["method"], r["split"], r["metric"]) == (f"{ENCODER}+{BEST}", "test", "purity"))
+        purity = next(
+            r["value"]
+            for r in part["rows"]
+            if (r["method"], r["split"], r["metric"]) == (f"{ENCODER}+{BEST}", "test", "purity")
+        )
         numbers = [stages["fit"], stages["embed"], dcec, stages["fit"] + stages["embed"] + dcec]
         everything = sum(stages.values())
-        lines.append(f"| {name.rsplit('seed', 1)[1]} | " + " | ".join(f"{n:.0f} s" for n in numbers) + f" | {purity:.3f} | {everything:.0f} s |")
+        lines.append(
+            f"| {name.rsplit('seed', 1)[1]} | "
+            + " | ".join(f"{n:.0f} s" for n in numbers)
+            + f" | {purity:.3f} | {everything:.0f} s |"
+        )
     return "\n".join(lines)
 
 
@@ -83,23 +97,33 @@ def report(work: Path, out: Path, seeds: list[int]) -> None:
     rows = results(parts, "digits", COMMAND)
     files.write_json(out / "results.json", rows)
     kept = out / "parts" / "agreement.json"
-    if between := agreement((short_name(one), work / f"{ENCODER}-seed{seed}", one) for seed in seeds for one in clusterings(seed)):
+    if between := agreement(
+        (short_name(one), work / f"{ENCODER}-seed{seed}", one)
+        for seed in seeds
+        for one in clusterings(seed)
+    ):
         files.write_json(kept, between)
     tables = {
         "test": score_table(rows, "test", median=True),
         "train": score_table(rows, "train", median=True),
         "seconds": seconds_table(parts),
         "facts": facts_table(parts),
-        "agreement": agreement_table({"digits": json.loads(kept.read_text()) if kept.exists() else []}),
+        "agreement": agreement_table(
+            {"digits": json.loads(kept.read_text()) if kept.exists() else []}
+        ),
     }
     fill(out / "README.md", tables)
 
 
 def main() -> None:
     """Run what is missing and write the report."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, default=Path("runs/digits-report"))
-    parser.add_argument("--out", type=Path, default=REPORT, help="for the report; default: reports/digits")
+    parser.add_argument(
+        "--out", type=Path, default=REPORT, help="for the report; default: reports/digits"
+    )
     parser.add_argument("--seeds", default="0,1,2,3,4")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

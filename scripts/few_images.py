@@ -15,12 +15,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _reports import REPORTS, Clock, fill, parse, parser_of, read_parts, results, save_part, score, score_table, write_arrays
+from _reports import (
+    REPORTS,
+    Clock,
+    fill,
+    parse,
+    parser_of,
+    read_parts,
+    results,
+    save_part,
+    score,
+    score_table,
+    write_arrays,
+)
 
-from latentlab import backend, files, pipeline, ready_made, recipes, sources
-from latentlab.config import LEAST_STEPS, ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline, recipes
+from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
+from latentlab.data import opening
+from latentlab.encoders import ready_made
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = REPORTS / "few-images"
 COMMAND = "scripts/few_images.py"
@@ -35,7 +49,7 @@ TESTED = 5000
 
 def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
     """Write `count` training images, and TESTED of the others, with the labels that the scorer reads, to an .npz file."""
-    images, labels = sources.open_images(data), sources.read_labels(data)
+    images, labels = opening.open_images(data), opening.read_labels(data)
     assert labels is not None
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {}
@@ -55,27 +69,54 @@ def fitted(kind: str, steps: int, data: DataOptions, seed: int, work: Path) -> t
     return name, pipeline.fit(data, options, work / f"{name}-seed{seed}")
 
 
-def work_through(kind: str, steps: int, data: DataOptions, seed: int, arguments: argparse.Namespace) -> None:
+def work_through(
+    kind: str, steps: int, data: DataOptions, seed: int, arguments: argparse.Namespace
+) -> None:
     """Fit, cluster, score, and keep the scores."""
     part = arguments.out / "parts" / f"{arguments.images}-{kind}-{steps}-seed{seed}.json"
     if part.exists():
         return
     logging.info("%s: %d steps", kind, steps)
     encoder, run = fitted(kind, steps, data, seed, arguments.work / f"{arguments.images}")
-    chosen = [pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **own})) for own in CLUSTERINGS[kind]]
+    chosen = [
+        pipeline.resolve(run, ClusterOptions(**{"k": 10, "seed": seed, **own}))
+        for own in CLUSTERINGS[kind]
+    ]
     for one in chosen:
         pipeline.cluster(run, one)
-    rows = score(run, chosen, encoder, shared=arguments.work / f"{arguments.images}" / f"baselines-seed{seed}")
-    save_part(part, run, rows, encoder=encoder, n_images=arguments.images, machine=arguments.machine or run.manifest["device"])
+    rows = score(
+        run,
+        chosen,
+        encoder,
+        shared=arguments.work / f"{arguments.images}" / f"baselines-seed{seed}",
+    )
+    save_part(
+        part,
+        run,
+        rows,
+        encoder=encoder,
+        n_images=arguments.images,
+        machine=arguments.machine or run.manifest["device"],
+    )
 
 
 def time_table(parts: dict[str, Any]) -> str:
     """Return the Markdown table of what was trained, what it took and what is left of the images' detail."""
-    lines = ["| images | encoder | epochs | fit, minutes | validation MSE of the reconstructions | machine |", "| --- |" + " --- |" * 5]
+    lines = [
+        "| images | encoder | epochs | fit, minutes | validation MSE of the reconstructions | machine |",
+        "| --- |" + " --- |" * 5,
+    ]
     for name, part in parts.items():
         if not name.split("-", 1)[1].startswith(tuple(ready_made.names())):
             fit, minutes = part["fit"], part["seconds"]["fit"] / 60
-            cells = (f"{part['n_images']}", part["encoder"], f"{fit['epochs']}", f"{minutes:.1f}", f"{fit['best_val_loss']:.4f}", part["machine"])
+            cells = (
+                f"{part['n_images']}",
+                part["encoder"],
+                f"{fit['epochs']}",
+                f"{minutes:.1f}",
+                f"{fit['best_val_loss']:.4f}",
+                part["machine"],
+            )
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -86,7 +127,10 @@ def report(out: Path) -> None:
     groups: dict[int, dict[str, Any]] = {}
     for name, part in parts.items():
         groups.setdefault(part["n_images"], {})[name] = part
-    rows = {count: results(group, f"{count} images of cifar10", COMMAND) for count, group in groups.items()}
+    rows = {
+        count: results(group, f"{count} images of cifar10", COMMAND)
+        for count, group in groups.items()
+    }
     files.write_json(out / "results.json", [row for found in rows.values() for row in found])
     tables = {f"test, {count} images": score_table(found, "test") for count, found in rows.items()}
     fill(out / "README.md", {**tables, "time": time_table(parts)})
@@ -97,7 +141,9 @@ def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
     parser.add_argument("--images", type=int, default=2000, help="training images that are drawn")
-    parser.add_argument("--steps", default="0,1000", help="least training steps; 0 for the epochs alone")
+    parser.add_argument(
+        "--steps", default="0,1000", help="least training steps; 0 for the epochs alone"
+    )
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()
@@ -110,7 +156,11 @@ def main() -> None:
         for kind, steps in [
             *((name, 0) for name in ready_made.names()),
             ("adapt", LEAST_STEPS),
-            *((kind, int(steps)) for steps in arguments.steps.split(",") for kind in ("strong", "autoencoder")),
+            *(
+                (kind, int(steps))
+                for steps in arguments.steps.split(",")
+                for kind in ("strong", "autoencoder")
+            ),
         ]:
             if clock.may_start():
                 work_through(kind, steps, DataOptions(data=str(path)), seed, arguments)

@@ -19,11 +19,14 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["latentlab", "zipfile", "tarfile", "pickletools", "numpy.lib"]):
-    from latentlab import keras_files, npz, tables
+with atheris.instrument_imports(
+    include=["latentlab", "zipfile", "tarfile", "pickletools", "numpy.lib"]
+):
+    from latentlab.data import archives, decode, idx_files, pickles
+    from latentlab.data.sources import cifar10
     from latentlab.errors import LatentlabError
-    from latentlab.run import Run
-    from latentlab.sources import _archives, _decode, _idx, _pickle, cifar10
+    from latentlab.storage import keras_files, npz, tables
+    from latentlab.storage.run import Run
 
 import numpy as np
 import pyarrow as pa
@@ -34,7 +37,9 @@ from _hostile_runs import KEPT_RUN
 SEED = 0
 
 
-def _on_file(read: Callable[[Path], object], *allowed: type[BaseException]) -> Callable[[bytes, Path], None]:
+def _on_file(
+    read: Callable[[Path], object], *allowed: type[BaseException]
+) -> Callable[[bytes, Path], None]:
     def target(content: bytes, path: Path) -> None:
         path.write_bytes(content)
         with contextlib.suppress(*allowed):
@@ -44,15 +49,15 @@ def _on_file(read: Callable[[Path], object], *allowed: type[BaseException]) -> C
 
 
 def _picture(content: bytes, path: Path) -> None:
-    found = _decode.decode(content, 8, "crop", 3, max_pixels=1 << 20)
+    found = decode.decode(content, 8, "crop", 3, max_pixels=1 << 20)
     if not isinstance(found, str) and (found.shape != (8, 8, 3) or found.dtype != np.uint8):
         raise AssertionError(f"a picture of shape {found.shape}")
 
 
 def _pickled(content: bytes, path: Path) -> None:
     with contextlib.suppress(LatentlabError):
-        for value in _pickle.load_dict(content, "x").values():
-            if type(value).__module__ not in ("builtins", "numpy", "latentlab.sources._pickle"):
+        for value in pickles.load_dict(content, "x").values():
+            if type(value).__module__ not in ("builtins", "numpy", "latentlab.data.pickles"):
                 raise AssertionError(f"a pickle made a {type(value)}")
 
 
@@ -62,16 +67,20 @@ def _manifest(content: bytes, path: Path) -> None:
         run = Run.open(path.parent)
         for entry in run.manifest["stages"].values():
             for output in entry["outputs"]:
-                if not (path.parent / output["path"]).resolve().is_relative_to(path.parent.resolve()):
+                if (
+                    not (path.parent / output["path"])
+                    .resolve()
+                    .is_relative_to(path.parent.resolve())
+                ):
                     raise AssertionError("an output outside the run")
         run.stages_in_order()
 
 
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "npz": _on_file(lambda path: npz.read_npz(path, limit=1 << 20), ValueError, OSError),
-    "idx": _on_file(lambda path: _idx.read_idx(path, limit=1 << 20), LatentlabError),
+    "idx": _on_file(lambda path: idx_files.read_idx(path, limit=1 << 20), LatentlabError),
     "pickle": _pickled,
-    "tar": _on_file(lambda path: list(_archives.read_files(path, cifar10.LIMITS)), LatentlabError),
+    "tar": _on_file(lambda path: list(archives.read_files(path, cifar10.LIMITS)), LatentlabError),
     "picture": _picture,
     "parquet": _on_file(tables.read_vectors, LatentlabError),
     "network": _on_file(keras_files.check, ValueError, OSError),
@@ -91,7 +100,10 @@ def seeds() -> dict[str, list[bytes]]:
         "idx": [idx, gzip.compress(idx)],
         "pickle": [cifar_batch(1, protocol)[2] for protocol in (0, 2, 4)],
         "tar": [cifar_tar({"data_batch_1": b"x"}), gzip.compress(cifar_tar())],
-        "picture": [encoded(pictures(1)[0], kind) for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")],
+        "picture": [
+            encoded(pictures(1)[0], kind)
+            for kind in ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM")
+        ],
         "parquet": [vectors.getvalue()],
         "network": [(KEPT_RUN / "encoder" / "encoder.keras").read_bytes()],
         "manifest": [(KEPT_RUN / "run.json").read_bytes()],
@@ -109,13 +121,25 @@ def fuzz(name: str, work: Path, seconds: int) -> dict[str, object]:
     if not process:
         os.dup2(os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC), 2)
         path = place / "file" / "x"
-        flags = [f"-max_total_time={seconds}", "-timeout=10", "-rss_limit_mb=3000", f"-seed={SEED + 1}", "-print_final_stats=1", "-max_len=60000"]
-        atheris.Setup([name, *flags, f"-artifact_prefix={place}/crashes/", str(place / "corpus")], lambda content: TARGETS[name](content, path))
+        flags = [
+            f"-max_total_time={seconds}",
+            "-timeout=10",
+            "-rss_limit_mb=3000",
+            f"-seed={SEED + 1}",
+            "-print_final_stats=1",
+            "-max_len=60000",
+        ]
+        atheris.Setup(
+            [name, *flags, f"-artifact_prefix={place}/crashes/", str(place / "corpus")],
+            lambda content: TARGETS[name](content, path),
+        )
         atheris.Fuzz()
         os._exit(0)
     _, status = os.waitpid(process, 0)
     log = (place / "log").read_text(errors="replace")
-    done = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(r"#(\d+)\s", log)
+    done = re.findall(r"stat::number_of_executed_units:\s*(\d+)", log) or re.findall(
+        r"#(\d+)\s", log
+    )
     reached = [int(number) for number in re.findall(r"cov: (\d+)", log)]
     kept = sorted(path.name for path in (place / "crashes").iterdir())
     return {
@@ -132,7 +156,9 @@ def fuzz(name: str, work: Path, seconds: int) -> dict[str, object]:
 
 def main() -> None:
     """Fuzz the readers one after the other."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seconds", type=int, default=60, help="For each reader.")
     parser.add_argument("--only", choices=[*TARGETS])

@@ -26,8 +26,11 @@ import browsing
 import numpy as np
 from PIL import Image
 
-from latentlab import assignments, evaluation, files, pipeline
-from latentlab.run import Run
+from latentlab import pipeline
+from latentlab.clustering import assignments
+from latentlab.scoring import evaluation
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMAND = "scripts/gallery.py --digits RUN --cifar RUN"
@@ -42,7 +45,9 @@ def shoot(page: browsing.Page, target: Path, script: str = "") -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     page.driver.save_screenshot(str(target))
     if target.stat().st_size > LARGEST:
-        Image.open(target).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(target, optimize=True)
+        Image.open(target).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
+            target, optimize=True
+        )
 
 
 def theme(name: str) -> str:
@@ -62,18 +67,34 @@ def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
     """Shoot the two reports in several states."""
     page = browsing.Page(driver, address(digits))
     shoot(page, out / "report-digits-cluster.png", f"latentlab.openCluster(1); {TOP}")
-    shoot(page, out / "report-digits-dark.png", theme("dark") + colour("confidence") + "latentlab.close();" + TOP)
-    shoot(page, out / "report-digits-cards.png", theme("light") + colour("cluster") + "document.getElementById('clusters').scrollIntoView();")
+    shoot(
+        page,
+        out / "report-digits-dark.png",
+        theme("dark") + colour("confidence") + "latentlab.close();" + TOP,
+    )
+    shoot(
+        page,
+        out / "report-digits-cards.png",
+        theme("light")
+        + colour("cluster")
+        + "document.getElementById('clusters').scrollIntoView();",
+    )
     page = browsing.Page(driver, address(cifar))
     shoot(page, out / "report-cifar10.png", theme("light") + "window.scrollTo(0, 0);")
-    shoot(page, out / "report-cifar10-labels.png", colour("label") + "latentlab.openCluster(0);" + TOP)
+    shoot(
+        page, out / "report-cifar10-labels.png", colour("label") + "latentlab.openCluster(0);" + TOP
+    )
     row = page.run("return latentlab.rowsOf('cluster', 3)[7]")
     page.run(colour("cluster") + "latentlab.close();")
     page.hover(row)
     shoot(page, out / "report-cifar10-hover.png")
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     page = browsing.Page(driver, address(digits))
-    shoot(page, out / "report-phone.png", "latentlab.openCluster(3); window.scrollTo(0, document.getElementById('map-part').offsetTop);")
+    shoot(
+        page,
+        out / "report-phone.png",
+        "latentlab.openCluster(3); window.scrollTo(0, document.getElementById('map-part').offsetTop);",
+    )
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
@@ -116,9 +137,13 @@ def figures(digits: Path, cifar: Path, out: Path) -> None:
             for path in pipeline.figures(Run.open(run), folder, formats=("png",)):
                 target = out / f"{name}-{path.name}"
                 with Image.open(path) as picture:
-                    picture.convert("RGB").resize([length // 2 for length in picture.size], Image.Resampling.LANCZOS).save(target, optimize=True)
+                    picture.convert("RGB").resize(
+                        [length // 2 for length in picture.size], Image.Resampling.LANCZOS
+                    ).save(target, optimize=True)
                 if target.stat().st_size > LARGEST:
-                    Image.open(target).quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+                    Image.open(target).quantize(256, dither=Image.Dither.NONE).save(
+                        target, optimize=True
+                    )
 
 
 def comparison(driver: Any, digits: Path, out: Path) -> None:
@@ -136,13 +161,19 @@ def scores(runs: list[Path]) -> list[dict[str, Any]]:
     for path in runs:
         run = Run.open(path)
         found = evaluation.read_scores(run, assignments.choose(run, None))["rows"]
-        rows += [{**row, "seeds": 1, "device": run.manifest["device"], "command": COMMAND} for row in found if row["split"] == "test"]
+        rows += [
+            {**row, "seeds": 1, "device": run.manifest["device"], "command": COMMAND}
+            for row in found
+            if row["split"] == "test"
+        ]
     return rows
 
 
 def main() -> None:
     """Make all pictures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--digits", type=Path, required=True)
     parser.add_argument("--cifar", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "gallery")

@@ -68,8 +68,17 @@ def judge(case: Case, folder: Path) -> dict[str, Any]:
         os.chdir(place)
     seconds = time.process_time() - started
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    evil = [str(path) for path in (folder, folder.parent, Path("/tmp")) for path in path.glob("evil*")]
-    row = {"family": case.family, "name": case.name, "outcome": outcome, "said": said, "seconds": round(seconds, 3), "peak_mib": peak}
+    evil = [
+        str(path) for path in (folder, folder.parent, Path("/tmp")) for path in path.glob("evil*")
+    ]
+    row = {
+        "family": case.family,
+        "name": case.name,
+        "outcome": outcome,
+        "said": said,
+        "seconds": round(seconds, 3),
+        "peak_mib": peak,
+    }
     return row | {"outside": sorted(set(_written_outside) | set(evil))}
 
 
@@ -85,12 +94,29 @@ def _watch(folder: Path) -> None:
     inside = str(folder)
 
     def hook(name: str, arguments: tuple) -> None:
-        is_write = name == "open" and isinstance(arguments[0], str | os.PathLike) and (arguments[2] or 0) & WRITING
-        if is_write or name in ("os.rename", "os.mkdir", "os.symlink", "os.link", "subprocess.Popen", "os.system", "os.exec", "socket.connect"):
+        is_write = (
+            name == "open"
+            and isinstance(arguments[0], str | os.PathLike)
+            and (arguments[2] or 0) & WRITING
+        )
+        if is_write or name in (
+            "os.rename",
+            "os.mkdir",
+            "os.symlink",
+            "os.link",
+            "subprocess.Popen",
+            "os.system",
+            "os.exec",
+            "socket.connect",
+        ):
             written = arguments[1] if name in ("os.symlink", "os.link") else arguments[0]
-            named = isinstance(written, str | bytes | os.PathLike) and not name.startswith(("subprocess", "os.system", "os.exec"))
+            named = isinstance(written, str | bytes | os.PathLike) and not name.startswith(
+                ("subprocess", "os.system", "os.exec")
+            )
             path = os.path.abspath(os.fsdecode(written)) if named else f"{name} {arguments}"
-            is_ours = path.startswith((inside, "/dev/")) or "__pycache__" in path or "'uname'" in path  # Python's own platform module asks
+            is_ours = (
+                path.startswith((inside, "/dev/")) or "__pycache__" in path or "'uname'" in path
+            )  # Python's own platform module asks
             if not is_ours:
                 _written_outside.add(path)
 
@@ -137,12 +163,22 @@ def _append(path: Path, row: dict[str, Any]) -> None:
 
 def finished(target: Path) -> list[dict[str, Any]]:
     """Return the rows of inputs that were judged."""
-    return [row for line in target.read_text().splitlines() if "begun" not in (row := json.loads(line))] if target.exists() else []
+    return (
+        [
+            row
+            for line in target.read_text().splitlines()
+            if "begun" not in (row := json.loads(line))
+        ]
+        if target.exists()
+        else []
+    )
 
 
 def main() -> None:
     """Judge all inputs and print the counts; exit code 1 where there is a fault."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--only", help="One family of inputs.")
@@ -152,10 +188,17 @@ def main() -> None:
     work = chosen.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     target = work / "hostile.jsonl"
-    done, end = {(row["family"], row["name"]) for row in finished(target)}, time.monotonic() + 60 * chosen.minutes
+    done, end = (
+        {(row["family"], row["name"]) for row in finished(target)},
+        time.monotonic() + 60 * chosen.minutes,
+    )
     batch: list[Case] = []
     for number, case in enumerate(cases(chosen.seed)):
-        if (chosen.only in (None, case.family)) and number % chosen.every == 0 and (case.family, case.name) not in done:
+        if (
+            (chosen.only in (None, case.family))
+            and number % chosen.every == 0
+            and (case.family, case.name) not in done
+        ):
             batch.append(case)
         if len(batch) == BATCH and time.monotonic() < end:
             run_batch(batch, work, target)
@@ -171,11 +214,19 @@ def report(rows: list[dict[str, Any]]) -> int:
     for family in dict.fromkeys(row["family"] for row in rows):
         own = [row for row in rows if row["family"] == family]
         counts = {outcome: sum(row["outcome"] == outcome for row in own) for outcome in outcomes}
-        print(f"{family:<12} {len(own):>5}  {counts}  {max(row['seconds'] for row in own):.1f} s  {max(row['peak_mib'] for row in own)} MiB")
-    faults = [row for row in rows if row["outcome"] not in ("accepted", "refused") or row["outside"]]
+        print(
+            f"{family:<12} {len(own):>5}  {counts}  {max(row['seconds'] for row in own):.1f} s  {max(row['peak_mib'] for row in own)} MiB"
+        )
+    faults = [
+        row for row in rows if row["outcome"] not in ("accepted", "refused") or row["outside"]
+    ]
     for row in faults:
-        print(f"FAULT {row['family']} / {row['name']}: {row['outcome']} {row['said'][-300:]} {row['outside']}")
-    print(f"{len(rows)} inputs, {len(faults)} faults, digest {hashlib.sha256(str([row['name'] for row in rows]).encode()).hexdigest()[:12]}")
+        print(
+            f"FAULT {row['family']} / {row['name']}: {row['outcome']} {row['said'][-300:]} {row['outside']}"
+        )
+    print(
+        f"{len(rows)} inputs, {len(faults)} faults, digest {hashlib.sha256(str([row['name'] for row in rows]).encode()).hexdigest()[:12]}"
+    )
     return min(len(faults), 1)
 
 

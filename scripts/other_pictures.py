@@ -16,12 +16,25 @@ import dataclasses
 import logging
 from pathlib import Path
 
-from _reports import REPORTS, Clock, Parts, fill, parse, parser_of, read_parts, results, save_part, score, score_table
+from _reports import (
+    REPORTS,
+    Clock,
+    Parts,
+    fill,
+    parse,
+    parser_of,
+    read_parts,
+    results,
+    save_part,
+    score,
+    score_table,
+)
 
-from latentlab import backend, files, pipeline, ready_made, recipes
-from latentlab.config import LEAST_STEPS, ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline, recipes
+from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
+from latentlab.encoders import ready_made
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = REPORTS / "other-pictures"
 COMMAND = "scripts/other_pictures.py"
@@ -45,7 +58,9 @@ def run_of(data: DataOptions, encoder: str, seed: int, folder: Path) -> Run:
         return pipeline.use_ready_made(data, encoder, folder)
     if encoder == "own":
         data = dataclasses.replace(data, size=32)
-    return pipeline.fit(data, fit_options(encoder, seed), folder.with_name(f"{folder.name}-seed{seed}"))
+    return pipeline.fit(
+        data, fit_options(encoder, seed), folder.with_name(f"{folder.name}-seed{seed}")
+    )
 
 
 def work_through(name: str, encoder: str, seed: int, arguments: argparse.Namespace) -> None:
@@ -54,9 +69,15 @@ def work_through(name: str, encoder: str, seed: int, arguments: argparse.Namespa
     if part.exists():
         return
     logging.info("%s: %s, seed %d", name, encoder, seed)
-    data = DataOptions(data=name, data_dir=arguments.data_dir if name == "mnist" else None, limit=arguments.limit or None)
+    data = DataOptions(
+        data=name,
+        data_dir=arguments.data_dir if name == "mnist" else None,
+        limit=arguments.limit or None,
+    )
     run = run_of(data, encoder, seed, arguments.work / f"{name}-{encoder}")
-    chosen = [pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed)) for method in METHODS]
+    chosen = [
+        pipeline.resolve(run, ClusterOptions(k=10, method=method, seed=seed)) for method in METHODS
+    ]
     for one in chosen:
         pipeline.cluster(run, one)
     rows = score(run, chosen, encoder, shared=arguments.work / f"{name}-baselines-seed{seed}")
@@ -65,13 +86,25 @@ def work_through(name: str, encoder: str, seed: int, arguments: argparse.Namespa
 
 def time_table(groups: dict[str, Parts]) -> str:
     """Return the Markdown table of the minutes that training took, by its median speed, and the clusters of `imc`."""
-    lines = ["| set and encoder | machine | epochs | images per second | fit, minutes | imc, seconds |", "| --- |" + " --- |" * 5]
+    lines = [
+        "| set and encoder | machine | epochs | images per second | fit, minutes | imc, seconds |",
+        "| --- |" + " --- |" * 5,
+    ]
     for parts in groups.values():
         for name, part in parts.items():
             if "-adapted-" in name or "-own-" in name:
-                fit, seconds = part["fit"], next(took for stage, took in part["seconds"].items() if stage.startswith("cluster/imc"))
+                fit, seconds = (
+                    part["fit"],
+                    next(
+                        took
+                        for stage, took in part["seconds"].items()
+                        if stage.startswith("cluster/imc")
+                    ),
+                )
                 minutes = fit["epochs"] * part["images"]["train"] / fit["images_per_second"] / 60
-                lines.append(f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {minutes:.1f} | {seconds:.0f} |")
+                lines.append(
+                    f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {minutes:.1f} | {seconds:.0f} |"
+                )
     return "\n".join(lines)
 
 

@@ -12,12 +12,29 @@ averaged+project+l2` too, their scores, and how far the seeds of each agree with
 import argparse
 import logging
 
-from _reports import AVERAGED, REPORTS, Clock, Row, agreement, agreement_table, fill, parse, parser_of, read_parts, results, save_part, score_table
+from _reports import (
+    AVERAGED,
+    REPORTS,
+    Clock,
+    Row,
+    agreement,
+    agreement_table,
+    fill,
+    parse,
+    parser_of,
+    read_parts,
+    results,
+    save_part,
+    score_table,
+)
 
-from latentlab import assignments, backend, evaluation, files, pipeline, ready_made
-from latentlab.config import ClusterOptions
-from latentlab.run import Run, find_runs
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.encoders import ready_made
+from latentlab.scoring import evaluation
+from latentlab.storage import files
+from latentlab.storage.run import Run, find_runs
 
 METHODS = ("imc", "scan", "temi", "kmeans")
 COMMAND = "scripts/ready_made_cifar10.py"
@@ -26,7 +43,10 @@ COMMAND = "scripts/ready_made_cifar10.py"
 def chosen_of(run: Run, seed: int) -> dict[str, ClusterOptions]:
     """Return the clusterings of one seed, by method; those with the mirror images by method and "-averaged"."""
     wanted = {method: ClusterOptions(k=10, method=method, seed=seed) for method in METHODS}
-    wanted |= {f"{method}-averaged": ClusterOptions(k=10, method=method, seed=seed, features=AVERAGED) for method in METHODS}
+    wanted |= {
+        f"{method}-averaged": ClusterOptions(k=10, method=method, seed=seed, features=AVERAGED)
+        for method in METHODS
+    }
     return {name: pipeline.resolve(run, options) for name, options in wanted.items()}
 
 
@@ -41,8 +61,14 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
         pipeline.cluster(run, options)
     labels = evaluation.read_labels(run)
     assert labels is not None
-    found = {f"{arguments.encoder}+{name}": assignments.read(run, options.name) for name, options in chosen.items()}
-    took = {name: run.manifest["stages"][f"cluster/{options.name}"]["seconds"] for name, options in chosen.items()}
+    found = {
+        f"{arguments.encoder}+{name}": assignments.read(run, options.name)
+        for name, options in chosen.items()
+    }
+    took = {
+        name: run.manifest["stages"][f"cluster/{options.name}"]["seconds"]
+        for name, options in chosen.items()
+    }
     rows: list[Row] = evaluation.scores_of(run, labels, found, 10)["rows"]
     save_part(part, run, rows, took=took, machine=arguments.machine or run.manifest["device"])
 
@@ -50,12 +76,16 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
 def time_table(parts: dict[str, Row]) -> str:
     """Return the Markdown table of the seconds that embedding and clusters took."""
     lines = [
-        "| encoder and seed | machine | embedding 60,000 images | mirror images | " + " | ".join(METHODS) + " |",
+        "| encoder and seed | machine | embedding 60,000 images | mirror images | "
+        + " | ".join(METHODS)
+        + " |",
         "| --- |" + " --- |" * (3 + len(METHODS)),
     ]
     for name, part in parts.items():
         seconds = " | ".join(f"{part['took'][method]:.0f} s" for method in METHODS)
-        lines.append(f"| {name} | {part['machine']} | {part['seconds']['embed']:.0f} s | {part['seconds']['average']:.0f} s | {seconds} |")
+        lines.append(
+            f"| {name} | {part['machine']} | {part['seconds']['embed']:.0f} s | {part['seconds']['average']:.0f} s | {seconds} |"
+        )
     return "\n".join(lines)
 
 
@@ -76,10 +106,21 @@ def main() -> None:
     parts = read_parts(arguments.out / "parts")
     rows = results(parts, "cifar10", COMMAND)
     files.write_json(arguments.out / "results.json", rows)
-    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
-    runs = {str(one.manifest["config"].get("ready_made")): one for one in find_runs(arguments.work) if "embed" in one.manifest["stages"]}
+    tables = {
+        "test": score_table(rows, "test"),
+        "train": score_table(rows, "train"),
+        "time": time_table(parts),
+    }
+    runs = {
+        str(one.manifest["config"].get("ready_made")): one
+        for one in find_runs(arguments.work)
+        if "embed" in one.manifest["stages"]
+    }
     clusterings = (
-        (f"{name}+{method}", one.path, options) for name, one in runs.items() for seed in seeds for method, options in chosen_of(one, seed).items()
+        (f"{name}+{method}", one.path, options)
+        for name, one in runs.items()
+        for seed in seeds
+        for method, options in chosen_of(one, seed).items()
     )
     if agreed := agreement(clusterings):
         files.write_json(arguments.out / "agreement.json", agreed)

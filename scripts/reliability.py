@@ -25,11 +25,42 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _faults import Ended, Fault, broken_files, contents, run_in_fork, start_in_fork, wait_for, warm_up
+from _faults import (
+    Ended,
+    Fault,
+    broken_files,
+    contents,
+    run_in_fork,
+    start_in_fork,
+    wait_for,
+    warm_up,
+)
 
 SEED = 0
-FIT = ("--epochs", "3", "--batch-size", "20", "--validation", "0.1", "--set", "width=4", "--set", "code_channels=4")
-DEEP = ("--method", "dcec", "--set", "interval=3", "--set", "max_steps=12", "--set", "batch_size=20", "--set", "tolerance=0.0")
+FIT = (
+    "--epochs",
+    "3",
+    "--batch-size",
+    "20",
+    "--validation",
+    "0.1",
+    "--set",
+    "width=4",
+    "--set",
+    "code_channels=4",
+)
+DEEP = (
+    "--method",
+    "dcec",
+    "--set",
+    "interval=3",
+    "--set",
+    "max_steps=12",
+    "--set",
+    "batch_size=20",
+    "--set",
+    "tolerance=0.0",
+)
 STAGES: dict[str, tuple[str, ...]] = {
     "fit": ("fit", "--data", "{data}", *FIT),
     "embed": ("embed",),
@@ -38,7 +69,14 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate",),
     "report": ("report", "--sample", "40"),
 }
-WEIGHTS = {"fit": 2, "embed": 8, "cluster": 8, "refine": 2, "evaluate": 3, "report": 0.3}  # cheap stages more often
+WEIGHTS = {
+    "fit": 2,
+    "embed": 8,
+    "cluster": 8,
+    "refine": 2,
+    "evaluate": 3,
+    "report": 0.3,
+}  # cheap stages more often
 EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130, 143}
 
 
@@ -68,7 +106,11 @@ class Bench:
             ended = self.command(stage)
             if ended.code:
                 raise SystemExit(f"the undisturbed {stage} failed: {ended.err}")
-            self.facts[stage] = {"events": ended.events, "seconds": ended.seconds, "contents": contents(self.run)}
+            self.facts[stage] = {
+                "events": ended.events,
+                "seconds": ended.seconds,
+                "contents": contents(self.run),
+            }
             self.reset(stage)  # once more, to count those events at which an error can be put
             self.facts[stage]["refusable"] = self.command(stage, Fault("error")).events
             print(f"{stage}: {ended.events} write events, {ended.seconds:.1f} s", flush=True)
@@ -96,13 +138,20 @@ class Bench:
     def differences(self, stage: str) -> list[str]:
         """Return the files in which the run differs from the undisturbed one after a stage."""
         wanted, found = self.facts[stage]["contents"], contents(self.run)
-        return sorted(name for name in set(wanted) | set(found) if wanted.get(name) != found.get(name))
+        return sorted(
+            name for name in set(wanted) | set(found) if wanted.get(name) != found.get(name)
+        )
 
     def resume(self, stage: str) -> dict[str, Any]:
         """Repeat the stage's command, and return how it ended and what differs."""
         ended = self.command(stage)
         different = self.differences(stage) if not ended.code else ["(failed)"]
-        return {"resumed_code": ended.code, "different": different, "equal": not different, "said": _last(ended.err) if ended.code else ""}
+        return {
+            "resumed_code": ended.code,
+            "different": different,
+            "equal": not different,
+            "said": _last(ended.err) if ended.code else "",
+        }
 
 
 def _stripes() -> dict[str, np.ndarray]:
@@ -110,10 +159,21 @@ def _stripes() -> dict[str, np.ndarray]:
     rng = np.random.default_rng(SEED)
     kinds = rng.integers(0, 4, 80)
     waves = np.sin(np.arange(16) * 0.8 + rng.uniform(0, 0.5, (80, 1))) > 0  # (80, 16)
-    pattern = np.where((kinds % 2 == 1)[:, None, None], waves[:, :, None], waves[:, None, :]) * np.ones((80, 16, 16))
+    pattern = np.where(
+        (kinds % 2 == 1)[:, None, None], waves[:, :, None], waves[:, None, :]
+    ) * np.ones((80, 16, 16))
     colours = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [220, 220, 40]])[kinds]
-    images = (pattern[..., None] * colours[:, None, None] + rng.normal(0, 8, (80, 16, 16, 3))).clip(0, 255).astype(np.uint8)
-    return {"x_train": images[:60], "y_train": kinds[:60], "x_test": images[60:], "y_test": kinds[60:]}
+    images = (
+        (pattern[..., None] * colours[:, None, None] + rng.normal(0, 8, (80, 16, 16, 3)))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
+    return {
+        "x_train": images[:60],
+        "y_train": kinds[:60],
+        "x_test": images[60:],
+        "y_test": kinds[60:],
+    }
 
 
 def kill(bench: Bench, number: int) -> dict[str, Any]:
@@ -126,10 +186,14 @@ def kill(bench: Bench, number: int) -> dict[str, Any]:
     for _ in range(rng.randint(1, 12)):
         if rng.random() < 0.6:
             how = "write event"
-            ended = bench.command(stage, Fault("kill", 1 + int(rng.random() ** 2 * bench.facts[stage]["events"])))
+            ended = bench.command(
+                stage, Fault("kill", 1 + int(rng.random() ** 2 * bench.facts[stage]["events"]))
+            )
         else:
             how = "moment"
-            ended = bench.command(stage, kill_after=rng.uniform(0.02, 0.8) * bench.facts[stage]["seconds"])
+            ended = bench.command(
+                stage, kill_after=rng.uniform(0.02, 0.8) * bench.facts[stage]["seconds"]
+            )
         broken += broken_files(bench.run)
         if ended.code != -signal.SIGKILL:  # it was done before the kill came
             break
@@ -141,10 +205,19 @@ def kill(bench: Bench, number: int) -> dict[str, Any]:
 def interrupt(bench: Bench, number: int) -> dict[str, Any]:
     """Send SIGINT or SIGTERM at a random moment of a stage."""
     rng = random.Random(f"{SEED}-signal-{number}")
-    stage, one = rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0], rng.choice([signal.SIGINT, signal.SIGTERM])
+    stage, one = (
+        rng.choices(list(WEIGHTS), list(WEIGHTS.values()))[0],
+        rng.choice([signal.SIGINT, signal.SIGTERM]),
+    )
     bench.reset(stage)
-    ended = bench.command(stage, kill_after=rng.uniform(0.1, 0.9) * bench.facts[stage]["seconds"], signal=one)
-    clean = ended.code in (0, 128 + one) and "Traceback" not in ended.err and (ended.code == 0 or "resumes" in ended.err)
+    ended = bench.command(
+        stage, kill_after=rng.uniform(0.1, 0.9) * bench.facts[stage]["seconds"], signal=one
+    )
+    clean = (
+        ended.code in (0, 128 + one)
+        and "Traceback" not in ended.err
+        and (ended.code == 0 or "resumes" in ended.err)
+    )
     return {
         "stage": stage,
         "signal": one.name,
@@ -158,21 +231,38 @@ def interrupt(bench: Bench, number: int) -> dict[str, Any]:
 
 def refuse(bench: Bench, number: int) -> dict[str, Any]:
     """Let one write event of a stage fail: on a disk that stays full (ENOSPC), or once (EIO)."""
-    plan = [(stage, at, kind) for stage in STAGES for at in range(1, bench.facts[stage]["refusable"] + 1) for kind in ("ENOSPC", "EIO")]
+    plan = [
+        (stage, at, kind)
+        for stage in STAGES
+        for at in range(1, bench.facts[stage]["refusable"] + 1)
+        for kind in ("ENOSPC", "EIO")
+    ]
     random.Random(SEED).shuffle(plan)
     if number >= len(plan):
         raise StopIteration
     stage, at, kind = plan[number]
     bench.reset(stage)
     ended = bench.command(stage, Fault("error", at, getattr(errno, kind), lasting=kind == "ENOSPC"))
-    return {"stage": stage, "event": at, "of": len(plan), "kind": kind, **_refused(ended), "broken": broken_files(bench.run), **bench.resume(stage)}
+    return {
+        "stage": stage,
+        "event": at,
+        "of": len(plan),
+        "kind": kind,
+        **_refused(ended),
+        "broken": broken_files(bench.run),
+        **bench.resume(stage),
+    }
 
 
 def _refused(ended: Ended) -> dict[str, Any]:
     """Return whether a command that could not write said so in one line, with the code for it; or did without that write."""
     lines = [line for line in ended.err.splitlines() if line.strip()]
     one_line = ended.code == 4 and len(lines) == 1 and lines[0].startswith("error: cannot write")
-    return {"code": ended.code, "clear": one_line or ended.code == 0, "error": "" if one_line or not ended.code else ended.err[-800:]}
+    return {
+        "code": ended.code,
+        "clear": one_line or ended.code == 0,
+        "error": "" if one_line or not ended.code else ended.err[-800:],
+    }
 
 
 def fill(bench: Bench, number: int) -> dict[str, Any]:
@@ -193,7 +283,13 @@ def fill(bench: Bench, number: int) -> dict[str, Any]:
         ended = bench.command(stage)
         broken = broken_files(bench.run)
         ballast.unlink()
-        return {"stage": stage, "room": room, **_refused(ended), "broken": broken, **bench.resume(stage)}
+        return {
+            "stage": stage,
+            "room": room,
+            **_refused(ended),
+            "broken": broken,
+            **bench.resume(stage),
+        }
 
 
 @contextlib.contextmanager
@@ -210,9 +306,15 @@ def crowd(bench: Bench, number: int) -> dict[str, Any]:
     stage = list(STAGES)[number % (len(STAGES) - 1)]
     bench.reset(stage)
     places = [bench.work / f"said-{i}" for i in range(2)]
-    processes = [start_in_fork(bench.arguments(stage), bench.run, place, Fault()) for place in places]
+    processes = [
+        start_in_fork(bench.arguments(stage), bench.run, place, Fault()) for place in places
+    ]
     ended = [wait_for(process, place) for process, place in zip(processes, places, strict=True)]
-    refused = [one for one in ended if one.code == 4 and "in use by another process" in one.err and one.err.count("\n") == 1]
+    refused = [
+        one
+        for one in ended
+        if one.code == 4 and "in use by another process" in one.err and one.err.count("\n") == 1
+    ]
     done = [one for one in ended if one.code == 0]
     return {
         "stage": stage,
@@ -230,7 +332,13 @@ def jump(bench: Bench, number: int) -> dict[str, Any]:
     bench.reset(stage)
     ended = bench.command(stage, before=lambda: _jumping_clock(number))
     different = bench.differences(stage) if not ended.code else ["(failed)"]
-    return {"stage": stage, "code": ended.code, "error": ended.err[-500:], "different": different, "equal": not different}
+    return {
+        "stage": stage,
+        "code": ended.code,
+        "error": ended.err[-500:],
+        "different": different,
+        "equal": not different,
+    }
 
 
 def _jumping_clock(number: int) -> None:
@@ -308,7 +416,9 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
     bench = Bench(work)
     bench.prepare(stages)
     done = rows_of(work, what)
-    numbers = (number for number in itertools.count() if number not in {row["number"] for row in done})
+    numbers = (
+        number for number in itertools.count() if number not in {row["number"] for row in done}
+    )
     measure = (lambda rows: sum(row["kills"] for row in rows)) if what == "kills" else len
     while measure(done) < wanted and time.monotonic() < end:
         started, number = time.monotonic(), next(numbers)
@@ -320,7 +430,11 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
         with (work / f"{what}.jsonl").open("a") as file:
             file.write(json.dumps(row) + "\n")
         done.append(row)
-        bad = {key: value for key, value in row.items() if key in ("equal", "clear", "clean", "one_line", "documented") and not value}
+        bad = {
+            key: value
+            for key, value in row.items()
+            if key in ("equal", "clear", "clean", "one_line", "documented") and not value
+        }
         print(
             f"{what} {len(done)}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
             flush=True,
@@ -329,14 +443,26 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
 
 def main() -> None:
     """Run one kind of trials."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("what", choices=[*WHAT])
     parser.add_argument("--work", type=Path, required=True, help="Folder for runs and trials.")
     parser.add_argument("--count", type=int, help="Trials, or kills, in total.")
-    parser.add_argument("--minutes", type=float, default=1e6, help="Begin no new trial after so many minutes.")
-    parser.add_argument("--upto", choices=[*STAGES], default="report", help="The last stage; with kills only.")
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="Begin no new trial after so many minutes."
+    )
+    parser.add_argument(
+        "--upto", choices=[*STAGES], default="report", help="The last stage; with kills only."
+    )
     chosen = parser.parse_args()
-    go(chosen.what, chosen.work.resolve(), chosen.count, chosen.minutes, list(STAGES)[: list(STAGES).index(chosen.upto) + 1])
+    go(
+        chosen.what,
+        chosen.work.resolve(),
+        chosen.count,
+        chosen.minutes,
+        list(STAGES)[: list(STAGES).index(chosen.upto) + 1],
+    )
 
 
 if __name__ == "__main__":

@@ -13,30 +13,59 @@ from typing import Any
 from hostile_inputs import finished
 from reliability import STAGES, rows_of
 
-from latentlab.files import write_json
+from latentlab.storage.files import write_json
 
 ROOT = Path(__file__).resolve().parent.parent
 Row = dict[str, Any]
 
 
 def _figure(method: str, metric: str, value: float, command: str, **more: Any) -> Row:
-    row = {"dataset": "stripes", "split": "all", "method": method, "metric": metric, "mean": value, "std": None, "seeds": 1}
-    return row | {"low": None, "high": None, "chance": None, "seconds": None, "command": command, **more}
+    row = {
+        "dataset": "stripes",
+        "split": "all",
+        "method": method,
+        "metric": metric,
+        "mean": value,
+        "std": None,
+        "seeds": 1,
+    }
+    return row | {
+        "low": None,
+        "high": None,
+        "chance": None,
+        "seconds": None,
+        "command": command,
+        **more,
+    }
 
 
 def kills(work: Path) -> tuple[list[Row], str]:
     """Return the figures of the kills, and their table."""
-    rows, command = rows_of(work, "kills"), "python scripts/reliability.py kills --work DIR --count 200"
-    lines = ["| killed in | kills, each resumed | trials that ended in the same bits | files that were not whole |", "| --- | --- | --- | --- |"]
+    rows, command = (
+        rows_of(work, "kills"),
+        "python scripts/reliability.py kills --work DIR --count 200",
+    )
+    lines = [
+        "| killed in | kills, each resumed | trials that ended in the same bits | files that were not whole |",
+        "| --- | --- | --- | --- |",
+    ]
     for stage in [*STAGES, "all"]:
         own = [row for row in rows if stage in (row["stage"], "all") and row["kills"]]
-        lines.append(f"| {stage} | {_sum(own, 'kills')} | {_share(own, 'equal')} | {sum(len(row['broken']) for row in own)} |")
+        lines.append(
+            f"| {stage} | {_sum(own, 'kills')} | {_share(own, 'equal')} | {sum(len(row['broken']) for row in own)} |"
+        )
     killed = [row for row in rows if row["kills"]]
     ways = Counter(how for row in killed for how in row["how"])
     text = f"{ways['write event']} kills came at a write event and {ways['moment']} at a moment, in {len(killed)} trials."
     figures = [
         _figure("kill", "kills", _sum(killed, "kills"), command),
-        _figure("kill", "resumed", sum(row["kills"] for row in killed if row["equal"]), command, trials=len(killed)),
+        _figure(
+            "kill",
+            "resumed",
+            sum(row["kills"] for row in killed if row["equal"]),
+            command,
+            trials=len(killed),
+        ),
         _figure("kill", "corrupt_files", sum(len(row["broken"]) for row in killed), command),
     ]
     return figures, "\n".join([*lines, "", text])
@@ -50,12 +79,24 @@ def trials(work: Path) -> tuple[list[Row], str]:
     ]
     figures = []
     told = {
-        "signals": ("clean", "SIGINT and SIGTERM at a random moment: exit code 130 or 143, one line that says how to resume"),
+        "signals": (
+            "clean",
+            "SIGINT and SIGTERM at a random moment: exit code 130 or 143, one line that says how to resume",
+        ),
         "disk": ("clear", "ENOSPC from a write event on, or EIO at one: one line, exit code 4"),
-        "tmpfs": ("clear", "a file system with too little room: one line, exit code 4, or the stage fitted in"),
-        "locks": ("one_line", "two processes at one run: one proceeds, the other says who holds it, or finds it done"),
+        "tmpfs": (
+            "clear",
+            "a file system with too little room: one line, exit code 4, or the stage fitted in",
+        ),
+        "locks": (
+            "one_line",
+            "two processes at one run: one proceeds, the other says who holds it, or finds it done",
+        ),
         "clock": ("equal", "a clock that jumps by up to a year at each look"),
-        "memory": ("documented", "RLIMIT_AS a few MiB above what the process has: a documented exit code"),
+        "memory": (
+            "documented",
+            "RLIMIT_AS a few MiB above what the process has: a documented exit code",
+        ),
         "twice": ("equal", "the whole line again with --deterministic"),
     }
     for what, (promise, text) in told.items():
@@ -64,7 +105,9 @@ def trials(work: Path) -> tuple[list[Row], str]:
             continue
         command = f"python scripts/reliability.py {what} --work DIR"
         broken = sum(len(row.get("broken", [])) for row in rows)
-        lines.append(f"| {what} | {len(rows)} | {_share(rows, promise)} | {_share(rows, 'equal')} | {broken} | {text} |")
+        lines.append(
+            f"| {what} | {len(rows)} | {_share(rows, promise)} | {_share(rows, 'equal')} | {broken} | {text} |"
+        )
         figures += [
             _figure(what, "trials", len(rows), command),
             _figure(what, "as_promised", sum(bool(row[promise]) for row in rows), command),
@@ -76,13 +119,34 @@ def trials(work: Path) -> tuple[list[Row], str]:
 def hostile(work: Path) -> tuple[list[Row], str]:
     """Return the figures of the hostile inputs, and their table by family."""
     rows, command = finished(work / "hostile.jsonl"), "python scripts/hostile_inputs.py --work DIR"
-    head = ("inputs", "refused", "accepted, right", "wrong", "tracebacks", "hangs", "crashes", "outside", "seconds, largest", "peak MiB")
+    head = (
+        "inputs",
+        "refused",
+        "accepted, right",
+        "wrong",
+        "tracebacks",
+        "hangs",
+        "crashes",
+        "outside",
+        "seconds, largest",
+        "peak MiB",
+    )
     lines = [f"| family | {' | '.join(head)} |", f"| --- |{' --- |' * len(head)}"]
     for family in [*dict.fromkeys(row["family"] for row in rows), "all"]:
         own = [row for row in rows if family in (row["family"], "all")]
         counts = Counter(row["outcome"] for row in own)
-        shown = [len(own), *(counts[name] for name in ("refused", "accepted", "wrong", "traceback", "hang", "crash"))]
-        shown += [sum(bool(row["outside"]) for row in own), max(row["seconds"] for row in own), max(row["peak_mib"] for row in own)]
+        shown = [
+            len(own),
+            *(
+                counts[name]
+                for name in ("refused", "accepted", "wrong", "traceback", "hang", "crash")
+            ),
+        ]
+        shown += [
+            sum(bool(row["outside"]) for row in own),
+            max(row["seconds"] for row in own),
+            max(row["peak_mib"] for row in own),
+        ]
         lines.append(f"| {family} | {' | '.join(map(str, shown))} |")
     counts = Counter(row["outcome"] for row in rows)
     figures = [
@@ -106,12 +170,31 @@ def fuzzed(work: Path) -> tuple[list[Row], str]:
     """Return the figures of the fuzzer, and their table."""
     path = work / "fuzz.jsonl"
     rows = [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
-    lines = ["| reader | seconds | inputs | branches of the valid files | branches reached | faults |", "| --- | --- | --- | --- | --- | --- |"]
+    lines = [
+        "| reader | seconds | inputs | branches of the valid files | branches reached | faults |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
     for row in rows:
-        shown = (row["seconds"], row["inputs"], row["branches_of_seeds"], row["branches"], len(row["faults"]))
+        shown = (
+            row["seconds"],
+            row["inputs"],
+            row["branches_of_seeds"],
+            row["branches"],
+            len(row["faults"]),
+        )
         lines.append(f"| {row['reader']} | {' | '.join(map(str, shown))} |")
     command = "python scripts/fuzz_readers.py --work DIR"
-    figures = [_figure(f"fuzz-{row['reader']}", "inputs", row["inputs"], command, dataset="fuzz", faults=len(row["faults"])) for row in rows]
+    figures = [
+        _figure(
+            f"fuzz-{row['reader']}",
+            "inputs",
+            row["inputs"],
+            command,
+            dataset="fuzz",
+            faults=len(row["faults"]),
+        )
+        for row in rows
+    ]
     return figures, "\n".join(lines)
 
 
@@ -126,21 +209,36 @@ def _share(rows: list[Row], key: str) -> str:
 
 def main() -> None:
     """Write README.md from its template and results.json."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     for name in ("faults", "hostile", "fuzz"):
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--machine", required=True)
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "reliability")
     chosen = parser.parse_args()
-    parts = {"kills": kills(chosen.faults), "trials": trials(chosen.faults), "hostile": hostile(chosen.hostile), "fuzz": fuzzed(chosen.fuzz)}
+    parts = {
+        "kills": kills(chosen.faults),
+        "trials": trials(chosen.faults),
+        "hostile": hostile(chosen.hostile),
+        "fuzz": fuzzed(chosen.fuzz),
+    }
     page = (chosen.out / "README.md").read_text()
     for name, (_, table) in parts.items():
         begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
         before, _, rest = page.partition(begin)
         page = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
     (chosen.out / "README.md").write_text(page)
-    seconds = statistics.median(row["seconds"] for row in rows_of(chosen.faults, "kills")) if rows_of(chosen.faults, "kills") else None
-    figures = [row | {"device": "cpu-2", "machine": chosen.machine} for part, _ in parts.values() for row in part]
+    seconds = (
+        statistics.median(row["seconds"] for row in rows_of(chosen.faults, "kills"))
+        if rows_of(chosen.faults, "kills")
+        else None
+    )
+    figures = [
+        row | {"device": "cpu-2", "machine": chosen.machine}
+        for part, _ in parts.values()
+        for row in part
+    ]
     write_json(chosen.out / "results.json", figures)
     print(f"{len(figures)} figures; a kill with its resumption took {seconds} s (median)")
 

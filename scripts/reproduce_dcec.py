@@ -36,10 +36,13 @@ from _reports import (
     short_name,
 )
 
-from latentlab import assignments, backend, encoders, files, pipeline, sources
-from latentlab.config import ClusterOptions, FitOptions
+from latentlab import backend, pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.data import opening
+from latentlab.encoders import networks
 from latentlab.errors import DataError, LatentlabError
-from latentlab.sources import DataOptions
+from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "dcec-table"
 COMMAND = "scripts/reproduce_dcec"
@@ -51,14 +54,23 @@ ENCODERS: dict[str, dict[str, Any]] = {
     "dcec-augmented": {"arch": "dcec", "augment": "affine"},
     "dcec-long": {"arch": "dcec", "epochs": MOST_EPOCHS},
 }
-DEFAULT_ENCODERS = ["mlp", "dcec", "dcec-augmented"]  # the fourth trains for the paper's 200 epochs, hours on all of MNIST
+DEFAULT_ENCODERS = [
+    "mlp",
+    "dcec",
+    "dcec-augmented",
+]  # the fourth trains for the paper's 200 epochs, hours on all of MNIST
 MANY = 20_000  # images; above, DCEC from N2D runs on the augmented encoder only, where half an hour is better spent
 MOST_STEPS, MOST_PASSES = 1600, 15  # what DCEC from N2D may take at most: the longer of the two
 
 
 def methods(count: int) -> dict[str, tuple[dict[str, Any], ...]]:
     """Return what is clustered on each encoder's code of `count` images."""
-    from_n2d = {"start": "n2d", "neighbors": 15, "interval": 100, "max_steps": max(MOST_STEPS, MOST_PASSES * count // BATCH)}
+    from_n2d = {
+        "start": "n2d",
+        "neighbors": 15,
+        "interval": 100,
+        "max_steps": max(MOST_STEPS, MOST_PASSES * count // BATCH),
+    }
     kmeans, n2d = {"method": "kmeans"}, {"method": "n2d"}
     return {
         "mlp": (
@@ -73,7 +85,11 @@ def methods(count: int) -> dict[str, tuple[dict[str, Any], ...]]:
             kmeans,
             n2d,
             {"method": "dcec", "settings": {"max_steps": 2800}},
-            *([{"method": "dcec", "settings": from_n2d, "augment": "affine"}] if count <= MANY else []),
+            *(
+                [{"method": "dcec", "settings": from_n2d, "augment": "affine"}]
+                if count <= MANY
+                else []
+            ),
         ),
         "dcec-augmented": (kmeans, n2d, {"method": "dcec", "settings": from_n2d}),
         "dcec-long": (kmeans, {"method": "dcec", "settings": {"max_steps": 2800}}),
@@ -152,24 +168,39 @@ class Experiment:
 
 def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) -> Experiment:
     """Write the protocol's images to a file of their own, all of them to fit on, and say how long to train."""
-    name = f"{sources.name_of(data)}-{protocol}"
+    name = f"{opening.name_of(data)}-{protocol}"
     path = arguments.work / f"{name}.npz"
     if not path.exists():
-        images, labels = sources.open_images(data), sources.read_labels(data)
+        images, labels = opening.open_images(data), opening.read_labels(data)
         if labels is None:
-            raise DataError(f"{images.name} has no labels, so there is nothing to compare. Use latentlab fit and cluster.")
+            raise DataError(
+                f"{images.name} has no labels, so there is nothing to compare. Use latentlab fit and cluster."
+            )
         chosen = np.arange(len(images)) if protocol == "full" else images.indices("test")
         if not len(chosen):
             raise DataError(f"{images.name} has no held-out images: use --protocols full.")
         order = {identity: position for position, identity in enumerate(labels.ids.tolist())}
-        y = np.array([labels.labels[order[identity]] if identity in order else -1 for identity in images.ids[chosen].tolist()])
+        y = np.array(
+            [
+                labels.labels[order[identity]] if identity in order else -1
+                for identity in images.ids[chosen].tolist()
+            ]
+        )
         path.parent.mkdir(parents=True, exist_ok=True)
         with files.atomic_path(path) as target, target.open("wb") as file:
             np.savez(file, x=images.read(chosen), y=y)
     with np.load(path) as stored:
         count = len(stored["y"])
     epochs = max(1, min(MOST_EPOCHS, round(arguments.steps * BATCH / count)))
-    return Experiment(name, DataOptions(data=str(path), held_out=0.0), count, epochs, arguments.k, arguments.work, arguments.out / "parts")
+    return Experiment(
+        name,
+        DataOptions(data=str(path), held_out=0.0),
+        count,
+        epochs,
+        arguments.k,
+        arguments.work,
+        arguments.out / "parts",
+    )
 
 
 def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
@@ -180,7 +211,10 @@ def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
 def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions]:
     """Return what is clustered on an encoder's code."""
     augment = ENCODERS[encoder].get("augment", "none")
-    return [assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment) for settings in methods(one.count)[encoder]]
+    return [
+        assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment)
+        for settings in methods(one.count)[encoder]
+    ]
 
 
 def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) -> None:
@@ -192,7 +226,13 @@ def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) ->
         if part.exists() or not clock.may_start():
             continue
         logging.info("%s: fit, %d epochs", folder.name, settings.get("epochs", one.epochs))
-        run = pipeline.fit(one.data, FitOptions(**{"epochs": one.epochs, **settings}, batch_size=BATCH, patience=0, seed=seed), folder)
+        run = pipeline.fit(
+            one.data,
+            FitOptions(
+                **{"epochs": one.epochs, **settings}, batch_size=BATCH, patience=0, seed=seed
+            ),
+            folder,
+        )
         options = clusterings(one, encoder, seed)
         for clustering in options:
             if not clock.may_start():
@@ -200,10 +240,17 @@ def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) ->
             logging.info("%s: %s", folder.name, clustering.name)
             pipeline.cluster(run, clustering)
         rows = score(run, options, encoder, one.work / f"{one.name}-baselines")
-        save_part(part, run, [{**row, "method": row["method"].replace(f"+umap{one.k}+n2d", "+n2d")} for row in rows], options)
+        save_part(
+            part,
+            run,
+            [{**row, "method": row["method"].replace(f"+umap{one.k}+n2d", "+n2d")} for row in rows],
+            options,
+        )
 
 
-def every_clustering(one: Experiment, seeds: list[int]) -> Iterator[tuple[str, Path, ClusterOptions]]:
+def every_clustering(
+    one: Experiment, seeds: list[int]
+) -> Iterator[tuple[str, Path, ClusterOptions]]:
     """Yield the name, the run folder and the options of each clustering of every encoder and seed."""
     for encoder, seed in itertools.product(ENCODERS, seeds):
         for options in clusterings(one, encoder, seed):
@@ -218,9 +265,17 @@ def minutes_of(parts: Parts, method: str) -> float | None:
         if f"-{encoder}-seed" not in name:
             continue
         kept = 1 - part["config"]["validation"]
-        trained = sum(part["images"]["train"] * kept / row["images_per_second"] for row in part["curve"] if row["epoch"])
+        trained = sum(
+            part["images"]["train"] * kept / row["images_per_second"]
+            for row in part["curve"]
+            if row["epoch"]
+        )
         deep = part["facts"].get(clustering, {}).get("seconds")
-        own = [seconds for stage, seconds in part["seconds"].items() if stage.startswith(f"cluster/{clustering}-k")]
+        own = [
+            seconds
+            for stage, seconds in part["seconds"].items()
+            if stage.startswith(f"cluster/{clustering}-k")
+        ]
         values += [(trained + seconds) / 60 for seconds in ([deep] if deep else own[:1])]
     return statistics.median(values) if values else None
 
@@ -252,24 +307,43 @@ def comparison(rows: list[Row], parts: Parts, protocol: str, published: bool) ->
         minutes = minutes_of(parts, method)
         ours = [[f"{100 * cell['median']:.1f}", percent(cell)] for cell in (acc, nmi)]
         chance = [f"{100 * cell['chance']:.1f}" for cell in (acc, purity)]
-        columns = [*ours[0], *([papers[0]] if published else []), *ours[1], *([papers[1]] if published else []), percent(purity), *chance]
-        lines.append(f"| {title} (`{method}`) | {acc['seeds']} | " + " | ".join(columns) + f" | {f'{minutes:.0f}' if minutes else ''} |")
+        columns = [
+            *ours[0],
+            *([papers[0]] if published else []),
+            *ours[1],
+            *([papers[1]] if published else []),
+            percent(purity),
+            *chance,
+        ]
+        lines.append(
+            f"| {title} (`{method}`) | {acc['seeds']} | "
+            + " | ".join(columns)
+            + f" | {f'{minutes:.0f}' if minutes else ''} |"
+        )
     return "\n".join(lines)
 
 
 def percent(row: Row) -> str:
     """Return mean and spread over seeds in percent, and the interval over images where there is one."""
     spread = f" ± {100 * row['std']:.1f}" if row["std"] is not None else ""
-    between = f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] is not None else ""
+    between = (
+        f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] is not None else ""
+    )
     return f"{100 * row['mean']:.1f}{spread}{between}"
 
 
-def report(experiments: list[Experiment], out: Path, protocols: list[str], seeds: list[int]) -> None:
+def report(
+    experiments: list[Experiment], out: Path, protocols: list[str], seeds: list[int]
+) -> None:
     """Write results.json and the tables between the page's markers."""
     rows: list[Row] = []
     tables = {}
     for one, protocol in zip(experiments, protocols, strict=True):
-        parts = {name: part for name, part in read_parts(one.parts).items() if name.startswith(f"{one.name}-")}
+        parts = {
+            name: part
+            for name, part in read_parts(one.parts).items()
+            if name.startswith(f"{one.name}-")
+        }
         own = results(parts, one.name, COMMAND)
         rows += own
         tables[one.name] = comparison(own, parts, protocol, published=one.name.startswith("mnist-"))
@@ -277,18 +351,33 @@ def report(experiments: list[Experiment], out: Path, protocols: list[str], seeds
             files.write_json(one.parts / f"{one.name}-agreement.json", between)
     files.write_json(out / "results.json", rows)
     kept = {one.name: one.parts / f"{one.name}-agreement.json" for one in experiments}
-    tables["agreement"] = agreement_table({name: json.loads(path.read_text()) for name, path in kept.items() if path.exists()})
+    tables["agreement"] = agreement_table(
+        {name: json.loads(path.read_text()) for name, path in kept.items() if path.exists()}
+    )
     tables["facts"] = facts_table(read_parts(experiments[0].parts))
     fill(out / "README.md", tables)
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return what was asked for."""
-    parser = argparse.ArgumentParser(prog="scripts/reproduce_dcec", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", default="mnist", help="a source's name or a path, as for latentlab fit")
-    parser.add_argument("--data-dir", help="where the source finds its files; default: the Keras cache or a download")
-    parser.add_argument("--size", type=int, help="side in pixels, a multiple of 4; default: the source's own")
-    parser.add_argument("--grey", action="store_true", help="read folders and parquet as one grey channel")
+    parser = argparse.ArgumentParser(
+        prog="scripts/reproduce_dcec",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--data", default="mnist", help="a source's name or a path, as for latentlab fit"
+    )
+    parser.add_argument(
+        "--data-dir",
+        help="where the source finds its files; default: the Keras cache or a download",
+    )
+    parser.add_argument(
+        "--size", type=int, help="side in pixels, a multiple of 4; default: the source's own"
+    )
+    parser.add_argument(
+        "--grey", action="store_true", help="read folders and parquet as one grey channel"
+    )
     parser.add_argument("--limit", type=int, help="only so many images of each split, for trials")
     parser.add_argument("--k", type=int, default=10, help="number of clusters")
     parser.add_argument("--protocols", default="test,full")
@@ -299,13 +388,29 @@ def parse_arguments() -> argparse.Namespace:
         default=DEFAULT_ENCODERS,
         help=f"of {', '.join(ENCODERS)}; default: {','.join(DEFAULT_ENCODERS)}",
     )
-    parser.add_argument("--steps", type=int, default=8000, help="of pretraining, in batches of 256; at most 200 epochs, the paper's")
+    parser.add_argument(
+        "--steps",
+        type=int,
+        default=8000,
+        help="of pretraining, in batches of 256; at most 200 epochs, the paper's",
+    )
     parser.add_argument("--work", type=Path, help="for the runs; default: runs/dcec-table")
-    parser.add_argument("--out", type=Path, help="for the report; default: reports/dcec-table for mnist, else report/ in --work")
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="start no new step after so many minutes; 0 writes the report alone")
+    parser.add_argument(
+        "--out",
+        type=Path,
+        help="for the report; default: reports/dcec-table for mnist, else report/ in --work",
+    )
+    parser.add_argument(
+        "--minutes",
+        type=float,
+        default=float("inf"),
+        help="start no new step after so many minutes; 0 writes the report alone",
+    )
     arguments = parser.parse_args()
     arguments.work = arguments.work or Path("runs/dcec-table")
-    arguments.out = arguments.out or (REPORT if arguments.data == "mnist" and not arguments.limit else arguments.work / "report")
+    arguments.out = arguments.out or (
+        REPORT if arguments.data == "mnist" and not arguments.limit else arguments.work / "report"
+    )
     if unknown := set(arguments.protocols.split(",")) - {"test", "full"}:
         parser.error(f"--protocols are test and full, not {', '.join(unknown)}")
     if unknown := set(arguments.encoders) - set(ENCODERS):
@@ -317,14 +422,25 @@ def main() -> int:
     """Run what is asked for; one clear line where it cannot be done."""
     arguments = parse_arguments()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    protocols, seeds = arguments.protocols.split(","), [int(seed) for seed in arguments.seeds.split(",")]
+    protocols, seeds = (
+        arguments.protocols.split(","),
+        [int(seed) for seed in arguments.seeds.split(",")],
+    )
     clock = Clock(arguments.minutes)
     try:
         backend.select()
-        data = DataOptions(data=arguments.data, data_dir=arguments.data_dir, size=arguments.size, grey=arguments.grey, limit=arguments.limit)
+        data = DataOptions(
+            data=arguments.data,
+            data_dir=arguments.data_dir,
+            size=arguments.size,
+            grey=arguments.grey,
+            limit=arguments.limit,
+        )
         experiments = [experiment(data, protocol, arguments) for protocol in protocols]
         for one, encoder in itertools.product(experiments, arguments.encoders):
-            encoders.build(ENCODERS[encoder]["arch"], sources.open_images(one.data).image_shape)  # a wrong size is told before hours of work
+            networks.build(
+                ENCODERS[encoder]["arch"], opening.open_images(one.data).image_shape
+            )  # a wrong size is told before hours of work
         for seed, one in itertools.product(seeds, experiments):
             work_through(one, seed, arguments.encoders, clock)
         report(experiments, arguments.out, protocols, seeds)

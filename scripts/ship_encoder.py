@@ -19,26 +19,42 @@ from typing import Any
 import numpy as np
 from _reports import held_out_scores
 
-from latentlab import backend, checkpoints, model_files, pipeline, prototypes, ready_made
-from latentlab.config import ClusterOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.encoders import model_files, ready_made
+from latentlab.storage import checkpoints
+from latentlab.storage.run import Run
+from latentlab.training import prototypes
 
-CURVE = ("stage", "epoch", "loss", "val_loss", "swapped_loss", "distillation_loss", "agreement", "reconstruction_loss", "effective_rank")
+CURVE = (
+    "stage",
+    "epoch",
+    "loss",
+    "val_loss",
+    "swapped_loss",
+    "distillation_loss",
+    "agreement",
+    "reconstruction_loss",
+    "effective_rank",
+)
 
 
 def weights_of(run: Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Return the weights of the run's encoder, and what its objective trained beside it: in the last checkpoint they follow it."""
     with np.load(run.path / "encoder" / "weights.npz", allow_pickle=False) as arrays:
         own = checkpoints.in_order("weight", dict(arrays))
-    checkpoint = checkpoints.folder_of(run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"])
+    checkpoint = checkpoints.folder_of(
+        run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"]
+    )
     return own, checkpoints.in_order("weight", checkpoints.load(checkpoint)[0])[len(own) :]
 
 
 def scores(run: Run) -> dict[str, dict[str, float]]:
     """Cluster a run, in its own folder, and return the held-out scores by method."""
     methods = ("kmeans", "imc") if prototypes.are_there(run) else ("kmeans",)
-    chosen = {method: pipeline.resolve(run, ClusterOptions(k=10, method=method)) for method in methods}
+    chosen = {
+        method: pipeline.resolve(run, ClusterOptions(k=10, method=method)) for method in methods
+    }
     for options in chosen.values():
         pipeline.cluster(run, options)
     return {method: held_out_scores(run, options) for method, options in chosen.items()}
@@ -52,7 +68,12 @@ def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     own = {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}
     if name := ready_made.name_of(teacher):  # whose own description tells the rest
         return own, {"teacher": {"ready_made": name, "sha256": ready_made.describe(name)["sha256"]}}
-    told = {"fit": teacher["config"]["fit"], "summary": teacher["fit"], "git": teacher.get("git"), "device": teacher.get("device")}
+    told = {
+        "fit": teacher["config"]["fit"],
+        "summary": teacher["fit"],
+        "git": teacher.get("git"),
+        "device": teacher.get("device"),
+    }
     return own, {"teacher": told}
 
 
@@ -72,7 +93,9 @@ def restored_on_failure(name: str) -> Iterator[None]:
 
 def main() -> None:
     """Measure, and write both files."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("name")
     parser.add_argument("--bits", type=int, choices=ready_made.BITS, default=16)
@@ -105,7 +128,12 @@ def main() -> None:
         ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits)
         shipped = pipeline.use_ready_made(data, arguments.name, Path(folder) / "run")
         description["cost"] = {"trained": scores(run), "stored": scores(shipped)}
-        print(ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits), description["cost"])
+        print(
+            ready_made.save(
+                arguments.name, weights, description, objective=above, bits=arguments.bits
+            ),
+            description["cost"],
+        )
 
 
 if __name__ == "__main__":

@@ -40,16 +40,38 @@ from _reports import (
     score_table,
 )
 
-from latentlab import assignments, backend, files, pipeline, plots, recipes
-from latentlab.config import ClusterOptions, FitOptions
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab import backend, pipeline, recipes
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.reporting import plots
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 REPORT = REPORTS / "cifar10-strong"
 COMMAND = "scripts/strong_cifar10.py"
-METHODS = ("kmeans", "scan", "temi", "imc", "kmeans-averaged", "imc-averaged", "code", "embedding", "imc-embedding", "consistency", "selflabel")
+METHODS = (
+    "kmeans",
+    "scan",
+    "temi",
+    "imc",
+    "kmeans-averaged",
+    "imc-averaged",
+    "code",
+    "embedding",
+    "imc-embedding",
+    "consistency",
+    "selflabel",
+)
 PROBES = {"knn_accuracy": "20 nearest neighbours", "linear_accuracy": "linear"}
-WATCHED = ("epoch", "swapped_loss", "reconstruction_loss", "used_prototypes", "effective_rank", "images_per_second", "seconds")
+WATCHED = (
+    "epoch",
+    "swapped_loss",
+    "reconstruction_loss",
+    "used_prototypes",
+    "effective_rank",
+    "images_per_second",
+    "seconds",
+)
 
 
 def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
@@ -63,7 +85,10 @@ def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
         "imc-embedding": {"method": "imc", "features": "embedding+l2"},
         "selflabel": {"method": "selflabel", "settings": {"start": head}},
     }
-    chosen = {name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})}) for name in METHODS}
+    chosen = {
+        name: ClusterOptions(**{"k": 10, "seed": seed, **special.get(name, {"method": name})})
+        for name in METHODS
+    }
     return {name: pipeline.resolve(run, options) for name, options in chosen.items()}
 
 
@@ -78,14 +103,21 @@ def fit_options(arguments: argparse.Namespace, seed: int) -> tuple[FitOptions, s
     changed = [f"{arguments.epochs}epochs"] if arguments.epochs else []
     changed += ["muon"] if options.objective_options.get("optimizer") == "muon" else []
     changed += ["float32"] if options.precision == "float32" else []
-    return options, "-".join([options.arch, *(f"{value}" for value in options.arch_options.values()), *changed])
+    return options, "-".join(
+        [options.arch, *(f"{value}" for value in options.arch_options.values()), *changed]
+    )
 
 
-def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str) -> None:
+def work_through(
+    data: DataOptions, arguments: argparse.Namespace, seed: int, clock: Clock, machine: str
+) -> None:
     """Fit with one seed, cluster, score and keep the scores beside those of earlier calls."""
     options, encoder = fit_options(arguments, seed)
     name = f"{encoder}-seed{seed}"
-    part, before = arguments.out / "parts" / f"{name}.json", read_parts(arguments.out / "parts").get(name, {})
+    part, before = (
+        arguments.out / "parts" / f"{name}.json",
+        read_parts(arguments.out / "parts").get(name, {}),
+    )
     refuse_others(name, before, options)
     had = before.get("methods", [])
     wanted = [method for method in METHODS if method in arguments.methods and method not in had]
@@ -93,7 +125,10 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
     follows = _learning_curve.missing(options.epochs, arguments.follow, had_followed)
     if not (wanted or follows) or not clock.may_start():
         return
-    short_run, short_folder = before.get("short_run"), arguments.work / f"{name}-short{arguments.short}"
+    short_run, short_folder = (
+        before.get("short_run"),
+        arguments.work / f"{name}-short{arguments.short}",
+    )
     told_or_due = (short_folder / _short_run.TOLD).exists() or not is_fitted(arguments.work / name)
     if arguments.short and not short_run and told_or_due:
         logging.info("%s: first %d epochs", name, arguments.short)
@@ -106,7 +141,11 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             return
     logging.info("%s: fit", name)
     run = pipeline.fit(data, options, arguments.work / name, keep_every=arguments.follow)
-    of_fit: dict[str, Any] = {"short_run": short_run, "peak_flops": before.get("peak_flops"), "machine": before.get("machine")}
+    of_fit: dict[str, Any] = {
+        "short_run": short_run,
+        "peak_flops": before.get("peak_flops"),
+        "machine": before.get("machine"),
+    }
     if not before:  # what only the machine of the fit can tell is kept at once
         of_fit |= {"peak_flops": _learning_curve.peak_flops(run), "machine": machine}
         save_part(part, run, [], **{"methods": [], "watched": watched(run), **of_fit})
@@ -116,23 +155,41 @@ def work_through(data: DataOptions, arguments: argparse.Namespace, seed: int, cl
             logging.info("%s: %s", name, method)
             pipeline.cluster(run, chosen[method])
             done[method] = chosen[method]
-            logging.info("%s: %s has a held-out purity of %.3f", name, method, held_out_scores(run, chosen[method])["purity"])
+            logging.info(
+                "%s: %s has a held-out purity of %.3f",
+                name,
+                method,
+                held_out_scores(run, chosen[method])["purity"],
+            )
     followed = _learning_curve.follow(run, follows, chosen, clock)
     if not (done or followed):
         return
-    history = {method: run.metrics(f"clusters/{one.name}/history.jsonl") for method, one in done.items() if assignments.is_deep(one.method)}
-    probed = before.get("probed") or probes(run, [chosen["kmeans"], chosen["embedding"]], str(options.arch), encoder)
+    history = {
+        method: run.metrics(f"clusters/{one.name}/history.jsonl")
+        for method, one in done.items()
+        if assignments.is_deep(one.method)
+    }
+    probed = before.get("probed") or probes(
+        run, [chosen["kmeans"], chosen["embedding"]], str(options.arch), encoder
+    )
     more: dict[str, Any] = {
         "methods": [method for method in METHODS if method in {*had, *done}],
         "watched": watched(run),
         "history": {**before.get("history", {}), **history},
         "probed": probed,
-        "followed": sorted([*had_followed, *followed], key=lambda row: (row["epoch"], row["method"])),
+        "followed": sorted(
+            [*had_followed, *followed], key=lambda row: (row["epoch"], row["method"])
+        ),
         **of_fit,
     }
     scored = score(run, done.values(), encoder, baselines=arguments.baselines)
-    rows = {(row["method"], row["split"], row["metric"]): row for row in [*before.get("rows", []), *scored]}
-    save_part(part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more)
+    rows = {
+        (row["method"], row["split"], row["metric"]): row
+        for row in [*before.get("rows", []), *scored]
+    }
+    save_part(
+        part, run, [*rows.values()], done.values(), earlier_facts=before.get("facts", {}), **more
+    )
 
 
 def watched(run: Run) -> list[dict[str, Any]]:
@@ -149,20 +206,32 @@ def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[
 
 def time_table(parts: dict[str, Any]) -> str:
     """Return the Markdown table of where the minutes went."""
-    lines = ["| run | machine | fit, epochs | images per second | fit, minutes | clusters, minutes |", "| --- |" + " --- |" * 5]
+    lines = [
+        "| run | machine | fit, epochs | images per second | fit, minutes | clusters, minutes |",
+        "| --- |" + " --- |" * 5,
+    ]
     for name, part in parts.items():
         fit = part["fit"]
         trained = _learning_curve.minutes_of(part, fit["epochs"])
         deep = sum(facts["seconds"] for facts in part["facts"].values()) / 60
-        lines.append(f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {trained:.0f} | {deep:.0f} |")
+        lines.append(
+            f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {trained:.0f} | {deep:.0f} |"
+        )
     return "\n".join(lines)
 
 
 def curve_table(parts: dict[str, Any]) -> str:
     """Return the Markdown table of every fifth epoch of the fits; no label takes part in any of it."""
-    lines = ["| run | epoch | swapped loss | prototypes in use | reconstruction error | effective rank |", "| --- |" + " --- |" * 5]
+    lines = [
+        "| run | epoch | swapped loss | prototypes in use | reconstruction error | effective rank |",
+        "| --- |" + " --- |" * 5,
+    ]
     for name, part in parts.items():
-        rows = [row for row in part["watched"] if row["epoch"] and (row["epoch"] % 5 == 0 or row["epoch"] == 1)]
+        rows = [
+            row
+            for row in part["watched"]
+            if row["epoch"] and (row["epoch"] % 5 == 0 or row["epoch"] == 1)
+        ]
         lines += [
             f"| {name} | {row['epoch']} | {row['swapped_loss']:.3f} | {row['used_prototypes']:.0f} | {row['reconstruction_loss']:.4f}"
             f" | {row['effective_rank']:.1f} |"
@@ -192,7 +261,9 @@ def methods_of(text: str) -> list[str]:
     """
     chosen = text.split(",")
     if unknown := set(chosen) - set(METHODS):
-        raise argparse.ArgumentTypeError(f"unknown {', '.join(sorted(unknown))}; known are {', '.join(METHODS)}.")
+        raise argparse.ArgumentTypeError(
+            f"unknown {', '.join(sorted(unknown))}; known are {', '.join(METHODS)}."
+        )
     return chosen
 
 
@@ -201,10 +272,26 @@ def report(out: Path) -> None:
     parts = read_parts(out / "parts")
     rows: list[Row] = results(parts, "cifar10", COMMAND)
     files.write_json(out / "results.json", rows)
-    tables = {"test": score_table(rows, "test"), "train": score_table(rows, "train"), "time": time_table(parts)}
-    tables |= {"cost": _learning_curve.cost_table(parts), "purity": _learning_curve.purity_table(parts), "levels": _learning_curve.level_table(parts)}
-    tables |= {"short": _short_run.table(parts)} if any(part.get("short_run") for part in parts.values()) else {}
-    tables |= {"probe": probe_table(parts), "facts": facts_table(parts), "curve": curve_table(parts)}
+    tables = {
+        "test": score_table(rows, "test"),
+        "train": score_table(rows, "train"),
+        "time": time_table(parts),
+    }
+    tables |= {
+        "cost": _learning_curve.cost_table(parts),
+        "purity": _learning_curve.purity_table(parts),
+        "levels": _learning_curve.level_table(parts),
+    }
+    tables |= (
+        {"short": _short_run.table(parts)}
+        if any(part.get("short_run") for part in parts.values())
+        else {}
+    )
+    tables |= {
+        "probe": probe_table(parts),
+        "facts": facts_table(parts),
+        "curve": curve_table(parts),
+    }
     fill(out / "README.md", tables)
     if figure := _learning_curve.picture(parts):
         plots.save_png(figure, out / "purity.png")
@@ -214,14 +301,45 @@ def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
     parser.add_argument(
-        "--methods", type=methods_of, default=list(METHODS), metavar="LIST", help="only these of " + ",".join(METHODS) + "; a later call adds others"
+        "--methods",
+        type=methods_of,
+        default=list(METHODS),
+        metavar="LIST",
+        help="only these of " + ",".join(METHODS) + "; a later call adds others",
     )
-    parser.add_argument("--no-baselines", dest="baselines", action="store_false", help="leave out pixels, PCA and the untrained network")
-    parser.add_argument("--short", type=int, default=0, metavar="N", help="first a fit of so many epochs; where that fails, no long one")
-    parser.add_argument("--follow", type=int, default=0, metavar="N", help="keep every so many epochs of the fit and cluster them too, for the curve")
-    parser.add_argument("--setting", choices=recipes.MACHINES, default="", help="the recipe's for this kind of machine; default: this one's")
+    parser.add_argument(
+        "--no-baselines",
+        dest="baselines",
+        action="store_false",
+        help="leave out pixels, PCA and the untrained network",
+    )
+    parser.add_argument(
+        "--short",
+        type=int,
+        default=0,
+        metavar="N",
+        help="first a fit of so many epochs; where that fails, no long one",
+    )
+    parser.add_argument(
+        "--follow",
+        type=int,
+        default=0,
+        metavar="N",
+        help="keep every so many epochs of the fit and cluster them too, for the curve",
+    )
+    parser.add_argument(
+        "--setting",
+        choices=recipes.MACHINES,
+        default="",
+        help="the recipe's for this kind of machine; default: this one's",
+    )
     parser.add_argument("--epochs", type=int, default=0, help="of the fit; default: the recipe's")
-    parser.add_argument("--width", type=int, default=0, help="of the encoder, where it has one; default: the recipe's")
+    parser.add_argument(
+        "--width",
+        type=int,
+        default=0,
+        help="of the encoder, where it has one; default: the recipe's",
+    )
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     backend.select()

@@ -8,8 +8,20 @@ from typing import Any
 import pytest
 
 FLAGS = (
-    *("--headless=new", "--no-sandbox", "--disable-gpu", "--enable-unsafe-swiftshader", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"),
+    *(
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--enable-unsafe-swiftshader",
+        "--disable-quic",
+        "--no-first-run",
+    ),
+    *(
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--disable-dev-shm-usage",
+    ),
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
@@ -41,7 +53,9 @@ class Page:
         driver.get_log("browser"), driver.get_log("performance")
         driver.get(address)
         driver.set_script_timeout(60)
-        driver.execute_async_script("window.latentlab.ready.then(arguments[0], error => arguments[0](String(error)))")
+        driver.execute_async_script(
+            "window.latentlab.ready.then(arguments[0], error => arguments[0](String(error)))"
+        )
 
     def run(self, script: str, *arguments: Any) -> Any:
         """Return what a piece of JavaScript returns."""
@@ -53,13 +67,18 @@ class Page:
 
     def texts(self, selector: str) -> list[str]:
         """Return the text of all elements of a CSS selector."""
-        return self.run("return [...document.querySelectorAll(arguments[0])].map(one => one.textContent)", selector)
+        return self.run(
+            "return [...document.querySelectorAll(arguments[0])].map(one => one.textContent)",
+            selector,
+        )
 
     def wait(self, condition: str, *arguments: Any) -> Any:
         """Return what a JavaScript expression gives as soon as that is true."""
         from selenium.webdriver.support.wait import WebDriverWait
 
-        return WebDriverWait(self.driver, 20).until(lambda _: self.run(f"return {condition}", *arguments))
+        return WebDriverWait(self.driver, 20).until(
+            lambda _: self.run(f"return {condition}", *arguments)
+        )
 
     def pixel(self, row: int) -> tuple[int, int]:
         """Return where the point of an image is in the window."""
@@ -94,11 +113,21 @@ class Page:
 
     def errors(self) -> list[str]:
         """Return what the console complains of."""
-        return [entry["message"] for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        return [
+            entry["message"]
+            for entry in self.driver.get_log("browser")
+            if entry["level"] == "SEVERE"
+        ]
 
     def requests(self) -> list[str]:
         """Return the addresses that the page has asked for."""
         import json
 
-        told = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        return [one["params"]["request"]["url"] for one in told if one["method"] == "Network.requestWillBeSent"]
+        told = [
+            json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")
+        ]
+        return [
+            one["params"]["request"]["url"]
+            for one in told
+            if one["method"] == "Network.requestWillBeSent"
+        ]

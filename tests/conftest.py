@@ -14,7 +14,7 @@ import pytest
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from latentlab.config import ClusterOptions, FitOptions  # noqa: E402
-from latentlab.sources import DataOptions  # noqa: E402
+from latentlab.data.opening import DataOptions  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -49,16 +49,28 @@ def data(stripes_file) -> DataOptions:
 
 def use_weights_in(monkeypatch, folder):
     """Let ready-made encoders live in a folder of the test's own."""
-    from latentlab import ready_made
+    from latentlab.encoders import ready_made
 
     monkeypatch.setattr(ready_made, "FOLDER", folder)
-    for function in (ready_made.names, ready_made.describe, ready_made.load, ready_made.weights, ready_made.of_objective, ready_made.save):
+    for function in (
+        ready_made.names,
+        ready_made.describe,
+        ready_made.load,
+        ready_made.weights,
+        ready_made.of_objective,
+        ready_made.save,
+    ):
         monkeypatch.setattr(function, "__defaults__", (folder,))
 
 
 def small_fit(**changes) -> FitOptions:
     """Return options that train in a second or two."""
-    values = {"arch_options": {"width": 4, "code_channels": 4}, "epochs": 2, "batch_size": 20, "validation": 0.1}
+    values = {
+        "arch_options": {"width": 4, "code_channels": 4},
+        "epochs": 2,
+        "batch_size": 20,
+        "validation": 0.1,
+    }
     return FitOptions(**(values | changes))
 
 
@@ -67,7 +79,11 @@ def finished_run(stripes_file, tmp_path_factory):
     """Return a run that was fitted, clustered and evaluated; tests must not change it."""
     from latentlab import pipeline
 
-    run = pipeline.fit(DataOptions(data=str(stripes_file)), small_fit(), tmp_path_factory.mktemp("runs") / "finished")
+    run = pipeline.fit(
+        DataOptions(data=str(stripes_file)),
+        small_fit(),
+        tmp_path_factory.mktemp("runs") / "finished",
+    )
     pipeline.cluster(run, ClusterOptions(k=4))
     pipeline.evaluate(run)
     return run
@@ -80,10 +96,17 @@ def strong_run(stripes_file, tmp_path_factory):
 
     from latentlab import pipeline
 
-    return pipeline.fit(DataOptions(data=str(stripes_file)), strong_fit(), tmp_path_factory.mktemp("runs") / "strong", keep_every=2)
+    return pipeline.fit(
+        DataOptions(data=str(stripes_file)),
+        strong_fit(),
+        tmp_path_factory.mktemp("runs") / "strong",
+        keep_every=2,
+    )
 
 
-def latentlab(*arguments: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess:
+def latentlab(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess:
     """Run the command line in a process of its own, as a user does."""
     return python("-m", "latentlab", *map(str, arguments), cwd=cwd, env=environment)
 
@@ -119,14 +142,26 @@ def latentlab_in_turn(*commands: tuple) -> list[subprocess.CompletedProcess]:
     done = python("-c", SEVERAL, json.dumps(arguments))
     assert done.returncode == 0, done.stderr
     results = map(json.loads, done.stdout.splitlines())
-    return [subprocess.CompletedProcess(given, *result) for given, result in zip(arguments, results, strict=True)]
+    return [
+        subprocess.CompletedProcess(given, *result)
+        for given, result in zip(arguments, results, strict=True)
+    ]
 
 
-def python(*arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None) -> subprocess.CompletedProcess:
+def python(
+    *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None
+) -> subprocess.CompletedProcess:
     """Run Python in a process of its own that finds this latentlab."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     environment = os.environ | {"PYTHONPATH": path} | (env or {})
-    return subprocess.run([sys.executable, *arguments], capture_output=True, text=True, cwd=cwd, env=environment, timeout=300)
+    return subprocess.run(
+        [sys.executable, *arguments],
+        capture_output=True,
+        text=True,
+        cwd=cwd,
+        env=environment,
+        timeout=300,
+    )
 
 
 def read_json(path: Path):

@@ -3,14 +3,36 @@
 import numpy as np
 from conftest import small_fit
 
-from latentlab import checkpoints, model_files
+from latentlab.encoders import model_files
+from latentlab.storage import checkpoints
 
-SMALL = {"arch": "fast8", "arch_options": {"width": 8, "code_channels": 4}, "objective": "swav", "patience": 0}
-SWAV = {"prototypes": 16, "projection": 16, "hidden": 16, "n_small": 0, "optimizer": "muon", "steps_per_call": 4}
+SMALL = {
+    "arch": "fast8",
+    "arch_options": {"width": 8, "code_channels": 4},
+    "objective": "swav",
+    "patience": 0,
+}
+SWAV = {
+    "prototypes": 16,
+    "projection": 16,
+    "hidden": 16,
+    "n_small": 0,
+    "optimizer": "muon",
+    "steps_per_call": 4,
+}
 
 
 def strong_fit(**changes):
-    return small_fit(**{**SMALL, "objective_options": SWAV, "epochs": 3, "batch_size": 27, "learning_rate": 3e-3, **changes})
+    return small_fit(
+        **{
+            **SMALL,
+            "objective_options": SWAV,
+            "epochs": 3,
+            "batch_size": 27,
+            "learning_rate": 3e-3,
+            **changes,
+        }
+    )
 
 
 def weights_of(run):
@@ -20,8 +42,14 @@ def weights_of(run):
 
 def to_ship(run):
     """Return what `ready_made.save` takes of a run: the encoder's weights, the objective's above them, and the description."""
-    arrays = checkpoints.in_order("weight", checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
+    arrays = checkpoints.in_order(
+        "weight", checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0]
+    )
     described, n_weights = model_files.describe(run), len(weights_of(run))
     description = {key: described[key] for key in ("arch", "options", "image_shape")}
-    description |= {"fit": run.manifest["config"]["fit"], "summary": run.manifest["fit"], "curve": run.metrics()}
+    description |= {
+        "fit": run.manifest["config"]["fit"],
+        "summary": run.manifest["fit"],
+        "curve": run.metrics(),
+    }
     return arrays[:n_weights], arrays[n_weights:], description

@@ -7,12 +7,15 @@ import pytest
 from conftest import use_weights_in
 from strong import SWAV, strong_fit, to_ship
 
-from latentlab import checkpoints, cli, model_files, pipeline, prototypes, ready_made, recipes, views
-from latentlab.config import ClusterOptions
+from latentlab import cli, pipeline, recipes
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.encoders import model_files, ready_made
 from latentlab.errors import ConfigError
-from latentlab.objectives import swav
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab.nets import crops
+from latentlab.storage import checkpoints
+from latentlab.storage.run import Run
+from latentlab.training import prototypes
+from latentlab.training.objectives import swav
 
 
 @pytest.fixture
@@ -25,13 +28,17 @@ def ready(strong_run, tmp_path, monkeypatch):
 
 
 def starting(**changes):
-    return strong_fit(objective_options={**SWAV, "start": "strong", **changes}, epochs=1, learning_rate=1e-9)
+    return strong_fit(
+        objective_options={**SWAV, "start": "strong", **changes}, epochs=1, learning_rate=1e-9
+    )
 
 
 def test_a_fit_starts_where_a_ready_made_encoder_ends(ready, data, tmp_path):
     """With next to no learning rate it stays there: weights, projection head and prototypes."""
     run = pipeline.fit(data, starting(), tmp_path / "run", keep_every=1)
-    trained = checkpoints.in_order("weight", checkpoints.load(run.path / "checkpoints" / "epoch-0000")[0])
+    trained = checkpoints.in_order(
+        "weight", checkpoints.load(run.path / "checkpoints" / "epoch-0000")[0]
+    )
     for found, wanted in zip(trained, [*ready[0], *ready[1]], strict=True):
         np.testing.assert_allclose(found, wanted, atol=2e-3)  # they come in half precision
     assert pipeline.prototypes_of(run) == "own"
@@ -44,13 +51,23 @@ def test_other_pictures_are_brought_to_what_the_encoder_takes(ready, tmp_path):
     np.save(pictures, np.random.default_rng(0).integers(0, 255, (60, 20, 20, 1), np.uint8))
     run = pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run")
     shape = model_files.load(run).encoder.input_shape[1:]
-    assert pipeline.run_image_shape(run) == shape == tuple(ready_made.describe("strong")["image_shape"])
+    assert (
+        pipeline.run_image_shape(run)
+        == shape
+        == tuple(ready_made.describe("strong")["image_shape"])
+    )
     assert pipeline.open_run_images(run).image_shape == shape
-    assert pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run").manifest == run.manifest
+    assert (
+        pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run").manifest
+        == run.manifest
+    )
 
 
 def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
-    other = strong_fit(arch_options={"width": 12, "code_channels": 4}, objective_options={**SWAV, "start": "strong"})
+    other = strong_fit(
+        arch_options={"width": 12, "code_channels": 4},
+        objective_options={**SWAV, "start": "strong"},
+    )
     wrong = {
         r"of another encoder than this one\. Fit with --arch fast8 --set width=8 --set code_channels=4": other,
         "goes with --set prototypes=16": starting(prototypes=20),
@@ -62,15 +79,22 @@ def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
             pipeline.fit(data, options, tmp_path / "run")
     height, width, _ = ready_made.describe("strong")["image_shape"]
     for changed in ({"size": height + 1}, {"grey": True}):
-        with pytest.raises(ConfigError, match=f"takes images of {height}x{width}x3: leave --size and --grey out"):
+        with pytest.raises(
+            ConfigError, match=f"takes images of {height}x{width}x3: leave --size and --grey out"
+        ):
             pipeline.fit(dataclasses.replace(data, **changed), starting(), tmp_path / "run")
     assert not (tmp_path / "run" / "encoder").exists()
 
 
 def test_without_mirrored_crops_nothing_is_averaged_with_mirror_images(strong_run, tmp_path):
-    objective = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), swav.Options(**SWAV, mirror=False))
+    objective = swav.objective(
+        model_files.load(strong_run),
+        pipeline.open_run_images(strong_run),
+        strong_fit(),
+        swav.Options(**SWAV, mirror=False),
+    )
     for kind in (objective.big, objective.small):
-        drawn = views.draw(kind, 50, (8, 8, 3), np.random.default_rng(0))
+        drawn = crops.draw(kind, 50, (8, 8, 3), np.random.default_rng(0))
         assert (drawn[:, 3] > 0).all(), "steps from column to column go to the right"
     run = Run.open(strong_run.path)
     run.manifest["config"]["fit"]["objective_options"] = {**SWAV, "mirror": False}
@@ -81,11 +105,18 @@ def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
     for machine in recipes.MACHINES:
         chosen = recipes.fit_settings("adapt", machine)
         described = ready_made.describe(chosen["objective_options"]["start"])
-        assert (chosen["arch"], chosen.get("arch_options", {})) == (described["arch"], described["options"])
+        assert (chosen["arch"], chosen.get("arch_options", {})) == (
+            described["arch"],
+            described["options"],
+        )
     with cli.fit.make_context("fit", ["--recipe", "adapt", "--set", "mirror=false"]) as context:
         options = cli._options.fit_of(context.params, context.params["learning_rate"])
     own = swav.Options(**options.objective_options)
     assert (own.start, own.mirror, options.least_steps) == ("cifar10-strong", False, 1000)
     above = ready_made.of_objective(own.start)
-    assert (len(above[-1]), above[-1].shape[1], above[0].shape[1]) == (own.projection, own.prototypes, own.hidden)
+    assert (len(above[-1]), above[-1].shape[1], above[0].shape[1]) == (
+        own.projection,
+        own.prototypes,
+        own.hidden,
+    )
     assert swav.image_shape(own) == (32, 32, 3)

@@ -8,16 +8,24 @@ import pytest
 from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
-from latentlab import auditing, duplicates, images, pipeline, suspects
-from latentlab.config import ClusterOptions
-from latentlab.sources import DataOptions
+from latentlab import pipeline
+from latentlab.clustering import duplicates
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data import images
+from latentlab.reporting import auditing
+from latentlab.scoring import label_errors
 
 
 def pictures(count=60, seed=0):
     """Return smooth random pictures, uint8 (count, 32, 32, 3), all different."""
     rng = np.random.default_rng(seed)
     small = rng.uniform(0, 255, (count, 6, 6, 3)).astype(np.uint8)
-    return np.stack([np.asarray(Image.fromarray(one).resize((32, 32), Image.Resampling.BICUBIC)) for one in small])
+    return np.stack(
+        [
+            np.asarray(Image.fromarray(one).resize((32, 32), Image.Resampling.BICUBIC))
+            for one in small
+        ]
+    )
 
 
 def recompressed(image):
@@ -72,7 +80,9 @@ def test_images_of_any_size_are_resized_to_averages():
     rng = np.random.default_rng(0)
     pixels = rng.uniform(0, 255, (2, 20, 24, 3))
     assert duplicates._resized(pixels, 16).mean() == pytest.approx(pixels.mean())
-    assert duplicates._resized(np.full((1, 7, 9, 1), 5.0), 16) == pytest.approx(np.full((1, 16, 16, 1), 5.0))
+    assert duplicates._resized(np.full((1, 7, 9, 1), 5.0), 16) == pytest.approx(
+        np.full((1, 16, 16, 1), 5.0)
+    )
 
 
 def test_a_label_against_its_neighbours_and_its_cluster_is_suspected():
@@ -84,10 +94,12 @@ def test_a_label_against_its_neighbours_and_its_cluster_is_suspected():
     labels[wrong] = 1 - labels[wrong]
     near = auditing.neighbors(vectors, 0)
     alone = np.full(100, -1)
-    found = suspects.find(near, labels, truth, alone, 2)
+    found = label_errors.find(near, labels, truth, alone, 2)
     assert set(found.image) == set(wrong)
     assert (found.suggested == truth[found.image]).all()
-    assert not len(suspects.find(near, labels, 1 - truth, alone, 2).image)  # the cluster stands for the label's class
+    assert not len(
+        label_errors.find(near, labels, 1 - truth, alone, 2).image
+    )  # the cluster stands for the label's class
 
 
 def test_neighbours_are_the_nearest_by_the_cosine():
@@ -99,7 +111,7 @@ def test_neighbours_are_the_nearest_by_the_cosine():
 
 def test_duplicates_are_no_witnesses():
     near = np.array([[1, 2], [0, 2], [0, 1]])
-    shares = suspects.class_shares(near, np.array([0, 1, 1]), np.array([0, 0, -1]), 2)
+    shares = label_errors.class_shares(near, np.array([0, 1, 1]), np.array([0, 0, -1]), 2)
     assert shares[0].tolist() == [0, 1]
     assert shares[1].tolist() == [0, 1]  # image 0 is its duplicate and does not count
 
@@ -115,15 +127,25 @@ def audited(tmp_path_factory):
     y[160:165] = y[:5]
     wrong = np.arange(20, 26)
     y[wrong] = (y[wrong] + 1) % 4
-    np.savez(folder / "stripes.npz", x_train=x[:160], y_train=y[:160], x_test=x[160:], y_test=y[160:])
-    run = pipeline.fit(DataOptions(data=str(folder / "stripes.npz")), small_fit(epochs=4), folder / "run")
+    np.savez(
+        folder / "stripes.npz", x_train=x[:160], y_train=y[:160], x_test=x[160:], y_test=y[160:]
+    )
+    run = pipeline.fit(
+        DataOptions(data=str(folder / "stripes.npz")), small_fit(epochs=4), folder / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=4))
     return run, pipeline.audit(run)
 
 
 def test_the_audit_of_a_run_finds_what_was_planted(audited):
     run, found = audited
-    assert found["duplicates"] == {"exact": 5, "near": 0, "across_splits": 5, "held_out_images": 5, "different_labels": 0}
+    assert found["duplicates"] == {
+        "exact": 5,
+        "near": 0,
+        "across_splits": 5,
+        "held_out_images": 5,
+        "different_labels": 0,
+    }
     folder = run.path / "audit" / "kmeans-k4"
     errors = (folder / "label-errors.csv").read_text().splitlines()[1:]
     planted = {f"train/{i:05d}" for i in range(20, 26)}
@@ -143,7 +165,9 @@ def test_scores_without_duplicates_leave_their_images_out(audited):
 def test_an_audit_needs_no_labels(finished_run, tmp_path):
     x = make_stripes(60)[0]
     np.save(tmp_path / "x.npy", x)
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "x.npy")), small_fit(epochs=1), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "x.npy")), small_fit(epochs=1), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=3))
     found = pipeline.audit(run)
     assert "label_errors" not in found

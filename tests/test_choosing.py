@@ -3,14 +3,16 @@
 import numpy as np
 import pytest
 
-from latentlab import choosing
+from latentlab.clustering import choosing
 from latentlab.errors import ConfigError, DataError
 
 
 def blobs(k, each=25, seed=0):
     rng = np.random.default_rng(seed)
     centers = 12 * np.eye(k)[:, : k - 1] if k > 1 else np.zeros((1, 2))
-    return np.concatenate([rng.normal(center, 1, (each, centers.shape[1])) for center in centers]).astype(np.float32)
+    return np.concatenate(
+        [rng.normal(center, 1, (each, centers.shape[1])) for center in centers]
+    ).astype(np.float32)
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,15 @@ def test_clear_blobs_are_counted_and_every_criterion_is_told():
 
 def test_the_gap_rule_is_the_papers():
     rows = [
-        {"k": k, "gap": gap, "gap_s": 0.05, "silhouette": 0, "davies-bouldin": 0, "calinski-harabasz": 0, "stability": 0}
+        {
+            "k": k,
+            "gap": gap,
+            "gap_s": 0.05,
+            "silhouette": 0,
+            "davies-bouldin": 0,
+            "calinski-harabasz": 0,
+            "stability": 0,
+        }
         for k, gap in ((2, 0.1), (3, 0.5), (4, 0.52), (5, 0.9))
     ]
     assert choosing.choices(rows)["gap"] == 3  # 0.5 >= 0.52 - 0.05, though 5 has the largest gap
@@ -43,7 +53,15 @@ def test_the_gap_rule_is_the_papers():
 
 def test_stability_chooses_the_largest_k_that_is_as_stable():
     rows = [
-        {"k": k, "gap": 0, "gap_s": 0, "silhouette": 0, "davies-bouldin": 0, "calinski-harabasz": 0, "stability": value}
+        {
+            "k": k,
+            "gap": 0,
+            "gap_s": 0,
+            "silhouette": 0,
+            "davies-bouldin": 0,
+            "calinski-harabasz": 0,
+            "stability": value,
+        }
         for k, value in ((2, 1.0), (3, 0.6), (4, 0.97), (5, 0.9))
     ]
     assert choosing.choices(rows)["stability"] == 4
@@ -69,7 +87,9 @@ def test_reference_data_fill_the_box_of_the_principal_components(monkeypatch):
     line = np.outer(rng.normal(0, 5, 200), [1, 1]) + rng.normal(0, 0.1, (200, 2))
     reference = choosing._references(line, 0)[0]
     across = (reference - line.mean(axis=0)) @ [1, -1]
-    assert np.abs(across).max() < 1  # the box follows the data's direction; an upright one would reach beyond 10
+    assert (
+        np.abs(across).max() < 1
+    )  # the box follows the data's direction; an upright one would reach beyond 10
 
 
 def test_bad_ranges_and_too_few_images_say_so():
@@ -84,6 +104,8 @@ def test_bad_ranges_and_too_few_images_say_so():
 
 def test_text_marks_each_choice():
     rows = [{"k": k, **dict.fromkeys(choosing.CRITERIA, k / 10)} for k in (2, 3)]
-    text = choosing.text({"rows": rows, "chosen": dict.fromkeys(choosing.CRITERIA, 3), "k": 3, "reason": "why"})
+    text = choosing.text(
+        {"rows": rows, "chosen": dict.fromkeys(choosing.CRITERIA, 3), "k": 3, "reason": "why"}
+    )
     assert text.count("0.300*") == 5
     assert text.endswith("recommended: --k 3, since why")

@@ -38,11 +38,18 @@ def test_help_answers_within_its_budget_and_imports_nothing_heavy():
         "assert not heavy, heavy\n"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    result = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert result.returncode == 0, result.stderr
     assert "latentlab cluster --k 10" in result.stdout
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # 0.3 is the promise; machines are noisy
+    assert (
+        after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0
+    )  # 0.3 is the promise; machines are noisy
 
 
 def test_the_main_job_by_commands(stripes_file, tmp_path):
@@ -52,7 +59,10 @@ def test_the_main_job_by_commands(stripes_file, tmp_path):
     assert json.loads(fitted.stdout)["result"]["epochs"] == 1
     assert "loss on one image before training" in fitted.stderr
     clustered, scored, reported, listed = latentlab_in_turn(
-        ("cluster", "--run", run, "--k", "4"), ("evaluate", "--run", run), ("report", "--run", run), ("runs", tmp_path)
+        ("cluster", "--run", run, "--k", "4"),
+        ("evaluate", "--run", run),
+        ("report", "--run", run),
+        ("runs", tmp_path),
     )
     assert "sizes" in clustered.stdout, clustered.stderr
     assert "pixels+kmeans" in scored.stdout, scored.stderr
@@ -62,35 +72,56 @@ def test_the_main_job_by_commands(stripes_file, tmp_path):
 
 
 def test_unknown_data_is_code_2(tmp_path):
-    assert "unknown data 'cifar11'" in error_line(latentlab("fit", "--data", "cifar11", "--run", tmp_path / "r"), 2)
+    assert "unknown data 'cifar11'" in error_line(
+        latentlab("fit", "--data", "cifar11", "--run", tmp_path / "r"), 2
+    )
     assert not (tmp_path / "r").exists()
 
 
 def test_empty_folder_is_code_3(tmp_path):
     (tmp_path / "photos").mkdir()
-    assert "photos" in error_line(latentlab("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3)
+    assert "photos" in error_line(
+        latentlab("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3
+    )
 
 
 def test_unreadable_archive_is_code_3(tmp_path):
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"not an archive")
-    line = error_line(latentlab("fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"), 3)
+    line = error_line(
+        latentlab("fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"), 3
+    )
     assert "cifar-10-binary.tar.gz" in line
 
 
 def test_interrupted_download_is_code_3(tmp_path):
     """Without network and without data, the download fails in one line that says what to do."""
-    home = {"HOME": str(tmp_path), "KERAS_HOME": str(tmp_path / "keras"), "XDG_CACHE_HOME": str(tmp_path / "cache")}
-    proxy = {"http_proxy": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9", "HTTPS_PROXY": "http://127.0.0.1:9", "no_proxy": ""}
-    line = error_line(latentlab("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3)
+    home = {
+        "HOME": str(tmp_path),
+        "KERAS_HOME": str(tmp_path / "keras"),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+    proxy = {
+        "http_proxy": "http://127.0.0.1:9",
+        "https_proxy": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "no_proxy": "",
+    }
+    line = error_line(
+        latentlab("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3
+    )
     assert "--data-dir" in line
 
 
 def test_k_larger_than_n_is_code_3(finished_run):
-    assert "--k 500" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "500"), 3)
+    assert "--k 500" in error_line(
+        latentlab("cluster", "--run", finished_run.path, "--k", "500"), 3
+    )
 
 
 def test_missing_run_is_code_4(tmp_path):
-    assert "latentlab fit --run" in error_line(latentlab("cluster", "--run", tmp_path / "none", "--k", "3"), 4)
+    assert "latentlab fit --run" in error_line(
+        latentlab("cluster", "--run", tmp_path / "none", "--k", "3"), 4
+    )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
@@ -120,7 +151,10 @@ BAD_OPTIONS = {
 def refused(stripes_file, tmp_path_factory):
     """Return what `fit` answered to each of the bad options."""
     folder = tmp_path_factory.mktemp("refused")
-    commands = [("fit", "--data", stripes_file, "--run", folder / str(i), *options) for i, options in enumerate(BAD_OPTIONS)]
+    commands = [
+        ("fit", "--data", stripes_file, "--run", folder / str(i), *options)
+        for i, options in enumerate(BAD_OPTIONS)
+    ]
     return dict(zip(BAD_OPTIONS, latentlab_in_turn(*commands), strict=True))
 
 
@@ -145,8 +179,12 @@ def test_wrong_usage_is_code_2_in_one_line(command, text):
 
 
 def test_bad_features_and_methods_are_code_2(finished_run):
-    assert "unknown step" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2)
-    assert "unknown name" in error_line(latentlab("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"), 2)
+    assert "unknown step" in error_line(
+        latentlab("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2
+    )
+    assert "unknown name" in error_line(
+        latentlab("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"), 2
+    )
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -174,7 +212,9 @@ def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code)
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # a shell starts background jobs, this test's too, deaf to Ctrl-C
+        preexec_fn=lambda: signal.signal(
+            number, signal.SIG_DFL
+        ),  # a shell starts background jobs, this test's too, deaf to Ctrl-C
     )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "run").glob("checkpoints/epoch-*")) and time.monotonic() < deadline:
@@ -187,10 +227,21 @@ def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code)
 
 
 def test_sweep_draws_one_figure(stripes_file, tmp_path):
-    result = latentlab("sweep", "--data", stripes_file, "--learning-rate", "0.01,0.001", "--run", tmp_path / "sweep", *FAST)
+    result = latentlab(
+        "sweep",
+        "--data",
+        stripes_file,
+        "--learning-rate",
+        "0.01,0.001",
+        "--run",
+        tmp_path / "sweep",
+        *FAST,
+    )
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "sweep" / "learning-rates.png").read_bytes().startswith(b"\x89PNG")
-    assert "numbers separated by commas" in error_line(latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2)
+    assert "numbers separated by commas" in error_line(
+        latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2
+    )
 
 
 def run_of(body):
@@ -205,7 +256,13 @@ def run_of(body):
         "cli.main()",
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
-    return subprocess.run([sys.executable, "-c", "\n".join(lines)], capture_output=True, text=True, env=environment, timeout=60)
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
 
 
 TERMINATED = "error: terminated. Repeating the same command resumes."
@@ -230,23 +287,49 @@ def test_a_signal_lets_a_quick_unit_of_work_finish(seconds, reached):
 
 
 def test_a_signal_is_told_while_stderr_is_hidden():
-    done = run_of(["with backend._native_stderr_hidden():", "    os.kill(os.getpid(), signal.SIGTERM)", "    signal.pause()"])
+    done = run_of(
+        [
+            "with backend._native_stderr_hidden():",
+            "    os.kill(os.getpid(), signal.SIGTERM)",
+            "    signal.pause()",
+        ]
+    )
     assert error_line(done, 143) == TERMINATED
 
 
 def test_a_closed_stderr_is_no_error():
     command = [sys.executable, "-m", "latentlab", "sources"]
     done = subprocess.run(
-        command, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONPATH": str(ROOT)}, preexec_fn=lambda: os.close(2), timeout=60
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: os.close(2),
+        timeout=60,
     )
     assert done.returncode == 0
     assert "cifar10" in done.stdout
 
 
-@pytest.mark.parametrize("instead", ["raise SystemError('bad argument to internal function') from None", "return []", "signal.pause()"])
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "raise SystemError('bad argument to internal function') from None",
+        "return []",
+        "signal.pause()",
+    ],
+)
 def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
     """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""
-    done = run_of(["try:", "    os.kill(os.getpid(), signal.SIGTERM)", "    signal.pause()", "except SystemExit:", f"    {instead}"])
+    done = run_of(
+        [
+            "try:",
+            "    os.kill(os.getpid(), signal.SIGTERM)",
+            "    signal.pause()",
+            "except SystemExit:",
+            f"    {instead}",
+        ]
+    )
     assert error_line(done, 143) == TERMINATED
     assert "bug" not in done.stderr
 
@@ -255,7 +338,12 @@ def test_help_of_cluster_names_every_method():
     from latentlab.cli.clustering import cluster
 
     told = next(option.help for option in cluster.params if option.name == "method")
-    assert [name for kind in ("clustering", "refinement") for name in plugins.names(kind) if name not in told] == []
+    assert [
+        name
+        for kind in ("clustering", "refinement")
+        for name in plugins.names(kind)
+        if name not in told
+    ] == []
 
 
 def test_every_plugin_says_in_a_line_what_it_is(monkeypatch):

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 
-from latentlab import comparing, plots, text_tables
-from latentlab.comparing import Side
 from latentlab.errors import DataError
+from latentlab.reporting import plots
+from latentlab.scoring import comparing
+from latentlab.scoring.comparing import Side
+from latentlab.storage import text_tables
 
 
 def assigned(name, ids, splits, clusters, k):
@@ -58,7 +60,12 @@ def sides():
     second = first.copy()
     mended = np.flatnonzero(wrong & (np.arange(600) >= 300))[:10]
     second[mended] = classes[mended]
-    return Side("first", first, 3), Side("second", second, 3), classes, np.repeat(["train", "test"], 300)
+    return (
+        Side("first", first, 3),
+        Side("second", second, 3),
+        classes,
+        np.repeat(["train", "test"], 300),
+    )
 
 
 def test_a_paired_difference_is_clear_where_the_scores_own_intervals_overlap(sides):
@@ -67,21 +74,32 @@ def test_a_paired_difference_is_clear_where_the_scores_own_intervals_overlap(sid
     assert row["metric"] == "purity"
     assert row["split"] == "test"
     assert row["difference"] == pytest.approx(10 / 300)
-    assert 0 < row["low"] < row["difference"] < row["high"] < 0.07  # unpaired: 1.96 * sqrt(2 * 0.22 / 300) = 0.075 to each side
+    assert (
+        0 < row["low"] < row["difference"] < row["high"] < 0.07
+    )  # unpaired: 1.96 * sqrt(2 * 0.22 / 300) = 0.075 to each side
     assert comparing.verdict(row) == "higher"
     assert comparing.verdict(comparing.differences(second, first, classes, splits, 3)[0]) == "lower"
 
 
 def test_a_clustering_does_not_differ_from_itself_renumbered(sides):
     first, _, classes, splits = sides
-    for row in comparing.differences(first, Side("again", (first.clusters + 1) % 3, 3), classes, splits, 3):
+    for row in comparing.differences(
+        first, Side("again", (first.clusters + 1) % 3, 3), classes, splits, 3
+    ):
         assert row["difference"] == pytest.approx(0, abs=1e-12)
-        assert comparing.verdict({**row, "low": round(row["low"], 9), "high": round(row["high"], 9)}) == "no clear difference"
+        assert (
+            comparing.verdict({**row, "low": round(row["low"], 9), "high": round(row["high"], 9)})
+            == "no clear difference"
+        )
 
 
 def test_tables_and_figure_are_written(sides, tmp_path):
     first, second, classes, splits = sides
-    side = {"name": "runs_b:kmeans", **comparing.moved(first, second), "scores": comparing.differences(first, second, classes, splits, 3)}
+    side = {
+        "name": "runs_b:kmeans",
+        **comparing.moved(first, second),
+        "scores": comparing.differences(first, second, classes, splits, 3),
+    }
     found = {"first": "a", "images": 600, "others": [side]}
     paths = text_tables.write(comparing.frame(found), tmp_path, "comparison")
     csv, markdown, latex = (path.read_text() for path in paths)
@@ -90,5 +108,10 @@ def test_tables_and_figure_are_written(sides, tmp_path):
     assert r"runs\_b:kmeans" in latex
     assert r"\toprule" in latex
     assert "+0.033 [" in comparing.text(found)
-    assert plots.save_png(plots.score_differences([side], "a"), tmp_path / "x.png").stat().st_size > 5000
-    assert comparing.frame({"first": "a", "images": 600, "others": [{"name": "b", "moved": 0.5}]}).shape == (1, 3)  # no labels, no scores
+    assert (
+        plots.save_png(plots.score_differences([side], "a"), tmp_path / "x.png").stat().st_size
+        > 5000
+    )
+    assert comparing.frame(
+        {"first": "a", "images": 600, "others": [{"name": "b", "moved": 0.5}]}
+    ).shape == (1, 3)  # no labels, no scores

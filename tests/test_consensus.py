@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from conftest import read_json
 
-from latentlab import assignments, consensus, evaluation, pipeline, predicting, tables
-from latentlab.clustering import Assigned
+from latentlab import pipeline
+from latentlab.clustering import assignments, consensus
+from latentlab.clustering.base import Assigned
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
+from latentlab.refinement import predicting
+from latentlab.scoring import evaluation
+from latentlab.storage import tables
 
 TRUTH = np.repeat([0, 1, 2], [50, 30, 20])
 
@@ -23,17 +27,25 @@ def renumbered(order, noise=0, seed=0):
 
 
 def test_members_that_differ_by_numbers_alone_agree_wholly():
-    found = consensus.unite([renumbered([0, 1, 2]), renumbered([2, 0, 1]), renumbered([1, 2, 0])], np.ones(100, bool), 3)
+    found = consensus.unite(
+        [renumbered([0, 1, 2]), renumbered([2, 0, 1]), renumbered([1, 2, 0])], np.ones(100, bool), 3
+    )
     assert (found.cluster == TRUTH).all()  # the largest first
     assert (found.agreement == 1).all()
     assert consensus.facts(found.ari)["min"] == pytest.approx(1)
 
 
 def test_the_vote_repairs_what_single_members_get_wrong():
-    members = [renumbered(order, noise=15, seed=seed) for seed, order in enumerate([[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1], [2, 1, 0]])]
+    members = [
+        renumbered(order, noise=15, seed=seed)
+        for seed, order in enumerate([[0, 1, 2], [2, 0, 1], [1, 2, 0], [0, 2, 1], [2, 1, 0]])
+    ]
     found = consensus.unite(members, np.ones(100, bool), 3)
     wrong = found.cluster != TRUTH
-    alone = [np.mean(consensus.unite([member, member], np.ones(100, bool), 3).cluster != TRUTH) for member in members]
+    alone = [
+        np.mean(consensus.unite([member, member], np.ones(100, bool), 3).cluster != TRUTH)
+        for member in members
+    ]
     assert wrong.mean() < min(alone)
     assert found.agreement[wrong].mean() < found.agreement[~wrong].mean() if wrong.any() else True
     assert found.shares.sum(axis=1) == pytest.approx(np.ones(100))
@@ -55,7 +67,10 @@ def test_a_tie_goes_to_the_reference():
 
 
 def test_the_distance_is_that_of_members_that_agree():
-    members = [Assigned(np.array([0]), np.array([1.0]), np.array([1.0])), Assigned(np.array([1]), np.array([9.0]), np.array([1.0]))]
+    members = [
+        Assigned(np.array([0]), np.array([1.0]), np.array([1.0])),
+        Assigned(np.array([1]), np.array([9.0]), np.array([1.0])),
+    ]
     maps = np.array([[0, 1], [0, 1]])
     united = consensus.as_assigned(members, np.array([0]), np.array([[0.5, 0.5]], np.float32), maps)
     assert united.distance.tolist() == [1.0]
@@ -74,7 +89,15 @@ def run(finished_run, tmp_path_factory):
 
 def test_a_consensus_is_a_clustering_with_agreement(run):
     table = tables.read(run.path / "clusters" / "kmeans-k4-seeds3" / "assignments.parquet")
-    assert table.column_names == ["id", "split", "cluster", "distance", "margin", "soft", "agreement"]
+    assert table.column_names == [
+        "id",
+        "split",
+        "cluster",
+        "distance",
+        "margin",
+        "soft",
+        "agreement",
+    ]
     result = read_json(run.path / "clusters" / "kmeans-k4-seeds3" / "result.json")
     assert result["seeds"] == [0, 1, 2]
     assert np.shape(result["ari_between_seeds"]["matrix"]) == (3, 3)
@@ -87,12 +110,21 @@ def test_scores_tell_the_spread_over_seeds(run):
     scores = pipeline.evaluate(run, "kmeans-k4-seeds3")
     assert scores["rows"][0]["method"] == "conv8+kmeans x3"
     spread = {(row["split"], row["metric"]): row for row in scores["over_seeds"]}
-    alone = [pipeline.evaluate(run, name)["rows"] for name in ("kmeans-k4", "kmeans-k4-seed1", "kmeans-k4-seed2")]
-    values = [next(row["value"] for row in rows if row["split"] == "test" and row["metric"] == "nmi") for rows in alone]
+    alone = [
+        pipeline.evaluate(run, name)["rows"]
+        for name in ("kmeans-k4", "kmeans-k4-seed1", "kmeans-k4-seed2")
+    ]
+    values = [
+        next(row["value"] for row in rows if row["split"] == "test" and row["metric"] == "nmi")
+        for rows in alone
+    ]
     assert spread["test", "nmi"]["mean"] == pytest.approx(np.mean(values))
     assert spread["test", "nmi"]["std"] == pytest.approx(np.std(values, ddof=1))
     for suffix in ("csv", "md", "tex"):
-        assert "balanced" in (run.path / "clusters" / "kmeans-k4-seeds3" / f"scores.{suffix}").read_text()
+        assert (
+            "balanced"
+            in (run.path / "clusters" / "kmeans-k4-seeds3" / f"scores.{suffix}").read_text()
+        )
 
 
 def test_new_images_are_voted_on(run):
@@ -115,7 +147,10 @@ def test_refit_trains_an_encoder_for_each_seed(run):
     assert name == "kmeans-k4-refits2"
     other = type(run).open(run.path / "seeds" / "seed1")
     assert other.manifest["config"]["fit"]["seed"] == run.manifest["config"]["fit"]["seed"] + 1
-    assert [member.path.name for member, _ in assignments.members_of(run, name)] == [run.path.name, "seed1"]
+    assert [member.path.name for member, _ in assignments.members_of(run, name)] == [
+        run.path.name,
+        "seed1",
+    ]
     assert sum(result["sizes"]["train"]) == 120
     assert evaluation.read_labels(run, keep=False) is not None
 

@@ -8,12 +8,17 @@ import pytest
 from conftest import latentlab, small_fit, use_weights_in
 from strong import SMALL, SWAV, strong_fit, weights_of
 
-from latentlab import assignments, checkpoints, embedding, encoders, features, model_files, pipeline, prototypes, ready_made, training
-from latentlab.config import ClusterOptions
+from latentlab import pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data.images import as_input
+from latentlab.encoders import embedding, model_files, networks, ready_made
 from latentlab.errors import ConfigError, RunError
-from latentlab.objectives import _teacher, distill, swav
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab.features import feature_steps
+from latentlab.storage import checkpoints
+from latentlab.storage.run import Run
+from latentlab.training import loop, prototypes, teachers
+from latentlab.training.objectives import distill, swav
 
 
 @pytest.fixture(scope="module")
@@ -24,13 +29,23 @@ def teacher(strong_run):
 def student_fit(path, **changes):
     options = {"teacher": str(path), "hidden": 16, "steps_per_call": 4, "smallest": 0.8}
     return small_fit(
-        **{**SMALL, "objective": "distill", "objective_options": options, "epochs": 8, "batch_size": 27, "learning_rate": 0.01, **changes}
+        **{
+            **SMALL,
+            "objective": "distill",
+            "objective_options": options,
+            "epochs": 8,
+            "batch_size": 27,
+            "learning_rate": 0.01,
+            **changes,
+        }
     )
 
 
 def killed_after_an_epoch(data, options, place, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
-        patched.setattr(training._TensorBoard, "add", lambda board, row: (_ for _ in ()).throw(KeyboardInterrupt))
+        patched.setattr(
+            loop._TensorBoard, "add", lambda board, row: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
         pipeline.fit(data, options, place)
 
 
@@ -39,13 +54,17 @@ def test_a_student_puts_images_where_its_teacher_does(data, teacher, tmp_path):
     rows = student.metrics()
     assert rows[-1]["distillation_loss"] < rows[1]["distillation_loss"]
     assert rows[0]["agreement"] < 0.8 < rows[-1]["agreement"]
-    known = _teacher.read(str(teacher.path), pipeline.open_run_images(teacher))
-    embedded = np.concatenate(list(embedding.read_parts(pipeline.embed(student).path / "embeddings", column="embedding")))
-    placed = features.fit(features.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(student)).transform(embedded)
+    known = teachers.read(str(teacher.path), pipeline.open_run_images(teacher))
+    embedded = np.concatenate(
+        list(embedding.read_parts(pipeline.embed(student).path / "embeddings", column="embedding"))
+    )
+    placed = feature_steps.fit(
+        feature_steps.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(student)
+    ).transform(embedded)
     assert (placed * known.points).sum(axis=1).mean() > 0.8
     np.testing.assert_array_equal(prototypes.kernel(student), known.prototypes)
     options = pipeline.resolve(student, ClusterOptions(k=4, method="imc"))
-    assert options.features == features.PROJECTED
+    assert options.features == feature_steps.PROJECTED
     pipeline.cluster(student, options)
     assert len(assignments.read(student, options.name)[2]) == 160
     one, all_crops = (run.manifest["fit"]["flops_per_image"] for run in (student, teacher))
@@ -56,46 +75,84 @@ def test_the_teachers_points_are_those_of_its_network(teacher):
     images = pipeline.open_run_images(teacher)
     network = swav.objective(model_files.load(teacher), images, strong_fit(), swav.Options(**SWAV))
     network.restore(checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0])
-    placed = network.projector.predict_on_batch(network.embedder.predict_on_batch(training.as_input(images.read(np.arange(20)))))
+    placed = network.projector.predict_on_batch(
+        network.embedder.predict_on_batch(as_input(images.read(np.arange(20))))
+    )
     placed = placed / np.linalg.norm(placed, axis=1, keepdims=True)
-    known = _teacher.read(str(teacher.path), images)
+    known = teachers.read(str(teacher.path), images)
     np.testing.assert_allclose(known.points[:20], placed, atol=1e-4)
     np.testing.assert_array_equal(known.prototypes, network.prototypes.get_weights()[0])
 
 
 def test_a_ready_made_encoder_can_teach(data, teacher, tmp_path, monkeypatch):
     own = model_files.load(teacher).weights()
-    above = checkpoints.in_order("weight", checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0])[len(own) :]
+    above = checkpoints.in_order(
+        "weight", checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0]
+    )[len(own) :]
     use_weights_in(monkeypatch, tmp_path / "weights")
-    described = {key: model_files.describe(teacher)[key] for key in ("arch", "options", "image_shape")}
+    described = {
+        key: model_files.describe(teacher)[key] for key in ("arch", "options", "image_shape")
+    }
     ready_made.save(
-        "stripes", own, described | {"fit": teacher.manifest["config"]["fit"], "summary": teacher.manifest["fit"], "curve": []}, objective=above
+        "stripes",
+        own,
+        described
+        | {
+            "fit": teacher.manifest["config"]["fit"],
+            "summary": teacher.manifest["fit"],
+            "curve": [],
+        },
+        objective=above,
     )
     shipped = pipeline.embed(pipeline.use_ready_made(data, "stripes", tmp_path / "shipped"))
-    known, stored = (_teacher.read(str(run.path), pipeline.open_run_images(run)) for run in (teacher, shipped))
+    known, stored = (
+        teachers.read(str(run.path), pipeline.open_run_images(run)) for run in (teacher, shipped)
+    )
     assert (known.points * stored.points).sum(axis=1).min() > 0.99
     np.testing.assert_allclose(stored.prototypes, known.prototypes, atol=1e-3)
     student = pipeline.fit(data, student_fit(shipped.path, epochs=1), tmp_path / "student")
     assert student.metrics()[-1]["epoch"] == 1
 
 
-def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_losses(data, teacher, tmp_path, monkeypatch):
+def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_losses(
+    data, teacher, tmp_path, monkeypatch
+):
     fitted = student_fit(teacher.path, epochs=2)
     whole = pipeline.fit(data, fitted, tmp_path / "whole")
     for name in ("here", "jax"):
         killed_after_an_epoch(data, fitted, tmp_path / name, monkeypatch)
-    for one, other in zip(weights_of(whole), weights_of(pipeline.fit(data, fitted, tmp_path / "here")), strict=True):
+    for one, other in zip(
+        weights_of(whole), weights_of(pipeline.fit(data, fitted, tmp_path / "here")), strict=True
+    ):
         np.testing.assert_array_equal(one, other)
-    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **fitted.objective_options}.items()]
+    options = [
+        f"--set={name}={value}"
+        for name, value in {**SMALL["arch_options"], **fitted.objective_options}.items()
+    ]
     shared = "--arch fast8 --objective distill --patience 0 --epochs 2 --batch-size 27 --learning-rate 0.01 --validation 0.1"
-    done = latentlab("--backend", "jax", "fit", "--data", data.data, *shared.split(), *options, "--run", str(tmp_path / "jax"))
+    done = latentlab(
+        "--backend",
+        "jax",
+        "fit",
+        "--data",
+        data.data,
+        *shared.split(),
+        *options,
+        "--run",
+        str(tmp_path / "jax"),
+    )
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch 1" in done.stderr
-    losses = [[row["distillation_loss"] for row in run.metrics()[1:]] for run in (whole, Run.open(tmp_path / "jax"))]
+    losses = [
+        [row["distillation_loss"] for row in run.metrics()[1:]]
+        for run in (whole, Run.open(tmp_path / "jax"))
+    ]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
 
 
-def test_a_student_does_not_go_on_with_another_teacher_and_needs_none_when_done(data, teacher, tmp_path, monkeypatch):
+def test_a_student_does_not_go_on_with_another_teacher_and_needs_none_when_done(
+    data, teacher, tmp_path, monkeypatch
+):
     shutil.copytree(teacher.path, tmp_path / "teacher")
     fitted = student_fit(tmp_path / "teacher", epochs=2)
     killed_after_an_epoch(data, fitted, tmp_path / "student", monkeypatch)
@@ -127,14 +184,23 @@ def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_p
         with pytest.raises(error, match=words):
             pipeline.fit(data, student_fit(path), place, overwrite=True)
     with pytest.raises(ConfigError, match="goes on above its code"):
-        pipeline.fit(data, student_fit(teacher.path, arch="conv8", arch_options={}), plain.path, overwrite=True)
+        pipeline.fit(
+            data,
+            student_fit(teacher.path, arch="conv8", arch_options={}),
+            plain.path,
+            overwrite=True,
+        )
     for run in (plain, Run.open(own)):
         assert run.is_done("embed", run.manifest["stages"]["embed"]["config"])
     with pytest.raises(ConfigError, match="other images than these"):
-        pipeline.fit(dataclasses.replace(DataOptions(data=data.data), limit=50), student_fit(teacher.path), tmp_path / "fewer")
+        pipeline.fit(
+            dataclasses.replace(DataOptions(data=data.data), limit=50),
+            student_fit(teacher.path),
+            tmp_path / "fewer",
+        )
     images = pipeline.open_run_images(teacher)
     with pytest.raises(ConfigError, match="or on another split"):
-        _teacher.read(str(teacher.path), dataclasses.replace(images, splits=images.splits[::-1]))
+        teachers.read(str(teacher.path), dataclasses.replace(images, splits=images.splits[::-1]))
 
 
 def test_a_damaged_teacher_is_told_in_a_line(data, teacher, tmp_path):
@@ -144,15 +210,28 @@ def test_a_damaged_teacher_is_told_in_a_line(data, teacher, tmp_path):
         content = bytearray((tmp_path / "teacher" / name).read_bytes())
         content[-400:] = bytes(400)
         (tmp_path / "teacher" / name).write_bytes(content)
-        model = encoders.build("fast8", images.image_shape, SMALL["arch_options"])
-        with pytest.raises(RunError, match=r"the teacher .* is damaged|part-00000.parquet cannot be read"):
-            distill.check(model, images, distill.Options(teacher=str(tmp_path / "teacher")), tmp_path / "student")
+        model = networks.build("fast8", images.image_shape, SMALL["arch_options"])
+        with pytest.raises(
+            RunError, match=r"the teacher .* is damaged|part-00000.parquet cannot be read"
+        ):
+            distill.check(
+                model,
+                images,
+                distill.Options(teacher=str(tmp_path / "teacher")),
+                tmp_path / "student",
+            )
         shutil.rmtree(tmp_path / "teacher")
 
 
 @pytest.mark.parametrize(
     "wrong",
-    [{}, {"teacher": "x", "smallest": 0}, {"teacher": "x", "optimizer": "sgd"}, {"teacher": "x", "temperature": 0}, {"teacher": "x", "big": 4}],
+    [
+        {},
+        {"teacher": "x", "smallest": 0},
+        {"teacher": "x", "optimizer": "sgd"},
+        {"teacher": "x", "temperature": 0},
+        {"teacher": "x", "big": 4},
+    ],
 )
 def test_settings_are_checked(wrong):
     with pytest.raises(ConfigError, match="--set (?!.*prototypes)"):

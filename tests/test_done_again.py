@@ -8,13 +8,14 @@ import pytest
 from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
-from latentlab import assignments, files, pipeline
-from latentlab.config import ClusterOptions
-from latentlab.edits import Editor
+from latentlab import pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.run import Run
-from latentlab.sources import DataOptions
-from latentlab.viewer import Server
+from latentlab.reporting.edits import Editor
+from latentlab.reporting.viewer import Server
+from latentlab.storage import files
+from latentlab.storage.run import Run
 
 
 @pytest.fixture
@@ -38,8 +39,16 @@ def test_a_file_that_was_cut_is_made_again(run):
 
 
 def test_wrong_settings_are_refused_before_anything_is_removed(run, data, tmp_path):
-    before = {path: files.sha256(path) for path in run.path.rglob("*") if path.is_file() and not path.name.startswith("run.lock")}
-    for wrong in ({"arch": "conv9"}, {"arch_options": {"widht": 4}}, {"objective_options": {"no": 1}, "objective": "swav"}):
+    before = {
+        path: files.sha256(path)
+        for path in run.path.rglob("*")
+        if path.is_file() and not path.name.startswith("run.lock")
+    }
+    for wrong in (
+        {"arch": "conv9"},
+        {"arch_options": {"widht": 4}},
+        {"objective_options": {"no": 1}, "objective": "swav"},
+    ):
         with pytest.raises(ConfigError):
             pipeline.fit(data, small_fit(**wrong), run.path, overwrite=True)
         with pytest.raises(ConfigError):
@@ -47,7 +56,9 @@ def test_wrong_settings_are_refused_before_anything_is_removed(run, data, tmp_pa
         with pytest.raises(ConfigError):
             pipeline.fit(data, small_fit(**wrong), tmp_path / "new")
     assert {path: files.sha256(path) for path in before} == before
-    pipeline.fit(data, small_fit(epochs=1), tmp_path / "new")  # the refused settings have not taken the folder
+    pipeline.fit(
+        data, small_fit(epochs=1), tmp_path / "new"
+    )  # the refused settings have not taken the folder
 
 
 def test_a_clustering_that_cannot_be_made_again_stays(run):
@@ -81,22 +92,39 @@ def test_a_consensus_whose_member_was_made_again_is_refused(run, data, tmp_path)
 
 def test_corrected_labels_are_scored_anew(tmp_path):
     images, kinds = make_stripes(60)
-    np.savez(tmp_path / "x.npz", x_train=images[:40], y_train=kinds[:40], x_test=images[40:], y_test=kinds[40:])
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "x.npz")), small_fit(epochs=1), tmp_path / "run")
+    np.savez(
+        tmp_path / "x.npz",
+        x_train=images[:40],
+        y_train=kinds[:40],
+        x_test=images[40:],
+        y_test=kinds[40:],
+    )
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "x.npz")), small_fit(epochs=1), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=4))
     first = pipeline.evaluate(run)
     stamp = run.manifest["stages"]["evaluate/kmeans-k4"]["finished"]
     assert pipeline.evaluate(run) == first
     assert run.manifest["stages"]["evaluate/kmeans-k4"]["finished"] == stamp
     rolled = np.roll(kinds, 1)
-    np.savez(tmp_path / "x.npz", x_train=images[:40], y_train=rolled[:40], x_test=images[40:], y_test=rolled[40:])
+    np.savez(
+        tmp_path / "x.npz",
+        x_train=images[:40],
+        y_train=rolled[:40],
+        x_test=images[40:],
+        y_test=rolled[40:],
+    )
     assert pipeline.evaluate(run)["contingency"] != first["contingency"]
 
 
 def test_a_baseline_has_the_restarts_of_what_it_stands_beside(run):
     pipeline.cluster(run, ClusterOptions(k=4, restarts=1, label="once"))
     pipeline.evaluate(run, "once")
-    assert {path.name for path in (run.path / "baselines").glob("pixels-*")} == {"pixels-k4-seed0.parquet", "pixels-k4-seed0-restarts1.parquet"}
+    assert {path.name for path in (run.path / "baselines").glob("pixels-*")} == {
+        "pixels-k4-seed0.parquet",
+        "pixels-k4-seed0-restarts1.parquet",
+    }
 
 
 def test_renamed_images_are_told_of(tmp_path):
@@ -104,7 +132,9 @@ def test_renamed_images_are_told_of(tmp_path):
     (tmp_path / "photos" / "cats").mkdir(parents=True)
     for i, image in enumerate(images):
         Image.fromarray(image).save(tmp_path / "photos" / "cats" / f"{i:02d}.png")
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=2))
     (tmp_path / "photos" / "cats").rename(tmp_path / "photos" / "cat")
     with pytest.raises(RunError, match="names or splits of the images"):
@@ -115,7 +145,9 @@ def test_a_second_report_does_not_make_the_run_look_damaged(run):
     pipeline.cluster(run, ClusterOptions(k=3))
     pipeline.report(run, "kmeans-k3", sample=60)
     pipeline.report(run, "kmeans-k4", sample=60)
-    assert [stage for stage in Run.open(run.path).manifest["stages"] if stage.startswith("report/")] == ["report/kmeans-k4"]
+    assert [
+        stage for stage in Run.open(run.path).manifest["stages"] if stage.startswith("report/")
+    ] == ["report/kmeans-k4"]
     assert pipeline.verify(run)["reproduces"]
 
 
@@ -139,10 +171,17 @@ def test_what_a_killed_process_left_beside_a_result_is_removed(tmp_path):
         path.write_text("whole")
     with pytest.raises(KeyboardInterrupt), files.atomic_folder(tmp_path / "folder"):
         raise KeyboardInterrupt
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".tmp-999999999-0123abcd-about.csv", "folder", "out.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        ".tmp-999999999-0123abcd-about.csv",
+        "folder",
+        "out.csv",
+    ]
 
 
-@pytest.mark.parametrize(("error", "said"), [(BrokenPipeError(), ""), (KeyError("x"), "a request failed (KeyError: 'x')")])
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [(BrokenPipeError(), ""), (KeyError("x"), "a request failed (KeyError: 'x')")],
+)
 def test_a_browser_that_goes_away_is_nobody_s_business(caplog, error, said):
     try:
         raise error

@@ -6,9 +6,9 @@ import shutil
 import numpy as np
 import pytest
 
-from latentlab.edits import Edited, Editor, apply, describe
 from latentlab.errors import ConfigError, RunError
-from latentlab.run import Run
+from latentlab.reporting.edits import Edited, Editor, apply, describe
+from latentlab.storage.run import Run
 
 IDS = np.array(["a", "b", "c", "d", "e", "f"])
 
@@ -38,7 +38,9 @@ def test_edits_change_what_they_say_and_nothing_else(edit, clusters):
     after = apply(before, edit)
     assert after.clusters.tolist() == clusters
     assert before.clusters.tolist() == [0, 0, 1, 1, 2, 2]
-    assert [after.name(c) for c in range(len(after.names))][1] == ("cats" if edit["action"] == "name" else "cluster 1")
+    assert [after.name(c) for c in range(len(after.names))][1] == (
+        "cats" if edit["action"] == "name" else "cluster 1"
+    )
 
 
 def test_marks_are_set_replaced_and_taken_away():
@@ -80,7 +82,10 @@ def test_edits_are_kept_undone_and_redone(editor):
     editor.add({"action": "merge", "clusters": [0, 1]})
     kept = json.loads(editor.path.read_text())
     assert [edit["action"] for edit in kept["edits"]] == ["name", "merge"]
-    assert [describe(edit) for edit in kept["edits"]] == ["named cluster 0 'red'", "merged clusters 0, 1"]
+    assert [describe(edit) for edit in kept["edits"]] == [
+        "named cluster 0 'red'",
+        "merged clusters 0, 1",
+    ]
     again = Editor(Run.open(editor.run.path), editor.name)
     assert (again.state().clusters == 1).sum() == 0
     assert again.state().names[0] == "red"

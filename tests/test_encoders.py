@@ -7,11 +7,20 @@ import sys
 import numpy as np
 import pytest
 
-from latentlab import encoders, plugins
+from latentlab import plugins
+from latentlab.encoders import networks
 from latentlab.errors import ConfigError
 
 IMAGES = np.random.default_rng(0).random((4, 32, 32, 3), dtype=np.float32)
-CODES = {"conv8": (8, 8, 16), "blog": (10, 10, 16), "dcec": (10,), "mlp": (10,), "pool-unpool": (30,), "fast8": (8, 8, 32), "resnet18": (8, 8, 32)}
+CODES = {
+    "conv8": (8, 8, 16),
+    "blog": (10, 10, 16),
+    "dcec": (10,),
+    "mlp": (10,),
+    "pool-unpool": (30,),
+    "fast8": (8, 8, 32),
+    "resnet18": (8, 8, 32),
+}
 
 
 def test_every_encoder_is_listed_here():
@@ -24,25 +33,38 @@ def test_encoder_restores_the_shape_and_documents_itself(arch):
     assert dataclasses.is_dataclass(module.Options)
     assert module.Options.__dataclass_params__.frozen
     assert "latentlab " in module.__doc__
-    model = encoders.build(arch, (32, 32, 3))
+    model = networks.build(arch, (32, 32, 3))
     assert model.code_shape == CODES[arch]
     assert model.autoencoder.predict_on_batch(IMAGES).shape == IMAGES.shape
     code = model.encoder.predict_on_batch(IMAGES)
-    np.testing.assert_allclose(model.decoder.predict_on_batch(code), model.autoencoder.predict_on_batch(IMAGES), atol=1e-5)
+    np.testing.assert_allclose(
+        model.decoder.predict_on_batch(code), model.autoencoder.predict_on_batch(IMAGES), atol=1e-5
+    )
 
 
-@pytest.mark.parametrize(("arch", "shape"), [("conv8", (28, 28, 1)), ("dcec", (28, 28, 1)), ("blog", (28, 28, 1)), ("pool-unpool", (28, 28, 1))])
+@pytest.mark.parametrize(
+    ("arch", "shape"),
+    [
+        ("conv8", (28, 28, 1)),
+        ("dcec", (28, 28, 1)),
+        ("blog", (28, 28, 1)),
+        ("pool-unpool", (28, 28, 1)),
+    ],
+)
 def test_encoder_adapts_to_mnist(arch, shape):
-    model = encoders.build(arch, shape)
+    model = networks.build(arch, shape)
     assert model.autoencoder.output_shape[1:] == shape
 
 
 def layers_of(model):
-    return [(type(layer).__name__, getattr(layer, "filters", None), getattr(layer, "kernel_size", None)) for layer in model.layers]
+    return [
+        (type(layer).__name__, getattr(layer, "filters", None), getattr(layer, "kernel_size", None))
+        for layer in model.layers
+    ]
 
 
 def test_blog_is_the_post_layer_by_layer():
-    model = encoders.build("blog", (32, 32, 3))
+    model = networks.build("blog", (32, 32, 3))
     convolutions = [entry for entry in layers_of(model.autoencoder) if "Conv" in entry[0]]
     assert convolutions == [
         ("Conv2D", 32, (6, 6)),
@@ -53,29 +75,43 @@ def test_blog_is_the_post_layer_by_layer():
         ("Conv2DTranspose", 64, (6, 6)),
         ("Conv2DTranspose", 3, (3, 3)),
     ]
-    assert [entry[0] for entry in layers_of(model.autoencoder)[-2:]] == ["BatchNormalization", "Activation"]
+    assert [entry[0] for entry in layers_of(model.autoencoder)[-2:]] == [
+        "BatchNormalization",
+        "Activation",
+    ]
 
 
 def test_dcec_has_the_papers_weights():
     # 28x28x1: 5*5*1*32+32 + 5*5*32*64+64 + 3*3*64*128+128 + 1152*10+10, mirrored with 10*1152+1152 and the deconvolutions.
-    encoder = encoders.build("dcec", (28, 28, 1)).encoder
+    encoder = networks.build("dcec", (28, 28, 1)).encoder
     assert encoder.count_params() == 832 + 51_264 + 73_856 + 11_530
 
 
 def test_mlp_has_the_papers_weights_and_takes_any_size():
     # 784-500-500-2000-10
-    assert encoders.build("mlp", (28, 28, 1)).encoder.count_params() == 392_500 + 250_500 + 1_002_000 + 20_010
-    assert encoders.build("mlp", (7, 9, 3), {"code_dim": 4}).autoencoder.output_shape[1:] == (7, 9, 3)
+    assert (
+        networks.build("mlp", (28, 28, 1)).encoder.count_params()
+        == 392_500 + 250_500 + 1_002_000 + 20_010
+    )
+    assert networks.build("mlp", (7, 9, 3), {"code_dim": 4}).autoencoder.output_shape[1:] == (
+        7,
+        9,
+        3,
+    )
 
 
 @pytest.mark.parametrize("size", [2, 10, 30])
 def test_pool_unpool_has_the_papers_code_sizes(size):
-    assert encoders.build("pool-unpool", (28, 28, 1), {"code_dim": size}).code_shape == (size,)
+    assert networks.build("pool-unpool", (28, 28, 1), {"code_dim": size}).code_shape == (size,)
 
 
 @pytest.mark.parametrize("options", [{"unpooling": False}, {"pooling": False, "unpooling": False}])
 def test_pool_unpool_variants_restore_the_shape(options):
-    assert encoders.build("pool-unpool", (32, 32, 3), options).autoencoder.output_shape[1:] == (32, 32, 3)
+    assert networks.build("pool-unpool", (32, 32, 3), options).autoencoder.output_shape[1:] == (
+        32,
+        32,
+        3,
+    )
 
 
 def test_switches_carry_place_around_the_code():
@@ -83,14 +119,21 @@ def test_switches_carry_place_around_the_code():
     import keras
 
     keras.utils.set_random_seed(0)
-    model = encoders.build("pool-unpool", (32, 32, 3), {"switches": True})
+    model = networks.build("pool-unpool", (32, 32, 3), {"switches": True})
     assert model.decoder is None
-    plain = encoders.build("pool-unpool", (32, 32, 3))
-    constant_code = [np.zeros_like(w) if w.shape in ((250, 30), (30,)) else np.abs(w) + 0.01 for w in model.autoencoder.get_weights()]
+    plain = networks.build("pool-unpool", (32, 32, 3))
+    constant_code = [
+        np.zeros_like(w) if w.shape in ((250, 30), (30,)) else np.abs(w) + 0.01
+        for w in model.autoencoder.get_weights()
+    ]
     model.autoencoder.set_weights(constant_code)
     plain.autoencoder.set_weights(constant_code)
-    assert np.ptp(plain.autoencoder.predict_on_batch(IMAGES / 50), axis=0).max() < 1e-6, "a constant code decodes to one picture"
-    assert np.ptp(model.autoencoder.predict_on_batch(IMAGES / 50), axis=0).max() > 1e-6, "switches tell the images apart all the same"
+    assert np.ptp(plain.autoencoder.predict_on_batch(IMAGES / 50), axis=0).max() < 1e-6, (
+        "a constant code decodes to one picture"
+    )
+    assert np.ptp(model.autoencoder.predict_on_batch(IMAGES / 50), axis=0).max() > 1e-6, (
+        "switches tell the images apart all the same"
+    )
 
 
 @pytest.mark.parametrize(
@@ -106,7 +149,7 @@ def test_switches_carry_place_around_the_code():
 )
 def test_impossible_wishes_are_one_clear_line(arch, shape, options, message):
     with pytest.raises(ConfigError, match=message):
-        encoders.build(arch, shape, options)
+        networks.build(arch, shape, options)
 
 
 def test_plain_keras_opens_the_saved_halves_without_latentlab(finished_run, tmp_path):
@@ -121,9 +164,12 @@ def test_plain_keras_opens_the_saved_halves_without_latentlab(finished_run, tmp_
         "np.save(sys.argv[2], image)\n"
     )
     subprocess.run(
-        [sys.executable, "-c", code, str(finished_run.path / "encoder"), str(tmp_path / "x.npy")], check=True, cwd=tmp_path, capture_output=True
+        [sys.executable, "-c", code, str(finished_run.path / "encoder"), str(tmp_path / "x.npy")],
+        check=True,
+        cwd=tmp_path,
+        capture_output=True,
     )
-    from latentlab import model_files
+    from latentlab.encoders import model_files
 
     expected = model_files.load(finished_run).autoencoder.predict_on_batch(x)
     np.testing.assert_allclose(np.load(tmp_path / "x.npy"), expected, atol=1e-5)

@@ -13,7 +13,12 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from latentlab.errors import ConfigError
 from latentlab.estimators import ConvAutoencoder, DeepClustering
 
-TINY = {"arch_options": {"width": 8, "code_channels": 4}, "epochs": 1, "batch_size": 50, "random_state": 0}
+TINY = {
+    "arch_options": {"width": 8, "code_channels": 4},
+    "epochs": 1,
+    "batch_size": 50,
+    "random_state": 0,
+}
 SKIPPED = {
     "check_methods_subset_invariance": "float32 convolutions round differently for another batch size",
     "check_methods_sample_order_invariance": "float32 convolutions round differently for another place in the batch",
@@ -34,7 +39,9 @@ def digits():
 
 
 def test_conv_autoencoder_lowers_the_error_and_decodes(digits):
-    model = ConvAutoencoder(epochs=15, batch_size=30, arch_options={"width": 16}, random_state=0).fit(digits)
+    model = ConvAutoencoder(
+        epochs=15, batch_size=30, arch_options={"width": 16}, random_state=0
+    ).fit(digits)
     codes = model.transform(digits)
     rebuilt = model.inverse_transform(codes)
     assert codes.shape == (300, 2 * 2 * 16)
@@ -54,7 +61,9 @@ def test_deep_clustering_same_seed_same_labels_and_predict_agrees(digits):
 
 
 def test_deep_clustering_pickled_copy_predicts_the_same(digits):
-    model = DeepClustering(n_clusters=4, epochs=1, batch_size=50, features="pool+whiten+l2", random_state=0).fit(digits)
+    model = DeepClustering(
+        n_clusters=4, epochs=1, batch_size=50, features="pool+whiten+l2", random_state=0
+    ).fit(digits)
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict(digits), model.predict(digits))
 
@@ -67,13 +76,24 @@ def test_estimators_take_part_in_a_pipeline(digits):
 def test_flattened_rows_give_the_codes_of_their_images(digits):
     images = ConvAutoencoder(**TINY).fit(digits)
     rows = ConvAutoencoder(**TINY, image_shape=(8, 8, 1)).fit(digits.reshape(300, -1))
-    np.testing.assert_allclose(images.transform(digits), rows.transform(digits.reshape(300, -1)), atol=1e-5)
+    np.testing.assert_allclose(
+        images.transform(digits), rows.transform(digits.reshape(300, -1)), atol=1e-5
+    )
 
 
 @pytest.mark.parametrize("method", ["dec", "dcn", "vade"])
 def test_deep_methods_fit_predict_transform_and_pickle(digits, method):
     settings = {"interval": 5, "batch_size": 50, "max_steps": 10}
-    model = DeepClustering(10, method=method, settings=settings, augment="affine", arch="mlp", epochs=1, batch_size=50, random_state=0)
+    model = DeepClustering(
+        10,
+        method=method,
+        settings=settings,
+        augment="affine",
+        arch="mlp",
+        epochs=1,
+        batch_size=50,
+        random_state=0,
+    )
     labels = model.fit_predict(digits)
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict(digits), labels)
@@ -93,4 +113,11 @@ def test_plain_kmeans_has_no_probabilities():
 def test_a_method_on_an_embedding_that_is_not_trained_is_refused():
     x = np.random.default_rng(0).integers(0, 256, (20, 16, 16, 3), dtype=np.uint8)
     with pytest.raises(ConfigError, match="needs a trained embedding"):
-        DeepClustering(2, method="consistency", arch="fast8", arch_options={"width": 4}, epochs=1, batch_size=10).fit(x)
+        DeepClustering(
+            2,
+            method="consistency",
+            arch="fast8",
+            arch_options={"width": 4},
+            epochs=1,
+            batch_size=10,
+        ).fit(x)

@@ -6,8 +6,8 @@ import pytest
 from conftest import read_json
 
 from latentlab.errors import RunError
-from latentlab.files import atomic_folder, atomic_path, fingerprint
-from latentlab.run import Run, find_runs
+from latentlab.storage.files import atomic_folder, atomic_path, fingerprint
+from latentlab.storage.run import Run, find_runs
 
 
 def test_atomic_path_failure_keeps_the_old_file_and_leaves_nothing(tmp_path):
@@ -33,7 +33,10 @@ def test_atomic_folder_failure_keeps_the_old_folder(tmp_path):
 
 def test_atomic_path_unwritable_place_is_a_run_error(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(RunError, match="cannot write"), atomic_path(tmp_path / "file" / "below") as path:
+    with (
+        pytest.raises(RunError, match="cannot write"),
+        atomic_path(tmp_path / "file" / "below") as path,
+    ):
         path.write_text("x")
 
 
@@ -63,7 +66,11 @@ def test_failed_stage_is_not_recorded(tmp_path):
 
 def test_second_holder_of_the_lock_gets_one_clear_line(tmp_path):
     run = Run.create(tmp_path / "run")
-    with run.lock(), pytest.raises(RunError, match=f"in use by another process.*{os.getpid()}"), Run.open(run.path).lock():
+    with (
+        run.lock(),
+        pytest.raises(RunError, match=f"in use by another process.*{os.getpid()}"),
+        Run.open(run.path).lock(),
+    ):
         pass
     with run.lock():
         pass

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from latentlab import assignments, plugins
-from latentlab.clustering import Vectors
+from latentlab import plugins
+from latentlab.clustering import assignments
+from latentlab.clustering.base import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
 
@@ -15,7 +16,9 @@ OPTIONS = ClusterOptions(k=0, method="hdbscan")
 def blobs(sizes=(80, 60, 40), scattered=10, seed=0):
     rng = np.random.default_rng(seed)
     centers = np.array([[0, 0], [10, 0], [0, 10]])
-    points = [rng.normal(center, 0.5, (size, 2)) for center, size in zip(centers, sizes, strict=True)]
+    points = [
+        rng.normal(center, 0.5, (size, 2)) for center, size in zip(centers, sizes, strict=True)
+    ]
     return np.concatenate([*points, rng.uniform(-30, 40, (scattered, 2))]).astype(np.float32)
 
 

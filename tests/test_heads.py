@@ -10,28 +10,25 @@ from conftest import latentlab_in_turn, read_json, small_fit, use_weights_in
 from scipy.special import softmax
 from strong import SWAV, strong_fit, to_ship, weights_of
 
-from latentlab import (
-    assignments,
-    checkpoints,
-    embedding,
-    features,
-    metrics,
-    model_files,
-    pipeline,
-    projection,
-    prototypes,
-    ready_made,
-    report_text,
-    training,
-)
-from latentlab.clustering import Vectors, _heads, imc, scan, temi
+from latentlab import pipeline
+from latentlab.clustering import assignments, heads
+from latentlab.clustering.base import Vectors
+from latentlab.clustering.methods import imc, scan, temi
 from latentlab.config import ClusterOptions
+from latentlab.data.images import as_input
+from latentlab.encoders import embedding, model_files, ready_made
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.files import sha256
-from latentlab.objectives import swav
-from latentlab.refinement import Start, consistency, selflabel
-from latentlab.refinement._network import vectors_of
-from latentlab.run import Run, embed_config
+from latentlab.features import feature_steps
+from latentlab.refinement.base import Start
+from latentlab.refinement.feature_layers import vectors_of
+from latentlab.refinement.methods import consistency, selflabel
+from latentlab.reporting import projection, report_text
+from latentlab.scoring import metrics
+from latentlab.storage import checkpoints
+from latentlab.storage.files import sha256
+from latentlab.storage.run import Run, embed_config
+from latentlab.training import prototypes
+from latentlab.training.objectives import swav
 
 HEAD_METHODS = ("selflabel", "consistency")
 QUICK = {"interval": 4, "max_steps": 24, "batch_size": 30, "learning_rate": 0.003}
@@ -43,8 +40,13 @@ def test_heads_find_groups_that_are_not_round(method, tmp_path):
     stretch = np.diag([3.0, 0.3, 0.3, 0.3])
     groups = [rng.normal(size=(150, 4)) @ stretch + 4 * np.eye(4)[axis] for axis in (1, 2, 3)]
     matrix, y = np.concatenate(groups).astype(np.float32), np.repeat(np.arange(3), 150)
-    pq.write_table(pa.table({"id": [f"a{i}" for i in range(450)], "embedding": matrix.tolist()}), tmp_path / "vectors.parquet")
-    result = pipeline.cluster_vectors(tmp_path / "vectors.parquet", ClusterOptions(k=3, method=method), tmp_path / "out.parquet")
+    pq.write_table(
+        pa.table({"id": [f"a{i}" for i in range(450)], "embedding": matrix.tolist()}),
+        tmp_path / "vectors.parquet",
+    )
+    result = pipeline.cluster_vectors(
+        tmp_path / "vectors.parquet", ClusterOptions(k=3, method=method), tmp_path / "out.parquet"
+    )
     table = pq.read_table(tmp_path / "out.parquet")
     assert table["id"].to_pylist()[:2] == ["a0", "a1"]
     np.testing.assert_allclose(np.stack(table["soft"].to_pylist()).sum(axis=1), 1, atol=1e-5)
@@ -56,40 +58,56 @@ def groups_of(k, each=60, dims=16, apart=8.0):
     """Return vectors of k round groups, so many standard deviations apart, and their groups."""
     rng = np.random.default_rng(0)
     y = np.repeat(np.arange(k), each)
-    return (rng.normal(size=(len(y), dims)) + apart * rng.normal(size=(k, dims))[y]).astype(np.float32), y
+    return (rng.normal(size=(len(y), dims)) + apart * rng.normal(size=(k, dims))[y]).astype(
+        np.float32
+    ), y
 
 
 def test_half_of_the_heads_start_from_kmeans():
     z, y = groups_of(5)
-    kernels, biases = _heads._from_kmeans(z, 5, 2, 0)
+    kernels, biases = heads._from_kmeans(z, 5, 2, 0)
     assert (kernels.shape, biases.shape) == ((2, 16, 5), (2, 1, 5))
-    for objective in (scan.NeighborConsistency(16, 5, scan.Options(heads=3), 0), temi.MutualInformation(16, 5, temi.Options(heads=3), 0)):
+    for objective in (
+        scan.NeighborConsistency(16, 5, scan.Options(heads=3), 0),
+        temi.MutualInformation(16, 5, temi.Options(heads=3), 0),
+    ):
         last = np.asarray(objective.kernel)[2].copy()
         objective.start(kernels, biases)
         np.testing.assert_array_equal(np.asarray(objective.kernel), np.stack([*kernels, last]))
         np.testing.assert_array_equal(np.asarray(objective.bias)[2], 0)
-        started = [(z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(*objective.linear(), strict=True)]
+        started = [
+            (z @ kernel + bias).argmax(axis=1)
+            for kernel, bias in zip(*objective.linear(), strict=True)
+        ]
         assert max(metrics.purity(metrics.contingency(one, y, 5, 5)) for one in started[:2]) == 1
         assert metrics.purity(metrics.contingency(started[2], y, 5, 5)) < 1
-    np.testing.assert_array_equal(np.asarray(objective.teacher_kernel), np.asarray(objective.kernel))
+    np.testing.assert_array_equal(
+        np.asarray(objective.teacher_kernel), np.asarray(objective.kernel)
+    )
     np.testing.assert_array_equal(np.asarray(objective.bias), 0)
     assert not imc.PrototypeInformation.from_kmeans
 
 
 def test_kmeans_starts_are_unsure_between_groups_and_bear_images_that_are_the_same():
     z, _ = groups_of(2, dims=1)
-    kernels, biases = _heads._from_kmeans(z, 2, 1, 0)
+    kernels, biases = heads._from_kmeans(z, 2, 1, 0)
     between = np.linspace(z.min(), z.max(), 101)[:, None]
     p = softmax(between @ kernels[0] + biases[0], axis=1).max(axis=1)
     assert p.min() < 0.55 < 0.75 < p.max()
-    same = _heads._from_kmeans(np.zeros((10, 3), np.float32), 4, 1, 0)
+    same = heads._from_kmeans(np.zeros((10, 3), np.float32), 4, 1, 0)
     assert all(np.isfinite(one).all() for one in same)
 
 
-@pytest.mark.parametrize(("method", "objective"), [(scan, _heads.Objective), (temi, temi.MutualInformation)])
+@pytest.mark.parametrize(
+    ("method", "objective"), [(scan, heads.Objective), (temi, temi.MutualInformation)]
+)
 def test_heads_from_kmeans_end_at_a_lower_loss_than_random_ones(method, objective, monkeypatch):
     z, y = groups_of(16, apart=2.0)
-    options = ClusterOptions(k=16, method=method.__name__.split(".")[-1], settings={"heads": 4, "batch_size": 240, "epochs": 20})
+    options = ClusterOptions(
+        k=16,
+        method=method.__name__.split(".")[-1],
+        settings={"heads": 4, "batch_size": 240, "epochs": 20},
+    )
     half = method.fit(Vectors.of(z), options)
     monkeypatch.setattr(objective, "start", lambda *arguments: None)
     random = method.fit(Vectors.of(z), options)
@@ -98,7 +116,10 @@ def test_heads_from_kmeans_end_at_a_lower_loss_than_random_ones(method, objectiv
     assert min(losses[:2]) < min(losses[2:])
     if method is scan:  # TEMI's depend on the heads beside them
         assert min(losses) < min(random.facts["losses"])
-    pure, before = (metrics.purity(metrics.contingency(head.assign(z).cluster, y, 16, 16)) for head in (half, random))
+    pure, before = (
+        metrics.purity(metrics.contingency(head.assign(z).cluster, y, 16, 16))
+        for head in (half, random)
+    )
     assert pure > 0.99
     if method is temi:  # whose random heads join groups here
         assert before < 0.95
@@ -110,33 +131,67 @@ def test_heads_bear_images_that_are_the_same_and_centers_in_the_middle(method, m
     name = method.__name__.split(".")[-1]
     rows = [np.ones((24, 2)), np.repeat([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], 8, axis=0)]
     for matrix in np.array(rows, np.float32):
-        for heads in (1, 3):
-            head = method.fit(Vectors.of(matrix), ClusterOptions(k=3, method=name, settings={"epochs": 1, "heads": heads}))
+        for count in (1, 3):
+            head = method.fit(
+                Vectors.of(matrix),
+                ClusterOptions(k=3, method=name, settings={"epochs": 1, "heads": count}),
+            )
             assert np.isfinite(head.facts["losses"]).all()
             assert all(np.isfinite(array).all() for array in head.to_arrays().values())
             assert np.isfinite(head.assign(matrix).soft).all()
-    monkeypatch.setattr(_heads, "SAMPLE", 10)
-    kernels, _ = _heads._from_kmeans(groups_of(2)[0], 12, 2, 0)
+    monkeypatch.setattr(heads, "SAMPLE", 10)
+    kernels, _ = heads._from_kmeans(groups_of(2)[0], 12, 2, 0)
     assert kernels.shape == (2, 16, 12)
 
 
 def test_heads_find_the_same_clusters_on_jax(tmp_path):
     z, y = groups_of(5)
     pq.write_table(pa.table({"embedding": z.tolist()}), tmp_path / "vectors.parquet")
-    asked = ("cluster", "--embeddings", tmp_path / "vectors.parquet", "--k", "5", "--set", "heads=3", "--set", "epochs=2")
-    done = latentlab_in_turn(*(("--backend", "jax", *asked, "--method", name, "--out", tmp_path / f"{name}.parquet") for name in ("scan", "temi")))
+    asked = (
+        "cluster",
+        "--embeddings",
+        tmp_path / "vectors.parquet",
+        "--k",
+        "5",
+        "--set",
+        "heads=3",
+        "--set",
+        "epochs=2",
+    )
+    done = latentlab_in_turn(
+        *(
+            ("--backend", "jax", *asked, "--method", name, "--out", tmp_path / f"{name}.parquet")
+            for name in ("scan", "temi")
+        )
+    )
     for name, one in zip(("scan", "temi"), done, strict=True):
         assert one.returncode in (0, None), one.stderr
-        assert metrics.purity(metrics.contingency(np.asarray(pq.read_table(tmp_path / f"{name}.parquet")["cluster"]), y, 5, 5)) == 1
+        assert (
+            metrics.purity(
+                metrics.contingency(
+                    np.asarray(pq.read_table(tmp_path / f"{name}.parquet")["cluster"]), y, 5, 5
+                )
+            )
+            == 1
+        )
 
 
 def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():
     matrix = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
     vectors = Vectors(300, 4, lambda: iter([matrix]))
-    head = scan.fit(vectors, ClusterOptions(k=6, method="scan", settings={"entropy": 0.3, "heads": 2, "batch_size": 300, "epochs": 1}))
-    assert [event["entropy"] for event in head.facts["recoveries"]] == [0.3, 0.6][: len(head.facts["recoveries"])]
+    head = scan.fit(
+        vectors,
+        ClusterOptions(
+            k=6,
+            method="scan",
+            settings={"entropy": 0.3, "heads": 2, "batch_size": 300, "epochs": 1},
+        ),
+    )
+    assert [event["entropy"] for event in head.facts["recoveries"]] == [0.3, 0.6][
+        : len(head.facts["recoveries"])
+    ]
     assert head.facts["recoveries"]
-    loaded = _heads.load(head.to_arrays())
+    loaded = heads.load(head.to_arrays())
     np.testing.assert_array_equal(loaded.assign(matrix).cluster, head.assign(matrix).cluster)
 
 
@@ -165,13 +220,17 @@ def test_pseudo_labels_take_each_clusters_most_confident_and_weigh_clusters_alik
 
 
 @pytest.mark.parametrize("method", HEAD_METHODS)
-def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_same_again(strong_run, data, tmp_path, method):
+def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_same_again(
+    strong_run, data, tmp_path, method
+):
     options = ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0})
     result = pipeline.cluster(strong_run, options)
     assert result["rounds"] == 6
     assert min(result["sizes"]["train"]) > 0
     name = pipeline.resolve(strong_run, options).name
-    losses = [row["clustering_loss"] for row in strong_run.metrics(f"clusters/{name}/history.jsonl")]
+    losses = [
+        row["clustering_loss"] for row in strong_run.metrics(f"clusters/{name}/history.jsonl")
+    ]
     assert losses[-1] < losses[0] - 0.05
     pipeline.predict(strong_run, name, data, tmp_path / "predicted.parquet")
     ids, _, cluster = assignments.read(strong_run, name)
@@ -181,9 +240,16 @@ def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_sam
 
 
 @pytest.mark.parametrize("method", HEAD_METHODS)
-def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, monkeypatch, method):
-    whole, cut = (Run.open(shutil.copytree(strong_run.path, tmp_path / name)) for name in ("whole", "cut"))
-    options = pipeline.resolve(whole, ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0}, label="again"))
+def test_an_interrupted_head_goes_on_to_the_same_clusters(
+    strong_run, tmp_path, monkeypatch, method
+):
+    whole, cut = (
+        Run.open(shutil.copytree(strong_run.path, tmp_path / name)) for name in ("whole", "cut")
+    )
+    options = pipeline.resolve(
+        whole,
+        ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0}, label="again"),
+    )
     pipeline.cluster(whole, options)
     kept = Run.append_metrics
 
@@ -198,7 +264,15 @@ def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, 
     monkeypatch.undo()
     assert not (cut.path / "clusters" / "again" / "assignments.parquet").exists()
     pipeline.cluster(cut, options)
-    assert len({sha256(run.path / "clusters" / "again" / "assignments.parquet") for run in (whole, cut)}) == 1
+    assert (
+        len(
+            {
+                sha256(run.path / "clusters" / "again" / "assignments.parquet")
+                for run in (whole, cut)
+            }
+        )
+        == 1
+    )
 
 
 @pytest.fixture
@@ -208,18 +282,31 @@ def head(strong_run):
     model, indices = model_files.load(strong_run), images.indices("train")
 
     def read(positions):
-        return training.as_input(images.read(indices[positions]))
+        return as_input(images.read(indices[positions]))
 
     z = np.asarray(model.embedder.predict_on_batch(read(np.arange(len(indices)))))
     z /= np.linalg.norm(z, axis=1, keepdims=True)
-    start = Start(model, features.Features("embedding+l2", (z.shape[1],), ({},)), z[:4].copy(), 1.0, np.zeros((len(z), 4)), 0, read=read)
-    method = consistency.refiner(start, consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3, average=1.0))
+    start = Start(
+        model,
+        feature_steps.Features("embedding+l2", (z.shape[1],), ({},)),
+        z[:4].copy(),
+        1.0,
+        np.zeros((len(z), 4)),
+        0,
+        read=read,
+    )
+    method = consistency.refiner(
+        start,
+        consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3, average=1.0),
+    )
     method.begin_round(z, np.eye(4, dtype=np.float32)[np.arange(len(z)) % 4])
     return method, lambda: method.step(read(np.arange(20)), np.arange(20))
 
 
 def averages_of(method):
-    return [np.asarray(average) for average in method.trainer.optimizer._model_variables_moving_average]
+    return [
+        np.asarray(average) for average in method.trainer.optimizer._model_variables_moving_average
+    ]
 
 
 def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(head):
@@ -230,12 +317,23 @@ def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(head):
         weights.append([np.asarray(variable) for variable in method.trainer.trainable_variables])
         step()
         rates.append(float(np.asarray(method.trainer.optimizer.learning_rate)))
-    assert rates == pytest.approx([0.01 * 0.5 * (1 + np.cos(np.pi * step / 8)) for step in range(4)], rel=1e-4)
+    assert rates == pytest.approx(
+        [0.01 * 0.5 * (1 + np.cos(np.pi * step / 8)) for step in range(4)], rel=1e-4
+    )
     ends = [np.asarray(variable) for variable in method.trainer.trainable_variables]
-    assert all(np.array_equal(end, average) for end, average in zip(ends, averages_of(method), strict=True))
+    assert all(
+        np.array_equal(end, average) for end, average in zip(ends, averages_of(method), strict=True)
+    )
     step()
-    assert float(np.asarray(method.trainer.optimizer.learning_rate)) == pytest.approx(0.005, rel=1e-4)
-    assert any(not np.array_equal(now, average) for now, average in zip(method.trainer.trainable_variables, averages_of(method), strict=True))
+    assert float(np.asarray(method.trainer.optimizer.learning_rate)) == pytest.approx(
+        0.005, rel=1e-4
+    )
+    assert any(
+        not np.array_equal(now, average)
+        for now, average in zip(
+            method.trainer.trainable_variables, averages_of(method), strict=True
+        )
+    )
 
 
 def test_after_averaging_batch_normalisation_knows_the_new_weights(head):
@@ -244,7 +342,10 @@ def test_after_averaging_batch_normalisation_knows_the_new_weights(head):
     for _ in range(4):
         step()
     names = [variable.path for variable in method.trainer.non_trainable_variables]
-    before = {name: np.asarray(value) for name, value in zip(names, method.trainer.non_trainable_variables, strict=True)}
+    before = {
+        name: np.asarray(value)
+        for name, value in zip(names, method.trainer.non_trainable_variables, strict=True)
+    }
     method._steps += 1  # other views
     method._settle(100, 30)
     moved = [
@@ -271,7 +372,9 @@ def test_consistency_pairs_images_with_their_neighbours_and_has_scans_loss(stron
     method.options, method.seed, method._steps = consistency.Options(entropy=2.0), 0, 0
     one, other = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.5, 0.5], [0.1, 0.9]])
     wanted = -np.log([0.5, 0.74]).mean() + 2.0 * (0.55 * np.log(0.55) + 0.45 * np.log(0.45))
-    assert float(method.clustering_loss(np.concatenate([one, other]).astype(np.float32), {})) == pytest.approx(wanted, abs=1e-5)
+    assert float(
+        method.clustering_loss(np.concatenate([one, other]).astype(np.float32), {})
+    ) == pytest.approx(wanted, abs=1e-5)
     images, places = np.arange(10, dtype=np.float32), np.array([4, 7])
     method._neighbors = np.stack([(np.arange(10) + 1) % 10, (np.arange(10) + 2) % 10], axis=1)
     method.read = lambda positions: images[positions]
@@ -289,12 +392,16 @@ def test_methods_without_their_network_are_refused_in_one_line(finished_run, str
     with pytest.raises(ConfigError, match="no embedding above its code"):
         pipeline.cluster(finished_run, ClusterOptions(k=4, features="embedding"))
     for method in HEAD_METHODS:
-        with pytest.raises(ConfigError, match="fit with --recipe strong|no embedding above its code"):
+        with pytest.raises(
+            ConfigError, match="fit with --recipe strong|no embedding above its code"
+        ):
             pipeline.cluster(finished_run, ClusterOptions(k=4, method=method))
     with pytest.raises(ConfigError, match="plain autoencoder|works on the code itself"):
         pipeline.cluster(strong_run, ClusterOptions(k=4, method="vade"))
     with pytest.raises(ConfigError, match="trains the network that made the vectors"):
-        pipeline.cluster_vectors(tmp_path / "a.parquet", ClusterOptions(k=2, method="dec"), tmp_path / "b.parquet")
+        pipeline.cluster_vectors(
+            tmp_path / "a.parquet", ClusterOptions(k=2, method="dec"), tmp_path / "b.parquet"
+        )
 
 
 @pytest.mark.parametrize(
@@ -309,19 +416,28 @@ def test_methods_without_their_network_are_refused_in_one_line(finished_run, str
 def test_bad_vector_files_are_one_clear_line(columns, message, tmp_path):
     pq.write_table(pa.table(columns), tmp_path / "bad.parquet")
     with pytest.raises(DataError, match=message):
-        pipeline.cluster_vectors(tmp_path / "bad.parquet", ClusterOptions(k=2), tmp_path / "out.parquet")
+        pipeline.cluster_vectors(
+            tmp_path / "bad.parquet", ClusterOptions(k=2), tmp_path / "out.parquet"
+        )
 
 
 def test_imc_finds_the_clusters_that_tell_the_prototype():
     """Loss of heads that know the prototypes' groups, that know nothing, and that are one cluster: H(C) is log k, log k and 0."""
     groups = np.repeat(np.arange(4), 25)
-    vectors, shares = np.eye(4, dtype=np.float32)[groups] * 20, np.eye(8, dtype=np.float32)[groups * 2 + np.arange(100) % 2]
+    vectors, shares = (
+        np.eye(4, dtype=np.float32)[groups] * 20,
+        np.eye(8, dtype=np.float32)[groups * 2 + np.arange(100) % 2],
+    )
     own = imc.Options(heads=3, entropy=4.0)
     objective = imc.PrototypeInformation(4, 4, own, 0)
-    objective.kernel.assign(np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32))
+    objective.kernel.assign(
+        np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32)
+    )
     told = np.asarray(objective.losses(vectors, shares))
     steep = imc.PULL * (20 - imc.STEEPEST)
-    np.testing.assert_allclose(told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3)
+    np.testing.assert_allclose(
+        told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3
+    )
 
 
 def test_imc_reads_the_prototypes_of_the_fit(strong_run):
@@ -330,39 +446,72 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     run = strong_run
     pipeline.embed(run)
     shares = prototypes.training_shares(run)()
-    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train", "embedding")))
-    objective = swav.objective(model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV))
+    embedded = np.concatenate(
+        list(embedding.read_parts(run.path / "embeddings", "train", "embedding"))
+    )
+    objective = swav.objective(
+        model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV)
+    )
     objective.restore(checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
     objective.projector.trainable = False  # so that batch normalisation takes its kept statistics
     scores = np.asarray(objective._scores(embedded, np.float32(0)))
     np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
     projected = np.asarray(objective.projector(embedded, training=False))
-    np.testing.assert_allclose(features.through(prototypes.head(run)(), embedded), projected, atol=1e-4)
-    fitted = features.fit("embedding+project+l2", [], embedded.shape[1:], 0, head=prototypes.head(run))
-    model, picked = model_files.load(run), training.as_input(pipeline.open_run_images(run).read(np.arange(5)))
+    np.testing.assert_allclose(
+        feature_steps.through(prototypes.head(run)(), embedded), projected, atol=1e-4
+    )
+    fitted = feature_steps.fit(
+        "embedding+project+l2", [], embedded.shape[1:], 0, head=prototypes.head(run)
+    )
+    model, picked = (
+        model_files.load(run),
+        as_input(pipeline.open_run_images(run).read(np.arange(5))),
+    )
     network = keras.Model(model.encoder.input, vectors_of(model, fitted))
-    np.testing.assert_allclose(network.predict_on_batch(picked), fitted.transform(model.embedder.predict_on_batch(picked)), atol=1e-5)
+    np.testing.assert_allclose(
+        network.predict_on_batch(picked),
+        fitted.transform(model.embedder.predict_on_batch(picked)),
+        atol=1e-5,
+    )
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
     assert result["features"] == "embedding+project+l2"
     assert len(result["losses"]) == 20
     assert min(result["sizes"]["train"]) > 0
-    start = pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+    start = pipeline.cluster(
+        run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"})
+    )
     assert (start["rounds"] >= 3, start["features"]) == (True, "embedding+project+l2")
-    with pytest.raises(ConfigError, match=r"selflabel trains the network, which sees one image at a time: choose --features embedding\+l2"):
-        pipeline.cluster(run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK))
+    with pytest.raises(
+        ConfigError,
+        match=r"selflabel trains the network, which sees one image at a time: choose --features embedding\+l2",
+    ):
+        pipeline.cluster(
+            run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK)
+        )
 
 
-def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_given_away(strong_run, data, tmp_path):
+def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_given_away(
+    strong_run, data, tmp_path
+):
     """New images go through the same head; the map is drawn again where an older version drew one of the embedding."""
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     pipeline.cluster(run, ClusterOptions(k=4))
     name = pipeline.resolve(run, ClusterOptions(k=4)).name
     pipeline.predict(run, name, data, tmp_path / "predicted.parquet")
-    np.testing.assert_array_equal(np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]), assignments.read(run, name)[2])
-    embedded = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="embedding")))
+    np.testing.assert_array_equal(
+        np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]),
+        assignments.read(run, name)[2],
+    )
+    embedded = np.concatenate(
+        list(embedding.read_parts(run.path / "embeddings", column="embedding"))
+    )
     chosen = np.array([0, 7, 133])
-    vectors = features.through(prototypes.head(run)(), embedded[chosen])
-    np.testing.assert_allclose(projection.vectors_at(run, chosen), vectors / np.linalg.norm(vectors, axis=1, keepdims=True), atol=1e-5)
+    vectors = feature_steps.through(prototypes.head(run)(), embedded[chosen])
+    np.testing.assert_allclose(
+        projection.vectors_at(run, chosen),
+        vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
+        atol=1e-5,
+    )
     with run.lock(), run.stage("project", {"sample": 20, "seed": 0, "embed": embed_config(run)}):
         pass  # as an older version left it
     pipeline.project(run, sample=20)
@@ -374,14 +523,18 @@ def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tm
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     picked = pipeline.open_run_images(run).read(np.arange(5))
     model = model_files.load(run)
-    as_they_are, mirrored = (model.embedder.predict_on_batch(training.as_input(images)) for images in (picked, np.flip(picked, 2)))
+    as_they_are, mirrored = (
+        model.embedder.predict_on_batch(as_input(images)) for images in (picked, np.flip(picked, 2))
+    )
     assert np.abs(as_they_are - mirrored).max() > 1e-3
     wanted = (as_they_are + mirrored) / 2
     pipeline.embed(run, averages=True)
     written = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="averaged")))
     np.testing.assert_allclose(written[:5], wanted, atol=1e-5)
     np.testing.assert_allclose(embedding.encode(model.part("averaged"), picked), wanted, atol=1e-5)
-    shares = [prototypes.training_shares(run, column)() for column in ("embedding", "averaged", "code")]
+    shares = [
+        prototypes.training_shares(run, column)() for column in ("embedding", "averaged", "code")
+    ]
     assert np.abs(shares[0] - shares[1]).max() > 1e-4
     np.testing.assert_array_equal(shares[0], shares[2])
 
@@ -393,21 +546,34 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
     run.forget("average")
     pipeline.cluster(run, ClusterOptions(k=4))
     assert not (run.path / "averages").exists()
-    made = {stage: run.manifest["stages"][stage] for stage in ("embed", "cluster/kmeans-k4-embedding+project+l2")}
-    with pytest.raises(RunError, match=r"averages holds no embeddings.*latentlab embed .*--averages"):
+    made = {
+        stage: run.manifest["stages"][stage]
+        for stage in ("embed", "cluster/kmeans-k4-embedding+project+l2")
+    }
+    with pytest.raises(
+        RunError, match=r"averages holds no embeddings.*latentlab embed .*--averages"
+    ):
         list(embedding.read_parts(run.path / "embeddings", column="averaged"))
     both = pipeline.resolve(run, ClusterOptions(k=4, features="averaged+project+l2"))
     pipeline.cluster(run, both)
     (part,) = run.manifest["stages"]["average"]["outputs"]
-    assert (part["path"], pq.read_schema(run.path / part["path"]).names) == ("averages/part-00000.parquet", ["id", "split", "averaged"])
+    assert (part["path"], pq.read_schema(run.path / part["path"]).names) == (
+        "averages/part-00000.parquet",
+        ["id", "split", "averaged"],
+    )
     pipeline.cluster(run, ClusterOptions(k=4))
     assert {stage: run.manifest["stages"][stage] for stage in made} == made
     found = pipeline.look(run, both.name)
     assert found.on_features("probe") == run.path / "probe" / "averaged+project+l2.json"
     pipeline.probe(run, ClusterOptions())
-    assert found.on_features("probe") == run.path / "probe" / "embedding+project+l2.json"  # the default's, for want of one of these clusters' own
+    assert (
+        found.on_features("probe") == run.path / "probe" / "embedding+project+l2.json"
+    )  # the default's, for want of one of these clusters' own
     pipeline.evaluate(run, both.name)
-    assert any("what the features (embedding+project+l2) hold" in text for text in report_text.beside(pipeline.look(run, both.name)))
+    assert any(
+        "what the features (embedding+project+l2) hold" in text
+        for text in report_text.beside(pipeline.look(run, both.name))
+    )
     lost = tmp_path / "run" / part["path"]
     before = lost.read_bytes()
     lost.unlink()
@@ -420,25 +586,40 @@ def test_encoders_that_saw_no_mirrored_views_have_no_averages(strong_run, data, 
     for objective in ("reconstruction", "no-longer-installed"):
         run.manifest["config"]["fit"]["objective"] = objective
         assert model_files.columns(run) == ("code", "embedding")
-    with pytest.raises(ConfigError, match="averages need an encoder that learnt from mirrored views"):
+    with pytest.raises(
+        ConfigError, match="averages need an encoder that learnt from mirrored views"
+    ):
         assignments.check_method(run, ClusterOptions(k=4, features="averaged+l2"))
     plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
     with pytest.raises(ConfigError, match="averages need an encoder"):
         pipeline.embed(plain, averages=True)
     vectors = tmp_path / "vectors.parquet"
     pq.write_table(pa.table({"embedding": np.eye(8).tolist()}), vectors)
-    with pytest.raises(ConfigError, match="averaged needs images, and --embeddings has vectors alone"):
-        pipeline.cluster_vectors(vectors, ClusterOptions(k=2, features="averaged+l2"), tmp_path / "clusters.parquet")
+    with pytest.raises(
+        ConfigError, match="averaged needs images, and --embeddings has vectors alone"
+    ):
+        pipeline.cluster_vectors(
+            vectors, ClusterOptions(k=2, features="averaged+l2"), tmp_path / "clusters.parquet"
+        )
 
 
 def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
-    elsewhere = pipeline.with_weights(strong_run, [2 * weight for weight in weights_of(strong_run)], tmp_path / "elsewhere")
-    for run, settings, cause in ((plain, {}, "--objective reconstruction has none"), (elsewhere, {}, "trained elsewhere")):
-        with pytest.raises(ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"):
+    elsewhere = pipeline.with_weights(
+        strong_run, [2 * weight for weight in weights_of(strong_run)], tmp_path / "elsewhere"
+    )
+    for run, settings, cause in (
+        (plain, {}, "--objective reconstruction has none"),
+        (elsewhere, {}, "trained elsewhere"),
+    ):
+        with pytest.raises(
+            ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"
+        ):
             pipeline.cluster(run, ClusterOptions(k=4, method="imc", settings=settings))
     with pytest.raises(ConfigError, match="prototypes of the run's own fit"):
-        pipeline.cluster(elsewhere, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"}))
+        pipeline.cluster(
+            elsewhere, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"})
+        )
     vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     with pytest.raises(ConfigError, match="vectors alone do not have"):
         imc.fit(Vectors.of(vectors), ClusterOptions(k=4, method="imc"))
@@ -447,8 +628,13 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
     np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
     for steps, what in (("auto", "projection head is"), ("embedding+l2", "prototypes are")):
         with pytest.raises(RunError, match=f"where the {what}, is damaged"):
-            pipeline.cluster(Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1, features=steps))
-    with pytest.raises(ConfigError, match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2"):
+            pipeline.cluster(
+                Run.open(damaged), ClusterOptions(k=4, method="imc", seed=1, features=steps)
+            )
+    with pytest.raises(
+        ConfigError,
+        match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2",
+    ):
         pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
     assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "embedding+l2"
 
@@ -460,7 +646,9 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
     run = pipeline.use_ready_made(data, "strong", tmp_path / "run")
     for one in (run, strong_run):
         pipeline.embed(one)
-    np.testing.assert_allclose(prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02)
+    np.testing.assert_allclose(
+        prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02
+    )
     result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
     assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "embedding+project+l2")
     changed = pipeline.with_weights(run, [2 * weight for weight in own], tmp_path / "changed")

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from latentlab import intervals, metrics
+from latentlab.scoring import intervals, metrics
 
 WORLD = 0.4 * np.eye(10) / 10 + 0.6 / 100
 SCORES = ("purity", "acc", "nmi", "ari", "purity_train_map", "acc_train_map")
@@ -16,7 +16,9 @@ def drawn(n, rng):
 def test_intervals_hold_the_score_and_narrow_with_the_root_of_the_images():
     rng = np.random.default_rng(0)
     small = drawn(400, rng)
-    few, many = (intervals.of_scores(table, metrics.maps_of(small)) for table in (small, 100 * small))
+    few, many = (
+        intervals.of_scores(table, metrics.maps_of(small)) for table in (small, 100 * small)
+    )
     values = {row["metric"]: row["value"] for row in metrics.score(small, small)}
     for name in SCORES:
         low, high = few[name]
@@ -39,7 +41,10 @@ def test_intervals_cover_the_true_score_about_as_often_as_they_say(monkeypatch):
         true["acc_train_map"] = metrics.mapped_share(WORLD, maps.matched)
         for name, (low, high) in intervals.of_scores(table, maps, seed=case).items():
             hits[name] += low <= true[name] <= high
-        low, high = np.quantile(metrics.nmi(rng.multinomial(n, table.ravel() / n, size=300).reshape(-1, *table.shape)), [0.025, 0.975])
+        low, high = np.quantile(
+            metrics.nmi(rng.multinomial(n, table.ravel() / n, size=300).reshape(-1, *table.shape)),
+            [0.025, 0.975],
+        )
         plain += low <= true["nmi"] <= high
     for name in SCORES:
         assert hits[name] / cases >= 0.89, name  # three standard errors of 120 cases below 0.95

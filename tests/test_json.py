@@ -18,15 +18,42 @@ def printed(stripes_file, tmp_path_factory):
     commands = [
         ("fit", "--data", stripes_file, "--run", run, *FIT),
         ("fit", "--data", stripes_file, "--run", other, *FIT, "--seed", "1"),
-        ("sweep", "--data", stripes_file, "--run", folder / "sweep", *FIT, "--learning-rate", "0.01,0.001"),
+        (
+            "sweep",
+            "--data",
+            stripes_file,
+            "--run",
+            folder / "sweep",
+            *FIT,
+            "--learning-rate",
+            "0.01,0.001",
+        ),
         ("embed", "--run", run),
         ("cluster", "--run", run, "--k", "4", "--restarts", "1"),
         ("cluster", "--run", run, "--k", "4", "--restarts", "1", "--seeds", "2"),
         ("cluster", "--run", run, "--method", "hdbscan", "--features", "pca3"),
         ("cluster", "--run", run, "--k", "auto", "--restarts", "1"),
         ("cluster", "--run", other, "--k", "5", "--restarts", "1"),
-        ("cluster", "--embeddings", run / "embeddings" / "part-00000.parquet", "--k", "3", "--out", folder / "clusters.parquet"),
-        ("predict", "--run", run, "--name", "kmeans-k4", "--data", stripes_file, "--out", folder / "predictions.parquet"),
+        (
+            "cluster",
+            "--embeddings",
+            run / "embeddings" / "part-00000.parquet",
+            "--k",
+            "3",
+            "--out",
+            folder / "clusters.parquet",
+        ),
+        (
+            "predict",
+            "--run",
+            run,
+            "--name",
+            "kmeans-k4",
+            "--data",
+            stripes_file,
+            "--out",
+            folder / "predictions.parquet",
+        ),
         ("evaluate", "--run", run, "--name", "kmeans-k4-seeds2"),
         ("evaluate", "--run", run, "--name", "hdbscan-pca3"),
         ("probe", "--run", run),
@@ -46,7 +73,10 @@ def printed(stripes_file, tmp_path_factory):
         ("cluster", "--run", run, "--k", "4", "--method", "hdbscan"),
     ]
     results = latentlab_in_turn(*[(*command, "--json") for command in commands])
-    return [(" ".join(map(str, command[:1])), result) for command, result in zip(commands, results, strict=True)]
+    return [
+        (" ".join(map(str, command[:1])), result)
+        for command, result in zip(commands, results, strict=True)
+    ]
 
 
 def test_the_schema_is_one():
@@ -97,5 +127,9 @@ def test_a_schema_that_would_accept_anything_fails():
     envelope = {"format": 1, "latentlab": "0", "command": "verify"}
     assert not validator.is_valid(envelope)
     assert not validator.is_valid(envelope | {"result": {"checks": []}})
-    assert not validator.is_valid(envelope | {"result": {"reproduces": "yes", "checks": [], "versions": []}})
-    assert validator.is_valid(envelope | {"result": {"reproduces": True, "checks": [], "versions": []}})
+    assert not validator.is_valid(
+        envelope | {"result": {"reproduces": "yes", "checks": [], "versions": []}}
+    )
+    assert validator.is_valid(
+        envelope | {"result": {"reproduces": True, "checks": [], "versions": []}}
+    )

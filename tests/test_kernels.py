@@ -16,8 +16,17 @@ def small_net(dtype):
 
     policy = keras.DTypePolicy("mixed_bfloat16" if dtype == "bfloat16" else "float32")
     image = keras.Input((None, None, 64))
-    x = layers.Conv2D(96, 3, padding="same", use_bias=False, dtype=policy, kernel_initializer=keras.initializers.HeNormal(3))(image)
-    x = layers.BatchNormalization(momentum=0.9, dtype=policy, gamma_initializer=keras.initializers.RandomUniform(0.5, 2, 4))(x)
+    x = layers.Conv2D(
+        96,
+        3,
+        padding="same",
+        use_bias=False,
+        dtype=policy,
+        kernel_initializer=keras.initializers.HeNormal(3),
+    )(image)
+    x = layers.BatchNormalization(
+        momentum=0.9, dtype=policy, gamma_initializer=keras.initializers.RandomUniform(0.5, 2, 4)
+    )(x)
     x = layers.Activation("relu", dtype=policy)(x)
     return keras.Model(image, layers.GlobalAveragePooling2D(dtype="float32")(x))
 
@@ -34,7 +43,10 @@ def train_once(net, images):
         return y, tape.gradient(loss, [variable.value for variable in net.trainable_variables])
 
     y, gradients = run(images)
-    return [np.asarray(a) for a in (y, *gradients, *(variable.value for variable in net.non_trainable_variables))]
+    return [
+        np.asarray(a)
+        for a in (y, *gradients, *(variable.value for variable in net.non_trainable_variables))
+    ]
 
 
 @pytest.fixture
@@ -45,23 +57,41 @@ def own_kernels(monkeypatch):
     taken = []
     for name in ("_normalize", "_convolve_small"):
         original = getattr(kernels, name)
-        monkeypatch.setattr(kernels, name, lambda *a, name=name, original=original, **k: (taken.append(name), original(*a, **k))[1])
+        monkeypatch.setattr(
+            kernels,
+            name,
+            lambda *a, name=name, original=original, **k: (taken.append(name), original(*a, **k))[
+                1
+            ],
+        )
     return taken
 
 
-@pytest.mark.parametrize(("dtype", "side", "tolerance"), [("float32", 4, 1e-4), ("bfloat16", 4, 0.1), ("bfloat16", 8, 0.02)])
+@pytest.mark.parametrize(
+    ("dtype", "side", "tolerance"),
+    [("float32", 4, 1e-4), ("bfloat16", 4, 0.1), ("bfloat16", 8, 0.02)],
+)
 def test_fast_kernels_are_as_exact_as_those_of_keras(dtype, side, tolerance, own_kernels):
     images = (2 + 3 * np.random.default_rng(0).normal(size=(16, side, side, 64))).astype(np.float32)
     exact, slow, fast = small_net("float32"), small_net(dtype), small_net(dtype)
     kernels.hasten(fast)
-    for truth, of_keras, got in zip(*(train_once(net, images) for net in (exact, slow, fast)), strict=True):
+    for truth, of_keras, got in zip(
+        *(train_once(net, images) for net in (exact, slow, fast)), strict=True
+    ):
         assert got.dtype == of_keras.dtype
         scale = max(1e-3, np.abs(truth).max())
         assert np.abs(got - of_keras).max() <= tolerance * scale
         assert off(got, truth) <= 1.25 * off(of_keras, truth) + 1e-5 * scale
     assert "_normalize" in own_kernels
-    assert ("_convolve_small" in own_kernels) == (dtype == "bfloat16" and side <= kernels.LARGEST_SIDE)
-    np.testing.assert_allclose(fast.predict_on_batch(images), slow.predict_on_batch(images), rtol=min(tolerance, 0.02), atol=min(tolerance, 0.02))
+    assert ("_convolve_small" in own_kernels) == (
+        dtype == "bfloat16" and side <= kernels.LARGEST_SIDE
+    )
+    np.testing.assert_allclose(
+        fast.predict_on_batch(images),
+        slow.predict_on_batch(images),
+        rtol=min(tolerance, 0.02),
+        atol=min(tolerance, 0.02),
+    )
 
 
 def off(values, truth):
@@ -78,7 +108,15 @@ def test_a_hastened_net_is_saved_as_plain_keras(tmp_path):
     assert {layer["module"] for layer in config["config"]["layers"]} == {"keras.layers"}
 
 
-@pytest.mark.parametrize(("flags", "unit"), [("avx512f avx512_bf16 amx_bf16", "amx"), ("avx512f avx512_bf16", "avx512"), ("avx512f", ""), (None, "")])
+@pytest.mark.parametrize(
+    ("flags", "unit"),
+    [
+        ("avx512f avx512_bf16 amx_bf16", "amx"),
+        ("avx512f avx512_bf16", "avx512"),
+        ("avx512f", ""),
+        (None, ""),
+    ],
+)
 def test_what_multiplies_bfloat16_is_read_from_the_processor(tmp_path, monkeypatch, flags, unit):
     monkeypatch.setattr(backend, "CPU_INFO", str(tmp_path / "cpuinfo"))
     monkeypatch.setattr(backend, "select", lambda: "tensorflow")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from latentlab.optimizers import ADAM_SIZED, Muon, orthonormal
+from latentlab.nets.optimizers import ADAM_SIZED, Muon, orthonormal
 
 RNG = np.random.default_rng(0)
 
@@ -40,46 +40,71 @@ def test_a_matrix_of_zeros_stays_one():
 
 def test_bfloat16_iterates_to_nearly_the_same():
     matrix = normal(64, 32)
-    here, there = (np.asarray(ops.cast(orthonormal(ops.cast(matrix, kind)), "float32")) for kind in ("float32", "bfloat16"))
+    here, there = (
+        np.asarray(ops.cast(orthonormal(ops.cast(matrix, kind)), "float32"))
+        for kind in ("float32", "bfloat16")
+    )
     assert np.linalg.norm(here - there) < 0.1 * np.linalg.norm(here)
 
 
 def test_matrices_move_as_with_keras_own():
     start, gradients = normal(24, 10), [normal(24, 10) for _ in range(4)]
     ours = steps(Muon(0.01, weight_decay=0.1), start, gradients)
-    theirs = steps(keras.optimizers.Muon(0.01, weight_decay=0.1, rms_rate=ADAM_SIZED, exclude_embeddings=False), start, gradients)
+    theirs = steps(
+        keras.optimizers.Muon(
+            0.01, weight_decay=0.1, rms_rate=ADAM_SIZED, exclude_embeddings=False
+        ),
+        start,
+        gradients,
+    )
     np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6)
 
 
 def test_a_kernel_of_a_convolution_is_a_matrix():
     start, gradients = normal(3, 3, 4, 10), [normal(3, 3, 4, 10) for _ in range(3)]
     kernel = steps(Muon(0.01), start, gradients)
-    matrix = steps(Muon(0.01), start.reshape(36, 10), [gradient.reshape(36, 10) for gradient in gradients])
+    matrix = steps(
+        Muon(0.01), start.reshape(36, 10), [gradient.reshape(36, 10) for gradient in gradients]
+    )
     np.testing.assert_allclose(kernel.reshape(36, 10), matrix, atol=1e-6)
 
 
 def test_vectors_and_what_is_named_are_adams():
     start, gradients = normal(12), [normal(12) for _ in range(4)]
     adam = steps(keras.optimizers.Adam(0.003, beta_1=0.8), start, gradients)
-    np.testing.assert_allclose(steps(Muon(0.01, adam_share=0.3, beta_1=0.8), start, gradients), adam, atol=1e-6)
+    np.testing.assert_allclose(
+        steps(Muon(0.01, adam_share=0.3, beta_1=0.8), start, gradients), adam, atol=1e-6
+    )
     table, slopes = start.reshape(3, 4), [gradient.reshape(3, 4) for gradient in gradients]
     named = steps(Muon(0.003, beta_1=0.8, adam_paths=("^prototypes",)), table, slopes, "prototypes")
     np.testing.assert_allclose(named.reshape(12), adam, atol=1e-6)
     assert not np.allclose(
-        steps(Muon(0.003, beta_1=0.8, adam_paths=("^prototypes",)), table, slopes, "others"), table.reshape(3, 4) + (adam - start).reshape(3, 4)
+        steps(Muon(0.003, beta_1=0.8, adam_paths=("^prototypes",)), table, slopes, "others"),
+        table.reshape(3, 4) + (adam - start).reshape(3, 4),
     )
 
 
 def test_weight_decay_is_of_matrices_alone():
     nothing = [np.zeros(6, np.float32)]
-    np.testing.assert_array_equal(steps(Muon(0.1, weight_decay=0.5), np.ones(6, np.float32), nothing), 1)
+    np.testing.assert_array_equal(
+        steps(Muon(0.1, weight_decay=0.5), np.ones(6, np.float32), nothing), 1
+    )
     table, zeros = np.ones((2, 3), np.float32), [nothing[0].reshape(2, 3)]
     np.testing.assert_allclose(steps(Muon(0.1, weight_decay=0.5), table, zeros), 0.95)
-    np.testing.assert_array_equal(steps(Muon(0.1, weight_decay=0.5, adam_paths=("^end",)), table, zeros, "end"), 1)
+    np.testing.assert_array_equal(
+        steps(Muon(0.1, weight_decay=0.5, adam_paths=("^end",)), table, zeros, "end"), 1
+    )
 
 
 def test_it_is_made_again_of_its_settings():
-    made = Muon(0.02, momentum=0.9, adam_share=0.3, adam_paths=("^end",), iterated_in="bfloat16", weight_decay=0.01)
+    made = Muon(
+        0.02,
+        momentum=0.9,
+        adam_share=0.3,
+        adam_paths=("^end",),
+        iterated_in="bfloat16",
+        weight_decay=0.01,
+    )
     again = keras.optimizers.deserialize(keras.optimizers.serialize(made))
     assert type(again) is Muon
     assert again.get_config() == made.get_config()

@@ -9,11 +9,14 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import ROOT, make_stripes, read_json, small_fit
 
-from latentlab import evaluation, pipeline, sources, tables
-from latentlab.config import ClusterOptions
+from latentlab import pipeline
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data import opening
+from latentlab.data.sources import arrays
 from latentlab.errors import DataError, RunError
-from latentlab.files import sha256
-from latentlab.sources import DataOptions, arrays
+from latentlab.scoring import evaluation
+from latentlab.storage import tables
+from latentlab.storage.files import sha256
 
 
 def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
@@ -25,10 +28,16 @@ def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
                 assert (method, split, metric) in found
     assert np.sum(scores["contingency"]["train"]) == 120
     assert np.sum(scores["contingency"]["test"]) == 40
-    purity = next(row for row in scores["rows"] if row["metric"] == "purity" and row["split"] == "test")
+    purity = next(
+        row for row in scores["rows"] if row["metric"] == "purity" and row["split"] == "test"
+    )
     assert purity["chance"] < purity["value"] <= 1
     assert purity["low"] < purity["value"]
-    own = {(row["split"], row["metric"]): row["value"] for row in scores["rows"] if row["method"] == "conv8+kmeans"}
+    own = {
+        (row["split"], row["metric"]): row["value"]
+        for row in scores["rows"]
+        if row["method"] == "conv8+kmeans"
+    }
     for name in ("purity", "acc"):
         assert own["test", f"{name}_train_map"] <= own["test", name]
         assert ("train", f"{name}_train_map") not in own
@@ -36,7 +45,14 @@ def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
 
 def test_stripes_are_found_without_labels(finished_run):
     scores = evaluation.read_scores(finished_run, "kmeans-k4")
-    assert next(row["value"] for row in scores["rows"] if row["metric"] == "purity" and row["split"] == "test") > 0.6
+    assert (
+        next(
+            row["value"]
+            for row in scores["rows"]
+            if row["metric"] == "purity" and row["split"] == "test"
+        )
+        > 0.6
+    )
 
 
 def test_assignments_cover_every_image_with_its_distance(finished_run):
@@ -44,7 +60,9 @@ def test_assignments_cover_every_image_with_its_distance(finished_run):
     assert table.column_names == ["id", "split", "cluster", "distance", "margin"]
     assert table.num_rows == 160
     assert min(table["margin"].to_pylist()) >= 0
-    sizes = read_json(finished_run.path / "clusters" / "kmeans-k4" / "result.json")["sizes"]["train"]
+    sizes = read_json(finished_run.path / "clusters" / "kmeans-k4" / "result.json")["sizes"][
+        "train"
+    ]
     assert sum(sizes) == 120
     assert sizes == sorted(sizes, reverse=True)
 
@@ -56,7 +74,7 @@ def test_embeddings_are_readable_parquet_of_id_split_code(finished_run):
 
 
 def test_embedding_resumes_with_the_missing_part_only(finished_run, tmp_path, monkeypatch):
-    from latentlab import embedding, model_files
+    from latentlab.encoders import embedding, model_files
 
     monkeypatch.setattr(embedding, "SHARD", 50)
     images = pipeline.open_run_images(finished_run)
@@ -98,7 +116,9 @@ def test_labels_never_reach_fitting_or_clustering(data, tmp_path, monkeypatch):
 
     def shuffled(options):
         labels = real(options)
-        return dataclasses.replace(labels, labels=np.random.default_rng(0).permutation(labels.labels))
+        return dataclasses.replace(
+            labels, labels=np.random.default_rng(0).permutation(labels.labels)
+        )
 
     blind = whole(tmp_path / "blind", forbidden)
     with pytest.raises(AssertionError, match="labels were read"):
@@ -119,13 +139,22 @@ def test_predict_gives_the_fitted_images_their_clusters(finished_run, data, tmp_
 def test_predict_brings_other_sizes_to_the_runs(finished_run, tmp_path):
     large = make_stripes(12)[0].repeat(2, axis=1).repeat(2, axis=2)
     np.save(tmp_path / "large.npy", large)
-    table = tables.read(pipeline.predict(finished_run, "kmeans-k4", DataOptions(data=str(tmp_path / "large.npy")), tmp_path / "new.parquet"))
+    table = tables.read(
+        pipeline.predict(
+            finished_run,
+            "kmeans-k4",
+            DataOptions(data=str(tmp_path / "large.npy")),
+            tmp_path / "new.parquet",
+        )
+    )
     assert table.num_rows == 12
 
 
 def test_data_without_labels_cluster_and_score_as_none(tmp_path):
     np.save(tmp_path / "images.npy", make_stripes(60)[0])
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "images.npy")), small_fit(), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "images.npy")), small_fit(), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=3))
     assert pipeline.evaluate(run) is None
     assert not (run.path / "labels.parquet").exists()
@@ -141,11 +170,15 @@ def test_changed_images_are_refused(tmp_path):
 
 
 def test_stages_out_of_order_say_what_to_do(finished_run, tmp_path):
-    from latentlab.run import Run
+    from latentlab.storage.run import Run
 
     empty = Run.create(tmp_path / "empty")
     options = ClusterOptions(k=2)
-    for stage in (pipeline.embed, lambda run: pipeline.cluster(run, options), lambda run: pipeline.cluster_seeds(run, options, 2)):
+    for stage in (
+        pipeline.embed,
+        lambda run: pipeline.cluster(run, options),
+        lambda run: pipeline.cluster_seeds(run, options, 2),
+    ):
         with pytest.raises(RunError, match="latentlab fit --run"):
             stage(empty)
     with pytest.raises(RunError, match="latentlab cluster --run"):
@@ -161,14 +194,27 @@ def test_more_clusters_than_images_is_a_data_error(finished_run):
 
 def test_frameworks_are_imported_in_backend_only():
     pattern = re.compile(r"^\s*(import|from) (tensorflow|jax|torch)\b", re.MULTILINE)
-    offenders = [p.name for p in (ROOT / "latentlab").rglob("*.py") if pattern.search(p.read_text()) and p.parent.name != "backend"]
+    offenders = [
+        p.name
+        for p in (ROOT / "latentlab").rglob("*.py")
+        if pattern.search(p.read_text()) and p.parent.name != "backend"
+    ]
     assert offenders == []
 
 
 def test_only_evaluation_reads_labels():
     pattern = re.compile(r"\bread_labels\(")
-    readers = {p.relative_to(ROOT / "latentlab").as_posix() for p in (ROOT / "latentlab").rglob("*.py") if pattern.search(p.read_text())}
-    allowed = {"evaluation.py", "pipeline/scoring.py", "pipeline/showing.py", "pipeline/checking.py"}
+    readers = {
+        p.relative_to(ROOT / "latentlab").as_posix()
+        for p in (ROOT / "latentlab").rglob("*.py")
+        if pattern.search(p.read_text())
+    }
+    allowed = {
+        "evaluation.py",
+        "pipeline/scoring.py",
+        "pipeline/showing.py",
+        "pipeline/checking.py",
+    }
     assert {name for name in readers if not name.startswith("sources/")} <= allowed
 
 
@@ -183,6 +229,6 @@ def test_public_names_can_all_be_had():
 
 def test_sources_resolve_by_name_and_path(tmp_path):
     (tmp_path / "x.npy").write_text("")
-    assert sources.resolve(DataOptions(data="digits")) == "digits"
-    assert sources.resolve(DataOptions(data=str(tmp_path / "x.npy"))) == "arrays"
-    assert sources.resolve(DataOptions(data=str(tmp_path))) == "folder"
+    assert opening.resolve(DataOptions(data="digits")) == "digits"
+    assert opening.resolve(DataOptions(data=str(tmp_path / "x.npy"))) == "arrays"
+    assert opening.resolve(DataOptions(data=str(tmp_path))) == "folder"

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from latentlab import probing, projection
 from latentlab.errors import DataError
+from latentlab.reporting import projection
+from latentlab.scoring import probing
 
 
 def groups(apart, count=300, seed=0):
@@ -42,7 +43,9 @@ def test_images_without_labels_are_left_out_and_no_labels_are_refused():
 def test_a_map_that_tears_is_less_continuous_and_one_that_folds_less_trustworthy():
     line = np.linspace(0, 1, 200)[:, None]
     true = np.column_stack([line, 0 * line])
-    assert min(projection.faithfulness(line, true).values()) > 0.999  # of equally near ones either may count
+    assert (
+        min(projection.faithfulness(line, true).values()) > 0.999
+    )  # of equally near ones either may count
     folded = np.column_stack([np.abs(line - 0.5), 0 * line])
     told = projection.faithfulness(line, folded)
     assert told["trustworthiness"] < 0.9 < told["continuity"]

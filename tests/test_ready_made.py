@@ -8,10 +8,13 @@ import pyarrow.parquet as pq
 import pytest
 from conftest import latentlab_in_turn, read_json, use_weights_in
 
-from latentlab import assignments, checkpoints, model_files, pipeline, ready_made, sources
-from latentlab.config import ClusterOptions
+from latentlab import pipeline
+from latentlab.clustering import assignments
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data import opening
+from latentlab.encoders import model_files, ready_made
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.sources import DataOptions
+from latentlab.storage import checkpoints
 
 
 @pytest.fixture
@@ -21,7 +24,11 @@ def shipped(finished_run, tmp_path, monkeypatch):
     with np.load(finished_run.path / "encoder" / "weights.npz") as arrays:
         weights = checkpoints.in_order("weight", dict(arrays))
     description = {key: described[key] for key in ("arch", "options", "image_shape")}
-    description |= {"fit": finished_run.manifest["config"]["fit"], "summary": finished_run.manifest["fit"], "curve": finished_run.metrics()}
+    description |= {
+        "fit": finished_run.manifest["config"]["fit"],
+        "summary": finished_run.manifest["fit"],
+        "curve": finished_run.metrics(),
+    }
     use_weights_in(monkeypatch, tmp_path / "weights")
     return ready_made.save("stripes", weights, description)
 
@@ -42,10 +49,16 @@ def test_kernels_in_8_bits_come_back_within_half_a_step_of_each_filter(shipped, 
     model, described = ready_made.load("eight")
     assert described["bits"] == 8
     for stored, weight in zip(model.weights(), own, strict=True):
-        step = np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / 127 if weight.ndim > 1 else 2e-3 * np.abs(weight).max()
+        step = (
+            np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / 127
+            if weight.ndim > 1
+            else 2e-3 * np.abs(weight).max()
+        )
         assert (np.abs(stored - weight) <= 0.501 * step).all()
     with np.load(smaller) as arrays:
-        assert {arrays[f"weight-{i:04d}"].dtype for i, weight in enumerate(own) if weight.ndim > 1} == {np.dtype(np.int8)}
+        assert {
+            arrays[f"weight-{i:04d}"].dtype for i, weight in enumerate(own) if weight.ndim > 1
+        } == {np.dtype(np.int8)}
     assert smaller.stat().st_size < shipped.stat().st_size
     with pytest.raises(ConfigError, match="16 or 8 bits"):
         ready_made.save("four", own, {}, bits=4)
@@ -66,7 +79,9 @@ def test_weights_that_do_not_fit_are_not_shipped(shipped):
         ready_made.save("large", [np.zeros(13 * 2**20)], {})
 
 
-def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, finished_run, stripes_file, tmp_path):
+def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(
+    shipped, finished_run, stripes_file, tmp_path
+):
     run = pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", tmp_path / "run")
     pipeline.cluster(run, ClusterOptions(k=4))
     ours, theirs = (assignments.read(one, "kmeans-k4")[2] for one in (run, finished_run))
@@ -79,36 +94,46 @@ def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(shipped, fini
         pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", finished_run.path)
 
 
-def test_grey_images_reach_an_encoder_of_coloured_ones_and_new_grey_ones_too(shipped, stripes_file, tmp_path):
+def test_grey_images_reach_an_encoder_of_coloured_ones_and_new_grey_ones_too(
+    shipped, stripes_file, tmp_path
+):
     with np.load(stripes_file) as arrays:
         grey = arrays["x_train"][..., :1]
     np.save(tmp_path / "grey.npy", grey)
-    run = pipeline.use_ready_made(DataOptions(data=str(tmp_path / "grey.npy")), "stripes", tmp_path / "run")
+    run = pipeline.use_ready_made(
+        DataOptions(data=str(tmp_path / "grey.npy")), "stripes", tmp_path / "run"
+    )
     images = pipeline.open_run_images(run)
     assert images.image_shape == (16, 16, 3)
     np.testing.assert_array_equal(images.read(np.arange(20)), grey[:20].repeat(3, axis=3))
     pipeline.cluster(run, ClusterOptions(k=4))
     before = assignments.read(run, "kmeans-k4")[2]
-    written = pipeline.predict(run, "kmeans-k4", DataOptions(data=str(tmp_path / "grey.npy")), tmp_path / "new.parquet")
+    written = pipeline.predict(
+        run, "kmeans-k4", DataOptions(data=str(tmp_path / "grey.npy")), tmp_path / "new.parquet"
+    )
     np.testing.assert_array_equal(pq.read_table(written)["cluster"].to_numpy(), before)
 
 
 def test_colours_become_grey_as_pictures_do(stripes_file):
     from PIL import Image
 
-    coloured = sources.open_images(DataOptions(data=str(stripes_file)))
-    grey = sources.open_images(DataOptions(data=str(stripes_file), channels=1))
+    coloured = opening.open_images(DataOptions(data=str(stripes_file)))
+    grey = opening.open_images(DataOptions(data=str(stripes_file), channels=1))
     assert grey.image_shape == (16, 16, 1)
     chosen = np.arange(len(coloured))
-    pixels = np.stack([np.asarray(Image.fromarray(image).convert("L")) for image in coloured.read(chosen)])
+    pixels = np.stack(
+        [np.asarray(Image.fromarray(image).convert("L")) for image in coloured.read(chosen)]
+    )
     np.testing.assert_array_equal(grey.read(chosen)[..., 0], pixels)
     with pytest.raises(ConfigError, match="1 or 3 channels, not 4"):
-        sources.open_images(DataOptions(data=str(stripes_file), channels=4))
+        opening.open_images(DataOptions(data=str(stripes_file), channels=4))
 
 
 def test_images_of_another_shape_than_the_encoders_are_refused(shipped, tmp_path, monkeypatch):
-    real = sources.open_images
-    monkeypatch.setattr(sources, "open_images", lambda data: real(dataclasses.replace(data, size=12)))
+    real = opening.open_images
+    monkeypatch.setattr(
+        opening, "open_images", lambda data: real(dataclasses.replace(data, size=12))
+    )
     with pytest.raises(DataError, match=r"shape \(12, 12, 1\), the encoder takes \(16, 16, 3\)"):
         pipeline.use_ready_made(DataOptions(data="digits"), "stripes", tmp_path / "run")
     assert not (tmp_path / "run").exists()
@@ -118,14 +143,17 @@ def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
     for name in ready_made.names():
         _, described = ready_made.load(name)
         assert described["trained"]["data"]
-        whole, shipped = (described["cost"][kind]["imc"]["purity"] for kind in ("trained", "stored"))
+        whole, shipped = (
+            described["cost"][kind]["imc"]["purity"] for kind in ("trained", "stored")
+        )
         assert whole - 0.01 < shipped > 0.5
         assert read_json(ready_made.FOLDER / f"{name}.json")["bytes"] < 12 * 2**20
 
 
 def test_the_command_line_refuses_what_it_lacks(tmp_path):
     unknown, alone = latentlab_in_turn(
-        ("cluster", "--encoder", "nobody", "--k", "3", "--run", tmp_path / "r", "--json"), ("cluster", "--data", "digits", "--k", "3")
+        ("cluster", "--encoder", "nobody", "--k", "3", "--run", tmp_path / "r", "--json"),
+        ("cluster", "--data", "digits", "--k", "3"),
     )
     assert unknown.returncode == 2
     assert "unknown ready-made encoder 'nobody'" in json.loads(unknown.stdout)["error"]["message"]

@@ -10,12 +10,13 @@ import pytest
 from conftest import small_fit
 from strong import SMALL, strong_fit
 
-from latentlab import assignments, cli, pipeline, recipes
+from latentlab import cli, pipeline, recipes
 from latentlab.cli import _options
 from latentlab.cli import clustering as clustering_commands
+from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.errors import ConfigError, RunError
-from latentlab.run import Run
+from latentlab.storage.run import Run
 
 
 def test_the_recipe_fills_in_what_is_not_given():
@@ -23,52 +24,123 @@ def test_the_recipe_fills_in_what_is_not_given():
     with cli.fit.make_context("fit", list(arguments)) as context:
         chosen = _options.fit_of(context.params, context.params["learning_rate"])
     wanted = recipes.fit_settings("strong")
-    assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (wanted["arch"], wanted["objective"], 1, wanted["batch_size"])
+    assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (
+        wanted["arch"],
+        wanted["objective"],
+        1,
+        wanted["batch_size"],
+    )
     assert chosen.objective_options == {**wanted["objective_options"], "prototypes": 8}
     assert chosen.learning_rate == wanted["learning_rate"]
     assert chosen.arch_options == {"width": 4}
     assert chosen.least_steps == 0
     for more, steps in ([], _options.LEAST_STEPS), (["--epochs", "2", "--least-steps", "7"], 7):
         with cli.fit.make_context("fit", ["--recipe", "strong", *more]) as context:
-            assert _options.fit_of(context.params, context.params["learning_rate"]).least_steps == steps
-    with cli.cluster.make_context("cluster", ["--recipe", "strong", "--k", "4", "--set", "heads=7"]):
+            assert (
+                _options.fit_of(context.params, context.params["learning_rate"]).least_steps
+                == steps
+            )
+    with cli.cluster.make_context(
+        "cluster", ["--recipe", "strong", "--k", "4", "--set", "heads=7"]
+    ):
         preset = {**recipes.cluster_settings("strong"), "settings": {"heads": 2, "epochs": 3}}
-        options = clustering_commands._cluster_options(preset, ("heads=7",), {"k": 4, "method": "kmeans"})
+        options = clustering_commands._cluster_options(
+            preset, ("heads=7",), {"k": 4, "method": "kmeans"}
+        )
     assert (options.method, options.settings) == ("imc", {"heads": 7, "epochs": 3})
     for settings_of in (recipes.fit_settings, recipes.cluster_settings):
         with pytest.raises(ConfigError, match="known are adapt, strong"):
             settings_of("weak")
 
 
-def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_run, tmp_path, capsys, monkeypatch):
+def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(
+    data, strong_run, tmp_path, capsys, monkeypatch
+):
     monkeypatch.setattr(recipes, "device", lambda: "cpu")
-    plain = pipeline.fit(data, small_fit(**SMALL | {"objective": "reconstruction"}, epochs=1), tmp_path / "plain")
-    pq.write_table(pa.table({"embedding": np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32).tolist()}), tmp_path / "own.parquet")
-    quick = ["cluster", "--k", "4", "--recipe", "strong", "--set", "epochs=2", "--set", "heads=2", "--name", "by-recipe"]
+    plain = pipeline.fit(
+        data, small_fit(**SMALL | {"objective": "reconstruction"}, epochs=1), tmp_path / "plain"
+    )
+    pq.write_table(
+        pa.table(
+            {"embedding": np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32).tolist()}
+        ),
+        tmp_path / "own.parquet",
+    )
+    quick = [
+        "cluster",
+        "--k",
+        "4",
+        "--recipe",
+        "strong",
+        "--set",
+        "epochs=2",
+        "--set",
+        "heads=2",
+        "--name",
+        "by-recipe",
+    ]
     for of, method in ((strong_run.path, "imc"), (plain.path, "scan")):
         cli.cli.main([*quick, "--run", str(of)], standalone_mode=False)
-        assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (method == "scan")
+        assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (
+            method == "scan"
+        )
         assert assignments.read_result(Run.open(of), "by-recipe")["method"] == method
     own_pictures = tmp_path / "own.npy"
     np.save(own_pictures, np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), np.uint8))
-    asked = {"strong": [strong_run.path], "asked": [strong_run.path, "--method", "kmeans"], "plain": [plain.path]}
+    asked = {
+        "strong": [strong_run.path],
+        "asked": [strong_run.path, "--method", "kmeans"],
+        "plain": [plain.path],
+    }
     for name, (of, *more) in asked.items():
-        cli.cli.main(["cluster", "--k", "4", "--name", name, "--run", str(of), *more], standalone_mode=False)
+        cli.cli.main(
+            ["cluster", "--k", "4", "--name", name, "--run", str(of), *more], standalone_mode=False
+        )
         assert ("--method imc" in capsys.readouterr().err) == (name == "strong")
-    ready = [*quick, "--encoder", "cifar10-strong", "--data", str(own_pictures), "--run", str(tmp_path / "ready")]
+    ready = [
+        *quick,
+        "--encoder",
+        "cifar10-strong",
+        "--data",
+        str(own_pictures),
+        "--run",
+        str(tmp_path / "ready"),
+    ]
     cli.cli.main(ready, standalone_mode=False)
-    assert "the encoder's prototypes are of other pictures, those of cifar10, so SCAN's head" in capsys.readouterr().err
+    assert (
+        "the encoder's prototypes are of other pictures, those of cifar10, so SCAN's head"
+        in capsys.readouterr().err
+    )
     assert assignments.read_result(Run.open(tmp_path / "ready"), "by-recipe")["method"] == "scan"
-    cli.cli.main(["cluster", "--k", "4", "--run", str(tmp_path / "ready"), "--name", "plain"], standalone_mode=False)
-    assert "on pictures unlike those of cifar10 those of --method scan are purer" in capsys.readouterr().err
-    cli.cli.main([*quick, "--embeddings", str(tmp_path / "own.parquet"), "--out", str(tmp_path / "out.parquet"), "--json"], standalone_mode=False)
+    cli.cli.main(
+        ["cluster", "--k", "4", "--run", str(tmp_path / "ready"), "--name", "plain"],
+        standalone_mode=False,
+    )
+    assert (
+        "on pictures unlike those of cifar10 those of --method scan are purer"
+        in capsys.readouterr().err
+    )
+    cli.cli.main(
+        [
+            *quick,
+            "--embeddings",
+            str(tmp_path / "own.parquet"),
+            "--out",
+            str(tmp_path / "out.parquet"),
+            "--json",
+        ],
+        standalone_mode=False,
+    )
     told = capsys.readouterr()
     assert json.loads(told.out)["result"]["method"] == "scan"
     assert not told.err
     unfinished = Run.create(tmp_path / "unfinished")
     for config in ({}, {"config": strong_run.manifest["config"]}):
         unfinished.note(**config)
-        assert cli.cli.main([*quick, "--run", str(unfinished.path)], standalone_mode=False) == RunError.exit_code
+        assert (
+            cli.cli.main([*quick, "--run", str(unfinished.path)], standalone_mode=False)
+            == RunError.exit_code
+        )
         assert "has no trained encoder" in capsys.readouterr().err
 
 
@@ -79,29 +151,43 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(data, strong_
             ["--embeddings", "own.parquet", "--encoder", "cifar10-strong", "--data", "digits"],
             "--encoder and --data would do nothing beside --embeddings",
         ),
-        (["--embeddings", "own.parquet", "--run", "runs/a"], "--run would do nothing beside --embeddings"),
+        (
+            ["--embeddings", "own.parquet", "--run", "runs/a"],
+            "--run would do nothing beside --embeddings",
+        ),
         (["--run", "runs/a", "--out", "mine.parquet"], "--out belongs to --embeddings"),
     ],
 )
 def test_options_that_would_do_nothing_are_refused(options, message, capsys):
-    assert cli.cli.main(["cluster", "--k", "4", *options], standalone_mode=False) == ConfigError.exit_code
+    assert (
+        cli.cli.main(["cluster", "--k", "4", *options], standalone_mode=False)
+        == ConfigError.exit_code
+    )
     assert message in capsys.readouterr().err
 
 
-def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(tmp_path, capsys, monkeypatch):
+def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(
+    tmp_path, capsys, monkeypatch
+):
     begun = Run.create(tmp_path / "run")
-    begun.note(config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "gpu") | {"epochs": 3}))})
+    begun.note(
+        config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "gpu") | {"epochs": 3}))}
+    )
     monkeypatch.setattr(recipes, "device", lambda: "cpu")
 
     def options(*arguments):
         with cli.fit.make_context("fit", ["--recipe", "strong", *arguments]) as context:
-            return _options.fit_to_go_on(context.params, context.params["learning_rate"], str(begun.path))
+            return _options.fit_to_go_on(
+                context.params, context.params["learning_rate"], str(begun.path)
+            )
 
     assert options("--epochs", "3").arch == "resnet18"
     assert "going on with the setting for gpu" in capsys.readouterr().err
     assert options("--epochs", "4").arch == "fast8"
     assert not capsys.readouterr().err
-    begun.note(config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "cpu")))})  # before there was --least-steps
+    begun.note(
+        config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "cpu")))}
+    )  # before there was --least-steps
     assert (options().least_steps, options("--least-steps", "9").least_steps) == (0, 9)
     assert not capsys.readouterr().err
 
@@ -116,7 +202,10 @@ def test_the_recipe_of_another_kind_of_machine_can_be_asked_for():
     assert recipes.fit_settings("strong") == recipes.fit_settings("strong", recipes.device())
     assert recipes.cluster_settings("strong") == {"method": "imc"}
     assert recipes.cluster_settings("strong", prototypes=False) == {"method": "scan"}
-    with pytest.raises(ConfigError, match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu"):
+    with pytest.raises(
+        ConfigError,
+        match="unknown kind of machine 'tpu': known are cpu, cpu-bfloat16, cpu-amx, gpu",
+    ):
         recipes.fit_settings("strong", "tpu")
 
 
@@ -129,11 +218,17 @@ def test_a_short_fit_says_whether_a_long_one_is_worth_its_time(data, tmp_path, m
     assert told["sizes"] == sorted(told["sizes"], reverse=True)
     assert 0 < told["knn_accuracy"] <= 1
     monkeypatch.setattr(pipeline, "cluster", None)
-    assert _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short") == told, "made once"
+    assert (
+        _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short") == told
+    ), "made once"
     with pytest.raises(RunError, match="holds a run with other settings"):
-        _short_run.make(data, strong_fit(learning_rate=0.1), 2, ClusterOptions(k=4), tmp_path / "short")
+        _short_run.make(
+            data, strong_fit(learning_rate=0.1), 2, ClusterOptions(k=4), tmp_path / "short"
+        )
     assert "| a | 2 |" in _short_run.table({"a": {"short_run": told}, "b": {}})
     good = {**told, "knn_accuracy": 0.61, "sizes": [9, 1]}
     assert not _short_run.objection(good)
-    assert "k-NN accuracy is 0.590 after 2 epochs, below 0.6" in _short_run.objection({**good, "knn_accuracy": 0.59})
+    assert "k-NN accuracy is 0.590 after 2 epochs, below 0.6" in _short_run.objection(
+        {**good, "knn_accuracy": 0.59}
+    )
     assert "a cluster is empty after 2 epochs" in _short_run.objection({**good, "sizes": [9, 0]})

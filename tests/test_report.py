@@ -12,12 +12,14 @@ import pytest
 from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
-from latentlab import RunView, atlas, evaluation, findings, palettes, pipeline, plots, projection, report_text, tables
-from latentlab import page as pages
-from latentlab.config import ClusterOptions
+from latentlab import RunView, pipeline
+from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, DataError
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab.reporting import findings, palettes, plots, projection, report_text, thumbnails
+from latentlab.reporting import page as pages
+from latentlab.scoring import evaluation
+from latentlab.storage import tables
+from latentlab.storage.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +53,9 @@ def test_every_picture_is_there_and_small(reported):
 
 
 def test_page_needs_no_network(reported):
-    text = re.sub(r"<script[^>]*>.*?</script>", "", page(reported), flags=re.DOTALL)  # Bokeh's own code
+    text = re.sub(
+        r"<script[^>]*>.*?</script>", "", page(reported), flags=re.DOTALL
+    )  # Bokeh's own code
     assert not re.search(r"""(src|href)=["'](?!data:|#)""", text)
     assert "default-src 'none'; script-src 'sha256-" in html.unescape(text)
     assert "cdn.bokeh.org" not in text
@@ -61,9 +65,18 @@ def test_page_needs_no_network(reported):
 def test_page_tells_scores_sample_labels_rule_and_run(reported):
     text = page(reported)
     scores = evaluation.read_scores(reported, "kmeans-k4")
-    purity = next(r for r in scores["rows"] if r["metric"] == "purity_train_map" and r["split"] == "test")
-    acc = next(r["value"] for r in scores["rows"] if r["metric"] == "acc_train_map" and r["split"] == "test")
-    assert f"the purity is {purity['value']:.3f} (95% interval {purity['low']:.3f} to {purity['high']:.3f}), ACC {acc:.3f}" in text
+    purity = next(
+        r for r in scores["rows"] if r["metric"] == "purity_train_map" and r["split"] == "test"
+    )
+    acc = next(
+        r["value"]
+        for r in scores["rows"]
+        if r["metric"] == "acc_train_map" and r["split"] == "test"
+    )
+    assert (
+        f"the purity is {purity['value']:.3f} (95% interval {purity['low']:.3f} to {purity['high']:.3f}), ACC {acc:.3f}"
+        in text
+    )
     assert "Recall by class" in text
     assert "100 of 160 images, drawn at random" in text
     assert "Labels were read after every assignment was written" in text
@@ -79,7 +92,9 @@ def test_names_from_outside_are_escaped(tmp_path):
         folder = tmp_path / "photos" / f"<hostile>{kind}&\"'"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"{i}-{hostile.replace('/', '_')}.png")
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=3))
     text = pipeline.report(run).read_text(encoding="utf-8")
     assert "window.hacked" in text
@@ -89,7 +104,9 @@ def test_names_from_outside_are_escaped(tmp_path):
 
 def test_page_without_labels_says_so(tmp_path):
     np.save(tmp_path / "images.npy", make_stripes(60)[0])
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "images.npy")), small_fit(), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "images.npy")), small_fit(), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=3))
     text = pipeline.report(run).read_text(encoding="utf-8")
     assert "no labels, so nothing can be scored" in text
@@ -100,7 +117,9 @@ def test_page_without_labels_says_so(tmp_path):
 def test_grey_images_few_images_and_many_clusters_report(tmp_path):
     images = make_stripes(24)[0][..., :1]
     np.save(tmp_path / "images.npy", images)
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "images.npy"), held_out=0.0), small_fit(), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "images.npy"), held_out=0.0), small_fit(), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=24))
     text = pipeline.report(run).read_text(encoding="utf-8")
     assert len(data_of(text)["clusters"]) == 24
@@ -123,7 +142,9 @@ def test_map_keeps_groups_apart():
     rng = np.random.default_rng(0)
     centers = rng.normal(0, 20, (3, 8))
     groups = np.repeat(np.arange(3), 60)
-    xy = projection.lay_out((centers[groups] + rng.normal(0, 1, (180, 8))).astype(np.float32), seed=0)
+    xy = projection.lay_out(
+        (centers[groups] + rng.normal(0, 1, (180, 8))).astype(np.float32), seed=0
+    )
     distances = np.linalg.norm(xy[:, None] - xy[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (groups[distances.argmin(axis=1)] == groups).all()
@@ -151,8 +172,19 @@ def test_summary_compares_with_the_best_baseline(reported):
 
     def told(own, baseline):
         rows = [
-            {"split": "test", "method": method, "metric": "purity", "value": value, "chance": 0.1, "n": 40}
-            for method, value in (("conv8+kmeans", own), ("pixels+kmeans", baseline), ("pca+kmeans", 0.05))
+            {
+                "split": "test",
+                "method": method,
+                "metric": "purity",
+                "value": value,
+                "chance": 0.1,
+                "n": 40,
+            }
+            for method, value in (
+                ("conv8+kmeans", own),
+                ("pixels+kmeans", baseline),
+                ("pca+kmeans", 0.05),
+            )
         ]
         return report_text.summary(dataclasses.replace(found, scores={"rows": rows}))[-1]
 
@@ -162,9 +194,11 @@ def test_summary_compares_with_the_best_baseline(reported):
 
 
 def test_atlas_holds_each_image_in_its_place():
-    colours = np.array([[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [0, 250, 250]], np.uint8)
+    colours = np.array(
+        [[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [0, 250, 250]], np.uint8
+    )
     images = np.broadcast_to(colours[:, None, None], (5, 48, 24, 3))
-    made = atlas.build(5, lambda rows: images[rows])
+    made = thumbnails.build(5, lambda rows: images[rows])
     assert (made.side, made.columns, made.place.tolist()) == (32, 3, [0, 1, 2, 3, 4])
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(made.sheets[0]))))
     assert sheet.shape == (64, 96, 3)
@@ -191,7 +225,9 @@ def test_a_notebook_shows_a_run(reported):
     assert "<script" not in text
     assert text.count("<tr>") == 4
     assert "the purity is" in text
-    assert text.count("data:image/webp;base64,") == sum(min(8, size) for size in np.bincount(view.found.clusters))
+    assert text.count("data:image/webp;base64,") == sum(
+        min(8, size) for size in np.bincount(view.found.clusters)
+    )
     assert repr(view).endswith("160 images in 4 clusters")
     assert view.plot_map("label").axes[0].get_title() == "By label"
     with pytest.raises(ValueError, match="known are cluster"):
@@ -202,18 +238,24 @@ def test_paper_figures_come_in_every_format_with_text_as_text(reported, tmp_path
     written = pipeline.figures(reported, tmp_path / "figures", sample=100)
     names = {path.name for path in written}
     assert {
-        f"{name}.{kind}" for name in ("datamap", "map-clusters", "map-labels", "nearest", "labels", "loss") for kind in ("png", "svg", "pdf")
+        f"{name}.{kind}"
+        for name in ("datamap", "map-clusters", "map-labels", "nearest", "labels", "loss")
+        for kind in ("png", "svg", "pdf")
     } == names
     datamap = (tmp_path / "figures" / "datamap.svg").read_text()
     sizes = np.bincount(reporting_sizes(reported))
     assert all(f"{cluster}  ({size:,})" in datamap for cluster, size in enumerate(sizes))
-    assert Image.open(tmp_path / "figures" / "map-clusters.png").size[0] == pytest.approx(3.35 * 400, abs=2)
+    assert Image.open(tmp_path / "figures" / "map-clusters.png").size[0] == pytest.approx(
+        3.35 * 400, abs=2
+    )
     with pytest.raises(ConfigError, match="unknown format"):
         pipeline.figures(reported, tmp_path, formats=("gif",), sample=100)
 
 
 def reporting_sizes(run):
-    return np.asarray(tables.read(run.path / "clusters" / "kmeans-k4" / "assignments.parquet")["cluster"])
+    return np.asarray(
+        tables.read(run.path / "clusters" / "kmeans-k4" / "assignments.parquet")["cluster"]
+    )
 
 
 def test_comparison_page_matches_clusters_and_needs_no_script(reported, tmp_path):
@@ -229,7 +271,10 @@ def test_comparison_page_matches_clusters_and_needs_no_script(reported, tmp_path
 
 def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
     noise = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
-    sides = {budget: atlas.build(300, lambda rows: noise[rows], budget=budget) for budget in (10**9, 60_000, 20_000)}
+    sides = {
+        budget: thumbnails.build(300, lambda rows: noise[rows], budget=budget)
+        for budget in (10**9, 60_000, 20_000)
+    }
     assert [one.side for one in sides.values()] == [32, 20, 16]
     assert [(one.place >= 0).sum() == 300 for one in sides.values()] == [True, True, False]
     for budget, one in sides.items():
@@ -252,9 +297,13 @@ def test_long_ids_cost_thumbnails_and_not_the_size_of_the_page(reported, monkeyp
 def test_palettes_are_told_apart_by_colour_blind_readers():
     import seaborn
 
-    assert palettes.smallest_distance(["#ff0000", "#00ff00"]) < 0.5 * palettes.smallest_distance(["#0000ff", "#ffff00"])
+    assert palettes.smallest_distance(["#ff0000", "#00ff00"]) < 0.5 * palettes.smallest_distance(
+        ["#0000ff", "#ffff00"]
+    )
     for count in (6, 12, 20, 40):
         usual = list(seaborn.color_palette("husl", count).as_hex())
-        assert palettes.smallest_distance(palettes.categories(count)) > 1.5 * palettes.smallest_distance(usual)
+        assert palettes.smallest_distance(
+            palettes.categories(count)
+        ) > 1.5 * palettes.smallest_distance(usual)
     assert palettes.ink("#ffffff") == "#000000"
     assert palettes.ink("#000000") == "#ffffff"

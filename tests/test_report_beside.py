@@ -2,8 +2,9 @@
 
 import shutil
 
-from latentlab import pipeline, probing
+from latentlab import pipeline
 from latentlab.config import ClusterOptions
+from latentlab.scoring import probing
 
 
 def test_what_bears_on_the_scores_stands_beside_them(finished_run, tmp_path):
@@ -28,7 +29,11 @@ def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeyp
     shutil.copytree(finished_run.path, tmp_path / "run")
     run = type(finished_run).open(tmp_path / "run")
     asked, real = [], probing.probe
-    monkeypatch.setattr(probing, "probe", lambda vectors, *others: asked.append(vectors.shape[1]) or real(vectors, *others))
+    monkeypatch.setattr(
+        probing,
+        "probe",
+        lambda vectors, *others: asked.append(vectors.shape[1]) or real(vectors, *others),
+    )
     found = [pipeline.probe(run, ClusterOptions(features=steps)) for steps in ("code", "pool")]
     assert len(asked) == 3
     of_pixels = [[row for row in one["rows"] if row["method"] == "pixels"] for one in found]

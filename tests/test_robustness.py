@@ -23,18 +23,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from latentlab import checkpoints, files, keras_files, npz, pipeline, sources, tables, training
+from latentlab import pipeline
 from latentlab.cli import cli
-from latentlab.config import ClusterOptions
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data import common, idx_files, opening, pickles
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
-from latentlab.run import FORMAT, Run
-from latentlab.sources import DataOptions, _common, _idx, _pickle
+from latentlab.storage import checkpoints, files, keras_files, npz, tables
+from latentlab.storage.run import FORMAT, Run
+from latentlab.training import loop
 
 KEPT = ROOT / "tests" / "data" / "run-format-1"
 
 
 def script(name: str, *arguments: object) -> subprocess.CompletedProcess:
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "TF_NUM_INTRAOP_THREADS": "1",
+        "TF_NUM_INTEROP_THREADS": "1",
+        "OMP_NUM_THREADS": "1",
+    }
     command = [sys.executable, str(ROOT / "scripts" / name), *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=600)
 
@@ -53,7 +60,9 @@ def test_kills_at_random_writes_and_moments_resume_to_the_same_bits(tmp_path):
 
 def test_a_kill_while_a_folder_is_replaced_loses_neither(tmp_path):
     checkpoints.save(tmp_path, "epoch", 3, {"weight-0000": np.arange(3)}, {"epoch": 3})
-    os.rename(tmp_path / "epoch-0003", tmp_path / f"{files.REPLACED_PREFIX}epoch-0003")  # where the kill came
+    os.rename(
+        tmp_path / "epoch-0003", tmp_path / f"{files.REPLACED_PREFIX}epoch-0003"
+    )  # where the kill came
     (tmp_path / ".tmp-999999999-ab-epoch-0003").mkdir()
     files.recover(tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["epoch-0003"]
@@ -82,7 +91,7 @@ def test_a_kill_while_a_run_is_cleared_is_made_good(tmp_path, monkeypatch):
         raise KilledError
 
     with monkeypatch.context() as patched, pytest.raises(KilledError):
-        patched.setattr("latentlab.run.remove_folder", killed)
+        patched.setattr("latentlab.storage.run.remove_folder", killed)
         run.clear()
     again = Run.open(run.path)
     with again.lock():
@@ -107,12 +116,17 @@ def test_a_torn_row_does_not_swallow_the_next_one(tmp_path):
 
 def test_full_disk_at_a_library_s_write_is_one_line(tmp_path):
     """zipfile raises ValueError while it closes what a full disk has cut; the disk's own error is behind it."""
-    with pytest.raises(RunError, match=r"cannot write .*x\.npz: No space left"), files.atomic_path(tmp_path / "x.npz") as path:
+    with (
+        pytest.raises(RunError, match=r"cannot write .*x\.npz: No space left"),
+        files.atomic_path(tmp_path / "x.npz") as path,
+    ):
         path.write_bytes(b"")
         try:
             raise OSError(28, "No space left on device")
         except OSError:
-            raise ValueError("Can't close the ZIP file while there is an open writing handle on it.")  # noqa: B904
+            raise ValueError(
+                "Can't close the ZIP file while there is an open writing handle on it."
+            )  # noqa: B904
     assert list(tmp_path.iterdir()) == []
 
 
@@ -163,7 +177,9 @@ def test_of_many_that_take_one_run_exactly_one_proceeds(tmp_path):
 def test_the_newest_clusters_do_not_depend_on_the_clock(tmp_path, monkeypatch):
     run = Run.create(tmp_path / "run")
     for name, year in (("cluster/first", 2030), ("cluster/second", 2020), ("cluster/first", 2010)):
-        monkeypatch.setattr("latentlab.run._now", lambda year=year: f"{year}-01-01T00:00:00+00:00")
+        monkeypatch.setattr(
+            "latentlab.storage.run._now", lambda year=year: f"{year}-01-01T00:00:00+00:00"
+        )
         with run.stage(name, {}):
             pass
     assert run.stages_in_order() == ["cluster/second", "cluster/first"]
@@ -177,12 +193,14 @@ def test_the_batch_that_makes_a_number_infinite_is_named(data, tmp_path, monkeyp
     """One image poisons the step that it is in: its loss, or with a finite loss the weights after it. The run stays at the epoch before."""
     import keras
 
-    images = sources.open_images(data)
+    images = opening.open_images(data)
     poisoned = images.read(np.array([7]))[0] / np.float32(255)
     real = keras.Model.train_on_batch
 
     def train_on_batch(net, batch, target):
-        is_poisoned = (np.abs(batch - poisoned) < 1e-6).all(axis=(1, 2, 3)).any() and (tmp_path / "run" / "checkpoints" / "epoch-0001").exists()
+        is_poisoned = (np.abs(batch - poisoned) < 1e-6).all(axis=(1, 2, 3)).any() and (
+            tmp_path / "run" / "checkpoints" / "epoch-0001"
+        ).exists()
         if not is_poisoned:
             return real(net, batch, target)
         if poison == "loss":
@@ -192,15 +210,20 @@ def test_the_batch_that_makes_a_number_infinite_is_named(data, tmp_path, monkeyp
         return loss
 
     monkeypatch.setattr(keras.Model, "train_on_batch", train_on_batch)
-    with pytest.raises(TrainingError, match=r"not finite in epoch 2, step \d+, whose 20 images.*non-finite.json.*last good epoch, 1"):
+    with pytest.raises(
+        TrainingError,
+        match=r"not finite in epoch 2, step \d+, whose 20 images.*non-finite.json.*last good epoch, 1",
+    ):
         pipeline.fit(data, small_fit(), tmp_path / "run")
     told = read_json(tmp_path / "run" / "non-finite.json")
     assert images.ids[7] in told["images"]
-    step = list(training.batches(training.split_validation(images, small_fit())[0], 20, 0, 2))[told["step"] - 1]
+    step = list(loop.batches(loop.split_validation(images, small_fit())[0], 20, 0, 2))[
+        told["step"] - 1
+    ]
     assert told["images"] == images.ids[step].tolist()
     kept = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
     assert kept.name == "epoch-0001"
-    assert training.all_finite(checkpoints.load(kept)[0].values())
+    assert loop.all_finite(checkpoints.load(kept)[0].values())
 
 
 def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_path, monkeypatch):
@@ -211,7 +234,11 @@ def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_p
     clustered = [pipeline.cluster(run, ClusterOptions(k=4)) for run in (first, second)]
     assert first.manifest["deterministic"] is True
     assert clustered[0] == clustered[1]
-    for name in ("encoder/weights.npz", "clusters/kmeans-k4/assignments.parquet", "clusters/kmeans-k4/model.npz"):
+    for name in (
+        "encoder/weights.npz",
+        "clusters/kmeans-k4/assignments.parquet",
+        "clusters/kmeans-k4/model.npz",
+    ):
         assert files.sha256(first.path / name) == files.sha256(second.path / name)
     assert "--deterministic" in {option for parameter in cli.params for option in parameter.opts}
     backend.set_deterministic(False)
@@ -224,8 +251,14 @@ def test_devices_are_set_up_where_keras_was_imported_before():
         "import keras; from latentlab import backend; backend.select();"
         "from tensorflow.python.framework import config; print(config.is_op_determinism_enabled())"
     )
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": "tensorflow", "LATENTLAB_DETERMINISTIC": "1"}
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300)
+    environment = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "KERAS_BACKEND": "tensorflow",
+        "LATENTLAB_DETERMINISTIC": "1",
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
+    )
     assert done.stdout == "True\n", done.stderr[-1000:]
 
 
@@ -244,7 +277,7 @@ def test_what_no_stage_foresees_is_one_line_with_its_code(monkeypatch, capsys, e
         raise error
 
     kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    monkeypatch.setattr("latentlab.run.find_runs", raising)
+    monkeypatch.setattr("latentlab.storage.run.find_runs", raising)
     try:
         assert cli.main(["runs"], standalone_mode=False) == code
     finally:
@@ -261,7 +294,9 @@ def test_a_run_of_the_first_format_loads_and_goes_on(tmp_path):
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
     pipeline.embed(run)
     assert pipeline.cluster(run, ClusterOptions(k=4))["k"] == 4
-    assert {path: path.stat().st_mtime_ns for path in before} == before  # all of it was done already
+    assert {
+        path: path.stat().st_mtime_ns for path in before
+    } == before  # all of it was done already
     again = pipeline.fit(
         DataOptions(data="digits", limit=40, size=16),
         dataclasses.replace(small_fit(), arch_options={"width": 2, "code_channels": 2}),
@@ -269,16 +304,30 @@ def test_a_run_of_the_first_format_loads_and_goes_on(tmp_path):
     )
     assert again.manifest["stages"]["fit"] == run.manifest["stages"]["fit"]
     assert pipeline.cluster(run, ClusterOptions(k=3))["sizes"]["train"]
-    table = tables.read(pipeline.predict(run, "dcec-k3", DataOptions(data="digits", limit=40, size=16), tmp_path / "new.parquet"))
-    assert table["cluster"].to_pylist() == tables.read(run.path / "clusters" / "dcec-k3" / "assignments.parquet")["cluster"].to_pylist()
+    table = tables.read(
+        pipeline.predict(
+            run, "dcec-k3", DataOptions(data="digits", limit=40, size=16), tmp_path / "new.parquet"
+        )
+    )
+    assert (
+        table["cluster"].to_pylist()
+        == tables.read(run.path / "clusters" / "dcec-k3" / "assignments.parquet")[
+            "cluster"
+        ].to_pylist()
+    )
     assert sum(path.stat().st_size for path in KEPT.rglob("*") if path.is_file()) < 300_000
 
 
 def test_a_newer_run_is_refused_in_one_line(tmp_path):
     shutil.copytree(KEPT, tmp_path / "run")
     manifest = read_json(tmp_path / "run" / "run.json")
-    (tmp_path / "run" / "run.json").write_text(json.dumps(manifest | {"format": FORMAT + 1, "stages": "of another form"}))
-    with pytest.raises(RunError, match=rf"newer latentlab \(format {FORMAT + 1}, known up to {FORMAT}\). Update latentlab."):
+    (tmp_path / "run" / "run.json").write_text(
+        json.dumps(manifest | {"format": FORMAT + 1, "stages": "of another form"})
+    )
+    with pytest.raises(
+        RunError,
+        match=rf"newer latentlab \(format {FORMAT + 1}, known up to {FORMAT}\). Update latentlab.",
+    ):
         Run.open(tmp_path / "run")
 
 
@@ -296,7 +345,9 @@ def changed_network(folder: Path, **members: bytes) -> Path:
     with zipfile.ZipFile(KEPT / "encoder" / "encoder.keras") as archive:
         kept = {name: archive.read(name) for name in archive.namelist()}
     with zipfile.ZipFile(folder / "x.keras", "w") as archive:
-        for name, content in (kept | {name.replace("__", "."): content for name, content in members.items()}).items():
+        for name, content in (
+            kept | {name.replace("__", "."): content for name, content in members.items()}
+        ).items():
             archive.writestr(name, content)
     return folder / "x.keras"
 
@@ -306,8 +357,17 @@ def test_saved_networks_with_code_are_refused_before_keras_sees_them(tmp_path):
     keras_files.check(KEPT / "clusters" / "dcec-k3" / "assigner.keras")
     with zipfile.ZipFile(KEPT / "encoder" / "encoder.keras") as archive:
         config = json.loads(archive.read("config.json"))
-    for module, name in (("keras.layers", "Lambda"), ("os", "system"), ("builtins", "function"), ("keras.utils", "get_file")):
-        config["config"]["layers"][0]["config"]["extra"] = {"module": module, "class_name": name, "config": {}}
+    for module, name in (
+        ("keras.layers", "Lambda"),
+        ("os", "system"),
+        ("builtins", "function"),
+        ("keras.utils", "get_file"),
+    ):
+        config["config"]["layers"][0]["config"]["extra"] = {
+            "module": module,
+            "class_name": name,
+            "config": {},
+        }
         with pytest.raises(ValueError, match=f"names {module}.{name}"):
             keras_files.check(changed_network(tmp_path, config__json=json.dumps(config).encode()))
     with pytest.raises(ValueError, match="evil"):
@@ -338,36 +398,41 @@ def test_labels_of_another_length_are_refused_and_never_moved(tmp_path):
     for wrong in ({"y_train": y[:5], "y_test": y[6:]}, {"y_train": y[:6], "y_test": y[:5]}):
         np.savez(tmp_path / "x.npz", x_train=x[:6], x_test=x[6:], **wrong)
         with pytest.raises(DataError, match=r"5 labels for [46] images"):
-            sources.read_labels(DataOptions(data=str(tmp_path / "x.npz")))
+            opening.read_labels(DataOptions(data=str(tmp_path / "x.npz")))
     np.savez(tmp_path / "x.npz", x_train=x[:6], x_test=x[6:], y_train=y[:6])
-    assert sources.read_labels(DataOptions(data=str(tmp_path / "x.npz"))).labels[6:].tolist() == [-1] * 4
+    assert (
+        opening.read_labels(DataOptions(data=str(tmp_path / "x.npz"))).labels[6:].tolist()
+        == [-1] * 4
+    )
 
 
 def test_labels_that_are_no_labels_are_refused():
-    assert _common.encode_labels([1.0, float("nan"), 0.0])[0].tolist() == [1, -1, 0]
+    assert common.encode_labels([1.0, float("nan"), 0.0])[0].tolist() == [1, -1, 0]
     for values in ([[1], [2]], [1, "a"], [b"a"], [1j]):
         with pytest.raises(DataError, match="all numbers or all text"):
-            _common.encode_labels(values)
+            common.encode_labels(values)
 
 
 def test_limits_refuse_and_can_be_raised(tmp_path):
     Image.new("L", (300, 300)).save(tmp_path / "a.png")
     with pytest.raises(DataError, match="raise --max-pixels"):
-        sources.open_images(DataOptions(data=str(tmp_path), max_pixels=89_999))
-    assert len(sources.open_images(DataOptions(data=str(tmp_path), max_pixels=90_000))) == 1
+        opening.open_images(DataOptions(data=str(tmp_path), max_pixels=89_999))
+    assert len(opening.open_images(DataOptions(data=str(tmp_path), max_pixels=90_000))) == 1
     np.savez(tmp_path / "x.npz", images=make_stripes(10)[0])
     with pytest.raises(DataError, match="raise --max-bytes"):
-        sources.open_images(DataOptions(data=str(tmp_path / "x.npz"), max_bytes=7000))
-    assert len(sources.open_images(DataOptions(data=str(tmp_path / "x.npz"), max_bytes=9000))) == 10
+        opening.open_images(DataOptions(data=str(tmp_path / "x.npz"), max_bytes=7000))
+    assert len(opening.open_images(DataOptions(data=str(tmp_path / "x.npz"), max_bytes=9000))) == 10
     with pytest.raises(ConfigError, match="--max-pixels must be at least 1"):
-        sources.open_images(DataOptions(data=str(tmp_path), max_pixels=-1))
+        opening.open_images(DataOptions(data=str(tmp_path), max_pixels=-1))
 
 
 def test_pictures_that_are_programs_or_no_files_are_listed(tmp_path):
     Image.new("RGB", (8, 8), "red").save(tmp_path / "good.png")
-    (tmp_path / "a.png").write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n")
+    (tmp_path / "a.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    )
     os.mkfifo(tmp_path / "b.png")
-    images = sources.open_images(DataOptions(data=str(tmp_path)))
+    images = opening.open_images(DataOptions(data=str(tmp_path)))
     assert images.ids.tolist() == ["good.png"]
     assert [bad.path for bad in images.unreadable] == ["a.png", "b.png"]
 
@@ -375,13 +440,13 @@ def test_pictures_that_are_programs_or_no_files_are_listed(tmp_path):
 def test_a_name_that_is_no_utf8_becomes_text(tmp_path):
     Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
     os.rename(tmp_path / "x.png", os.fsencode(tmp_path) + b"/caf\xe9.png")
-    images = sources.open_images(DataOptions(data=str(tmp_path)))
+    images = opening.open_images(DataOptions(data=str(tmp_path)))
     assert images.ids.tolist() == ["caf\\xe9.png"]
 
 
 def test_dark_sixteen_bit_pictures_stay_dark(tmp_path):
     Image.fromarray(np.full((8, 8), 200, np.uint16)).save(tmp_path / "x.png")
-    assert sources.open_images(DataOptions(data=str(tmp_path))).read(np.array([0])).max() == 1
+    assert opening.open_images(DataOptions(data=str(tmp_path))).read(np.array([0])).max() == 1
 
 
 def test_large_vectors_are_refused_that_float32_cannot_square(tmp_path):
@@ -394,7 +459,10 @@ def test_large_vectors_are_refused_that_float32_cannot_square(tmp_path):
 
 
 def test_one_bit_of_a_table_of_ours_is_noticed(tmp_path):
-    path = tables.write(tmp_path / "x.parquet", pa.table({"code": tables.vectors(np.random.default_rng(0).normal(size=(50, 8)))}))
+    path = tables.write(
+        tmp_path / "x.parquet",
+        pa.table({"code": tables.vectors(np.random.default_rng(0).normal(size=(50, 8)))}),
+    )
     content = bytearray(path.read_bytes())
     content[400] ^= 1
     path.write_bytes(content)
@@ -405,7 +473,9 @@ def test_one_bit_of_a_table_of_ours_is_noticed(tmp_path):
 # Properties: whatever the bytes are, a reader answers with its own error or with what was saved
 
 ARRAY = np.arange(60, dtype=np.uint8).reshape(5, 4, 3)
-quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+quick = settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 
 
 def saved_npz() -> bytes:
@@ -424,7 +494,9 @@ def test_any_flipped_bit_of_an_npz_is_noticed_or_harmless(tmp_path, place, bit):
         found = npz.read_npz(tmp_path / "x.npz")
     except ValueError:
         return
-    assert [*found] != ["images"] or np.array_equal(found["images"], ARRAY)  # the name itself has no checksum in the table of contents
+    assert [*found] != ["images"] or np.array_equal(
+        found["images"], ARRAY
+    )  # the name itself has no checksum in the table of contents
 
 
 @quick
@@ -433,9 +505,9 @@ def test_any_bytes_as_idx_npz_or_pickle_end_in_our_error(tmp_path, content):
     for name, packed in (("a", content), ("b", gzip.compress(content))):
         (tmp_path / name).write_bytes(packed)
         with contextlib.suppress(DataError):
-            assert _idx.read_idx(tmp_path / name).dtype == np.uint8
+            assert idx_files.read_idx(tmp_path / name).dtype == np.uint8
     with contextlib.suppress(DataError):
-        assert isinstance(_pickle.load_dict(content, "x"), dict)
+        assert isinstance(pickles.load_dict(content, "x"), dict)
     with pytest.raises(ValueError, match=r"\w"):
         npz.read_npz(tmp_path / "a")
 

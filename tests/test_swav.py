@@ -10,11 +10,17 @@ import pytest
 from conftest import ROOT, latentlab, python, small_fit
 from strong import SMALL, SWAV, strong_fit, weights_of
 
-from latentlab import assignments, backend, checkpoints, encoders, fit_state, model_files, pipeline, prototypes, sources, training
+from latentlab import backend, pipeline
+from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions
+from latentlab.data import opening
+from latentlab.data.images import as_input
+from latentlab.encoders import model_files, networks
 from latentlab.errors import ConfigError, RunError, TrainingError
-from latentlab.objectives import swav
-from latentlab.run import Run
+from latentlab.storage import checkpoints
+from latentlab.storage.run import Run
+from latentlab.training import loop, prototypes, state
+from latentlab.training.objectives import swav
 
 
 def test_sinkhorn_shares_out_evenly_without_overflow():
@@ -37,15 +43,17 @@ def test_swav_learns_and_its_decoder_too(strong_run):
 def test_a_finished_fit_normalises_by_whole_images(strong_run, data):
     import keras
 
-    images, options = sources.open_images(data), strong_fit()
-    part = training.split_validation(images, options)[0]
-    model = encoders.build(options.arch, images.image_shape, options.arch_options)
+    images, options = opening.open_images(data), strong_fit()
+    part = loop.split_validation(images, options)[0]
+    model = networks.build(options.arch, images.image_shape, options.arch_options)
     of_fit = swav.objective(model, images, options, swav.Options(**SWAV))
     kept = checkpoints.load(strong_run.path / "checkpoints" / "epoch-0003")[0]
     of_fit.restore(kept)
-    first = next(layer for layer in of_fit.lower.layers if isinstance(layer, keras.layers.BatchNormalization))
-    chosen = np.concatenate(list(training.batches(part, options.batch_size, options.seed, 0)))
-    maps = np.asarray(keras.Model(of_fit.lower.input, first.input)(training.as_input(images.read(chosen))))
+    first = next(
+        layer for layer in of_fit.lower.layers if isinstance(layer, keras.layers.BatchNormalization)
+    )
+    chosen = np.concatenate(list(loop.batches(part, options.batch_size, options.seed, 0)))
+    maps = np.asarray(keras.Model(of_fit.lower.input, first.input)(as_input(images.read(chosen))))
     np.testing.assert_allclose(first.moving_mean, maps.mean(axis=(0, 1, 2)), atol=1e-4)
     np.testing.assert_allclose(first.moving_variance, maps.var(axis=(0, 1, 2)), rtol=0.1)
     before = checkpoints.load(strong_run.path / "checkpoints" / "epoch-0002")[0]
@@ -54,26 +62,39 @@ def test_a_finished_fit_normalises_by_whole_images(strong_run, data):
         of_fit.settle(part)
         once = of_fit.snapshot()
         of_fit.settle(part)
-        assert all(np.array_equal(a, b) for a, b in zip(once.values(), of_fit.snapshot().values(), strict=True))
+        assert all(
+            np.array_equal(a, b)
+            for a, b in zip(once.values(), of_fit.snapshot().values(), strict=True)
+        )
         same = [np.allclose(once[name], arrays[name], atol=1e-5) for name in arrays]
         assert all(same) == (arrays is kept)
     assert first.momentum == 0.9
 
 
 def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_path):
-    assert sorted(path.name for path in (strong_run.path / "checkpoints").iterdir()) == ["epoch-0000", "epoch-0002", "epoch-0003"]
+    assert sorted(path.name for path in (strong_run.path / "checkpoints").iterdir()) == [
+        "epoch-0000",
+        "epoch-0002",
+        "epoch-0003",
+    ]
     last, before = (pipeline.at_epoch(strong_run, epoch, tmp_path / f"{epoch}") for epoch in (3, 2))
-    assert all(np.array_equal(a, b) for a, b in zip(weights_of(last), weights_of(strong_run), strict=True))
+    assert all(
+        np.array_equal(a, b) for a, b in zip(weights_of(last), weights_of(strong_run), strict=True)
+    )
     assert not np.array_equal(weights_of(before)[0], weights_of(strong_run)[0])
     options = pipeline.resolve(before, ClusterOptions(k=4))
     pipeline.cluster(before, options)
     assert len(assignments.read(before, options.name)[2]) == 160
-    arrays, theirs = (checkpoints.load(run.path / "checkpoints" / "epoch-0002")[0] for run in (before, strong_run))
+    arrays, theirs = (
+        checkpoints.load(run.path / "checkpoints" / "epoch-0002")[0] for run in (before, strong_run)
+    )
     assert all(np.array_equal(arrays[name], theirs[name]) for name in theirs)
     assert prototypes.training_shares(before)().shape == (120, SWAV["prototypes"])
     of_last, of_before = (prototypes.head(run)()["kernel1"] for run in (strong_run, before))
     assert not np.array_equal(of_last, of_before)
-    assert [run.manifest["fit"]["best_val_loss"] for run in (before, last)] == [strong_run.metrics()[epoch]["val_loss"] for epoch in (2, 3)]
+    assert [run.manifest["fit"]["best_val_loss"] for run in (before, last)] == [
+        strong_run.metrics()[epoch]["val_loss"] for epoch in (2, 3)
+    ]
     with pytest.raises(RunError, match="has no checkpoint of epoch 1"):
         pipeline.at_epoch(strong_run, 1, tmp_path / "1")
     with pytest.raises(RunError, match="the encoder's weights were others"):
@@ -83,12 +104,18 @@ def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_pa
 def test_kept_epochs_stay_when_a_fit_goes_on_without_asking(data, tmp_path, monkeypatch):
     """And an encoder whose top was not trained becomes a run too."""
     options = small_fit(**SMALL | {"objective": "reconstruction"}, epochs=5)
-    monkeypatch.setattr(training, "_save_reconstructions", lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt) if a[4] == 4 else None)
+    monkeypatch.setattr(
+        loop,
+        "_save_reconstructions",
+        lambda *a, **b: (_ for _ in ()).throw(KeyboardInterrupt) if a[4] == 4 else None,
+    )
     with pytest.raises(KeyboardInterrupt):
         pipeline.fit(data, options, tmp_path / "run", keep_every=2)
     monkeypatch.undo()
     run = pipeline.fit(data, options, tmp_path / "run")
-    assert {"epoch-0000", "epoch-0002", "epoch-0004"} <= {path.name for path in (run.path / "checkpoints").iterdir()}
+    assert {"epoch-0000", "epoch-0002", "epoch-0004"} <= {
+        path.name for path in (run.path / "checkpoints").iterdir()
+    }
     at_epoch = pipeline.at_epoch(run, 2, tmp_path / "two")
     pipeline.cluster(at_epoch, ClusterOptions(k=4))
     assert pipeline.report(at_epoch).exists()
@@ -98,7 +125,12 @@ def test_kept_epochs_stay_when_a_fit_goes_on_without_asking(data, tmp_path, monk
 
 def test_what_cannot_be_counted_ends_no_fit(data, tmp_path, monkeypatch):
     monkeypatch.setattr(swav.SwAV, "flops_per_image", lambda self: 1 / 0)
-    assert pipeline.fit(data, strong_fit(epochs=1), tmp_path / "run").manifest["fit"]["flops_per_image"] is None
+    assert (
+        pipeline.fit(data, strong_fit(epochs=1), tmp_path / "run").manifest["fit"][
+            "flops_per_image"
+        ]
+        is None
+    )
 
 
 def test_an_optimizer_of_another_version_is_refused_in_one_line():
@@ -107,7 +139,7 @@ def test_an_optimizer_of_another_version_is_refused_in_one_line():
     optimizer = keras.optimizers.Adam()
     optimizer.build([keras.Variable(np.zeros(2, np.float32))])
     with pytest.raises(RunError, match="another version of latentlab"):
-        training.restore_optimizer(optimizer, {"optimizer-0000": np.zeros(1)})
+        loop.restore_optimizer(optimizer, {"optimizer-0000": np.zeros(1)})
 
 
 def test_operations_are_counted_by_shapes(strong_run):
@@ -116,7 +148,9 @@ def test_operations_are_counted_by_shapes(strong_run):
     top = 4 * (9 * 4 * 32 + 9 * 32 * 32)
     decoder = 16 * 9 * 4 * 32 + 64 * 9 * 32 * 16 + 256 * 9 * 16 * 3
     heads = 32 * 16 + 16 * 16 + 16 * 16
-    assert strong_run.manifest["fit"]["flops_per_image"] == 6 * (2 * (lower + top + heads) + decoder)
+    assert strong_run.manifest["fit"]["flops_per_image"] == 6 * (
+        2 * (lower + top + heads) + decoder
+    )
     assert strong_run.manifest["fit"]["peak_memory"] > 50e6
 
 
@@ -127,7 +161,9 @@ def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
     options = swav.Options(**{**SWAV, "n_small": 2})
     objective = swav.objective(model_files.load(strong_run), images, strong_fit(), options)
     chosen = images.indices("train")[:8]
-    batch = {"images": images.read(chosen)} | {name: value for name, value in objective._batch(chosen, 1, 0, 1).items() if name != "rate"}
+    batch = {"images": images.read(chosen)} | {
+        name: value for name, value in objective._batch(chosen, 1, 0, 1).items() if name != "rate"
+    }
     assert (len(batch["big"]), len(batch["small"])) == (16, 16)
     seen = []
     compare = objective._compare
@@ -139,13 +175,21 @@ def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
     objective._compare = lambda per_view, batch: (0.0 * per_view[0][0, 0], 0.0 * per_view[0][0, 0])
     with tf.GradientTape() as tape:
         loss = objective._loss(batch)[0]
-    encoder, decoder = tape.gradient(loss, [objective.lower.trainable_variables[0].value, objective.decoder.trainable_variables[0].value])
+    encoder, decoder = tape.gradient(
+        loss,
+        [
+            objective.lower.trainable_variables[0].value,
+            objective.decoder.trainable_variables[0].value,
+        ],
+    )
     assert encoder is None or float(tf.reduce_max(tf.abs(encoder))) == 0
     assert float(tf.reduce_max(tf.abs(decoder))) > 0
 
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
-def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, strong_run, tmp_path, monkeypatch, optimizer):
+def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(
+    data, strong_run, tmp_path, monkeypatch, optimizer
+):
     """The views are NumPy's and the checkpoint is arrays, so that another backend ends where this one does, but for rounding."""
 
     class InterruptError(Exception):
@@ -156,17 +200,33 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, stron
 
     settings = {**SWAV, "optimizer": optimizer}
     fitted = strong_fit(objective_options=settings)
-    whole = strong_run if optimizer == SWAV["optimizer"] else pipeline.fit(data, fitted, tmp_path / "whole")
+    whole = (
+        strong_run
+        if optimizer == SWAV["optimizer"]
+        else pipeline.fit(data, fitted, tmp_path / "whole")
+    )
     for name in ("here", "jax"):
         with monkeypatch.context() as patched, pytest.raises(InterruptError):
-            patched.setattr(training._TensorBoard, "add", interrupt)
+            patched.setattr(loop._TensorBoard, "add", interrupt)
             pipeline.fit(data, fitted, tmp_path / name)
     resumed = pipeline.fit(data, fitted, tmp_path / "here")
     for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
         np.testing.assert_array_equal(one, other)
-    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **settings}.items()]
+    options = [
+        f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **settings}.items()
+    ]
     shared = "--arch fast8 --objective swav --patience 0 --epochs 3 --batch-size 27 --learning-rate 0.003 --validation 0.1"
-    done = latentlab("--backend", "jax", "fit", "--data", data.data, *shared.split(), *options, "--run", str(tmp_path / "jax"))
+    done = latentlab(
+        "--backend",
+        "jax",
+        "fit",
+        "--data",
+        data.data,
+        *shared.split(),
+        *options,
+        "--run",
+        str(tmp_path / "jax"),
+    )
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch 1" in done.stderr
     other = Run.open(tmp_path / "jax")
@@ -175,7 +235,9 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(data, stron
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
 
 
-def test_images_that_stay_on_the_device_train_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):
+def test_images_that_stay_on_the_device_train_to_the_same_weights(
+    data, strong_run, tmp_path, monkeypatch
+):
     asked, reads = [], []
     monkeypatch.setattr(backend, "stays_on_device", lambda size: asked.append(size) or True)
     real = swav.SwAV.train_epoch
@@ -194,8 +256,10 @@ def test_images_that_stay_on_the_device_train_to_the_same_weights(data, strong_r
 
     monkeypatch.setattr(swav.SwAV, "train_epoch", counted)
     kept = pipeline.fit(data, strong_fit(), tmp_path / "kept")
-    count = len(training.split_validation(sources.open_images(data), strong_fit())[0])
-    assert (asked, reads) == ([count * 16 * 16 * 3], [count]), "sent once, in the first epoch, the training images alone"
+    count = len(loop.split_validation(opening.open_images(data), strong_fit())[0])
+    assert (asked, reads) == ([count * 16 * 16 * 3], [count]), (
+        "sent once, in the first epoch, the training images alone"
+    )
     for one, other in zip(weights_of(strong_run), weights_of(kept), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -206,7 +270,7 @@ from latentlab import backend
 
 backend.select("jax")
 from latentlab import pipeline
-from latentlab.sources import DataOptions
+from latentlab.config import DataOptions
 from strong import strong_fit
 
 for name, kept in (("sent", False), ("kept", True)):
@@ -216,7 +280,13 @@ for name, kept in (("sent", False), ("kept", True)):
 
 
 def test_images_that_stay_on_the_device_train_to_the_same_weights_on_jax(data, tmp_path):
-    done = python("-c", KEPT_ON_JAX, data.data, str(tmp_path), env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])})
+    done = python(
+        "-c",
+        KEPT_ON_JAX,
+        data.data,
+        str(tmp_path),
+        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
+    )
     assert done.returncode == 0, done.stderr
     sent, kept = (Run.open(tmp_path / name) for name in ("sent", "kept"))
     assert kept.manifest["backend"] == "jax"
@@ -233,9 +303,18 @@ def test_only_what_an_accelerator_has_room_for_stays_there(monkeypatch):
 
 
 def test_muon_trains_kernels_and_matrices_but_the_ends(strong_run):
-    objective = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), swav.Options(**SWAV))
+    objective = swav.objective(
+        model_files.load(strong_run),
+        pipeline.open_run_images(strong_run),
+        strong_fit(),
+        swav.Options(**SWAV),
+    )
     steps = objective._compiled()
-    left = [one.path for one, second in zip(steps.trainable, steps.optimizer.velocities, strict=True) if len(one.shape) > 1 and second is not None]
+    left = [
+        one.path
+        for one, second in zip(steps.trainable, steps.optimizer.velocities, strict=True)
+        if len(one.shape) > 1 and second is not None
+    ]
     assert sorted(left) == ["prototypes/kernel", "reconstruction/kernel"]
     assert any(second is None for second in steps.optimizer.velocities)
 
@@ -244,26 +323,55 @@ def test_adamw_trains_all_where_it_is_chosen(strong_run):
     import keras
 
     options = swav.Options(**{**SWAV, "optimizer": "adamw", "weight_decay": 0.02})
-    optimizer = swav.objective(model_files.load(strong_run), pipeline.open_run_images(strong_run), strong_fit(), options)._compiled().optimizer
+    optimizer = (
+        swav.objective(
+            model_files.load(strong_run),
+            pipeline.open_run_images(strong_run),
+            strong_fit(),
+            options,
+        )
+        ._compiled()
+        .optimizer
+    )
     assert type(optimizer) is keras.optimizers.AdamW
     assert optimizer.weight_decay == 0.02
 
 
-@pytest.mark.parametrize("wrong", [{"optimizer": "sgd"}, {"adam_share": -1.0}, {"weight_decay": -0.1}, {"weight_decay": float("nan")}])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"optimizer": "sgd"},
+        {"adam_share": -1.0},
+        {"weight_decay": -0.1},
+        {"weight_decay": float("nan")},
+    ],
+)
 def test_optimizers_that_cannot_be_are_refused(wrong):
-    with pytest.raises(ConfigError, match="optimizer=sgd: must be one of adamw, muon|adam_share must be above 0, weight_decay at least 0"):
+    with pytest.raises(
+        ConfigError,
+        match="optimizer=sgd: must be one of adamw, muon|adam_share must be above 0, weight_decay at least 0",
+    ):
         swav.Options(**wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"sinkhorn_steps": 0}, {"warm_up_steps": -1}, {"frozen_steps": -1}, {"hidden": 0}])
+@pytest.mark.parametrize(
+    "wrong", [{"sinkhorn_steps": 0}, {"warm_up_steps": -1}, {"frozen_steps": -1}, {"hidden": 0}]
+)
 def test_steps_that_cannot_be_are_refused(wrong):
-    with pytest.raises(ConfigError, match="must be at least 1, warm_up_steps and frozen_steps at least 0"):
+    with pytest.raises(
+        ConfigError, match="must be at least 1, warm_up_steps and frozen_steps at least 0"
+    ):
         swav.Options(**wrong)
 
 
 def test_without_warm_up_the_first_step_has_the_whole_rate(strong_run):
     model, images = model_files.load(strong_run), pipeline.open_run_images(strong_run)
-    rates = [swav.objective(model, images, strong_fit(), swav.Options(**SWAV, warm_up_steps=steps))._rate(0, 100) for steps in (0, 10)]
+    rates = [
+        swav.objective(
+            model, images, strong_fit(), swav.Options(**SWAV, warm_up_steps=steps)
+        )._rate(0, 100)
+        for steps in (0, 10)
+    ]
     assert rates == pytest.approx([3e-3, 3e-4])
 
 
@@ -301,7 +409,9 @@ def test_effective_rank_of_known_clouds():
     assert 7 < swav.effective_rank(rng.normal(size=(2000, 8))) <= 8
 
 
-def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(data, strong_run, tmp_path, monkeypatch):
+def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(
+    data, strong_run, tmp_path, monkeypatch
+):
     """With a rest longer than the fit: only the first and the last checkpoint, and those to be kept; a kill costs the epochs since."""
 
     class InterruptError(Exception):
@@ -311,13 +421,13 @@ def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_we
         if row["epoch"] == 3:
             raise InterruptError
 
-    monkeypatch.setattr(fit_state, "BIG", 0)
-    monkeypatch.setattr(fit_state, "REST", 1e9)
+    monkeypatch.setattr(state, "BIG", 0)
+    monkeypatch.setattr(state, "REST", 1e9)
     longer = strong_fit(epochs=5)
     whole = pipeline.fit(data, longer, tmp_path / "whole")
     assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["epoch-0005"]
     with monkeypatch.context() as patched, pytest.raises(InterruptError):
-        patched.setattr(training._TensorBoard, "add", interrupt)
+        patched.setattr(loop._TensorBoard, "add", interrupt)
         pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
     assert checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch").name == "epoch-0002"
     run = pipeline.fit(data, longer, tmp_path / "run", keep_every=2)
@@ -326,7 +436,9 @@ def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_we
         np.testing.assert_array_equal(one, other)
 
 
-def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_undone(data, tmp_path, monkeypatch):
+def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_undone(
+    data, tmp_path, monkeypatch
+):
     real, calls = swav.effective_rank, []
 
     def collapsed_once(vectors):
@@ -336,15 +448,19 @@ def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_un
     written = []
     save = checkpoints.save
     monkeypatch.setattr(
-        checkpoints, "save", lambda place, kind, number, *rest, **more: written.append(number) or save(place, kind, number, *rest, **more)
+        checkpoints,
+        "save",
+        lambda place, kind, number, *rest, **more: (
+            written.append(number) or save(place, kind, number, *rest, **more)
+        ),
     )
     monkeypatch.setattr(swav, "effective_rank", collapsed_once)
-    monkeypatch.setattr(fit_state, "BIG", 0)
-    monkeypatch.setattr(fit_state, "REST", 1e9)
+    monkeypatch.setattr(state, "BIG", 0)
+    monkeypatch.setattr(state, "REST", 1e9)
     run = pipeline.fit(data, strong_fit(epochs=4), tmp_path / "run")
     assert [event["epoch"] for event in run.manifest["fit"]["recoveries"]] == [3]
     assert written == [0, 2, 4, 4]  # the last again, settled
-    monkeypatch.setattr(fit_state, "REST", 0.0)
+    monkeypatch.setattr(state, "REST", 0.0)
     pipeline.fit(data, strong_fit(epochs=2), tmp_path / "other")
     assert written[4:] == [0, 1, 2, 2]
 
@@ -353,17 +469,19 @@ def test_a_big_state_that_diverges_stands_at_its_last_good_epoch(data, tmp_path,
     real = swav.SwAV.train_epoch
 
     def poisoned(objective, training, epoch, watch=False):
-        objective.factor = np.nan if epoch == 3 else 1.0  # of the learning rate, so that weights become NaN
+        objective.factor = (
+            np.nan if epoch == 3 else 1.0
+        )  # of the learning rate, so that weights become NaN
         return real(objective, training, epoch, watch)
 
     monkeypatch.setattr(swav.SwAV, "train_epoch", poisoned)
-    monkeypatch.setattr(fit_state, "BIG", 0)
-    monkeypatch.setattr(fit_state, "REST", 1e9)
+    monkeypatch.setattr(state, "BIG", 0)
+    monkeypatch.setattr(state, "REST", 1e9)
     with pytest.raises(TrainingError, match=r"not finite in epoch 3, step 1,.*last good epoch, 2"):
         pipeline.fit(data, strong_fit(), tmp_path / "run")
     newest = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
     assert newest.name == "epoch-0002"
-    assert training.all_finite(checkpoints.load(newest)[0].values())
+    assert loop.all_finite(checkpoints.load(newest)[0].values())
 
 
 def test_a_backend_that_miscalculates_is_told_before_training(data, tmp_path, monkeypatch):
@@ -379,15 +497,20 @@ def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
         raise ValueError("the fourth")
 
     seen = []
-    with pytest.raises(ValueError, match="the fourth"), contextlib.closing(training.ahead(items())) as ready:
+    with (
+        pytest.raises(ValueError, match="the fourth"),
+        contextlib.closing(loop.ahead(items())) as ready,
+    ):
         for item in ready:
             seen.append(item)  # noqa: PERF402 - what came before the error counts
     assert seen == [0, 1, 2]
-    assert list(training.ahead(iter([5, 6]))) == [5, 6]
-    with contextlib.closing(training.ahead(items())) as ready:
+    assert list(loop.ahead(iter([5, 6]))) == [5, 6]
+    with contextlib.closing(loop.ahead(items())) as ready:
         assert next(ready) == 0
     begun = threading.Event()
-    with contextlib.closing(training.ahead(begun.set() or item if item else item for item in range(2))) as ready:
+    with contextlib.closing(
+        loop.ahead(begun.set() or item if item else item for item in range(2))
+    ) as ready:
         assert next(ready) == 0
         assert begun.wait(60)  # the next one is made while this one is held
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("ahead")]
@@ -395,4 +518,8 @@ def test_what_is_made_ahead_comes_in_order_and_so_do_errors():
 
 def test_steps_of_a_call_divide_an_epoch_where_they_can():
     assert [swav._steps_per_call(n, 50) for n in (95, 100, 191, 3)] == [19, 50, 50, 50]
-    assert [swav._steps_per_call(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [10, 1, 10]
+    assert [swav._steps_per_call(n, at_most) for n, at_most in ((190, 10), (7, 1), (191, 10))] == [
+        10,
+        1,
+        10,
+    ]

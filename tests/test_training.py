@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 from conftest import ROOT, small_fit
 
-from latentlab import pipeline, sources, training
+from latentlab import pipeline
+from latentlab.data import opening
 from latentlab.errors import RunError, TrainingError
-from latentlab.files import sha256
-from latentlab.run import Run
+from latentlab.storage.files import sha256
+from latentlab.storage.run import Run
+from latentlab.training import loop
 
 
 def weights_of(run):
@@ -26,29 +28,29 @@ def weights_of(run):
 
 def test_batches_depend_on_seed_and_epoch_only():
     indices = np.arange(50, 150)
-    first = np.concatenate(list(training.batches(indices, 20, 0, 1)))
+    first = np.concatenate(list(loop.batches(indices, 20, 0, 1)))
     assert sorted(first) == list(range(50, 150))
-    np.testing.assert_array_equal(first, np.concatenate(list(training.batches(indices, 20, 0, 1))))
-    assert not np.array_equal(first, np.concatenate(list(training.batches(indices, 20, 0, 2))))
-    assert not np.array_equal(first, np.concatenate(list(training.batches(indices, 20, 1, 1))))
+    np.testing.assert_array_equal(first, np.concatenate(list(loop.batches(indices, 20, 0, 1))))
+    assert not np.array_equal(first, np.concatenate(list(loop.batches(indices, 20, 0, 2))))
+    assert not np.array_equal(first, np.concatenate(list(loop.batches(indices, 20, 1, 1))))
 
 
 def test_batches_drop_the_short_rest_but_never_everything():
-    assert [len(b) for b in training.batches(np.arange(25), 10, 0, 1)] == [10, 10]
-    assert [len(b) for b in training.batches(np.arange(7), 10, 0, 1)] == [7]
+    assert [len(b) for b in loop.batches(np.arange(25), 10, 0, 1)] == [10, 10]
+    assert [len(b) for b in loop.batches(np.arange(7), 10, 0, 1)] == [7]
 
 
 def test_cosine_schedule_starts_at_the_rate_and_ends_near_zero():
     options = small_fit(schedule="cosine", learning_rate=0.1)
-    assert training.learning_rate(options, 0, 100) == pytest.approx(0.1)
-    assert training.learning_rate(options, 50, 100) == pytest.approx(0.05)
-    assert training.learning_rate(options, 99, 100) < 1e-4
-    assert training.learning_rate(small_fit(schedule="constant", learning_rate=0.1), 99, 100) == 0.1
+    assert loop.learning_rate(options, 0, 100) == pytest.approx(0.1)
+    assert loop.learning_rate(options, 50, 100) == pytest.approx(0.05)
+    assert loop.learning_rate(options, 99, 100) < 1e-4
+    assert loop.learning_rate(small_fit(schedule="constant", learning_rate=0.1), 99, 100) == 0.1
 
 
 def test_validation_part_comes_from_the_training_split_only(data):
-    images = sources.open_images(data)
-    fit_part, validation = training.split_validation(images, small_fit())
+    images = opening.open_images(data)
+    fit_part, validation = loop.split_validation(images, small_fit())
     assert len(validation) == 12
     assert not set(fit_part) & set(validation)
     assert set(images.splits[np.concatenate([fit_part, validation])]) == {"train"}
@@ -62,28 +64,38 @@ def test_fit_lowers_the_loss_and_keeps_the_best_epoch(data, tmp_path):
     assert rows[0]["loss_one_image"] > 0
     best = min(losses, key=lambda epoch: losses[epoch] if epoch else math.inf)
     assert run.manifest["fit"]["best_epoch"] == best
-    images = sources.open_images(data)
-    _, validation = training.split_validation(images, small_fit(epochs=6))
-    from latentlab import model_files
+    images = opening.open_images(data)
+    _, validation = loop.split_validation(images, small_fit(epochs=6))
+    from latentlab.encoders import model_files
 
-    saved = training.mean_squared_error(model_files.load(run).autoencoder, images, validation)
+    saved = loop.mean_squared_error(model_files.load(run).autoencoder, images, validation)
     assert saved == pytest.approx(losses[best], rel=1e-4)
 
 
 def test_same_seed_same_weights_other_seed_others(data, tmp_path):
-    first, second, third = (pipeline.fit(data, small_fit(seed=seed), tmp_path / name) for name, seed in (("a", 5), ("b", 5), ("c", 6)))
+    first, second, third = (
+        pipeline.fit(data, small_fit(seed=seed), tmp_path / name)
+        for name, seed in (("a", 5), ("b", 5), ("c", 6))
+    )
     for one, two in zip(weights_of(first), weights_of(second), strict=True):
         np.testing.assert_array_equal(one, two)
-    assert any(not np.array_equal(one, three) for one, three in zip(weights_of(first), weights_of(third), strict=True))
+    assert any(
+        not np.array_equal(one, three)
+        for one, three in zip(weights_of(first), weights_of(third), strict=True)
+    )
 
 
 def test_diverging_loss_is_one_clear_line_and_keeps_the_last_good_epoch(data, tmp_path):
-    with pytest.raises(TrainingError, match="not finite in epoch .*, step .* images.*Lower --learning-rate"):
+    with pytest.raises(
+        TrainingError, match="not finite in epoch .*, step .* images.*Lower --learning-rate"
+    ):
         pipeline.fit(data, small_fit(learning_rate=1e30, schedule="constant"), tmp_path / "run")
 
 
 def test_patience_stops_early(data, tmp_path):
-    run = pipeline.fit(data, small_fit(epochs=30, learning_rate=1e-30, patience=2), tmp_path / "run")
+    run = pipeline.fit(
+        data, small_fit(epochs=30, learning_rate=1e-30, patience=2), tmp_path / "run"
+    )
     assert run.manifest["fit"]["stopped_early"]
     assert run.manifest["fit"]["epochs"] <= 6
 
@@ -91,16 +103,16 @@ def test_patience_stops_early(data, tmp_path):
 def test_few_images_are_trained_on_for_more_epochs(data, tmp_path):
     few = small_fit(epochs=2, batch_size=10, patience=0, least_steps=21)
     run = pipeline.fit(data, few, tmp_path / "few")
-    part = len(training.split_validation(sources.open_images(data), few)[0])
+    part = len(loop.split_validation(opening.open_images(data), few)[0])
     assert run.manifest["fit"]["epochs"] == -(-21 // (part // 10)) > 2
     assert not run.manifest["fit"]["stopped_early"]
     shown = json.loads((run.path / "run.json").read_text())["config"]["fit"]
     assert (shown["epochs"], shown["least_steps"]) == (2, 21)
     assert run.metrics()[-1]["learning_rate"] < 1e-4  # the cosine ends where training does
     as_given = small_fit(epochs=2, least_steps=0)
-    assert training.lasting(as_given, 5) == as_given
-    assert training.lasting(few, 1000) == few
-    assert training.lasting(few, 3).epochs == 21
+    assert loop.lasting(as_given, 5) == as_given
+    assert loop.lasting(few, 1000) == few
+    assert loop.lasting(few, 3).epochs == 21
 
 
 def test_other_settings_are_refused_and_overwrite_replaces(data, tmp_path):
@@ -115,42 +127,62 @@ def test_killed_fit_resumes_to_the_same_weights(stripes_file, data, tmp_path):
     options = small_fit(epochs=8, arch="blog", arch_options={})
     whole = pipeline.fit(data, options, tmp_path / "whole")
     code = (
-        "from conftest import small_fit; from latentlab import pipeline; from latentlab.sources import DataOptions;"
+        "from conftest import small_fit; from latentlab import pipeline; from latentlab.data.opening import DataOptions;"
         f"pipeline.fit(DataOptions(data={str(stripes_file)!r}), small_fit(epochs=8, arch='blog', arch_options={{}}), {str(tmp_path / 'killed')!r})"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     for stop_after in (1, 4):
-        process = subprocess.Popen([sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            [sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL
+        )
         wanted = tmp_path / "killed" / "checkpoints"
         deadline = time.monotonic() + 120
-        while not any(p.name >= f"epoch-{stop_after:04d}" for p in wanted.glob("epoch-*")) and time.monotonic() < deadline:
+        while (
+            not any(p.name >= f"epoch-{stop_after:04d}" for p in wanted.glob("epoch-*"))
+            and time.monotonic() < deadline
+        ):
             time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         assert process.wait() == -signal.SIGKILL
         assert not (tmp_path / "killed" / "encoder" / "weights.npz").exists()
     resumed = pipeline.fit(data, options, tmp_path / "killed")
-    assert sha256(whole.path / "encoder" / "weights.npz") == sha256(resumed.path / "encoder" / "weights.npz") or all(
+    assert sha256(whole.path / "encoder" / "weights.npz") == sha256(
+        resumed.path / "encoder" / "weights.npz"
+    ) or all(
         np.array_equal(a, b) for a, b in zip(weights_of(whole), weights_of(resumed), strict=True)
     )
-    clean = [{k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in resumed.metrics()]
-    assert clean == [{k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in whole.metrics()]
+    clean = [
+        {k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in resumed.metrics()
+    ]
+    assert clean == [
+        {k: row[k] for k in ("epoch", "loss", "val_loss") if k in row} for row in whole.metrics()
+    ]
 
 
 def test_a_fit_is_listed_as_done_only_with_its_summary(data, tmp_path, monkeypatch):
     saved = []
-    monkeypatch.setattr(Run, "_save", lambda run: saved.append(({*run.manifest["stages"]}, "fit" in run.manifest)))
+    monkeypatch.setattr(
+        Run, "_save", lambda run: saved.append(({*run.manifest["stages"]}, "fit" in run.manifest))
+    )
     pipeline.fit(data, small_fit(epochs=1), tmp_path / "run")
     assert ({"fit"}, True) in saved
-    assert ({"fit"}, False) not in saved  # a kill after it would leave a run that every command takes for finished
+    assert (
+        {"fit"},
+        False,
+    ) not in saved  # a kill after it would leave a run that every command takes for finished
 
 
 def test_a_checkpoint_that_a_kill_left_over_is_removed_on_resuming(data, tmp_path):
     run = pipeline.fit(data, small_fit(epochs=3, learning_rate=0.01), tmp_path / "run")
     kept = sorted(path.name for path in (run.path / "checkpoints").iterdir())
-    shutil.copytree(run.path / "checkpoints" / kept[-1], run.path / "checkpoints" / "epoch-0001")  # the kill came before the pruning
+    shutil.copytree(
+        run.path / "checkpoints" / kept[-1], run.path / "checkpoints" / "epoch-0001"
+    )  # the kill came before the pruning
     run.forget("fit")
     pipeline.fit(data, small_fit(epochs=3, learning_rate=0.01), run.path)
-    assert sorted(path.name for path in (run.path / "checkpoints").iterdir()) == kept == ["epoch-0003"]
+    assert (
+        sorted(path.name for path in (run.path / "checkpoints").iterdir()) == kept == ["epoch-0003"]
+    )
 
 
 def test_damaged_checkpoint_is_one_clear_line(data, tmp_path):

@@ -9,16 +9,20 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from latentlab import pipeline, tables
+from latentlab import pipeline
 from latentlab.cli import cli
-from latentlab.run import Run
+from latentlab.storage import tables
+from latentlab.storage.run import Run
 
 
 @pytest.fixture(autouse=True)
 def _process_as_before():
     """Undo what the command line sets up for its process: the answer to SIGTERM and the logger."""
     logger = logging.getLogger("latentlab")
-    handler, kept = signal.getsignal(signal.SIGTERM), (logger.handlers[:], logger.level, logger.propagate)
+    handler, kept = (
+        signal.getsignal(signal.SIGTERM),
+        (logger.handlers[:], logger.level, logger.propagate),
+    )
     yield
     signal.signal(signal.SIGTERM, handler)
     logger.handlers[:], logger.level, logger.propagate = kept
@@ -43,7 +47,13 @@ def test_an_untouched_run_reproduces_and_is_not_changed(run):
     before = times(run)
     found = pipeline.verify(run)
     assert found["reproduces"], found
-    assert {check["what"] for check in found["checks"]} >= {"files of fit", "images", "codes", "clusters kmeans-k4", "scores kmeans-k4"}
+    assert {check["what"] for check in found["checks"]} >= {
+        "files of fit",
+        "images",
+        "codes",
+        "clusters kmeans-k4",
+        "scores kmeans-k4",
+    }
     assert found["versions"] == []
     assert times(run) == before
 
@@ -59,13 +69,22 @@ def test_codes_of_other_weights_and_clusters_of_other_centers_are_found(run):
 def test_another_score_and_another_assignment_are_found(run):
     folder = run.path / "clusters" / "kmeans-k4"
     table = tables.read(folder / "assignments.parquet")
-    turned = table.set_column(table.column_names.index("cluster"), "cluster", [((np.asarray(table["cluster"]) + 1) % 4).astype(np.int32)])
+    turned = table.set_column(
+        table.column_names.index("cluster"),
+        "cluster",
+        [((np.asarray(table["cluster"]) + 1) % 4).astype(np.int32)],
+    )
     tables.write(folder / "assignments.parquet", turned)
     scores = json.loads((folder / "scores.json").read_text())
     scores["rows"][0]["value"] += 0.01
     (folder / "scores.json").write_text(json.dumps(scores))
     found = pipeline.verify(run)
-    assert set(failed(found)) == {"files of cluster/kmeans-k4", "files of evaluate/kmeans-k4", "clusters kmeans-k4", "scores kmeans-k4"}
+    assert set(failed(found)) == {
+        "files of cluster/kmeans-k4",
+        "files of evaluate/kmeans-k4",
+        "clusters kmeans-k4",
+        "scores kmeans-k4",
+    }
 
 
 @pytest.mark.parametrize("spoil", ["missing", "damaged"])
@@ -74,14 +93,22 @@ def test_lost_and_damaged_files_end_in_code_7_and_one_line(run, spoil):
     path.unlink() if spoil == "missing" else path.write_bytes(path.read_bytes()[:200])
     result = CliRunner().invoke(cli, ["-q", "verify", str(run.path)])
     assert result.exit_code == 7, result.output
-    assert "FAILED  files of cluster/kmeans-k4: missing or changed: clusters/kmeans-k4/model.npz" in result.output
-    assert result.output.splitlines()[-1].startswith(f"error: {run.path} does not reproduce here: files of cluster/kmeans-k4, recomputing")
+    assert (
+        "FAILED  files of cluster/kmeans-k4: missing or changed: clusters/kmeans-k4/model.npz"
+        in result.output
+    )
+    assert result.output.splitlines()[-1].startswith(
+        f"error: {run.path} does not reproduce here: files of cluster/kmeans-k4, recomputing"
+    )
     assert "bug" not in result.output
 
 
 def test_unknown_runs_and_names_are_code_4_and_other_versions_are_told(run, tmp_path):
     assert CliRunner().invoke(cli, ["-q", "verify", str(tmp_path / "none")]).exit_code == 4
-    assert CliRunner().invoke(cli, ["-q", "verify", str(run.path), "--name", "nonsense"]).exit_code == 4
+    assert (
+        CliRunner().invoke(cli, ["-q", "verify", str(run.path), "--name", "nonsense"]).exit_code
+        == 4
+    )
     run.note(keras="0.0.1")
     result = CliRunner().invoke(cli, ["-q", "verify", str(run.path), "--json"])
     assert result.exit_code == 0

@@ -14,12 +14,12 @@ import pytest
 from conftest import latentlab_in_turn, make_stripes, small_fit
 from PIL import Image
 
-from latentlab import exporting, pipeline
-from latentlab.config import ClusterOptions
-from latentlab.edits import Editor
+from latentlab import pipeline
+from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, RunError
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab.reporting import exporting
+from latentlab.reporting.edits import Editor
+from latentlab.storage.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,9 @@ def ask(server, path, method="GET", body=None, **changes):
     connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
     connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
     data = None if body is None else json.dumps(body).encode()
-    for name, value in (headers | ({"Content-Length": str(len(data))} if data is not None else {})).items():
+    for name, value in (
+        headers | ({"Content-Length": str(len(data))} if data is not None else {})
+    ).items():
         if value is not None:
             connection.putheader(name, value)
     connection.endheaders(data)
@@ -100,12 +102,31 @@ def test_strangers_are_refused(server, path, changes):
     assert b"<html" not in body
 
 
-@pytest.mark.parametrize("path", ["/../run.json", "/run.json", "/image/../../run.json", "/image/-1", "/image/999999", "/image/x", "/%2e%2e/run.json"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/../run.json",
+        "/run.json",
+        "/image/../../run.json",
+        "/image/-1",
+        "/image/999999",
+        "/image/x",
+        "/%2e%2e/run.json",
+    ],
+)
 def test_nothing_but_page_and_images_is_served(server, path):
     assert ask(server, path)[0] == 404
 
 
-@pytest.mark.parametrize("changes", [{"Origin": "http://evil.example"}, {"Origin": None}, {"Content_Type": "text/plain"}, {"Cookie": None}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"Origin": "http://evil.example"},
+        {"Origin": None},
+        {"Content_Type": "text/plain"},
+        {"Cookie": None},
+    ],
+)
 def test_other_pages_cannot_edit(server, run, changes):
     status, _, _ = ask(server, "/edit", "POST", {"action": "drop", "clusters": [0]}, **changes)
     assert status == 403
@@ -115,25 +136,41 @@ def test_other_pages_cannot_edit(server, run, changes):
 def test_images_are_those_of_the_run(server, run):
     status, headers, body = ask(server, "/image/7")
     assert (status, headers["Content-Type"]) == (200, "image/png")
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), pipeline.open_run_images(run).read(np.array([7]))[0])
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(body))),
+        pipeline.open_run_images(run).read(np.array([7]))[0],
+    )
 
 
 def test_photos_are_served_in_the_size_of_their_files(tmp_path):
     (tmp_path / "photos").mkdir()
     rng = np.random.default_rng(0)
     for i in range(11):
-        Image.fromarray(rng.integers(0, 255, (60, 90, 3), np.uint8)).save(tmp_path / "photos" / f"{i:02d}.png")
+        Image.fromarray(rng.integers(0, 255, (60, 90, 3), np.uint8)).save(
+            tmp_path / "photos" / f"{i:02d}.png"
+        )
     lying = Image.Exif()
     lying[0x0112] = 6
-    Image.fromarray(rng.integers(0, 255, (900, 1200, 3), np.uint8)).save(tmp_path / "photos" / "11.jpg", exif=lying)
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run")
+    Image.fromarray(rng.integers(0, 255, (900, 1200, 3), np.uint8)).save(
+        tmp_path / "photos" / "11.jpg", exif=lying
+    )
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=2))
     with serving(pipeline.viewer(run)) as server:
         status, headers, body = ask(server, "/original/3")
         assert (status, headers["Content-Type"]) == (200, "image/png")
-        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(body))), np.asarray(Image.open(tmp_path / "photos" / "03.png")))
+        np.testing.assert_array_equal(
+            np.asarray(Image.open(io.BytesIO(body))),
+            np.asarray(Image.open(tmp_path / "photos" / "03.png")),
+        )
         status, headers, body = ask(server, "/original/11")
-        assert (status, headers["Content-Type"], Image.open(io.BytesIO(body)).size) == (200, "image/jpeg", (900, 1200))
+        assert (status, headers["Content-Type"], Image.open(io.BytesIO(body)).size) == (
+            200,
+            "image/jpeg",
+            (900, 1200),
+        )
         assert ask(server, "/original/12")[0] == 404
         (tmp_path / "photos" / "03.png").unlink()
         status, _, body = ask(server, "/original/3")
@@ -150,7 +187,10 @@ def test_edits_are_saved_answered_and_undone(server, run):
     editor = Editor(run, "kmeans-k4")
     ids = editor.state().ids[:5].tolist()
     try:
-        for edit in ({"action": "name", "cluster": 1, "name": "<b>"}, {"action": "mark", "images": ids, "mark": "odd"}):
+        for edit in (
+            {"action": "name", "cluster": 1, "name": "<b>"},
+            {"action": "mark", "images": ids, "mark": "odd"},
+        ):
             status, _, body = ask(server, "/edit", "POST", edit)
             assert status == 200
         told = json.loads(body)
@@ -195,12 +235,17 @@ def test_csv_and_parquet_hold_the_edited_clusters(run, edited, tmp_path):
     assert (csv["mark"] == "odd").sum() <= 1
     table = pq.read_table(pipeline.export(run, "parquet", tmp_path / "x.parquet"))
     assert table["id"].to_pylist() == csv["id"].tolist()
-    assert table["projection_x"].null_count == len(table) - np.isfinite(csv["projection_x"]).sum() > 0
+    assert (
+        table["projection_x"].null_count == len(table) - np.isfinite(csv["projection_x"]).sum() > 0
+    )
     assert table["label"].null_count == 0
     images = pipeline.open_run_images(run)
     row = table.slice(11, 1).to_pylist()[0]
     position = images.ids.tolist().index(row["id"])
-    np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))), images.read(np.array([position]))[0])
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))),
+        images.read(np.array([position]))[0],
+    )
     features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
     assert features["image"] == {"_type": "Image"}
     assert set(features) == set(table.column_names)
@@ -211,10 +256,14 @@ def test_folders_coco_and_projector(run, edited, tmp_path):
     folder = pipeline.export(run, "folders", tmp_path / "folders")
     assert sorted(path.name for path in folder.iterdir()) == ["000 a_.._b_ _c_", "001", "002"]
     assert len(list((folder / "001").glob("*.png"))) == (kept == 1).sum()
-    coco = json.loads((pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json").read_text())
+    coco = json.loads(
+        (pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json").read_text()
+    )
     assert [one["category_id"] - 1 for one in coco["annotations"]] == kept.tolist()
     assert {one["id"] for one in coco["categories"]} == {1, 2, 3}
-    assert all((tmp_path / "coco" / "images" / one["file_name"]).is_file() for one in coco["images"])
+    assert all(
+        (tmp_path / "coco" / "images" / one["file_name"]).is_file() for one in coco["images"]
+    )
     projector = pipeline.export(run, "projector", tmp_path / "projector")
     rows = (projector / "metadata.tsv").read_text().splitlines()
     config = (projector / "projector_config.pbtxt").read_text()
@@ -232,28 +281,42 @@ def test_tensorboard_reads_the_projector_config(run, tmp_path):
     folder = pipeline.export(run, "projector", tmp_path / "p")
     config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
     assert config.embeddings[0].metadata_path == "metadata.tsv"
-    assert config.embeddings[0].sprite.single_image_dim == [16, 16] or config.embeddings[0].sprite.single_image_dim == [32, 32]
+    assert config.embeddings[0].sprite.single_image_dim == [16, 16] or config.embeddings[
+        0
+    ].sprite.single_image_dim == [32, 32]
 
 
 def test_class_folders_of_a_photo_folder_link_or_copy(tmp_path):
     images, kinds = make_stripes(40)
     (tmp_path / "photos" / "sub").mkdir(parents=True)
     for i, image in enumerate(images):
-        Image.fromarray(image).save(tmp_path / "photos" / ("sub" if i % 2 else ".") / f"{i // 2}.png")
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run")
+        Image.fromarray(image).save(
+            tmp_path / "photos" / ("sub" if i % 2 else ".") / f"{i // 2}.png"
+        )
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run"
+    )
     pipeline.cluster(run, ClusterOptions(k=2))
     linked = pipeline.export(run, "folders", tmp_path / "linked", link=True)
     copied = pipeline.export(run, "folders", tmp_path / "copied")
     files = sorted(path.relative_to(linked) for path in linked.rglob("*.png"))
     assert len(files) == 40
-    assert all((linked / file).is_symlink() and (linked / file).read_bytes() == (copied / file).read_bytes() for file in files)
+    assert all(
+        (linked / file).is_symlink()
+        and (linked / file).read_bytes() == (copied / file).read_bytes()
+        for file in files
+    )
     assert not any((copied / file).is_symlink() for file in files)
 
 
 def test_file_names_differ_and_are_safe():
-    names = exporting.file_names(["a/b.jpg", "a_b.jpg", "A_B.JPG", "../../etc/passwd", "..", "x" * 300 + ".png"], "")
+    names = exporting.file_names(
+        ["a/b.jpg", "a_b.jpg", "A_B.JPG", "../../etc/passwd", "..", "x" * 300 + ".png"], ""
+    )
     assert len({name.lower() for name in names}) == len(names)
-    assert all("/" not in name and name not in ("", ".", "..") and len(name) < 200 for name in names)
+    assert all(
+        "/" not in name and name not in ("", ".", "..") and len(name) < 200 for name in names
+    )
 
 
 def test_mistakes_end_in_one_line(run, tmp_path):

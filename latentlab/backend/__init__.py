@@ -17,7 +17,9 @@ from latentlab.errors import ConfigError, MissingDependencyError
 BACKENDS = ("tensorflow", "jax", "torch")
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 CPU_INFO = "/proc/cpuinfo"
-KEPT_BYTES = 1 << 30  # at most, of an accelerator's memory, for images: six times CIFAR-10's, and an eighth of a small card
+KEPT_BYTES = (
+    1 << 30
+)  # at most, of an accelerator's memory, for images: six times CIFAR-10's, and an eighth of a small card
 
 
 def select(name: str | None = None) -> str:
@@ -37,13 +39,17 @@ def select(name: str | None = None) -> str:
         import keras
 
         if keras.backend.backend() != chosen:
-            raise ConfigError(f"keras runs on {keras.backend.backend()} already; choose {chosen} before it is imported.")
+            raise ConfigError(
+                f"keras runs on {keras.backend.backend()} already; choose {chosen} before it is imported."
+            )
         _set_up_devices(chosen)
         return chosen
     os.environ["KERAS_BACKEND"] = chosen
     if is_deterministic():
         # Read while the backends start; the first by XLA on a GPU, the second by PyTorch.
-        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+        os.environ["XLA_FLAGS"] = (
+            f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
+        )
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Without oneDNN the blog's network trains at half the speed on AMD processors, where TensorFlow leaves it off.
@@ -55,7 +61,9 @@ def select(name: str | None = None) -> str:
             _set_up_devices(chosen)
     except ImportError as error:
         extra = {"tensorflow": "", "jax": "[jax]", "torch": "[torch]"}[chosen]
-        raise MissingDependencyError(f"the backend {chosen} is not installed: pip install 'latentlab{extra}' ({error}).") from error
+        raise MissingDependencyError(
+            f"the backend {chosen} is not installed: pip install 'latentlab{extra}' ({error})."
+        ) from error
     return chosen
 
 
@@ -159,7 +167,9 @@ def peak_memory() -> int | None:
             import resource
         except ImportError:  # Windows
             return None
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
+            1 if sys.platform == "darwin" else 1024
+        )
     name = select()
     if name == "tensorflow":
         import tensorflow as tf
@@ -219,10 +229,19 @@ def versions() -> dict[str, str]:
     name = select()
     import keras
 
-    distributions = {"tensorflow": ("tensorflow", "tensorflow-cpu"), "jax": ("jax",), "torch": ("torch",)}[name]
+    distributions = {
+        "tensorflow": ("tensorflow", "tensorflow-cpu"),
+        "jax": ("jax",),
+        "torch": ("torch",),
+    }[name]
     installed = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
     version = next((installed[d] for d in distributions if d in installed), "unknown")
-    return {"backend": name, "backend_version": version, "keras": keras.__version__, "device": _device_words(name)}
+    return {
+        "backend": name,
+        "backend_version": version,
+        "keras": keras.__version__,
+        "device": _device_words(name),
+    }
 
 
 def _device_words(name: str) -> str:
@@ -231,7 +250,11 @@ def _device_words(name: str) -> str:
     if name == "tensorflow":
         import tensorflow as tf
 
-        return str(tf.config.experimental.get_device_details(tf.config.list_physical_devices("GPU")[0]).get("device_name", "gpu"))
+        return str(
+            tf.config.experimental.get_device_details(
+                tf.config.list_physical_devices("GPU")[0]
+            ).get("device_name", "gpu")
+        )
     if name == "jax":
         import jax
 
@@ -254,7 +277,9 @@ def _set_up_devices(name: str) -> None:
     if is_deterministic():
         tf.config.experimental.enable_op_determinism()
 
-    tf.get_logger().setLevel("ERROR")  # it warns of retracing where the last batch of a data set is a short one
+    tf.get_logger().setLevel(
+        "ERROR"
+    )  # it warns of retracing where the last batch of a data set is a short one
     for gpu in tf.config.list_physical_devices("GPU"):
         with contextlib.suppress(RuntimeError):  # whoever imported keras first uses the GPU already
             tf.config.experimental.set_memory_growth(gpu, True)

@@ -28,7 +28,12 @@ def hasten(*nets: Any) -> None:
     for layer in (layer for net in nets for layer in net.layers):
         if isinstance(layer, layers.BatchNormalization) and len(layer.input.shape) == 4:
             layer.call = MethodType(_normalize, layer)
-        if isinstance(layer, layers.Conv2D) and layer.strides == (1, 1) and layer.padding == "same" and all(side % 2 for side in layer.kernel_size):
+        if (
+            isinstance(layer, layers.Conv2D)
+            and layer.strides == (1, 1)
+            and layer.padding == "same"
+            and all(side % 2 for side in layer.kernel_size)
+        ):
             layer.convolution_op = MethodType(_convolve, layer)
 
 
@@ -40,10 +45,18 @@ def _normalize(layer: Any, inputs: Any, training: bool | None = None, mask: Any 
 
     none = tf.zeros(0)
     told = tf.raw_ops.FusedBatchNormV3(
-        x=inputs, scale=layer.gamma.value, offset=layer.beta.value, mean=none, variance=none, epsilon=layer.epsilon, is_training=True
+        x=inputs,
+        scale=layer.gamma.value,
+        offset=layer.beta.value,
+        mean=none,
+        variance=none,
+        epsilon=layer.epsilon,
+        is_training=True,
     )
     size = tf.cast(tf.size(inputs[..., 0]), tf.float32)
-    variance = told.batch_variance * (size - 1) / size  # TensorFlow tells the unbiased one, Keras keeps the other
+    variance = (
+        told.batch_variance * (size - 1) / size
+    )  # TensorFlow tells the unbiased one, Keras keeps the other
     for kept, new in ((layer.moving_mean, told.batch_mean), (layer.moving_variance, variance)):
         kept.assign(kept * layer.momentum + new * (1.0 - layer.momentum))
     return told.y
@@ -54,7 +67,11 @@ def _convolve(layer: Any, inputs: Any, kernel: Any) -> Any:
     import tensorflow as tf
 
     _, height, width, channels = inputs.shape
-    small = None not in (height, width) and max(height, width) <= LARGEST_SIDE and channels >= FEWEST_CHANNELS
+    small = (
+        None not in (height, width)
+        and max(height, width) <= LARGEST_SIDE
+        and channels >= FEWEST_CHANNELS
+    )
     if small and inputs.dtype == tf.bfloat16:
         return _convolve_small(inputs, tf.convert_to_tensor(kernel))
     return type(layer).convolution_op(layer, inputs, kernel)
@@ -67,7 +84,13 @@ def _convolve_small(inputs: Any, kernel: Any) -> Any:
     @tf.custom_gradient
     def convolve(x: Any, w: Any) -> tuple[Any, Any]:
         def gradient(dy: Any) -> tuple[Any, Any]:
-            dx = tf.raw_ops.Conv2DBackpropInput(input_sizes=tf.shape(x), filter=w, out_backprop=dy, strides=[1, 1, 1, 1], padding="SAME")
+            dx = tf.raw_ops.Conv2DBackpropInput(
+                input_sizes=tf.shape(x),
+                filter=w,
+                out_backprop=dy,
+                strides=[1, 1, 1, 1],
+                padding="SAME",
+            )
             return dx, _kernel_gradient(x, w.shape, dy)
 
         return tf.nn.conv2d(x, w, 1, "SAME"), gradient
@@ -84,7 +107,11 @@ def _kernel_gradient(x: Any, shape: Any, dy: Any) -> Any:
     flat = tf.reshape(dy, (-1, filters))
     padded = tf.pad(x, [[0, 0], [rows // 2] * 2, [columns // 2] * 2, [0, 0]])
     cells = [
-        tf.matmul(tf.reshape(padded[:, i : i + height, j : j + width], (-1, channels)), flat, transpose_a=True)
+        tf.matmul(
+            tf.reshape(padded[:, i : i + height, j : j + width], (-1, channels)),
+            flat,
+            transpose_a=True,
+        )
         for i in range(rows)
         for j in range(columns)
     ]

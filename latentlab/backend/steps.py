@@ -39,14 +39,23 @@ class CompiledSteps:
         If the backend is neither TensorFlow nor JAX.
     """
 
-    def __init__(self, loss: Loss, names: Sequence[str], trainable: list[Any], non_trainable: list[Any], optimizer: Any) -> None:
+    def __init__(
+        self,
+        loss: Loss,
+        names: Sequence[str],
+        trainable: list[Any],
+        non_trainable: list[Any],
+        optimizer: Any,
+    ) -> None:
         self.loss, self.names = loss, ("loss", *names)
         self.trainable, self.non_trainable, self.optimizer = trainable, non_trainable, optimizer
         optimizer.build(trainable)
         makers = {"tensorflow": self._tensorflow, "jax": self._jax}
         name = backend.select()
         if name not in makers:
-            raise ConfigError(f"this objective runs on {' and '.join(makers)}, not on {name}: choose --backend.")
+            raise ConfigError(
+                f"this objective runs on {' and '.join(makers)}, not on {name}: choose --backend."
+            )
         self._run = makers[name]()
 
     def send(self, batches: dict[str, Any]) -> dict[str, Any]:
@@ -59,7 +68,9 @@ class CompiledSteps:
 
         return {name: tf.convert_to_tensor(value) for name, value in batches.items()}
 
-    def __call__(self, batches: dict[str, Any], shared: dict[str, Any] | None = None) -> dict[str, float]:
+    def __call__(
+        self, batches: dict[str, Any], shared: dict[str, Any] | None = None
+    ) -> dict[str, float]:
         """Train one step on each of `batches` and return the means of the loss and of what it reports.
 
         Parameters
@@ -71,7 +82,9 @@ class CompiledSteps:
             What the loss takes beside that, from `send`: every step sees all of it, and from call to call it stays on the device.
         """
         told = self._run(self.send(batches), shared or {})
-        return {name: float(np.mean(np.asarray(values, np.float32))) for name, values in told.items()}
+        return {
+            name: float(np.mean(np.asarray(values, np.float32))) for name, values in told.items()
+        }
 
     def _tensorflow(self) -> Run:
         import tensorflow as tf
@@ -83,8 +96,12 @@ class CompiledSteps:
                 self.optimizer.learning_rate.assign(batch.pop(RATE))
             with tf.GradientTape() as tape:
                 loss, told = self.loss(batch)
-            self.optimizer.apply(tape.gradient(loss, [variable.value for variable in self.trainable]), self.trainable)
-            return {name: tf.cast(value, tf.float32) for name, value in {"loss": loss, **told}.items()}
+            self.optimizer.apply(
+                tape.gradient(loss, [variable.value for variable in self.trainable]), self.trainable
+            )
+            return {
+                name: tf.cast(value, tf.float32) for name, value in {"loss": loss, **told}.items()
+            }
 
         @tf.function(jit_compile=backend.jit_compile())
         def run(batches: Batch, shared: Batch) -> dict[str, Any]:
@@ -92,7 +109,9 @@ class CompiledSteps:
                 return step({name: value[i] for name, value in batches.items()} | shared)
 
             numbers = tf.range(len(next(iter(batches.values()))))
-            return tf.map_fn(numbered, numbers, fn_output_signature=signature, parallel_iterations=1)
+            return tf.map_fn(
+                numbered, numbers, fn_output_signature=signature, parallel_iterations=1
+            )
 
         return run
 
@@ -100,7 +119,11 @@ class CompiledSteps:
         import jax
         import keras
 
-        rate_at = next(i for i, variable in enumerate(self.optimizer.variables) if variable is self.optimizer.learning_rate)
+        rate_at = next(
+            i
+            for i, variable in enumerate(self.optimizer.variables)
+            if variable is self.optimizer.learning_rate
+        )
 
         def step(state: Any, batch: Batch) -> tuple[Any, dict[str, Any]]:
             trainable, others, own = state
@@ -108,12 +131,20 @@ class CompiledSteps:
                 own[rate_at] = batch.pop(RATE)
 
             def stateless(values: Any) -> tuple[Any, Any]:
-                mapping = [*zip(self.trainable, values, strict=True), *zip(self.non_trainable, others, strict=True)]
+                mapping = [
+                    *zip(self.trainable, values, strict=True),
+                    *zip(self.non_trainable, others, strict=True),
+                ]
                 with keras.StatelessScope(state_mapping=mapping) as scope:
                     loss, told = self.loss(batch)
-                return loss, ([scope.get_current_value(variable) for variable in self.non_trainable], told)
+                return loss, (
+                    [scope.get_current_value(variable) for variable in self.non_trainable],
+                    told,
+                )
 
-            (loss, (others, told)), gradients = jax.value_and_grad(stateless, has_aux=True)(trainable)
+            (loss, (others, told)), gradients = jax.value_and_grad(stateless, has_aux=True)(
+                trainable
+            )
             trainable, own = self.optimizer.stateless_apply(own, gradients, trainable)
             return (trainable, others, own), {"loss": loss, **told}
 
@@ -124,7 +155,9 @@ class CompiledSteps:
         groups = (self.trainable, self.non_trainable, self.optimizer.variables)
 
         def call(batches: Batch, shared: Batch) -> dict[str, Any]:
-            state, told = run(tuple([variable.value for variable in group] for group in groups), batches, shared)
+            state, told = run(
+                tuple([variable.value for variable in group] for group in groups), batches, shared
+            )
             for group, values in zip(groups, state, strict=True):
                 for variable, value in zip(group, values, strict=True):
                     variable.assign(value)

@@ -12,7 +12,12 @@ from latentlab.cli._output import envelope
 from latentlab.cli._signals import listen, received
 from latentlab.errors import LatentlabError
 
-_NO_MEMORY = ("Cannot allocate memory", "bad_alloc", "can't start new thread", "failed to map segment")  # as libraries say it
+_NO_MEMORY = (
+    "Cannot allocate memory",
+    "bad_alloc",
+    "can't start new thread",
+    "failed to map segment",
+)  # as libraries say it
 
 
 class _Group(click.Group):
@@ -41,8 +46,16 @@ def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
     """Tell of what is no error of ours: memory, a disk, or a bug."""
     if received:  # native code now and then makes another exception of the one that ends us
         ctx.exit(128 + received[0])
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError" or any(text in str(error) for text in _NO_MEMORY):
-        _fail("not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.", 1, ctx)
+    if (
+        isinstance(error, MemoryError)
+        or type(error).__name__ == "ResourceExhaustedError"
+        or any(text in str(error) for text in _NO_MEMORY)
+    ):
+        _fail(
+            "not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.",
+            1,
+            ctx,
+        )
     if isinstance(error, OSError):
         _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
     _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
@@ -62,8 +75,16 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
 @click.version_option(__version__, prog_name="latentlab")
 @click.option("-v", "--verbose", is_flag=True, help="Tell more, and show a traceback for errors.")
 @click.option("-q", "--quiet", is_flag=True, help="Print results and errors only.")
-@click.option("--backend", type=click.Choice(["tensorflow", "jax", "torch"]), help="Keras backend [default: $KERAS_BACKEND, else tensorflow].")
-@click.option("--deterministic", is_flag=True, help="The same weights and clusters, to the bit, each time on one machine; slower on a GPU.")
+@click.option(
+    "--backend",
+    type=click.Choice(["tensorflow", "jax", "torch"]),
+    help="Keras backend [default: $KERAS_BACKEND, else tensorflow].",
+)
+@click.option(
+    "--deterministic",
+    is_flag=True,
+    help="The same weights and clusters, to the bit, each time on one machine; slower on a GPU.",
+)
 def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) -> None:
     """Find structure in images that nobody labelled.
 

@@ -12,8 +12,32 @@ from latentlab.config import LEAST_STEPS
 from latentlab.errors import ConfigError
 
 DEFAULT_RUN = "runs/latest"
-_DATA_NAMES = ("data", "data_dir", "size", "resize", "held_out", "limit", "grey", "image_column", "label_column", "max_pixels", "max_bytes")
-_FIT_NAMES = ("arch", "epochs", "batch_size", "schedule", "validation", "patience", "precision", "seed", "augment", "objective", "least_steps")
+_DATA_NAMES = (
+    "data",
+    "data_dir",
+    "size",
+    "resize",
+    "held_out",
+    "limit",
+    "grey",
+    "image_column",
+    "label_column",
+    "max_pixels",
+    "max_bytes",
+)
+_FIT_NAMES = (
+    "arch",
+    "epochs",
+    "batch_size",
+    "schedule",
+    "validation",
+    "patience",
+    "precision",
+    "seed",
+    "augment",
+    "objective",
+    "least_steps",
+)
 
 
 def _together(*decorators: Any) -> Any:
@@ -36,33 +60,69 @@ class Clusters(click.ParamType):
         return value if value == "auto" else click.INT.convert(value, param, ctx)
 
 
-run_option = click.option("--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder.")
+run_option = click.option(
+    "--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder."
+)
 
 
 name_option = click.option("--name", help="Which clusters of the run [default: the newest].")
 
 
 sample_option = click.option(
-    "--sample", type=click.IntRange(10), default=60_000, show_default=True, help="Images on the map, drawn at random where there are more."
+    "--sample",
+    type=click.IntRange(10),
+    default=60_000,
+    show_default=True,
+    help="Images on the map, drawn at random where there are more.",
 )
 
 
 data_options = _together(
     click.option(
-        "--data", default="cifar10", show_default=True, help="Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file."
+        "--data",
+        default="cifar10",
+        show_default=True,
+        help="Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file.",
     ),
-    click.option("--data-dir", help="Where a named source finds its files [default: the Keras cache, else a download]."),
-    click.option("--size", type=click.IntRange(4, 1024), help="Height and width in pixels [default: the source's own; 32 for folders]."),
     click.option(
-        "--resize", type=click.Choice(["crop", "pad", "stretch"]), default="crop", show_default=True, help="Rule for images of another shape."
+        "--data-dir",
+        help="Where a named source finds its files [default: the Keras cache, else a download].",
     ),
-    click.option("--held-out", type=float, default=0.2, show_default=True, help="Share held out where the data has no split of its own."),
-    click.option("--limit", type=click.IntRange(1), help="Keep this many images of each split, for a trial."),
+    click.option(
+        "--size",
+        type=click.IntRange(4, 1024),
+        help="Height and width in pixels [default: the source's own; 32 for folders].",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(["crop", "pad", "stretch"]),
+        default="crop",
+        show_default=True,
+        help="Rule for images of another shape.",
+    ),
+    click.option(
+        "--held-out",
+        type=float,
+        default=0.2,
+        show_default=True,
+        help="Share held out where the data has no split of its own.",
+    ),
+    click.option(
+        "--limit", type=click.IntRange(1), help="Keep this many images of each split, for a trial."
+    ),
     click.option("--grey", is_flag=True, help="Read folders and parquet as grey."),
     click.option("--image-column", help="Image column of a parquet file."),
     click.option("--label-column", help="Label column of a parquet file, read by evaluate only."),
-    click.option("--max-pixels", type=click.IntRange(1), help="Refuse larger pictures [default: 89,478,485 pixels]."),
-    click.option("--max-bytes", type=click.IntRange(1), help="Refuse files that hold more when they are unpacked [default: 2 GiB]."),
+    click.option(
+        "--max-pixels",
+        type=click.IntRange(1),
+        help="Refuse larger pictures [default: 89,478,485 pixels].",
+    ),
+    click.option(
+        "--max-bytes",
+        type=click.IntRange(1),
+        help="Refuse files that hold more when they are unpacked [default: 2 GiB].",
+    ),
 )
 
 
@@ -75,9 +135,14 @@ recipe_option = click.option(
 fit_options = _together(
     recipe_option,
     click.option(
-        "--objective", default="reconstruction", show_default=True, help="What the encoder is trained to do: reconstruction, swav or distill."
+        "--objective",
+        default="reconstruction",
+        show_default=True,
+        help="What the encoder is trained to do: reconstruction, swav or distill.",
     ),
-    click.option("--arch", default="conv8", show_default=True, help="Encoder (see latentlab encoders)."),
+    click.option(
+        "--arch", default="conv8", show_default=True, help="Encoder (see latentlab encoders)."
+    ),
     click.option(
         "--set",
         "settings",
@@ -85,7 +150,9 @@ fit_options = _together(
         metavar="NAME=VALUE",
         help="An option of the encoder or the objective, for example code_channels=32; repeatable.",
     ),
-    click.option("--switches", is_flag=True, help="pool-unpool: unpool with switches (--set switches=true)."),
+    click.option(
+        "--switches", is_flag=True, help="pool-unpool: unpool with switches (--set switches=true)."
+    ),
     click.option("--epochs", type=int, default=20, show_default=True),
     click.option(
         "--least-steps",
@@ -93,28 +160,68 @@ fit_options = _together(
         help=f"Train more epochs where they are fewer steps than this, as they are of few images [default: {LEAST_STEPS}, or 0 with --epochs].",
     ),
     click.option("--batch-size", type=int, default=500, show_default=True),
-    click.option("--schedule", default="cosine", show_default=True, help="Learning rate: cosine (down to 0) or constant."),
-    click.option("--validation", type=float, default=0.05, show_default=True, help="Share of the training images kept for early stopping."),
-    click.option("--patience", type=int, default=10, show_default=True, help="Stop after this many epochs without improvement; 0 never."),
     click.option(
-        "--augment", default="none", show_default=True, help="Change images while training: none, affine (shifts, rotations) or affine+flip."
+        "--schedule",
+        default="cosine",
+        show_default=True,
+        help="Learning rate: cosine (down to 0) or constant.",
     ),
-    click.option("--precision", default="auto", show_default=True, help="auto, float32, mixed_bfloat16 or mixed_float16."),
+    click.option(
+        "--validation",
+        type=float,
+        default=0.05,
+        show_default=True,
+        help="Share of the training images kept for early stopping.",
+    ),
+    click.option(
+        "--patience",
+        type=int,
+        default=10,
+        show_default=True,
+        help="Stop after this many epochs without improvement; 0 never.",
+    ),
+    click.option(
+        "--augment",
+        default="none",
+        show_default=True,
+        help="Change images while training: none, affine (shifts, rotations) or affine+flip.",
+    ),
+    click.option(
+        "--precision",
+        default="auto",
+        show_default=True,
+        help="auto, float32, mixed_bfloat16 or mixed_float16.",
+    ),
     click.option("--seed", type=int, default=0, show_default=True),
 )
 
 
 by_k_options = _together(
-    click.option("--ks", default="2:15", show_default=True, help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10."),
-    click.option("--features", default="auto", help="What is clustered, as in cluster [default: as kmeans there]."),
-    click.option("--restarts", type=int, default=10, show_default=True, help="k-means runs for each k; the best is kept."),
+    click.option(
+        "--ks",
+        default="2:15",
+        show_default=True,
+        help="Numbers of clusters: a range with both ends, or numbers such as 2,5,10.",
+    ),
+    click.option(
+        "--features",
+        default="auto",
+        help="What is clustered, as in cluster [default: as kmeans there].",
+    ),
+    click.option(
+        "--restarts",
+        type=int,
+        default=10,
+        show_default=True,
+        help="k-means runs for each k; the best is kept.",
+    ),
     click.option("--seed", type=int, default=0, show_default=True),
 )
 
 
 def data_of(values: dict[str, Any]) -> Any:
     """Return the `DataOptions` of a command's values by name."""
-    from latentlab.sources import DataOptions
+    from latentlab.config import DataOptions
 
     return DataOptions(**{name: values[name] for name in _DATA_NAMES})
 
@@ -129,9 +236,16 @@ def fit_of(values: dict[str, Any], learning_rate: float, machine: str = "") -> A
     chosen |= {name: value for name, value in recipe.items() if name in chosen and not given(name)}
     if values["least_steps"] is None:
         chosen["least_steps"] = 0 if given("epochs") else LEAST_STEPS
-    own = {"arch": {}, "objective": {}} | {kind: dict(recipe.get(f"{kind}_options", {})) for kind in ("arch", "objective") if not given(kind)}
+    own = {"arch": {}, "objective": {}} | {
+        kind: dict(recipe.get(f"{kind}_options", {}))
+        for kind in ("arch", "objective")
+        if not given(kind)
+    }
     known = option_names(plugins.load("objectives", chosen["objective"]).Options)
-    for name, value in [*map(setting, values["settings"]), *([("switches", True)] if values["switches"] else [])]:
+    for name, value in [
+        *map(setting, values["settings"]),
+        *([("switches", True)] if values["switches"] else []),
+    ]:
         own["objective" if name in known else "arch"][name] = value
     return FitOptions(**chosen, arch_options=own["arch"], objective_options=own["objective"])
 
@@ -143,7 +257,7 @@ def fit_to_go_on(values: dict[str, Any], learning_rate: float, run_path: str) ->
     """
     from latentlab import recipes
     from latentlab.config import FitOptions, recorded
-    from latentlab.run import Run
+    from latentlab.storage.run import Run
 
     options = fit_of(values, learning_rate)
     if not (Path(run_path) / "run.json").exists():
@@ -153,16 +267,24 @@ def fit_to_go_on(values: dict[str, Any], learning_rate: float, run_path: str) ->
         begun = recorded(FitOptions, config.get("fit"), run.path)
         for machine in ("", *(recipes.MACHINES if values["recipe"] else ())):
             same = fit_of(values, learning_rate, machine)
-            if begun == same or (values["least_steps"] is None and begun == dataclasses.replace(same, least_steps=0)):
+            if begun == same or (
+                values["least_steps"] is None and begun == dataclasses.replace(same, least_steps=0)
+            ):
                 if machine:
-                    click.echo(f"--recipe {values['recipe']}: going on with the setting for {machine}, which {run_path} was begun with.", err=True)
+                    click.echo(
+                        f"--recipe {values['recipe']}: going on with the setting for {machine}, which {run_path} was begun with.",
+                        err=True,
+                    )
                 return begun
     return options
 
 
 def given(name: str) -> bool:
     """Return whether an option was written on the command line, so that a recipe must not change it."""
-    return click.get_current_context().get_parameter_source(name) == click.core.ParameterSource.COMMANDLINE
+    return (
+        click.get_current_context().get_parameter_source(name)
+        == click.core.ParameterSource.COMMANDLINE
+    )
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -178,7 +300,7 @@ def setting(text: str) -> tuple[str, Any]:
 
 def open_run(run_path: str) -> Any:
     """Open a run, and go on deterministically where it was begun so."""
-    from latentlab.run import Run
+    from latentlab.storage.run import Run
 
     run = Run.open(run_path)
     if run.manifest.get("deterministic"):

@@ -16,7 +16,12 @@ def _note_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 
 
 json_option = click.option(
-    "--json", is_flag=True, expose_value=False, callback=_note_json, is_eager=True, help="Print the result as JSON (see latentlab schema)."
+    "--json",
+    is_flag=True,
+    expose_value=False,
+    callback=_note_json,
+    is_eager=True,
+    help="Print the result as JSON (see latentlab schema).",
 )
 
 
@@ -29,4 +34,8 @@ def print_result(value: Any, text: str) -> None:
 
 def envelope(command: str | None, **content: Any) -> str:
     """Return the JSON text of a result or an error of `command`."""
-    return json.dumps({"format": JSON_FORMAT, "latentlab": __version__, "command": command, **content}, indent=2, default=str)
+    return json.dumps(
+        {"format": JSON_FORMAT, "latentlab": __version__, "command": command, **content},
+        indent=2,
+        default=str,
+    )

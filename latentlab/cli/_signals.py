@@ -8,7 +8,9 @@ from typing import Any, NoReturn
 
 RAISE_AGAIN = 2.0  # seconds after a signal, by which a unit of work is done and what is half-written is removed
 
-received: list[int] = []  # their numbers: the exception that ends the command may get lost on its way
+received: list[
+    int
+] = []  # their numbers: the exception that ends the command may get lost on its way
 _stderr: list[int] = []  # a descriptor of its own: stderr is hidden while a framework starts
 
 
@@ -17,7 +19,9 @@ def listen() -> None:
     if not _stderr:
         _stderr.append(os.dup(2))
     signal.signal(signal.SIGTERM, _signalled)
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a shell starts background jobs deaf to it
+    if (
+        signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):  # a shell starts background jobs deaf to it
         signal.signal(signal.SIGINT, _signalled)
 
 
@@ -34,7 +38,9 @@ def _signalled(number: int, frame: Any) -> None:
     with contextlib.suppress(OSError):  # a terminal that is gone
         os.write(_stderr[0], f"error: {what}. Repeating the same command resumes.\n".encode())
     received.append(number)
-    sys.unraisablehook = lambda unraisable: None  # where a callback ignores what is raised here, Python would print a traceback
+    sys.unraisablehook = lambda unraisable: (
+        None
+    )  # where a callback ignores what is raised here, Python would print a traceback
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, _raise_again)
         signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)

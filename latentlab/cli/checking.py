@@ -18,10 +18,13 @@ from latentlab.errors import ConfigError
 @json_option
 def compare(named: tuple[str, ...], out: str) -> None:
     """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
-    from latentlab import comparing, pipeline
+    from latentlab import pipeline
+    from latentlab.scoring import comparing
 
     if len(named) < 2:
-        raise ConfigError("compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run.")
+        raise ConfigError(
+            "compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run."
+        )
     found = pipeline.compare([open_named(text) for text in named], out)
     print_result(found, f"{comparing.text(found)}\n\n{out}")
 
@@ -32,8 +35,9 @@ def compare(named: tuple[str, ...], out: str) -> None:
 @json_option
 def verify(run_path: str, name: str | None) -> None:
     """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
-    from latentlab import pipeline, verifying
+    from latentlab import pipeline
     from latentlab.errors import NotReproducedError
+    from latentlab.scoring import verifying
 
     found = pipeline.verify(open_run(run_path), name)
     print_result(found, verifying.text(found))

@@ -4,7 +4,18 @@ from typing import Any
 
 import click
 
-from latentlab.cli._options import Clusters, by_k_options, data_of, data_options, given, name_option, open_run, recipe_option, run_option, setting
+from latentlab.cli._options import (
+    Clusters,
+    by_k_options,
+    data_of,
+    data_options,
+    given,
+    name_option,
+    open_run,
+    recipe_option,
+    run_option,
+    setting,
+)
 from latentlab.cli._output import json_option, print_result
 from latentlab.errors import ConfigError
 from latentlab.progress import log
@@ -13,12 +24,29 @@ from latentlab.progress import log
 @click.command()
 @run_option
 @recipe_option
-@click.option("--encoder", "ready", help="An encoder that comes with latentlab (see latentlab encoders --ready-made), in the place of a trained one.")
+@click.option(
+    "--encoder",
+    "ready",
+    help="An encoder that comes with latentlab (see latentlab encoders --ready-made), in the place of a trained one.",
+)
 @click.option("--data", help="With --encoder: the images, as in fit [default: cifar10].")
 @click.option("--data-dir", help="With --encoder: where a named source finds its files.")
-@click.option("--embeddings", type=click.Path(), help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.")
-@click.option("--out", default="clusters.parquet", show_default=True, help="With --embeddings: the file to write.")
-@click.option("--k", type=Clusters(), help='Number of clusters, or "auto": what choose-k recommends. hdbscan finds it and takes none.')
+@click.option(
+    "--embeddings",
+    type=click.Path(),
+    help="Cluster the vectors of this parquet file, yours or another program's, in the place of a run.",
+)
+@click.option(
+    "--out",
+    default="clusters.parquet",
+    show_default=True,
+    help="With --embeddings: the file to write.",
+)
+@click.option(
+    "--k",
+    type=Clusters(),
+    help='Number of clusters, or "auto": what choose-k recommends. hdbscan finds it and takes none.',
+)
 @click.option(
     "--method",
     default="kmeans",
@@ -34,22 +62,58 @@ from latentlab.progress import log
     " whiten[N], l2, umap[N]) [default: the method's own, on the code, or on embedding+l2, or on embedding+project+l2, where project goes"
     " through the projection head of the recipe strong].",
 )
-@click.option("--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept.")
 @click.option(
-    "--minibatch-above", type=int, default=200_000_000, show_default=True, help="Use MiniBatchKMeans above this many numbers (images x dimensions)."
+    "--restarts", type=int, default=10, show_default=True, help="Initialisations; the best is kept."
+)
+@click.option(
+    "--minibatch-above",
+    type=int,
+    default=200_000_000,
+    show_default=True,
+    help="Use MiniBatchKMeans above this many numbers (images x dimensions).",
 )
 @click.option("--seed", type=int, default=0, show_default=True)
 @click.option(
-    "--seeds", type=click.IntRange(2), help="Repeat with so many seeds, and unite: consensus, agreement of each image, spread of the scores."
+    "--seeds",
+    type=click.IntRange(2),
+    help="Repeat with so many seeds, and unite: consensus, agreement of each image, spread of the scores.",
 )
-@click.option("--refit", is_flag=True, help="With --seeds: fit an encoder for each seed too, for the spread of the whole run.")
-@click.option("--augment", default="auto", show_default=True, help="Deep methods: change images while training; auto: as in fit.")
-@click.option("--set", "settings", multiple=True, metavar="NAME=VALUE", help="An option of the method, for example gamma=0.1; repeatable.")
-@click.option("--name", "label", default="", help="Name of the clusters [default: made of the method and of what was changed].")
+@click.option(
+    "--refit",
+    is_flag=True,
+    help="With --seeds: fit an encoder for each seed too, for the spread of the whole run.",
+)
+@click.option(
+    "--augment",
+    default="auto",
+    show_default=True,
+    help="Deep methods: change images while training; auto: as in fit.",
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME=VALUE",
+    help="An option of the method, for example gamma=0.1; repeatable.",
+)
+@click.option(
+    "--name",
+    "label",
+    default="",
+    help="Name of the clusters [default: made of the method and of what was changed].",
+)
 @json_option
-def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str, settings: tuple[str, ...], **values: Any) -> None:
+def cluster(
+    run_path: str,
+    recipe: str | None,
+    embeddings: str | None,
+    out: str,
+    settings: tuple[str, ...],
+    **values: Any,
+) -> None:
     """Cluster the code into --k groups."""
-    from latentlab import assignments, pipeline
+    from latentlab import pipeline
+    from latentlab.clustering import assignments
 
     if values["k"] is None and not assignments.finds_k(values["method"]):
         raise click.UsageError("Missing option '--k'.", click.get_current_context())
@@ -71,40 +135,77 @@ def cluster(run_path: str, recipe: str | None, embeddings: str | None, out: str,
         result = pipeline.cluster(run, options)
         name = pipeline.resolve(run, options).name
     told = f"{run.path / 'clusters' / name}: sizes {', '.join(map(str, result['sizes']['train']))}"
-    print_result({"run": str(run.path), "name": name, **result}, "\n".join(filter(None, [told, _agreement_text(result)])))
+    print_result(
+        {"run": str(run.path), "name": name, **result},
+        "\n".join(filter(None, [told, _agreement_text(result)])),
+    )
     if not (recipe or given("method")) and (learnt := pipeline.prototypes_of(run)):
-        better = "on CIFAR-10 those of --method imc" if learnt == "own" else f"on pictures unlike those of {learnt} those of --method scan"
+        better = (
+            "on CIFAR-10 those of --method imc"
+            if learnt == "own"
+            else f"on pictures unlike those of {learnt} those of --method scan"
+        )
         log.info("these are k-means' clusters; %s are purer: --recipe strong takes it", better)
 
 
 def _refuse_ignored(vectors: bool, ready: dict[str, Any]) -> None:
     """Raise ConfigError for options that would do nothing: those of runs beside --embeddings, and its own without it."""
     if not vectors and given("out"):
-        raise ConfigError("--out belongs to --embeddings: the clusters of a run stay in its folder (latentlab export writes them elsewhere).")
-    others = {"encoder": ready["ready"], "data": ready["data"], "data-dir": ready["data_dir"], "run": given("run_path") or None}
+        raise ConfigError(
+            "--out belongs to --embeddings: the clusters of a run stay in its folder (latentlab export writes them elsewhere)."
+        )
+    others = {
+        "encoder": ready["ready"],
+        "data": ready["data"],
+        "data-dir": ready["data_dir"],
+        "run": given("run_path") or None,
+    }
     if vectors and (theirs := [f"--{name}" for name, value in others.items() if value is not None]):
-        raise ConfigError(f"{' and '.join(theirs)} would do nothing beside --embeddings: leave one of them out.")
+        raise ConfigError(
+            f"{' and '.join(theirs)} would do nothing beside --embeddings: leave one of them out."
+        )
 
 
 def _run_to_cluster(run_path: str, ready: dict[str, Any]) -> Any:
     """Return the run, which with --encoder is made of that encoder and of --data, below runs/ by its name where --run is not given."""
     if ready["ready"] is None:
-        if theirs := [f"--{name.replace('_', '-')}" for name in ("data", "data_dir") if ready[name] is not None]:
-            raise ConfigError(f"{' and '.join(theirs)} belong to --encoder: the run knows its own images.")
+        if theirs := [
+            f"--{name.replace('_', '-')}"
+            for name in ("data", "data_dir")
+            if ready[name] is not None
+        ]:
+            raise ConfigError(
+                f"{' and '.join(theirs)} belong to --encoder: the run knows its own images."
+            )
         return open_run(run_path)
     from latentlab import pipeline
-    from latentlab.sources import DataOptions
+    from latentlab.config import DataOptions
 
     path = run_path if given("run_path") else f"runs/{ready['ready']}"
-    return pipeline.use_ready_made(DataOptions(data=ready["data"] or "cifar10", data_dir=ready["data_dir"]), ready["ready"], path)
+    return pipeline.use_ready_made(
+        DataOptions(data=ready["data"] or "cifar10", data_dir=ready["data_dir"]),
+        ready["ready"],
+        path,
+    )
 
 
-def _cluster_vectors(path: str, recipe: str | None, settings: tuple[str, ...], values: dict[str, Any], repeats: dict[str, Any], out: str) -> None:
+def _cluster_vectors(
+    path: str,
+    recipe: str | None,
+    settings: tuple[str, ...],
+    values: dict[str, Any],
+    repeats: dict[str, Any],
+    out: str,
+) -> None:
     from latentlab import pipeline
 
     if values["k"] == "auto" or repeats["seeds"]:
-        raise ConfigError("--k auto and --seeds need a run: with --embeddings give the number of clusters, and one --seed.")
-    result = pipeline.cluster_vectors(path, _cluster_options(_preset(recipe, None), settings, values), out)
+        raise ConfigError(
+            "--k auto and --seeds need a run: with --embeddings give the number of clusters, and one --seed."
+        )
+    result = pipeline.cluster_vectors(
+        path, _cluster_options(_preset(recipe, None), settings, values), out
+    )
     print_result(result, f"{out}: sizes {', '.join(map(str, result['sizes']))}")
 
 
@@ -129,15 +230,26 @@ def _preset(recipe: str | None, run: Any) -> dict[str, Any]:
         return recipes.cluster_settings(recipe, prototypes=False)
     learnt = pipeline.prototypes_of(run)
     if learnt != "own" and not given("method"):
-        why = f"the encoder's prototypes are of other pictures, those of {learnt}" if learnt else "the run has no prototypes"
-        advice = (
-            f" Where they show other things than those of {learnt}: latentlab fit --recipe adapt trains cifar10-strong on them." if learnt else ""
+        why = (
+            f"the encoder's prototypes are of other pictures, those of {learnt}"
+            if learnt
+            else "the run has no prototypes"
         )
-        click.echo(f"--recipe {recipe}: {why}, so SCAN's head (scan) stands in for IMC-SwAV's (imc).{advice}", err=True)
+        advice = (
+            f" Where they show other things than those of {learnt}: latentlab fit --recipe adapt trains cifar10-strong on them."
+            if learnt
+            else ""
+        )
+        click.echo(
+            f"--recipe {recipe}: {why}, so SCAN's head (scan) stands in for IMC-SwAV's (imc).{advice}",
+            err=True,
+        )
     return recipes.cluster_settings(recipe, prototypes=learnt == "own")
 
 
-def _cluster_options(preset: dict[str, Any], settings: tuple[str, ...], values: dict[str, Any]) -> Any:
+def _cluster_options(
+    preset: dict[str, Any], settings: tuple[str, ...], values: dict[str, Any]
+) -> Any:
     from latentlab.config import ClusterOptions
 
     own = {} if given("method") else dict(preset.pop("settings", {}))
@@ -155,12 +267,15 @@ def _known_k(k: int | None) -> int:
 
 def _automatic_k(run: Any, values: dict[str, Any]) -> int:
     """Return the k that choose-k recommends for what the features that will be clustered start from, and say why on stderr."""
-    from latentlab import assignments, choosing, pipeline
+    from latentlab import pipeline
+    from latentlab.clustering import assignments, choosing
     from latentlab.config import ClusterOptions
 
     told = {name: values[name] for name in ("features", "restarts", "seed")}
     if told["features"] == "auto" and assignments.is_deep(values["method"]):
-        told["features"] = pipeline.resolve(run, ClusterOptions(k=2, method=values["method"])).features
+        told["features"] = pipeline.resolve(
+            run, ClusterOptions(k=2, method=values["method"])
+        ).features
     found = pipeline.choose_k(run, ClusterOptions(**told), choosing.parse_range(choosing.RANGE))
     click.echo(f"--k auto: {found['k']}, since {found['reason']}", err=True)
     return found["k"]
@@ -170,11 +285,14 @@ def _automatic_k(run: Any, values: dict[str, Any]) -> int:
 @data_options
 @run_option
 @name_option
-@click.option("--out", default="predictions.parquet", show_default=True, help="Parquet file to write.")
+@click.option(
+    "--out", default="predictions.parquet", show_default=True, help="Parquet file to write."
+)
 @json_option
 def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
     """Assign new images to the clusters of a run."""
-    from latentlab import assignments, pipeline
+    from latentlab import pipeline
+    from latentlab.clustering import assignments
 
     run = open_run(run_path)
     chosen = assignments.choose(run, name)
@@ -188,8 +306,11 @@ def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
 @json_option
 def choose_k(run_path: str, ks: str, **values: Any) -> None:
     """Recommend a number of clusters, without labels, and show what each criterion says."""
-    from latentlab import choosing, pipeline
+    from latentlab import pipeline
+    from latentlab.clustering import choosing
     from latentlab.config import ClusterOptions
 
-    found = pipeline.choose_k(open_run(run_path), ClusterOptions(**values), choosing.parse_range(ks))
+    found = pipeline.choose_k(
+        open_run(run_path), ClusterOptions(**values), choosing.parse_range(ks)
+    )
     print_result(found, choosing.text(found))

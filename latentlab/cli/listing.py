@@ -12,10 +12,13 @@ from latentlab.cli._output import json_option, print_result
 @json_option
 def runs(folder: str) -> None:
     """List the runs below FOLDER."""
-    from latentlab.run import find_runs
+    from latentlab.storage.run import find_runs
 
     rows = [_describe_run(run) for run in find_runs(folder)]
-    lines = [f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {', '.join(row['stages'])}" for row in rows]
+    lines = [
+        f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {', '.join(row['stages'])}"
+        for row in rows
+    ]
     print_result(rows, "\n".join(lines) or f"no runs in {folder}")
 
 
@@ -40,12 +43,14 @@ def sources() -> None:
 
 
 @click.command()
-@click.option("--ready-made", is_flag=True, help="Those that come with their weights, for cluster --encoder.")
+@click.option(
+    "--ready-made", is_flag=True, help="Those that come with their weights, for cluster --encoder."
+)
 @json_option
 def encoders(ready_made: bool) -> None:
     """List the encoders."""
     from latentlab import plugins
-    from latentlab import ready_made as weights
+    from latentlab.encoders import ready_made as weights
 
     if ready_made:
         print_result(weights.names(), "\n".join(weights.names()) or "there are none")
@@ -60,8 +65,14 @@ def methods() -> None:
     from latentlab import plugins
 
     kinds = {"clustering": "On vectors as they are", "refinement": "With the network"}
-    rows = [{"name": name, "kind": kind, "summary": plugins.summary(kind, name)} for kind in kinds for name in plugins.names(kind)]
-    print_result(rows, "\n".join(f"{title}\n{_described(kind, indent=4)}" for kind, title in kinds.items()))
+    rows = [
+        {"name": name, "kind": kind, "summary": plugins.summary(kind, name)}
+        for kind in kinds
+        for name in plugins.names(kind)
+    ]
+    print_result(
+        rows, "\n".join(f"{title}\n{_described(kind, indent=4)}" for kind, title in kinds.items())
+    )
 
 
 def _described(kind: str, indent: int = 0) -> str:
@@ -70,7 +81,9 @@ def _described(kind: str, indent: int = 0) -> str:
 
     names = plugins.names(kind)
     width = max(map(len, names), default=0)
-    return "\n".join(f"{'':{indent}}{name:<{width}}  {plugins.summary(kind, name)}" for name in names)
+    return "\n".join(
+        f"{'':{indent}}{name:<{width}}  {plugins.summary(kind, name)}" for name in names
+    )
 
 
 @click.command()
@@ -78,4 +91,9 @@ def schema() -> None:
     """Print the JSON Schema of what every command prints with --json."""
     from importlib import resources
 
-    click.echo(resources.files("latentlab").joinpath("schemas", "output.schema.json").read_text(encoding="utf-8").rstrip())
+    click.echo(
+        resources.files("latentlab")
+        .joinpath("schemas", "output.schema.json")
+        .read_text(encoding="utf-8")
+        .rstrip()
+    )

@@ -26,14 +26,25 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 @click.command()
 @run_option
 @name_option
-@click.option("--format", "formats", default="png,svg,pdf", show_default=True, help="Formats, separated by commas.")
+@click.option(
+    "--format",
+    "formats",
+    default="png,svg,pdf",
+    show_default=True,
+    help="Formats, separated by commas.",
+)
 @click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
 @json_option
 def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
     """Draw figures fit for a paper: the map with cluster names and typical images, labels, galleries, losses."""
     from latentlab import pipeline
 
-    written = pipeline.figures(open_run(run_path), out or Path(run_path) / "report" / "figures", name, tuple(formats.split(",")))
+    written = pipeline.figures(
+        open_run(run_path),
+        out or Path(run_path) / "report" / "figures",
+        name,
+        tuple(formats.split(",")),
+    )
     paths = list(map(str, written))
     print_result({"run": run_path, "files": paths}, "\n".join(paths))
 
@@ -42,7 +53,12 @@ def figures(run_path: str, name: str | None, formats: str, out: str | None) -> N
 @click.argument("run_path", metavar="RUN", default=DEFAULT_RUN)
 @name_option
 @sample_option
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port on this machine [default: a free one].")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=0,
+    help="Port on this machine [default: a free one].",
+)
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -> None:
     """Look at a run in the browser, and name, merge, split and drop its clusters; Ctrl-C ends it, edits are kept."""
@@ -72,8 +88,17 @@ def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -
     show_default=True,
     help="csv; parquet with images; folders, one a cluster; coco JSON with images; TensorBoard's projector.",
 )
-@click.option("--out", required=True, type=click.Path(), help="File, or folder for folders, coco and projector.")
-@click.option("--link", is_flag=True, help="folders: link to the pictures of an image folder instead of copying them.")
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(),
+    help="File, or folder for folders, coco and projector.",
+)
+@click.option(
+    "--link",
+    is_flag=True,
+    help="folders: link to the pictures of an image folder instead of copying them.",
+)
 @json_option
 def export(run_path: str, name: str | None, kind: str, out: str, link: bool) -> None:
     """Write clusters, as they were edited in view, for other programs."""

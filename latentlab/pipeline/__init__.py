@@ -12,11 +12,28 @@ that it is done with the same settings; an unfinished stage goes on where it sto
 """
 
 from latentlab.pipeline.checking import compare, verify
-from latentlab.pipeline.clustering import choose_k, cluster, cluster_seeds, cluster_vectors, predict, prototypes_of, resolve
+from latentlab.pipeline.clustering import (
+    choose_k,
+    cluster,
+    cluster_seeds,
+    cluster_vectors,
+    predict,
+    prototypes_of,
+    resolve,
+)
 from latentlab.pipeline.fitting import at_epoch, embed, fit, sweep, use_ready_made, with_weights
 from latentlab.pipeline.run_data import open_run_images, run_image_shape
 from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k
-from latentlab.pipeline.showing import MAP_SAMPLE, decode, export, figures, look, project, report, viewer
+from latentlab.pipeline.showing import (
+    MAP_SAMPLE,
+    decode,
+    export,
+    figures,
+    look,
+    project,
+    report,
+    viewer,
+)
 
 __all__ = [
     "fit",

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.errors import DataError, RunError
-from latentlab.files import atomic_path, write_json
 from latentlab.pipeline.run_data import open_run_images
-from latentlab.run import Run, embed_config
+from latentlab.storage.files import atomic_path, write_json
+from latentlab.storage.run import Run, embed_config
 
 
 def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str, Any]:
@@ -24,12 +24,22 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     """
     import numpy as np
 
-    from latentlab import assignments, comparing, comparison_page, evaluation, findings, plots, text_tables
+    from latentlab.clustering import assignments
+    from latentlab.reporting import comparison_page, findings, plots
+    from latentlab.scoring import comparing, evaluation
+    from latentlab.storage import text_tables
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
-    short = len({run.path.resolve() for run, _ in chosen}) == len({run.path.name for run, _ in chosen})
+    short = len({run.path.resolve() for run, _ in chosen}) == len(
+        {run.path.name for run, _ in chosen}
+    )
     assigned = [
-        (f"{run.path.name if short else run.path}:{name}", assignments.read(run, name), assignments.options_of(run, name).k) for run, name in chosen
+        (
+            f"{run.path.name if short else run.path}:{name}",
+            assignments.read(run, name),
+            assignments.options_of(run, name).k,
+        )
+        for run, name in chosen
     ]
     (first, *others), ids, splits = comparing.common(assigned)
     labels = evaluation.read_labels(chosen[0][0])
@@ -37,7 +47,9 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     for other in others:
         side = {"name": other.name, **comparing.moved(first, other)}
         if labels is not None:
-            side["scores"] = comparing.differences(first, other, evaluation.align(ids, labels), splits, len(labels.class_names))
+            side["scores"] = comparing.differences(
+                first, other, evaluation.align(ids, labels), splits, len(labels.class_names)
+            )
         sides.append(side)
     found = {"first": first.name, "images": len(ids), "others": sides}
     target = Path(folder)
@@ -45,7 +57,10 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     text_tables.write(comparing.frame(found), target, "comparison")
     if labels is None:
         figure = plots.transfer_heatmap(
-            np.array(sides[0]["overlap"]), f"of {first.name}", f"of {sides[0]['name']}", "Images by their clusters in both"
+            np.array(sides[0]["overlap"]),
+            f"of {first.name}",
+            f"of {sides[0]['name']}",
+            "Images by their clusters in both",
         )
     else:
         figure = plots.score_differences(sides, first.name)
@@ -63,7 +78,9 @@ def verify(run: Run, name: str | None = None) -> dict[str, Any]:
     """
     import zipfile
 
-    from latentlab import assignments, backend, evaluation, verifying
+    from latentlab import backend
+    from latentlab.clustering import assignments
+    from latentlab.scoring import evaluation, verifying
 
     embed_config(run)
     backend.set_precision(run.manifest["precision"])
@@ -80,7 +97,14 @@ def verify(run: Run, name: str | None = None) -> dict[str, Any]:
         labels = evaluation.read_labels(run, keep=False) if f"evaluate/{name}" in stages else None
         if labels is not None:
             checks.append(verifying.scores(run, str(name), labels))
-    except (RunError, DataError, OSError, ValueError, KeyError, zipfile.BadZipFile) as error:  # what is gone or damaged is what is looked for
+    except (
+        RunError,
+        DataError,
+        OSError,
+        ValueError,
+        KeyError,
+        zipfile.BadZipFile,
+    ) as error:  # what is gone or damaged is what is looked for
         if name is not None and name not in assignments.names(run):
             raise
         checks.append(verifying.Check("recomputing", False, str(error)))

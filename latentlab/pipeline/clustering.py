@@ -3,13 +3,12 @@
 from pathlib import Path
 from typing import Any
 
-from latentlab.config import ClusterOptions, FitOptions, as_dict, recorded
+from latentlab.config import ClusterOptions, DataOptions, FitOptions, as_dict, recorded
 from latentlab.errors import ConfigError
-from latentlab.files import read_json, write_json
 from latentlab.pipeline.fitting import embed, fit
 from latentlab.pipeline.run_data import open_like, open_run_images
-from latentlab.run import Run, embed_config
-from latentlab.sources import DataOptions
+from latentlab.storage.files import read_json, write_json
+from latentlab.storage.run import Run, embed_config
 
 
 def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
@@ -20,7 +19,9 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
     DataError
         If k is more than the training images.
     """
-    from latentlab import assignments, model_files, refined
+    from latentlab.clustering import assignments
+    from latentlab.encoders import model_files
+    from latentlab.refinement import refined
 
     options = prepare(run, options)
     config = {"options": as_dict(options), "embed": embed_config(run)}
@@ -34,14 +35,18 @@ def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
             if assignments.is_deep(options.method):
                 outputs += _refine(run, options)
             else:
-                outputs += assignments.make(run, options, model_files.vector_shape(run, options.features))
+                outputs += assignments.make(
+                    run, options, model_files.vector_shape(run, options.features)
+                )
     if assignments.is_deep(options.method):
         refined.tidy(run, options)
     return assignments.read_result(run, options.name)
 
 
 def _refine(run: Run, options: ClusterOptions) -> list[Path]:
-    from latentlab import backend, model_files, refined
+    from latentlab import backend
+    from latentlab.encoders import model_files
+    from latentlab.refinement import refined
 
     backend.set_precision(run.manifest["precision"])
     return refined.make(run, options, model_files.load(run), open_run_images(run))
@@ -57,10 +62,19 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     RunError
         If the run has no encoder.
     """
-    from latentlab import assignments, features, model_files, prototypes
+    from latentlab.clustering import assignments
+    from latentlab.encoders import model_files
+    from latentlab.features import feature_steps
+    from latentlab.training import prototypes
 
     embed_config(run)  # which says what to do where nothing is fitted
-    above = "" if not model_files.has_embedding(run) else features.PROJECTED if prototypes.are_there(run) else "embedding+l2"
+    above = (
+        ""
+        if not model_files.has_embedding(run)
+        else feature_steps.PROJECTED
+        if prototypes.are_there(run)
+        else "embedding+l2"
+    )
     options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
     assignments.check_method(run, options)
     return options
@@ -68,10 +82,10 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
 
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
     """Return the options as `resolve` does, with the images embedded as they ask for."""
-    from latentlab import features
+    from latentlab.features import feature_steps
 
     options = resolve(run, options)
-    embed(run, averages=features.averages(options.features))
+    embed(run, averages=feature_steps.averages(options.features))
     return options
 
 
@@ -88,7 +102,8 @@ def prototypes_of(run: Run) -> str:
     RunError
         If the run has no encoder.
     """
-    from latentlab import prototypes, ready_made
+    from latentlab.encoders import ready_made
+    from latentlab.training import prototypes
 
     embed_config(run)
     if not prototypes.are_there(run):
@@ -99,7 +114,9 @@ def prototypes_of(run: Run) -> str:
     return "own" if learnt in (None, config["data"]["data"]) else learnt
 
 
-def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> tuple[str, dict[str, Any]]:
+def cluster_seeds(
+    run: Run, options: ClusterOptions, count: int, refit: bool = False
+) -> tuple[str, dict[str, Any]]:
     """Cluster with `count` seeds and unite what they give; return the consensus' name and its facts, result.json.
 
     Parameters
@@ -115,14 +132,18 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
     ConfigError
         If there are fewer than two seeds, the method finds k, which differs by seed, or the encoder to fit again came ready-made.
     """
-    from latentlab import assignments
+    from latentlab.clustering import assignments
 
     if count < 2:
         raise ConfigError(f"--seeds must be at least 2, not {count}.")
     if not options.k:
-        raise ConfigError(f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed.")
+        raise ConfigError(
+            f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed."
+        )
     if refit and {"ready_made", "weights_sha256"} & set(run.manifest["config"]):
-        raise ConfigError("--refit would train the encoder again, which came ready-made with this run: leave --refit out.")
+        raise ConfigError(
+            "--refit would train the encoder again, which came ready-made with this run: leave --refit out."
+        )
     options = resolve(run, options)
     members = [_member(run, options, step, refit) for step in range(count)]
     name = f"{options.name}-{'refits' if refit else 'seeds'}{count}"
@@ -148,16 +169,24 @@ def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[
     where = run
     if refit and step:
         config = run.manifest["config"]
-        fitted = dataclasses.replace(recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step)
+        fitted = dataclasses.replace(
+            recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step
+        )
         with run.lock():  # which the encoder lies below: nobody may clear it meanwhile
-            where = fit(recorded(DataOptions, config["data"], run.path), fitted, run.path / "seeds" / f"seed{fitted.seed}")
+            where = fit(
+                recorded(DataOptions, config["data"], run.path),
+                fitted,
+                run.path / "seeds" / f"seed{fitted.seed}",
+            )
             cluster(where, own)
     else:
         cluster(where, own)
     return where, own.name
 
 
-def cluster_vectors(path: str | Path, options: ClusterOptions, target: str | Path) -> dict[str, Any]:
+def cluster_vectors(
+    path: str | Path, options: ClusterOptions, target: str | Path
+) -> dict[str, Any]:
     """Cluster the vectors of a parquet file, not of a run, and write id, cluster, distance, margin and soft to `target`.
 
     Raises
@@ -165,7 +194,7 @@ def cluster_vectors(path: str | Path, options: ClusterOptions, target: str | Pat
     DataError
         If the file has no column of vectors, or fewer than k.
     """
-    from latentlab import assignments
+    from latentlab.clustering import assignments
 
     return assignments.make_of_vectors(Path(path), assignments.resolve(options), Path(target))
 
@@ -178,7 +207,9 @@ def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
     DataError
         If the images have another shape than the run's and cannot be brought to it.
     """
-    from latentlab import assignments, backend, predicting
+    from latentlab import backend
+    from latentlab.clustering import assignments
+    from latentlab.refinement import predicting
 
     backend.set_precision(run.manifest["precision"])
     images = open_like(run, data)
@@ -193,17 +224,37 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]
     DataError
         If there are too few different training images for the largest k.
     """
-    from latentlab import assignments, choosing, model_files
+    from latentlab.clustering import assignments, choosing
+    from latentlab.encoders import model_files
     from latentlab.progress import track
 
     options = prepare(run, options)
-    config = {"features": options.features, "seed": options.seed, "restarts": options.restarts, "ks": ks, "embed": embed_config(run)}
+    config = {
+        "features": options.features,
+        "seed": options.seed,
+        "restarts": options.restarts,
+        "ks": ks,
+        "embed": embed_config(run),
+    }
     name = f"choose-k/{options.features}"
     target = run.path / f"{name}.json"
     if not run.is_done(name, config):
         with run.lock(), run.stage(name, config) as outputs, track("choose-k", ks[-1]) as bar:
-            vectors = choosing.sample(assignments.training_vectors(run, options, model_files.vector_shape(run, options.features))[1], options.seed)
+            vectors = choosing.sample(
+                assignments.training_vectors(
+                    run, options, model_files.vector_shape(run, options.features)
+                )[1],
+                options.seed,
+            )
             found = choosing.choose(vectors, ks, options.seed, options.restarts, step=bar.update)
-            write_json(target, {"features": options.features, "images": len(vectors), "seed": options.seed, **found._asdict()})
+            write_json(
+                target,
+                {
+                    "features": options.features,
+                    "images": len(vectors),
+                    "seed": options.seed,
+                    **found._asdict(),
+                },
+            )
             outputs.append(target)
     return read_json(target)

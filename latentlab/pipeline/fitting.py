@@ -7,21 +7,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab import plugins, sources
-from latentlab.config import FitOptions, as_dict, as_toml
+from latentlab import plugins
+from latentlab.config import DataOptions, FitOptions, as_dict, as_toml
+from latentlab.data import opening
+from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError, RunError
-from latentlab.files import atomic_folder, atomic_path
-from latentlab.images import ImageSet
 from latentlab.pipeline.run_data import open_run_images, open_shaped
 from latentlab.progress import log
-from latentlab.run import Run, embed_config
-from latentlab.sources import DataOptions
+from latentlab.storage.files import atomic_folder, atomic_path
+from latentlab.storage.run import Run, embed_config
 
 if TYPE_CHECKING:
-    from latentlab.encoders import Model
+    from latentlab.encoders.networks import Model
 
 
-def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite: bool = False, fresh: bool = False, keep_every: int = 0) -> Run:
+def fit(
+    data: DataOptions,
+    options: FitOptions,
+    run_path: str | Path,
+    overwrite: bool = False,
+    fresh: bool = False,
+    keep_every: int = 0,
+) -> Run:
     """Train an encoder on the training split of `data` and keep it in the folder `run_path`.
 
     Raises
@@ -32,11 +39,17 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
     With `fresh`, what the folder holds of the same settings is removed too, instead of resumed. With `keep_every`, the
     checkpoints of every so many epochs are kept, for `at_epoch`.
     """
-    from latentlab import backend, encoders, model_files, training
+    from latentlab import backend
+    from latentlab.encoders import model_files, networks
+    from latentlab.training import loop
 
     data, images = _open_for(data, options)
     if bad := len(images.unreadable):
-        log.warning("%d of %d images cannot be read and are skipped; images.parquet lists them", bad, len(images) + bad)
+        log.warning(
+            "%d of %d images cannot be read and are skipped; images.parquet lists them",
+            bad,
+            len(images) + bad,
+        )
     run = Run.create(run_path)
     with run.lock():
         config = _config(data, options, images)
@@ -45,23 +58,29 @@ def fit(data: DataOptions, options: FitOptions, run_path: str | Path, overwrite:
             return run
         if not (overwrite or fresh):
             _refuse_others(run, config, ", or --overwrite")
-        precision = backend.set_precision(options.precision)  # what follows refuses wrong settings before anything is removed
+        precision = backend.set_precision(
+            options.precision
+        )  # what follows refuses wrong settings before anything is removed
         backend.seed(options.seed)
-        model = encoders.build(options.arch, images.image_shape, options.arch_options)
-        training.check(model, images, options, run.path)
+        model = networks.build(options.arch, images.image_shape, options.arch_options)
+        loop.check(model, images, options, run.path)
         if fresh:
             run.clear()
         _claim(run, data, options, images, config)
-        run.note(**backend.versions(), precision=precision, deterministic=backend.is_deterministic())
+        run.note(
+            **backend.versions(), precision=precision, deterministic=backend.is_deterministic()
+        )
         with run.stage("fit", config) as outputs:
-            summary = training.train(model, images, options, run, keep_every)
-            outputs += model_files.save(model, options.arch, options.arch_options, images.image_shape, run)
+            summary = loop.train(model, images, options, run, keep_every)
+            outputs += model_files.save(
+                model, options.arch, options.arch_options, images.image_shape, run
+            )
             run.note(fit=summary)  # before the stage is listed: what is listed is whole
     return run
 
 
 def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
-    """Make a run of `data` whose encoder comes with latentlab (see `latentlab.ready_made`) instead of being trained; return it.
+    """Make a run of `data` whose encoder comes with latentlab (see `latentlab.encoders.ready_made`) instead of being trained; return it.
 
     Raises
     ------
@@ -70,7 +89,8 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     RunError
         If the folder holds another run.
     """
-    from latentlab import backend, ready_made
+    from latentlab import backend
+    from latentlab.encoders import ready_made
 
     described = ready_made.describe(name)
     data, images = open_shaped(data, tuple(described["image_shape"]))
@@ -84,7 +104,9 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
         _claim(run, data, options, images, config)
         run.note(**backend.versions(), precision=backend.set_precision("auto"))
         model, _ = ready_made.load(name)
-        _keep_trained(run, model, described, images, config, described["summary"], described["curve"])
+        _keep_trained(
+            run, model, described, images, config, described["summary"], described["curve"]
+        )
     return run
 
 
@@ -96,12 +118,16 @@ def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
     RunError
         If the checkpoint is not there or damaged, or `path` holds another run.
     """
-    from latentlab import checkpoints
+    from latentlab.storage import checkpoints
 
     folder = checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch)
     if not folder.exists():
-        raise RunError(f"{run.path} has no checkpoint of epoch {epoch}. Fit again into another folder, and keep it with keep_every.")
-    other = with_weights(run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path, epoch)
+        raise RunError(
+            f"{run.path} has no checkpoint of epoch {epoch}. Fit again into another folder, and keep it with keep_every."
+        )
+    other = with_weights(
+        run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path, epoch
+    )
     own = checkpoints.folder_of(other.path / "checkpoints", "epoch", epoch)
     if not own.exists():  # it holds the prototypes of that epoch, which some clusters are made by
         with other.lock(), atomic_folder(own) as copy:
@@ -109,7 +135,9 @@ def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
     return other
 
 
-def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: int | None = None) -> Run:
+def with_weights(
+    run: Run, weights: list[np.ndarray], path: str | Path, epoch: int | None = None
+) -> Run:
     """Make a run on the images of `run` whose encoder has other weights; return it.
 
     Parameters
@@ -125,7 +153,8 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
     RunError
         If the weights are not of this model, or `path` holds another run.
     """
-    from latentlab import backend, model_files
+    from latentlab import backend
+    from latentlab.encoders import model_files
 
     backend.set_precision(run.manifest["precision"])
     model, described = model_files.load(run), model_files.describe(run)
@@ -138,9 +167,15 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
             return other
         images = open_run_images(run)
         _claim(other, DataOptions(**config["data"]), FitOptions(**config["fit"]), images, config)
-        other.note(**backend.versions(), precision=run.manifest["precision"], deterministic=run.manifest.get("deterministic", False))
+        other.note(
+            **backend.versions(),
+            precision=run.manifest["precision"],
+            deterministic=run.manifest.get("deterministic", False),
+        )
         model.set_weights(weights)
-        summary = run.manifest["fit"] | ({} if epoch is None else {"epochs": epoch, "best_epoch": epoch})
+        summary = run.manifest["fit"] | (
+            {} if epoch is None else {"epochs": epoch, "best_epoch": epoch}
+        )
         rows = [row for row in run.metrics() if row.get("epoch", 0) <= summary["epochs"]]
         if epoch is not None:
             summary["best_val_loss"] = rows[-1]["val_loss"]
@@ -149,7 +184,13 @@ def with_weights(run: Run, weights: list[np.ndarray], path: str | Path, epoch: i
 
 
 def _keep_trained(
-    run: Run, model: "Model", described: dict[str, Any], images: ImageSet, config: dict[str, Any], summary: dict[str, Any], rows: list[dict[str, Any]]
+    run: Run,
+    model: "Model",
+    described: dict[str, Any],
+    images: ImageSet,
+    config: dict[str, Any],
+    summary: dict[str, Any],
+    rows: list[dict[str, Any]],
 ) -> None:
     """Do the stage "fit" of a run whose encoder was trained elsewhere.
 
@@ -160,11 +201,14 @@ def _keep_trained(
     summary, rows
         What `training.train` returned of the training, and what it wrote to metrics.jsonl.
     """
-    from latentlab import model_files, training
+    from latentlab.encoders import model_files
+    from latentlab.training import loop
 
     with run.stage("fit", config) as outputs:
-        outputs += model_files.save(model, described["arch"], described["options"], tuple(described["image_shape"]), run)
-        training.write_reconstructions(model.autoencoder, images, run, summary["epochs"])
+        outputs += model_files.save(
+            model, described["arch"], described["options"], tuple(described["image_shape"]), run
+        )
+        loop.write_reconstructions(model.autoencoder, images, run, summary["epochs"])
         for row in rows:
             run.append_metrics(row)
         run.note(fit=summary)
@@ -172,9 +216,13 @@ def _keep_trained(
 
 def _fitting(weights: list[np.ndarray], own: list[np.ndarray], run: Run) -> list[np.ndarray]:
     """Return as many weights as the model has of its `own`, which stand in for missing ones; RunError where a shape differs."""
-    chosen = [np.asarray(weight, np.float32) for weight in [*weights[: len(own)], *own[len(weights) :]]]
+    chosen = [
+        np.asarray(weight, np.float32) for weight in [*weights[: len(own)], *own[len(weights) :]]
+    ]
     if [weight.shape for weight in chosen] != [weight.shape for weight in own]:
-        raise RunError(f"the weights are not of the encoder of {run.path}. Take a checkpoint of this very run.")
+        raise RunError(
+            f"the weights are not of the encoder of {run.path}. Take a checkpoint of this very run."
+        )
     return chosen
 
 
@@ -196,12 +244,16 @@ def embed(run: Run, averages: bool = False) -> Run:
     ConfigError
         If there should be averages and the encoder gives none.
     """
-    from latentlab import backend, embedding, model_files
+    from latentlab import backend
+    from latentlab.encoders import embedding, model_files
 
     config = embed_config(run)
     if averages and "averaged" not in model_files.columns(run):
         raise embedding.missing("averaged")
-    for stage, write in {"embed": embedding.write_parts, **({"average": embedding.write_averages} if averages else {})}.items():
+    for stage, write in {
+        "embed": embedding.write_parts,
+        **({"average": embedding.write_averages} if averages else {}),
+    }.items():
         if not run.is_done(stage, config):
             backend.set_precision(run.manifest["precision"])
             images = open_run_images(run)
@@ -214,10 +266,17 @@ def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: st
     """Fit once for each learning rate, below `folder`, and draw their loss curves in one figure; return its path."""
     import dataclasses
 
-    from latentlab import plots
+    from latentlab.reporting import plots
 
-    runs = {f"{rate:g}": fit(data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}") for rate in rates}
-    figure = plots.loss_curves({f"learning rate {rate}": run.metrics() for rate, run in runs.items()})
+    runs = {
+        f"{rate:g}": fit(
+            data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}"
+        )
+        for rate in rates
+    }
+    figure = plots.loss_curves(
+        {f"learning rate {rate}": run.metrics() for rate, run in runs.items()}
+    )
     return plots.save_png(figure, Path(folder) / "learning-rates.png")
 
 
@@ -229,14 +288,19 @@ def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, Imag
     ConfigError
         If another size, or grey images, are asked for than the objective needs.
     """
-    from latentlab import training
+    from latentlab.training import loop
 
-    own, shape_of = training.objective_options(options), getattr(plugins.load("objectives", options.objective), "image_shape", None)
+    own, shape_of = (
+        loop.objective_options(options),
+        getattr(plugins.load("objectives", options.objective), "image_shape", None),
+    )
     shape = shape_of(own) if shape_of else None
     if shape is None:
-        return data, sources.open_images(data)
+        return data, opening.open_images(data)
     if data.size not in (None, shape[0]) or (data.grey and shape[2] != 1):
-        raise ConfigError(f"the encoder to start from takes images of {shape[0]}x{shape[1]}x{shape[2]}: leave --size and --grey out.")
+        raise ConfigError(
+            f"the encoder to start from takes images of {shape[0]}x{shape[1]}x{shape[2]}: leave --size and --grey out."
+        )
     return open_shaped(data, shape)
 
 
@@ -248,10 +312,14 @@ def _refuse_others(run: Run, config: dict[str, Any], way_out: str = "") -> None:
     """Raise RunError where the run was started with other settings; `way_out` is what the message offers beside another folder."""
     known = run.manifest.get("config")
     if known is not None and known != config:
-        raise RunError(f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run{way_out}.")
+        raise RunError(
+            f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run{way_out}."
+        )
 
 
-def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, config: dict[str, Any]) -> None:
+def _claim(
+    run: Run, data: DataOptions, options: FitOptions, images: ImageSet, config: dict[str, Any]
+) -> None:
     """Write the run's settings and list of images, where they are not there; what the run has of other settings is removed."""
     known = run.manifest.get("config")
     if known == config:
@@ -263,7 +331,7 @@ def _claim(run: Run, data: DataOptions, options: FitOptions, images: ImageSet, c
     _write_image_list(images, run)
     run.note(
         config=config,
-        data=sources.name_of(data),
+        data=opening.name_of(data),
         images={split: int((images.splits == split).sum()) for split in ("train", "test")},
         unreadable=len(images.unreadable),
     )
@@ -279,14 +347,16 @@ def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:
     if known.get("weights_sha256") != wanted.get("weights_sha256"):
         texts.append("the encoder's weights were others")
     if known.get("ready_made") != wanted.get("ready_made"):
-        texts.append(f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}")
+        texts.append(
+            f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}"
+        )
     return "; ".join(texts) or "the images changed"
 
 
 def _write_image_list(images: ImageSet, run: Run) -> None:
     import pyarrow as pa
 
-    from latentlab import tables
+    from latentlab.storage import tables
 
     n_bad = len(images.unreadable)
     tables.write(

@@ -1,11 +1,10 @@
 """What the stages share: the run's images, the shape of its encoder, the names of its features."""
 
-from latentlab import sources
-from latentlab.config import ClusterOptions, recorded
+from latentlab.config import ClusterOptions, DataOptions, recorded
+from latentlab.data import opening
+from latentlab.data.images import ImageSet, with_channels
 from latentlab.errors import DataError, RunError
-from latentlab.images import ImageSet, with_channels
-from latentlab.run import Run
-from latentlab.sources import DataOptions
+from latentlab.storage.run import Run
 
 
 def open_run_images(run: Run) -> ImageSet:
@@ -18,19 +17,25 @@ def open_run_images(run: Run) -> ImageSet:
     """
     config = run.manifest.get("config")
     if config is None:
-        raise RunError(f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}")
+        raise RunError(
+            f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}"
+        )
     known = config if isinstance(config, dict) else {}
-    images = sources.open_images(recorded(DataOptions, known.get("data"), run.path))
+    images = opening.open_images(recorded(DataOptions, known.get("data"), run.path))
     if images.fingerprint != known.get("images_sha256"):
-        raise RunError(f"the images of {run.path} have changed since they were fitted. Fit again into another --run.")
+        raise RunError(
+            f"the images of {run.path} have changed since they were fitted. Fit again into another --run."
+        )
     if not _are_named_as_before(run, images):
-        raise RunError(f"the names or splits of the images of {run.path} have changed since they were fitted. Name them as before, or fit again.")
+        raise RunError(
+            f"the names or splits of the images of {run.path} have changed since they were fitted. Name them as before, or fit again."
+        )
     return images
 
 
 def _are_named_as_before(run: Run, images: ImageSet) -> bool:
     """Return whether ids and splits are those of images.parquet; the fingerprint is that of the pixels alone."""
-    from latentlab import tables
+    from latentlab.storage import tables
 
     table = tables.read(run.path / "images.parquet")
     rows = zip(*(table[column].to_pylist() for column in ("id", "split", "status")), strict=True)
@@ -41,7 +46,7 @@ def _are_named_as_before(run: Run, images: ImageSet) -> bool:
 def open_like(run: Run, data: DataOptions) -> ImageSet:
     """Open other images in the shape that the run's encoder takes; errors as in `open_shaped`."""
     shape = run_image_shape(run)
-    images = sources.open_images(data)
+    images = opening.open_images(data)
     return images if images.image_shape == shape else open_shaped(data, shape)[1]
 
 
@@ -57,9 +62,11 @@ def open_shaped(data: DataOptions, shape: tuple[int, int, int]) -> tuple[DataOpt
 
     height, _, channels = shape
     data = dataclasses.replace(data, size=height, grey=channels == 1)
-    images = sources.open_images(data)
+    images = opening.open_images(data)
     if images.image_shape[:2] != shape[:2]:
-        raise DataError(f"{images.name} has images of shape {images.image_shape}, the encoder takes {shape}.")
+        raise DataError(
+            f"{images.name} has images of shape {images.image_shape}, the encoder takes {shape}."
+        )
     if images.image_shape[2] == channels:
         return data, images
     return dataclasses.replace(data, channels=channels), with_channels(images, channels)
@@ -67,7 +74,7 @@ def open_shaped(data: DataOptions, shape: tuple[int, int, int]) -> tuple[DataOpt
 
 def run_image_shape(run: Run) -> tuple[int, int, int]:
     """Return (height, width, channels) of the images that the run's encoder takes."""
-    from latentlab import model_files
+    from latentlab.encoders import model_files
 
     height, width, channels = model_files.describe(run)["image_shape"]
     return height, width, channels
@@ -75,4 +82,9 @@ def run_image_shape(run: Run) -> tuple[int, int, int]:
 
 def feature_name(run: Run, options: ClusterOptions) -> str:
     """Return encoder and feature steps, joined by "+", as tables call them."""
-    return "+".join((run.manifest["config"]["fit"]["arch"], *(() if options.features == "code" else (options.features,))))
+    return "+".join(
+        (
+            run.manifest["config"]["fit"]["arch"],
+            *(() if options.features == "code" else (options.features,)),
+        )
+    )

@@ -6,19 +6,22 @@ from typing import Any
 from latentlab.pipeline.fitting import embed
 from latentlab.pipeline.run_data import open_run_images
 from latentlab.pipeline.scoring import evaluate
-from latentlab.run import Run, embed_config
+from latentlab.storage.run import Run, embed_config
 
 MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
 
 
 def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
     """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
-    from latentlab import projection, prototypes
+    from latentlab.reporting import projection
+    from latentlab.training import prototypes
 
     embed(run)
     config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
     if prototypes.are_there(run):
-        config["features"] = projection.mapped(run)  # a map of an older version was of the embedding
+        config["features"] = projection.mapped(
+            run
+        )  # a map of an older version was of the embedding
     if not run.is_done("project", config):
         with run.lock(), run.stage("project", config) as outputs:
             outputs += projection.write(run, sample, seed)
@@ -27,31 +30,49 @@ def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
 
 def decode(run: Run, name: str) -> None:
     """Decode the clusters' mean codes; deep methods have done so with the encoder that they trained."""
-    from latentlab import assignments, backend, decoding, model_files
+    from latentlab import backend
+    from latentlab.clustering import assignments, decoding
+    from latentlab.encoders import model_files
 
     config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
-    if assignments.is_deep(assignments.options_of(run, name).method) or run.is_done(f"decode/{name}", config):
+    if assignments.is_deep(assignments.options_of(run, name).method) or run.is_done(
+        f"decode/{name}", config
+    ):
         return
     backend.set_precision(run.manifest["precision"])
     model = model_files.load(run)
     if model.decoder is not None:
         with run.lock(), run.stage(f"decode/{name}", config) as outputs:
-            outputs.append(decoding.write(run, name, assignments.read_result(run, name)["k"], model))
+            outputs.append(
+                decoding.write(run, name, assignments.read_result(run, name)["k"], model)
+            )
 
 
 def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0) -> Path:
     """Write the report on the clusters `name` (default: the newest): one HTML file and its pictures; return its path."""
-    from latentlab import reporting
+    from latentlab.reporting import report
 
     found = _found(run, name, sample, seed)
-    with run.lock(), run.stage(f"report/{found.name}", {"name": found.name, "sample": sample, "seed": seed}) as outputs:
-        run.forget(*(stage for stage in run.manifest["stages"] if stage.startswith("report/")))  # the folder holds one report
-        outputs += reporting.build(found)
+    with (
+        run.lock(),
+        run.stage(
+            f"report/{found.name}", {"name": found.name, "sample": sample, "seed": seed}
+        ) as outputs,
+    ):
+        run.forget(
+            *(stage for stage in run.manifest["stages"] if stage.startswith("report/"))
+        )  # the folder holds one report
+        outputs += report.build(found)
     return run.path / "report" / "index.html"
 
 
 def figures(
-    run: Run, folder: str | Path, name: str | None = None, formats: tuple[str, ...] = ("png", "svg", "pdf"), sample: int = MAP_SAMPLE, seed: int = 0
+    run: Run,
+    folder: str | Path,
+    name: str | None = None,
+    formats: tuple[str, ...] = ("png", "svg", "pdf"),
+    sample: int = MAP_SAMPLE,
+    seed: int = 0,
 ) -> list[Path]:
     """Write figures fit for a paper, as PNG, SVG and PDF, of the clusters `name` (default: the newest); return their paths.
 
@@ -60,12 +81,14 @@ def figures(
     ConfigError
         If a format is unknown.
     """
-    from latentlab import paper_figures
+    from latentlab.reporting import paper_figures
 
     return paper_figures.write(_found(run, name, sample, seed), Path(folder), formats)
 
 
-def viewer(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0) -> Any:
+def viewer(
+    run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0
+) -> Any:
     """Return the server of `latentlab view`, whose serve_forever() answers until it is shut down.
 
     Raises
@@ -73,13 +96,15 @@ def viewer(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
     RunError
         If the port is taken, or the edits were made for other assignments.
     """
-    from latentlab import reporting, viewer
+    from latentlab.reporting import report, viewer
 
     found = _found(run, name, sample, seed)
-    return viewer.Server(viewer.Viewer(found, reporting.training_figures(run)), port)
+    return viewer.Server(viewer.Viewer(found, report.training_figures(run)), port)
 
 
-def export(run: Run, kind: str, target: str | Path, name: str | None = None, link: bool = False) -> Path:
+def export(
+    run: Run, kind: str, target: str | Path, name: str | None = None, link: bool = False
+) -> Path:
     """Write the clusters `name` (default: the newest), with the edits made by hand, for other programs; return the path.
 
     Raises
@@ -89,7 +114,7 @@ def export(run: Run, kind: str, target: str | Path, name: str | None = None, lin
     RunError
         If the target cannot be written, or the edits were made for other assignments.
     """
-    from latentlab import edits, exporting
+    from latentlab.reporting import edits, exporting
 
     found = look(run, name)
     if kind == "projector":
@@ -98,15 +123,24 @@ def export(run: Run, kind: str, target: str | Path, name: str | None = None, lin
 
 
 def look(run: Run, name: str | None = None) -> Any:
-    """Return what the run's files say of the clusters `name` (default: the newest), `latentlab.findings.Findings`; nothing is made or changed."""
-    from latentlab import assignments, evaluation, findings
+    """Return what the run's files say of the clusters `name` (default: the newest), `latentlab.reporting.findings.Findings`; nothing is made or changed."""
+    from latentlab.clustering import assignments
+    from latentlab.reporting import findings
+    from latentlab.scoring import evaluation
 
-    return findings.gather(run, assignments.choose(run, name), open_run_images(run), evaluation.read_labels(run, keep=False))
+    return findings.gather(
+        run,
+        assignments.choose(run, name),
+        open_run_images(run),
+        evaluation.read_labels(run, keep=False),
+    )
 
 
 def _found(run: Run, name: str | None, sample: int, seed: int) -> Any:
     """Return what there is to show of the clusters `name`: everything that `report` makes but the page."""
-    from latentlab import assignments, evaluation, findings
+    from latentlab.clustering import assignments
+    from latentlab.reporting import findings
+    from latentlab.scoring import evaluation
 
     name = assignments.choose(run, name)
     evaluate(run, name)

@@ -9,15 +9,15 @@ import numpy as np
 import pytest
 from conftest import ROOT
 
-from latentlab import sources
+from latentlab.config import DataOptions
+from latentlab.data import opening
 from latentlab.errors import DataError
-from latentlab.sources import DataOptions
 
 X = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
 
 
 def open_(path, **more):
-    return sources.open_images(DataOptions(data=str(path), **more))
+    return opening.open_images(DataOptions(data=str(path), **more))
 
 
 def saved(tmp_path, array, name="x.npy"):
@@ -27,7 +27,13 @@ def saved(tmp_path, array, name="x.npy"):
 
 @pytest.mark.parametrize(
     "array",
-    [X, X.astype(np.int64), X.astype(np.float64), X.astype(np.float32) / 255, X.transpose(0, 3, 1, 2)],
+    [
+        X,
+        X.astype(np.int64),
+        X.astype(np.float64),
+        X.astype(np.float32) / 255,
+        X.transpose(0, 3, 1, 2),
+    ],
     ids=["uint8", "int64", "float 0..255", "float 0..1", "channels first"],
 )
 def test_all_forms_give_the_same_images(tmp_path, array):
@@ -46,20 +52,26 @@ def test_held_out_share_is_random_and_repeats(tmp_path):
 
 
 def test_npz_with_splits_and_labels(tmp_path):
-    np.savez(tmp_path / "d.npz", x_train=X[:6], y_train=["cat"] * 6, x_test=X[6:], y_test=["dog", "cat", "", "dog"])
+    np.savez(
+        tmp_path / "d.npz",
+        x_train=X[:6],
+        y_train=["cat"] * 6,
+        x_test=X[6:],
+        y_test=["dog", "cat", "", "dog"],
+    )
     options = DataOptions(data=str(tmp_path / "d.npz"))
-    assert sources.open_images(options).splits.tolist() == ["train"] * 6 + ["test"] * 4
-    labels = sources.read_labels(options)
+    assert opening.open_images(options).splits.tolist() == ["train"] * 6 + ["test"] * 4
+    labels = opening.read_labels(options)
     assert labels.class_names == ("cat", "dog")
     assert labels.labels.tolist() == [0] * 6 + [1, 0, -1, 1]
 
 
 def test_npz_with_plain_names(tmp_path):
     np.savez(tmp_path / "d.npz", images=X, labels=np.arange(10) % 3)
-    labels = sources.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
+    labels = opening.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
     assert labels.class_names == ("0", "1", "2")
     np.savez(tmp_path / "e.npz", images=X)
-    assert sources.read_labels(DataOptions(data=str(tmp_path / "e.npz"))) is None
+    assert opening.read_labels(DataOptions(data=str(tmp_path / "e.npz"))) is None
 
 
 @pytest.mark.parametrize(
@@ -88,7 +100,7 @@ def test_pickles_damage_and_wrong_counts_are_refused(tmp_path):
         open_(tmp_path / "half.npz")
     np.savez(tmp_path / "d.npz", images=X, labels=np.arange(30))
     with pytest.raises(DataError, match="30 labels for 10 images"):
-        sources.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
+        opening.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
     with pytest.raises(DataError, match="does not exist"):
         open_(tmp_path / "none.npy")
 
@@ -110,7 +122,11 @@ def test_a_mapped_file_does_not_stay_in_memory(tmp_path):
     x[:, 0, 0, 0] = 1
     x.flush()
     done = subprocess.run(
-        [sys.executable, "-c", code, tmp_path / "x.npy"], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": str(ROOT)}
+        [sys.executable, "-c", code, tmp_path / "x.npy"],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
     grown, total = done.stdout.split()
     assert int(total) == 10

@@ -10,9 +10,10 @@ import tarfile
 import numpy as np
 import pytest
 
-from latentlab import sources
+from latentlab.config import DataOptions
+from latentlab.data import opening
+from latentlab.data.sources import cifar10
 from latentlab.errors import DataError
-from latentlab.sources import DataOptions, cifar10
 
 COUNTS = (4, 3, 5, 2, 6, 7)  # images of each batch
 RNG = np.random.default_rng(0)
@@ -23,7 +24,9 @@ EXPECTED = np.concatenate(IMAGES).transpose(0, 2, 3, 1)
 
 def binary_files():
     files = {
-        f"{stem}.bin": np.concatenate([labels[:, None], images.reshape(len(images), -1)], axis=1).tobytes()
+        f"{stem}.bin": np.concatenate(
+            [labels[:, None], images.reshape(len(images), -1)], axis=1
+        ).tobytes()
         for stem, images, labels in zip(cifar10.STEMS, IMAGES, LABELS, strict=True)
     }
     return files | {"batches.meta.txt": "\n".join(cifar10.CLASS_NAMES).encode() + b"\n"}
@@ -40,7 +43,12 @@ def python_files():
             b"filenames": [b"a.png"] * len(images),
         }
         files[stem] = pickle.dumps(batch, protocol=2)
-    return files | {"batches.meta": pickle.dumps({b"label_names": [n.encode() for n in cifar10.CLASS_NAMES], b"num_vis": 3072}, protocol=2)}
+    return files | {
+        "batches.meta": pickle.dumps(
+            {b"label_names": [n.encode() for n in cifar10.CLASS_NAMES], b"num_vis": 3072},
+            protocol=2,
+        )
+    }
 
 
 def write_folder(folder, files):
@@ -78,8 +86,8 @@ def options_of(place, **more):
 @pytest.mark.parametrize("name", ["bin", "py", "keras", "tar-bin", "tar-py"])
 def test_every_layout_gives_the_same_images_and_labels(tmp_path, name):
     layout(name, tmp_path)
-    images = sources.open_images(options_of(tmp_path))
-    labels = sources.read_labels(options_of(tmp_path))
+    images = opening.open_images(options_of(tmp_path))
+    labels = opening.read_labels(options_of(tmp_path))
     np.testing.assert_array_equal(images.read(np.arange(len(images))), EXPECTED)
     assert images.ids[0] == "train/00000"
     assert images.ids[-1] == "test/00006"
@@ -93,21 +101,23 @@ def test_archive_itself_and_batches_folder_can_be_named(tmp_path):
     layout("tar-bin", tmp_path)
     layout("py", tmp_path)
     for place in (tmp_path / "cifar-10-binary.tar.gz", tmp_path / "cifar-10-batches-py"):
-        assert len(sources.open_images(options_of(place))) == 27
+        assert len(opening.open_images(options_of(place))) == 27
 
 
 def test_keras_cache_is_found(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     layout("keras", tmp_path / "datasets")
-    assert len(sources.open_images(DataOptions(data="cifar10"))) == 27
+    assert len(opening.open_images(DataOptions(data="cifar10"))) == 27
 
 
 def test_limit_and_size(tmp_path):
     layout("bin", tmp_path)
-    images = sources.open_images(options_of(tmp_path, limit=3, size=16))
+    images = opening.open_images(options_of(tmp_path, limit=3, size=16))
     assert images.image_shape == (16, 16, 3)
-    assert images.ids.tolist() == [f"{split}/0000{i}" for split in ("train", "test") for i in range(3)]
-    assert sources.read_labels(options_of(tmp_path, limit=3)).ids.tolist() == images.ids.tolist()
+    assert images.ids.tolist() == [
+        f"{split}/0000{i}" for split in ("train", "test") for i in range(3)
+    ]
+    assert opening.read_labels(options_of(tmp_path, limit=3)).ids.tolist() == images.ids.tolist()
 
 
 class Shell:
@@ -122,22 +132,36 @@ def damage(files, name, content):
 @pytest.mark.parametrize(
     ("files", "text"),
     [
-        (lambda: damage(binary_files(), "data_batch_2.bin", b"x" * 3072), "not a whole number of 3073-byte images"),
+        (
+            lambda: damage(binary_files(), "data_batch_2.bin", b"x" * 3072),
+            "not a whole number of 3073-byte images",
+        ),
         (lambda: damage(binary_files(), "data_batch_2.bin", b""), "not a whole number"),
         (lambda: damage(binary_files(), "data_batch_1.bin", b"\x0b" + bytes(3072)), "the label 11"),
         (lambda: damage(binary_files(), "batches.meta.txt", b"cat dog"), "10 class names"),
         (lambda: damage(python_files(), "data_batch_3", pickle.dumps(Shell())), "posix.system"),
-        (lambda: damage(python_files(), "data_batch_3", pickle.dumps({b"data": np.array([object()])})), "NEWOBJ"),
+        (
+            lambda: damage(
+                python_files(), "data_batch_3", pickle.dumps({b"data": np.array([object()])})
+            ),
+            "NEWOBJ",
+        ),
         (lambda: damage(python_files(), "data_batch_3", pickle.dumps([1])), "not a dictionary"),
-        (lambda: damage(python_files(), "data_batch_3", python_files()["data_batch_3"][:-40]), "refused as a pickle"),
-        (lambda: {k: v for k, v in binary_files().items() if k != "test_batch.bin"}, "lacks test_batch"),
+        (
+            lambda: damage(python_files(), "data_batch_3", python_files()["data_batch_3"][:-40]),
+            "refused as a pickle",
+        ),
+        (
+            lambda: {k: v for k, v in binary_files().items() if k != "test_batch.bin"},
+            "lacks test_batch",
+        ),
     ],
 )
 def test_damaged_and_hostile_batches_are_refused_in_one_line(tmp_path, monkeypatch, files, text):
     monkeypatch.chdir(tmp_path)
     write_folder(tmp_path / "cifar-10-batches", files())
     with pytest.raises(DataError, match=text):
-        sources.open_images(options_of(tmp_path / "cifar-10-batches"))
+        opening.open_images(options_of(tmp_path / "cifar-10-batches"))
     assert not (tmp_path / "hacked").exists()
 
 
@@ -147,7 +171,7 @@ def test_truncated_archives_are_refused(tmp_path, keep):
     path = tmp_path / "cifar-10-binary.tar.gz"
     path.write_bytes(path.read_bytes()[:keep] if keep >= 0 else path.read_bytes()[:-2000])
     with pytest.raises(DataError, match=r"cifar-10-binary.tar.gz"):
-        sources.open_images(options_of(tmp_path))
+        opening.open_images(options_of(tmp_path))
 
 
 def test_links_and_foreign_paths_in_archives_are_never_followed_or_written(tmp_path):
@@ -166,28 +190,38 @@ def test_links_and_foreign_paths_in_archives_are_never_followed_or_written(tmp_p
         link.type, link.linkname = tarfile.SYMTYPE, str(secret)
         archive.addfile(link)
     with pytest.raises(DataError, match="lacks test_batch"):
-        sources.open_images(options_of(tmp_path / "data"))
+        opening.open_images(options_of(tmp_path / "data"))
     assert {p.name for p in tmp_path.rglob("*")} == {"secret", "data", "cifar-10-binary.tar.gz"}
 
 
 def test_oversized_members_are_refused_before_they_are_read(tmp_path):
-    write_tar(tmp_path / "cifar-10-binary.tar.gz", damage(binary_files(), "data_batch_1.bin", bytes(31_000_000)), "x")
+    write_tar(
+        tmp_path / "cifar-10-binary.tar.gz",
+        damage(binary_files(), "data_batch_1.bin", bytes(31_000_000)),
+        "x",
+    )
     with pytest.raises(DataError, match="more than the 30730000 expected"):
-        sources.open_images(options_of(tmp_path))
+        opening.open_images(options_of(tmp_path))
 
 
 def test_empty_folder_says_what_is_expected(tmp_path):
     with pytest.raises(DataError, match=r"holds no CIFAR-10.*--data-dir"):
-        sources.open_images(options_of(tmp_path))
+        opening.open_images(options_of(tmp_path))
 
 
 def test_real_cifar10_is_read_exactly(tmp_path, real_data):
     """The published means of the channels hold for the 50,000 training images, through the project's own reader."""
-    subprocess.run([sys.executable, real_data / "unpack_cifar10.py", tmp_path, "--layout", "bin"], check=True)
-    images = sources.open_images(options_of(tmp_path))
+    subprocess.run(
+        [sys.executable, real_data / "unpack_cifar10.py", tmp_path, "--layout", "bin"], check=True
+    )
+    images = opening.open_images(options_of(tmp_path))
     assert len(images) == 60_000
     training = images.read(images.indices("train"))
-    np.testing.assert_allclose(training.mean(axis=(0, 1, 2)) / 255, [0.49139968, 0.48215841, 0.44653091], atol=1e-7)
-    labels = sources.read_labels(options_of(tmp_path))
+    np.testing.assert_allclose(
+        training.mean(axis=(0, 1, 2)) / 255, [0.49139968, 0.48215841, 0.44653091], atol=1e-7
+    )
+    labels = opening.read_labels(options_of(tmp_path))
     assert np.bincount(labels.labels).tolist() == [6000] * 10
-    np.testing.assert_array_equal(labels.labels[:50_000], np.load(real_data / "cifar10" / "train-labels.npy"))
+    np.testing.assert_array_equal(
+        labels.labels[:50_000], np.load(real_data / "cifar10" / "train-labels.npy")
+    )

@@ -6,8 +6,8 @@ import threading
 
 import pytest
 
+from latentlab.data.downloads import download
 from latentlab.errors import DataError
-from latentlab.sources._download import download
 
 CONTENT = bytes(range(256)) * 2000
 CHECKSUM = "md5:" + hashlib.md5(CONTENT).hexdigest()
@@ -58,7 +58,12 @@ def server():
 def test_download_arrives_whole_with_progress_and_is_not_repeated(server, tmp_path):
     told = []
     for _ in range(2):
-        path = download(f"{server.url}/file", tmp_path / "new" / "file", CHECKSUM, progress=lambda done, total: told.append((done, total)))
+        path = download(
+            f"{server.url}/file",
+            tmp_path / "new" / "file",
+            CHECKSUM,
+            progress=lambda done, total: told.append((done, total)),
+        )
     assert path.read_bytes() == CONTENT
     assert told[-1] == (len(CONTENT), len(CONTENT))
     assert len(server.requests) == 1

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from latentlab import pipeline, sources, tables
+from latentlab import pipeline
+from latentlab.config import DataOptions
+from latentlab.data import opening
 from latentlab.errors import DataError
-from latentlab.sources import DataOptions
+from latentlab.storage import tables
 
 
 def save(path, colour=(200, 30, 30), size=(40, 30), mode="RGB", **settings):
@@ -15,7 +17,7 @@ def save(path, colour=(200, 30, 30), size=(40, 30), mode="RGB", **settings):
 
 
 def open_(folder, **more):
-    return sources.open_images(DataOptions(data=str(folder), **more))
+    return opening.open_images(DataOptions(data=str(folder), **more))
 
 
 def test_pictures_of_all_kinds_become_one_size(tmp_path):
@@ -28,7 +30,16 @@ def test_pictures_of_all_kinds_become_one_size(tmp_path):
     Image.fromarray(np.full((20, 20), 65535, np.uint16)).save(tmp_path / "g.png")
     Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(tmp_path / "h.png")
     images = open_(tmp_path, held_out=0.0)
-    assert images.ids.tolist() == ["a.png", "b.jpg", "c.gif", "d.bmp", "deep/er/f.tiff", "e.WEBP", "g.png", "h.png"]
+    assert images.ids.tolist() == [
+        "a.png",
+        "b.jpg",
+        "c.gif",
+        "d.bmp",
+        "deep/er/f.tiff",
+        "e.WEBP",
+        "g.png",
+        "h.png",
+    ]
     assert images.image_shape == (32, 32, 3)
     pixels = images.read(np.arange(8))
     np.testing.assert_allclose(pixels[0, 16, 16], [200, 30, 30], atol=3)
@@ -40,7 +51,10 @@ def test_resize_rules(tmp_path):
     image = np.zeros((20, 60, 3), np.uint8)
     image[:, 20:40] = 255
     Image.fromarray(image).save(tmp_path / "wide.png")
-    crop, pad, stretch = (open_(tmp_path, held_out=0.0, size=20, resize=rule).read(np.arange(1))[0] for rule in ("crop", "pad", "stretch"))
+    crop, pad, stretch = (
+        open_(tmp_path, held_out=0.0, size=20, resize=rule).read(np.arange(1))[0]
+        for rule in ("crop", "pad", "stretch")
+    )
     assert crop.mean() > 240
     assert pad[0].max() == 0
     assert 70 < stretch.mean() < 100
@@ -62,7 +76,7 @@ def test_sub_folders_are_held_out_labels(tmp_path):
     for name in ("cats", "dogs"):
         for i in range(3):
             save(tmp_path / name / f"{i}.png")
-    labels = sources.read_labels(DataOptions(data=str(tmp_path)))
+    labels = opening.read_labels(DataOptions(data=str(tmp_path)))
     assert labels.class_names == ("cats", "dogs")
     assert labels.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
@@ -78,12 +92,12 @@ def test_train_and_test_folders_are_the_splits(tmp_path):
         "train/cats/0.png": "train",
         "train/dogs/0.png": "train",
     }
-    assert sources.read_labels(DataOptions(data=str(tmp_path))).class_names == ("cats", "dogs")
+    assert opening.read_labels(DataOptions(data=str(tmp_path))).class_names == ("cats", "dogs")
 
 
 def test_flat_folder_has_no_labels(tmp_path):
     save(tmp_path / "a.png")
-    assert sources.read_labels(DataOptions(data=str(tmp_path))) is None
+    assert opening.read_labels(DataOptions(data=str(tmp_path))) is None
 
 
 def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
@@ -92,11 +106,19 @@ def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
     for i in range(12):
-        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(tmp_path / "photos" / f"{i:02d}.png")
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)).save(
+            tmp_path / "photos" / f"{i:02d}.png"
+        )
     (tmp_path / "photos" / "empty.png").write_bytes(b"")
-    (tmp_path / "photos" / "half.png").write_bytes((tmp_path / "photos" / "00.png").read_bytes()[:200])
+    (tmp_path / "photos" / "half.png").write_bytes(
+        (tmp_path / "photos" / "00.png").read_bytes()[:200]
+    )
     (tmp_path / "photos" / "text.jpg").write_text("not a picture")
-    run = pipeline.fit(DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1, batch_size=4), tmp_path / "run")
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "photos"), size=16),
+        small_fit(epochs=1, batch_size=4),
+        tmp_path / "run",
+    )
     rows = tables.read(run.path / "images.parquet").to_pylist()
     bad = {row["id"]: row["reason"] for row in rows if row["status"] == "unreadable"}
     assert set(bad) == {"empty.png", "half.png", "text.jpg"}
@@ -136,12 +158,37 @@ def test_real_cifar10_as_a_folder_of_classes(tmp_path, real_data):
     import subprocess
     import sys
 
-    subprocess.run([sys.executable, real_data / "unpack_cifar10.py", tmp_path, "--layout", "folders", "--limit", "200"], check=True)
+    subprocess.run(
+        [
+            sys.executable,
+            real_data / "unpack_cifar10.py",
+            tmp_path,
+            "--layout",
+            "folders",
+            "--limit",
+            "200",
+        ],
+        check=True,
+    )
     options = DataOptions(data=str(tmp_path / "cifar10"))
-    images = sources.open_images(options)
+    images = opening.open_images(options)
     assert len(images) == 400
     assert (images.splits == "test").sum() == 200
-    labels = sources.read_labels(options)
-    assert labels.class_names == ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+    labels = opening.read_labels(options)
+    assert labels.class_names == (
+        "airplane",
+        "automobile",
+        "bird",
+        "cat",
+        "deer",
+        "dog",
+        "frog",
+        "horse",
+        "ship",
+        "truck",
+    )
     truth = np.load(real_data / "cifar10" / "train-labels.npy")[:200]
-    assert np.bincount(labels.labels[images.splits == "train"], minlength=10).tolist() == np.bincount(truth, minlength=10).tolist()
+    assert (
+        np.bincount(labels.labels[images.splits == "train"], minlength=10).tolist()
+        == np.bincount(truth, minlength=10).tolist()
+    )

@@ -1,0 +1,1 @@
+"""Clustering methods on vectors, one file per method; the name of the file is its name."""

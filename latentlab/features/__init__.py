@@ -1,0 +1,1 @@
+"""Feature steps between an encoder's output and the clusters."""

@@ -1,0 +1,1 @@
+"""Building blocks of networks: layers, optimizers, random crops, counts of operations."""

@@ -1,0 +1,1 @@
+"""Deep clustering methods, one file per method; the name of the file is its name."""

@@ -1,0 +1,1 @@
+"""What people look at: report, viewer, figures, exports."""

@@ -1,0 +1,1 @@
+"""Scores: the only wing that reads labels."""
