@@ -1,0 +1,171 @@
+"""The contract of clustering methods on feature vectors: one file per method, found by its name.
+
+A method file defines one subclass of `Clusterer`. Nothing else has to be touched, and
+`latentlab.testing.check_clusterer` says whether it keeps the contract. No argument can carry a
+label.
+"""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+
+import numpy as np
+
+from latentlab.clustering.assigned import Assigned, distances_to
+from latentlab.clustering.vectors import Vectors
+from latentlab.config import ClusterOptions
+from latentlab.errors import ConfigError, DataError
+
+try:
+    from latentlab.plugins import Plugin
+except ImportError:
+    from latentlab.encoders.plugin_stand_in import Plugin
+
+
+@dataclass(frozen=True)
+class FittedClusters(abc.ABC):
+    """Clusters that a method has fitted.
+
+    Attributes
+    ----------
+    centers : ndarray of shape (k, d), float32
+        Their centers, in the order of the cluster numbers.
+    facts : mapping
+        Facts for result.json: algorithm, inertia, n_iter and more. Empty for loaded clusters.
+    """
+
+    centers: np.ndarray
+    facts: Mapping[str, object] = field(default_factory=dict, kw_only=True)
+
+    @abc.abstractmethod
+    def assign(self, vectors: np.ndarray) -> Assigned:
+        """Assign feature vectors of shape (n, d)."""
+
+    @abc.abstractmethod
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return everything that `Clusterer.load` needs as named arrays, for an .npz file."""
+
+
+@dataclass(frozen=True)
+class Centers(FittedClusters):
+    """Clusters that are their centers: an image belongs to the nearest.
+
+    Examples
+    --------
+    >>> clusters = Centers(np.array([[0.0], [4.0]], np.float32))
+    >>> clusters.assign(np.array([[1.0], [3.5]], np.float32)).cluster.tolist()
+    [0, 1]
+    """
+
+    def assign(self, vectors: np.ndarray) -> Assigned:
+        """Assign feature vectors of shape (n, d) to the nearest centers."""
+        return Assigned.from_distances(distances_to(self.centers, vectors))
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the centers by name."""
+        return {"centers": self.centers}
+
+
+@dataclass(frozen=True)
+class ClustererCapabilities:
+    """What the rest of the package has to know about a method.
+
+    Attributes
+    ----------
+    default_features : str
+        Feature steps of a clustering that names none; {k} stands for the number of clusters.
+        Empty: whatever the encoder gives.
+    required_step : str
+        Feature step without which it would be another method; empty: none.
+    finds_k : bool
+        The method finds the number of clusters and takes none.
+    needs_prototypes : bool
+        The method reads `Vectors.prototype_shares`.
+    can_start_refinement : bool
+        Methods that train the encoder may start from its clusters.
+    """
+
+    default_features: str = ""
+    required_step: str = ""
+    finds_k: bool = False
+    needs_prototypes: bool = False
+    can_start_refinement: bool = True
+
+
+class Clusterer(Plugin, abc.ABC):
+    """A clustering method.
+
+    Attributes
+    ----------
+    name : str
+        Name of its file, with dashes.
+    Options : type
+        Frozen dataclass of the method's settings, with a default for every field.
+    capabilities : ClustererCapabilities
+    """
+
+    kind: ClassVar[str] = "clustering"
+    capabilities: ClassVar[ClustererCapabilities] = ClustererCapabilities()
+
+    @abc.abstractmethod
+    def fit(self, vectors: Vectors, options: ClusterOptions, settings: Any) -> FittedClusters:
+        """Find the clusters; the largest gets number 0.
+
+        Parameters
+        ----------
+        vectors : Vectors
+            Features of the training images.
+        options : ClusterOptions
+            Number of clusters, restarts and seed; the same seed gives the same clusters.
+        settings : Options
+            The method's own settings, already parsed.
+
+        Raises
+        ------
+        DataError
+            If the vectors cannot be clustered so.
+        ConfigError
+            If a setting does not fit the vectors.
+        """
+
+    @abc.abstractmethod
+    def load(self, arrays: Mapping[str, np.ndarray]) -> FittedClusters:
+        """Return fitted clusters from what their `to_arrays` gave; other names are ignored."""
+
+
+def number_of_clusters(options: ClusterOptions) -> int:
+    """Return the number of clusters of a method that does not find it by itself.
+
+    Parameters
+    ----------
+    options : ClusterOptions
+
+    Raises
+    ------
+    ConfigError
+        If there is none.
+    """
+    if not options.k:
+        raise ConfigError("is missing: this method needs a number of clusters", field="k")
+    return options.k
+
+
+def check_enough_images(k: int, n_images: int) -> None:
+    """Raise DataError if there are fewer training images than clusters.
+
+    Parameters
+    ----------
+    k : int
+        Number of clusters.
+    n_images : int
+        Number of training images.
+    """
+    if n_images < k:
+        raise DataError(
+            f"is more than the {n_images} training images",
+            field="k",
+            value=k,
+            limit=n_images,
+            hint="Choose a smaller `k`.",
+        )
