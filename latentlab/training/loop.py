@@ -25,7 +25,7 @@ from latentlab.progress import log
 from latentlab.storage import checkpoints
 from latentlab.storage.files import atomic_path, write_json
 from latentlab.storage.run import Run
-from latentlab.training.state import FitState
+from latentlab.training.fit_state import FitState
 
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
 SHOWN_IMAGES = 16

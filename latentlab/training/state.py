@@ -1,171 +1,193 @@
-"""Where a fit stands: its last good epoch, in memory and as checkpoints, the best one, and what was repaired.
+"""Where a training stands: its last good state in memory, its checkpoints on disk, and its repairs.
 
-What counts is the state in memory; a checkpoint is its copy for the next process. Each epoch gets one, unless the state is so big
-that writing it would take a good part of a fast epoch (ResNet-18 and Adam: 134 MB, beside seconds of training on a GPU) and no
-epoch is better than another: where the best is kept, it may be any.
+Fitting an encoder (`latentlab.training.loop`) and deep clustering (`latentlab.refinement.loop`)
+both use it. The state in memory counts; a checkpoint is its copy for the next process.
+See docs/decisions/0010-checkpoints-of-big-states.md for when a checkpoint is written.
 """
 
-import math
+import abc
+import dataclasses
 import time
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 
 from latentlab.config import recorded
-from latentlab.errors import TrainingError
 from latentlab.progress import log
 from latentlab.storage import checkpoints
-from latentlab.storage.run import Run
 
-MOST_RECOVERIES = 3
-BIG = 64 * 2**20  # bytes of a state from which on it is not written after every epoch
-REST = 30.0  # seconds between the checkpoints of a big state
+BIG_STATE = 64 * 2**20  # bytes; larger states are not written after every epoch
+SECONDS_BETWEEN_BIG_STATES = 30.0
 
 Arrays = dict[str, np.ndarray]
+Event = dict[
+    str, Any
+]  # one repair, as JSON: "what" happened, in which "epoch" or "round", and more
+
+
+class Trainee(Protocol):
+    """A training method with weights that can be copied and brought back.
+
+    Attributes
+    ----------
+    rate_factor : float
+        Factor of the learning rate of all further steps; below 1 after a repair. It is no part of
+        the snapshot.
+    """
+
+    rate_factor: float
+
+    def snapshot(self) -> Arrays:
+        """Return weights, optimizer state and all else that training depends on."""
+
+    def restore(self, arrays: Arrays) -> None:
+        """Undo `snapshot`; arrays of other names are ignored."""
 
 
 @dataclass
-class Standing:
-    """What a checkpoint tells beside weights and optimizer state."""
+class Progress(abc.ABC):
+    """How far a training is, and what was repaired: the state.json of a checkpoint.
 
-    keep_every: int = 0
-    epoch: int = 0
-    best_epoch: int = 0
-    best_val_loss: float = math.inf
-    recoveries: list[dict[str, Any]] = field(default_factory=list)
+    A subclass is a dataclass with a field `recoveries: list[Event]`. Its fields, in their order,
+    are the keys of the file.
+    """
+
+    @property
+    @abc.abstractmethod
+    def number(self) -> int:
+        """Number of the last good epoch or round, and of its checkpoint."""
+
+    @property
+    @abc.abstractmethod
+    def rate_factor(self) -> float:
+        """Factor of the learning rate after the repairs so far."""
+
+    def lasting_checkpoints(self) -> Iterable[int]:
+        """Return the numbers of older checkpoints that stay on disk; none by default."""
+        return ()
 
 
-class FitState:
-    """The standing of one fit and the arrays of its last good epoch.
+ProgressType = TypeVar("ProgressType", bound=Progress)
+
+
+class TrainingState(Generic[ProgressType]):
+    """The progress of one training and the arrays of its last good epoch or round.
 
     Parameters
     ----------
-    objective
-        See `latentlab.training.objective`; it is brought to where the run's newest checkpoint stands.
-    epochs : int
-        To train in all.
-    keep_every : int
-        The checkpoints of every so many epochs stay, beside the newest and the best; 0 for none.
+    trainee : Trainee
+        What is trained.
+    folder : pathlib.Path
+        Where the checkpoints are.
+    kind : {"epoch", "round"}
+        First part of the checkpoints' names.
+    progress : Progress
+        Of a training that begins; `resume` replaces it.
+
+    Attributes
+    ----------
+    progress : Progress
+        How far the training is.
+    arrays : dict of str to ndarray
+        Snapshot of the last good epoch or round; empty before the first `keep`.
     """
 
-    def __init__(self, objective: Any, run: Run, epochs: int, keep_every: int = 0) -> None:
-        self.objective, self.place, self.epochs = objective, run.path / "checkpoints", epochs
-        self.now = Standing(keep_every)
+    def __init__(self, trainee: Trainee, folder: Path, kind: str, progress: ProgressType) -> None:
+        self.trainee = trainee
+        self.folder = folder
+        self.kind = kind
+        self.progress = progress
         self.arrays: Arrays = {}
-        self.written, self.written_at = -1, -math.inf
-        self._resume(keep_every)
+        self._written_number = -1
+        self._written_at = -float("inf")
 
-    def _resume(self, keep_every: int) -> None:
-        folder = checkpoints.newest(self.place, "epoch")
-        if not folder:
-            return
-        self.arrays, values = checkpoints.load(folder)
-        self.now = recorded(Standing, values, folder)
-        self.now.keep_every = keep_every or self.now.keep_every
-        self.written, self.written_at = self.now.epoch, time.monotonic()
-        checkpoints.prune(self.place, "epoch", (self.now.epoch, *self._kept()))
-        self.objective.restore(self.arrays)
-        for _ in self.now.recoveries:
-            self.objective.slow_down(0.5)
-        log.info("resuming after epoch %d", self.now.epoch)
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been kept yet: neither in this process nor on disk."""
+        return not self.arrays
 
-    def goes_on(self, patience: int) -> bool:
-        """Return whether another epoch is to be trained: `patience` is how many may pass without a better one, 0 any number."""
-        gave_up = (
-            self.objective.keeps_best
-            and patience > 0
-            and self.now.epoch - self.now.best_epoch >= patience
-        )
-        return self.now.epoch < self.epochs and not gave_up
+    def resume(self) -> bool:
+        """Bring progress and trainee to the newest checkpoint, if there is one.
 
-    def advance(self, row: dict[str, Any]) -> None:
-        """Take the epoch of a row of metrics for the last good one."""
-        self.now.epoch = row["epoch"]
-        if row["val_loss"] < self.now.best_val_loss or not self.objective.keeps_best:
-            self.now.best_epoch, self.now.best_val_loss = self.now.epoch, row["val_loss"]
+        Returns
+        -------
+        bool
+            Whether there was one.
 
-    def keep(self, arrays: Arrays) -> None:
-        """Hold the arrays of the last good epoch, and write its checkpoint where it is due; the best and those to stay always are."""
-        self.arrays = {
-            name: np.array(array) for name, array in arrays.items()
-        }  # a backend may have handed out its own memory
-        small = sum(array.nbytes for array in arrays.values()) < BIG
-        wanted = self.objective.keeps_best or self.now.epoch in (
-            self.epochs,
-            *self._kept_for_good(),
-        )
-        if small or wanted or time.monotonic() - self.written_at >= REST:
+        Raises
+        ------
+        RunError
+            If the checkpoint is damaged.
+        """
+        newest = checkpoints.newest(self.folder, self.kind)
+        if newest is None:
+            return False
+        self.arrays, values = checkpoints.load(newest)
+        self.progress = recorded(type(self.progress), values, newest)
+        self._note_written()
+        self.roll_back()
+        log.info("resuming after %s %d", self.kind, self.progress.number)
+        return True
+
+    def keep(self, arrays: Arrays, must_write: bool = True) -> None:
+        """Hold a snapshot as the last good state, and write its checkpoint where that is due.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            What `Trainee.snapshot` returned, and more that belongs to the state.
+        must_write : bool
+            Whether the checkpoint is written in any case. Otherwise a big state is written only
+            when the last checkpoint is some time ago.
+        """
+        # A backend may have returned its own memory, which training then changes: hence copies.
+        self.arrays = {name: np.array(array) for name, array in arrays.items()}
+        is_small = sum(array.nbytes for array in arrays.values()) < BIG_STATE
+        waited = time.monotonic() - self._written_at
+        if must_write or is_small or waited >= SECONDS_BETWEEN_BIG_STATES:
             self.write()
 
     def write(self) -> None:
-        """Write the checkpoint of the last good epoch."""
+        """Write the checkpoint of the last good state and remove those that need not stay."""
         checkpoints.save(
-            self.place, "epoch", self.now.epoch, self.arrays, vars(self.now), keep=self._kept()
+            self.folder,
+            self.kind,
+            self.progress.number,
+            self.arrays,
+            dataclasses.asdict(self.progress),
+            keep=self.progress.lasting_checkpoints(),
         )
-        self.written, self.written_at = self.now.epoch, time.monotonic()
+        self._note_written()
 
-    def go_back(self) -> None:
-        """Undo what was trained since the last good epoch, and make sure that its checkpoint is there."""
-        self.objective.restore(self.arrays)
-        if self.written != self.now.epoch:
+    def write_if_missing(self) -> None:
+        """Write the checkpoint of the last good state unless it is on disk."""
+        if self._written_number != self.progress.number:
             self.write()
 
-    def recover(self, row: dict[str, Any]) -> None:
-        """Undo a collapsed epoch and slow down; TrainingError where that has not helped."""
-        if len(self.now.recoveries) == MOST_RECOVERIES:
-            self.go_back()
-            raise TrainingError(
-                f"the embedding has collapsed in epoch {row['epoch']} (effective rank {row['effective_rank']:.2f}), with a smaller learning rate too:"
-                " lower --learning-rate, or use more images. The last good epoch is in the run's checkpoints."
-            )
-        self.objective.restore(self.arrays)
-        self.objective.slow_down(0.5)
-        self.now.recoveries.append(
-            {"epoch": row["epoch"], "what": "rolled back", "effective_rank": row["effective_rank"]}
-        )
-        self.write()
-        log.warning(
-            "the embedding has collapsed in epoch %d: back to the epoch before, with half the learning rate",
-            row["epoch"],
-        )
+    def roll_back(self) -> None:
+        """Bring the trainee back to the last good state, at the learning rate of `progress`."""
+        self.trainee.restore(self.arrays)
+        self.trainee.rate_factor = self.progress.rate_factor
 
-    def finish(self, training: np.ndarray) -> None:
-        """Bring the objective to the best epoch, whose checkpoint is always there (the last one, where it has no loss to go by), and settle it.
+    def prune(self) -> None:
+        """Remove the checkpoints that need not stay; a kill may have left some."""
+        numbers = (self.progress.number, *self.progress.lasting_checkpoints())
+        checkpoints.prune(self.folder, self.kind, numbers)
 
-        `training` holds the indices (n,) of the training images.
-        """
-        best = checkpoints.folder_of(self.place, "epoch", self.now.best_epoch)
-        arrays, values = checkpoints.load(best)
-        self.objective.restore(arrays)
-        if self.objective.settle(training):
-            checkpoints.save(
-                self.place,
-                "epoch",
-                self.now.best_epoch,
-                self.objective.snapshot(),
-                values,
-                keep=(self.now.epoch, *self._kept()),
-            )
+    def load_arrays(self, number: int) -> Arrays:
+        """Return the arrays of the checkpoint of one epoch or round."""
+        return checkpoints.load(checkpoints.folder_of(self.folder, self.kind, number))[0]
 
-    def summary(self, run: Run) -> dict[str, Any]:
-        """Return what `train` tells of the fit, its speed from the run's metrics."""
-        speeds = [
-            row["images_per_second"]
-            for row in run.metrics()
-            if row.get("stage") == "fit" and row["epoch"] > 0
-        ]
-        return {
-            "epochs": self.now.epoch,
-            "best_epoch": self.now.best_epoch,
-            "best_val_loss": self.now.best_val_loss,
-            "stopped_early": self.now.epoch < self.epochs,
-            "images_per_second": float(np.median(speeds)) if speeds else None,
-            "recoveries": self.now.recoveries,
-        }
+    def replace_arrays(self, number: int, arrays: Arrays) -> None:
+        """Write other arrays into the checkpoint of one epoch or round, which keeps its progress."""
+        folder = checkpoints.folder_of(self.folder, self.kind, number)
+        values = checkpoints.load(folder)[1]
+        others = (self.progress.number, *self.progress.lasting_checkpoints())
+        checkpoints.save(self.folder, self.kind, number, arrays, values, keep=others)
 
-    def _kept(self) -> list[int]:
-        return [self.now.best_epoch, *self._kept_for_good()]
-
-    def _kept_for_good(self) -> range | tuple[int, ...]:
-        return range(0, self.now.epoch + 1, self.now.keep_every) if self.now.keep_every else ()
+    def _note_written(self) -> None:
+        self._written_number = self.progress.number
+        self._written_at = time.monotonic()
