@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab import pipeline
-from latentlab.reporting import findings, page, palettes, plots, report_text
+from latentlab.reporting import html as pages
+from latentlab.reporting import palettes, plots, text
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
@@ -34,10 +35,10 @@ class RunView:
 
     def __init__(self, run: "str | Path | Run", name: str | None = None) -> None:
         opened = run if isinstance(run, Run) else Run.open(run)
-        self.found = pipeline.look(opened, name)
+        self.summary = pipeline.look(opened, name)
 
     def __repr__(self) -> str:
-        return f"RunView({str(self.found.run.path)!r}, {self.found.name!r}): {len(self.found.images):,} images in {self.found.k} clusters"
+        return f"RunView({str(self.summary.run.path)!r}, {self.summary.name!r}): {len(self.summary.images):,} images in {self.summary.k} clusters"
 
     def plot_map(self, by: str = "cluster") -> "Figure":
         """Return the map as a matplotlib figure, coloured by "cluster" or "label".
@@ -49,59 +50,61 @@ class RunView:
         ValueError
             If `by` is another word, or the data has no labels.
         """
-        xy, chosen = findings.read_map(self.found)
+        xy, chosen = self.summary.read_map()
         if by == "cluster":
             return plots.scatter(
                 xy,
-                self.found.clusters[chosen],
-                [str(i) for i in range(self.found.k)],
+                self.summary.clusters[chosen],
+                [str(i) for i in range(self.summary.k)],
                 "By cluster",
-                findings.map_note(self.found.run),
+                self.summary.map_note(),
             )
-        if by != "label" or self.found.classes is None:
+        if by != "label" or self.summary.classes is None:
             raise ValueError(f"by={by!r}: known are cluster and, where the data has labels, label.")
         return plots.scatter(
             xy,
-            self.found.classes[chosen],
-            list(self.found.class_names),
+            self.summary.classes[chosen],
+            list(self.summary.class_names),
             "By label",
-            findings.map_note(self.found.run),
+            self.summary.map_note(),
         )
 
     def plot_losses(self) -> "Figure":
         """Return the loss curves of the fit as a matplotlib figure."""
-        return plots.loss_curves({self.found.run.path.resolve().name: self.found.run.metrics()})
+        return plots.loss_curves({self.summary.run.path.resolve().name: self.summary.run.metrics()})
 
     def _repr_html_(self) -> str:
         """Return the summary, the map where there is one, and the images nearest to each center, without scripts."""
         told = "".join(
-            f"<p style='margin:0.2em 0'>{html.escape(text)}</p>"
-            for text in report_text.summary(self.found)
+            f"<p style='margin:0.2em 0'>{html.escape(sentence)}</p>"
+            for sentence in text.summary_sentences(self.summary)
         )
-        title = f"<h3>{html.escape(f'{self.found.images.name}: {self.found.name}')}</h3>"
+        title = f"<h3>{html.escape(f'{self.summary.images.name}: {self.summary.name}')}</h3>"
         return f"<div style='max-width:60em'>{title}{told}{self._map()}<table>{''.join(self._rows())}</table></div>"
 
     def _map(self) -> str:
-        if not (self.found.run.path / "projection" / "umap.parquet").exists():
+        if not (self.summary.run.path / "projection" / "umap.parquet").exists():
             return ""
-        xy, chosen = findings.read_map(self.found)
-        figure = plots.plain_map(xy, self.found.clusters[chosen], palettes.categories(self.found.k))
+        xy, chosen = self.summary.read_map()
+        figure = plots.plain_map(
+            xy, self.summary.clusters[chosen], palettes.categories(self.summary.k)
+        )
         return f"<img style='max-width:22em' alt='Map of the images, coloured by cluster' src='{plots.png_uri(figure)}'>"
 
     def _rows(self) -> list[str]:
         picks, show = (
-            findings.picked(self.found, "nearest", IMAGES),
-            page.gallery_pictures(self.found),
+            self.summary.gallery("nearest", IMAGES),
+            pages.gallery_pictures(self.summary),
         )
-        colours = palettes.categories(self.found.k)
+        colours = palettes.categories(self.summary.k)
         rows = []
-        for cluster in range(min(self.found.k, MOST_CLUSTERS)):
-            members = np.flatnonzero(self.found.clusters == cluster)
+        for cluster in range(min(self.summary.k, MOST_CLUSTERS)):
+            members = np.flatnonzero(self.summary.clusters == cluster)
             mix = ", ".join(
-                f"{name} {share:.0%}" for name, share in findings.label_mix(self.found, members, 2)
+                f"{name} {share:.0%}" for name, share in self.summary.label_mix(members, 2)
             )
             named = zip(
-                self.found.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True
+                self.summary.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True
             )
             images = "".join(
                 f"<img style='height:40px;display:inline;margin:1px;image-rendering:pixelated' alt='{html.escape(i)}' src='{source}'>"

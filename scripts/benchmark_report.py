@@ -25,8 +25,8 @@ import browsing
 
 from latentlab import pipeline
 from latentlab.clustering import assignments
-from latentlab.reporting import findings, report
-from latentlab.scoring import evaluation
+from latentlab.reporting import clustering_summary, report
+from latentlab.scoring.evaluate import read_labels
 from latentlab.storage import files
 from latentlab.storage.run import Run
 
@@ -53,7 +53,9 @@ def build(run: Run) -> dict[str, float]:
     umap = clock.read()
     pipeline.decode(run, name)
     clock = Clock()
-    found = findings.gather(run, name, pipeline.open_run_images(run), evaluation.read_labels(run))
+    found = clustering_summary.read_summary(
+        run, name, pipeline.open_run_images(run), read_labels(run)
+    )
     page = report.build(found)[0]
     wall, processor = clock.read()
     seconds = {

@@ -22,7 +22,8 @@ from latentlab.features import feature_steps
 from latentlab.refinement.base import Start
 from latentlab.refinement.feature_layers import vectors_of
 from latentlab.refinement.methods import consistency, selflabel
-from latentlab.reporting import projection, report_text
+from latentlab.reporting import projection
+from latentlab.reporting import text as texts
 from latentlab.scoring import metrics
 from latentlab.storage import checkpoints
 from latentlab.storage.files import sha256
@@ -564,15 +565,15 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
     pipeline.cluster(run, ClusterOptions(k=4))
     assert {stage: run.manifest["stages"][stage] for stage in made} == made
     found = pipeline.look(run, both.name)
-    assert found.on_features("probe") == run.path / "probe" / "averaged+project+l2.json"
+    assert found.file_for_features("probe") == run.path / "probe" / "averaged+project+l2.json"
     pipeline.probe(run, ClusterOptions())
     assert (
-        found.on_features("probe") == run.path / "probe" / "embedding+project+l2.json"
+        found.file_for_features("probe") == run.path / "probe" / "embedding+project+l2.json"
     )  # the default's, for want of one of these clusters' own
     pipeline.evaluate(run, both.name)
     assert any(
         "what the features (embedding+project+l2) hold" in text
-        for text in report_text.beside(pipeline.look(run, both.name))
+        for text in texts.further_sentences(pipeline.look(run, both.name))
     )
     lost = tmp_path / "run" / part["path"]
     before = lost.read_bytes()

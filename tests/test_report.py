@@ -15,9 +15,10 @@ from PIL import Image
 from latentlab import RunView, pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, DataError
-from latentlab.reporting import findings, palettes, plots, projection, report_text, thumbnails
-from latentlab.reporting import page as pages
-from latentlab.scoring import evaluation
+from latentlab.reporting import clustering_summary, palettes, plots, projection, thumbnails
+from latentlab.reporting import html as pages
+from latentlab.reporting import text as texts
+from latentlab.scoring.evaluate import read_scores
 from latentlab.storage import tables
 from latentlab.storage.run import Run
 
@@ -64,7 +65,7 @@ def test_page_needs_no_network(reported):
 
 def test_page_tells_scores_sample_labels_rule_and_run(reported):
     text = page(reported)
-    scores = evaluation.read_scores(reported, "kmeans-k4")
+    scores = read_scores(reported, "kmeans-k4")
     purity = next(
         r for r in scores["rows"] if r["metric"] == "purity_train_map" and r["split"] == "test"
     )
@@ -157,9 +158,11 @@ def test_map_of_constant_codes_and_of_too_few_images(finished_run, monkeypatch):
 
 
 def test_galleries_pick_by_distance_and_margin(reported):
-    found = findings.gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
+    found = clustering_summary.read_summary(
+        reported, "kmeans-k4", pipeline.open_run_images(reported), None
+    )
     for kind, values in (("nearest", found.distance), ("ambiguous", found.margin)):
-        for cluster, picks in enumerate(findings.picked(found, kind, 5)):
+        for cluster, picks in enumerate(found.gallery(kind, 5)):
             members = np.flatnonzero(found.clusters == cluster)
             assert set(picks) <= set(members)
             assert values[picks].max() <= np.sort(values[members])[: len(picks)].max()
@@ -168,7 +171,9 @@ def test_galleries_pick_by_distance_and_margin(reported):
 def test_summary_compares_with_the_best_baseline(reported):
     import dataclasses
 
-    found = findings.gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
+    found = clustering_summary.read_summary(
+        reported, "kmeans-k4", pipeline.open_run_images(reported), None
+    )
 
     def told(own, baseline):
         rows = [
@@ -186,7 +191,7 @@ def test_summary_compares_with_the_best_baseline(reported):
                 ("pca+kmeans", 0.05),
             )
         ]
-        return report_text.summary(dataclasses.replace(found, scores={"rows": rows}))[-1]
+        return texts.summary_sentences(dataclasses.replace(found, scores={"rows": rows}))[-1]
 
     assert "pixels+kmeans, reaches 0.500: so these clusters are better" in told(0.6, 0.5)
     assert "no better" in told(0.515, 0.5)
@@ -226,7 +231,7 @@ def test_a_notebook_shows_a_run(reported):
     assert text.count("<tr>") == 4
     assert "the purity is" in text
     assert text.count("data:image/webp;base64,") == sum(
-        min(8, size) for size in np.bincount(view.found.clusters)
+        min(8, size) for size in np.bincount(view.summary.clusters)
     )
     assert repr(view).endswith("160 images in 4 clusters")
     assert view.plot_map("label").axes[0].get_title() == "By label"
@@ -283,7 +288,9 @@ def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
 
 
 def test_long_ids_cost_thumbnails_and_not_the_size_of_the_page(reported, monkeypatch):
-    found = findings.gather(reported, "kmeans-k4", pipeline.open_run_images(reported), None)
+    found = clustering_summary.read_summary(
+        reported, "kmeans-k4", pipeline.open_run_images(reported), None
+    )
     whole = pages.render(found, {})
     monkeypatch.setattr(pages, "LARGEST_PAGE", len(whole.encode()) - 5_000)
     smaller = pages.render(found, {})

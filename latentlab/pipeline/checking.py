@@ -25,8 +25,9 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     import numpy as np
 
     from latentlab.clustering import assignments
-    from latentlab.reporting import comparison_page, findings, plots
-    from latentlab.scoring import comparing, evaluation
+    from latentlab.reporting import clustering_summary, comparison_page, plots
+    from latentlab.scoring.compare import common_images, comparison_frame, overlap_of, score_differences
+    from latentlab.scoring.evaluate import align, read_labels
     from latentlab.storage import text_tables
 
     chosen = [(run, assignments.choose(run, name)) for run, name in named]
@@ -41,20 +42,20 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
         )
         for run, name in chosen
     ]
-    (first, *others), ids, splits = comparing.common(assigned)
-    labels = evaluation.read_labels(chosen[0][0])
+    (first, *others), ids, splits = common_images(assigned)
+    labels = read_labels(chosen[0][0])
     sides = []
     for other in others:
-        side = {"name": other.name, **comparing.moved(first, other)}
+        side = {"name": other.name, **overlap_of(first, other)}
         if labels is not None:
-            side["scores"] = comparing.differences(
-                first, other, evaluation.align(ids, labels), splits, len(labels.class_names)
+            side["scores"] = score_differences(
+                first, other, align(ids, labels), splits, len(labels.class_names)
             )
         sides.append(side)
     found = {"first": first.name, "images": len(ids), "others": sides}
     target = Path(folder)
     write_json(target / "comparison.json", found)
-    text_tables.write(comparing.frame(found), target, "comparison")
+    text_tables.write(comparison_frame(found), target, "comparison")
     if labels is None:
         figure = plots.transfer_heatmap(
             np.array(sides[0]["overlap"]),
@@ -65,7 +66,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     else:
         figure = plots.score_differences(sides, first.name)
     plots.save_png(figure, target / "comparison.png")
-    gathered = [findings.gather(run, name, open_run_images(run), labels) for run, name in chosen]
+    gathered = [clustering_summary.read_summary(run, name, open_run_images(run), labels) for run, name in chosen]
     with atomic_path(target / "index.html") as path:
         path.write_text(comparison_page.render(found, gathered), encoding="utf-8")
     return found
@@ -80,23 +81,24 @@ def verify(run: Run, name: str | None = None) -> dict[str, Any]:
 
     from latentlab import backend
     from latentlab.clustering import assignments
-    from latentlab.scoring import evaluation, verifying
+    from latentlab.scoring.verify import Check, check_clusters, check_codes, check_files, check_scores, version_differences
+    from latentlab.scoring.evaluate import align, read_labels
 
     embed_config(run)
     backend.set_precision(run.manifest["precision"])
-    checks = verifying.files(run)
+    checks = check_files(run)
     stages = run.manifest["stages"]
     try:
         images = open_run_images(run)
-        checks.append(verifying.Check("images", True, f"{len(images):,} as recorded"))
+        checks.append(Check("images", True, f"{len(images):,} as recorded"))
         if "embed" in stages:
-            checks.append(verifying.codes(run, images))
+            checks.append(check_codes(run, images))
         if assignments.names(run) or name is not None:
             name = assignments.choose(run, name)
-            checks.append(verifying.clusters(run, name, images))
-        labels = evaluation.read_labels(run, keep=False) if f"evaluate/{name}" in stages else None
+            checks.append(check_clusters(run, name, images))
+        labels = read_labels(run, keep=False) if f"evaluate/{name}" in stages else None
         if labels is not None:
-            checks.append(verifying.scores(run, str(name), labels))
+            checks.append(check_scores(run, str(name), labels))
     except (
         RunError,
         DataError,
@@ -107,9 +109,9 @@ def verify(run: Run, name: str | None = None) -> dict[str, Any]:
     ) as error:  # what is gone or damaged is what is looked for
         if name is not None and name not in assignments.names(run):
             raise
-        checks.append(verifying.Check("recomputing", False, str(error)))
+        checks.append(Check("recomputing", False, str(error)))
     return {
         "reproduces": all(check.held for check in checks),
         "checks": [check._asdict() for check in checks],
-        "versions": verifying.versions(run),
+        "versions": version_differences(run),
     }

@@ -123,27 +123,27 @@ def export(
 
 
 def look(run: Run, name: str | None = None) -> Any:
-    """Return what the run's files say of the clusters `name` (default: the newest), `latentlab.reporting.findings.Findings`; nothing is made or changed."""
+    """Return what the run's files say of the clusters `name` (default: the newest), `latentlab.reporting.clustering_summary.ClusteringSummary`; nothing is made or changed."""
     from latentlab.clustering import assignments
-    from latentlab.reporting import findings
-    from latentlab.scoring import evaluation
+    from latentlab.reporting import clustering_summary
+    from latentlab.scoring.evaluate import read_labels
 
-    return findings.gather(
+    return clustering_summary.read_summary(
         run,
         assignments.choose(run, name),
         open_run_images(run),
-        evaluation.read_labels(run, keep=False),
+        read_labels(run, keep=False),
     )
 
 
 def _found(run: Run, name: str | None, sample: int, seed: int) -> Any:
     """Return what there is to show of the clusters `name`: everything that `report` makes but the page."""
     from latentlab.clustering import assignments
-    from latentlab.reporting import findings
-    from latentlab.scoring import evaluation
+    from latentlab.reporting import clustering_summary
+    from latentlab.scoring.evaluate import read_labels
 
     name = assignments.choose(run, name)
     evaluate(run, name)
     project(run, sample, seed)
     decode(run, name)
-    return findings.gather(run, name, open_run_images(run), evaluation.read_labels(run))
+    return clustering_summary.read_summary(run, name, open_run_images(run), read_labels(run))

@@ -6,9 +6,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 import latentlab
-from latentlab.reporting import findings, page, palettes, plots
-from latentlab.reporting.findings import Findings
-from latentlab.scoring import comparing
+from latentlab.reporting import html, palettes, plots
+from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.scoring.compare import verdict
 
 IMAGES = 6  # nearest images of a cluster
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
@@ -20,24 +20,24 @@ class Shown(NamedTuple):
     Attributes
     ----------
     name : str
-    found : Findings
+    found : ClusteringSummary
     partner : list of (int or None)
         The first clustering's cluster of each of its own.
     """
 
     name: str
-    found: Findings
+    found: ClusteringSummary
     partner: list[int | None]
 
 
-def render(compared: dict[str, Any], found: Sequence[Findings]) -> str:
+def render(compared: dict[str, Any], found: Sequence[ClusteringSummary]) -> str:
     """Return the page.
 
     Parameters
     ----------
     compared : dict
         What `latentlab.pipeline.compare` returns.
-    found : sequence of Findings
+    found : sequence of ClusteringSummary
         Of the first clustering and of the others, in their order.
     """
     import jinja2
@@ -56,7 +56,7 @@ def render(compared: dict[str, Any], found: Sequence[Findings]) -> str:
     return environment.get_template("comparison.html.jinja2").render(
         title=f"{len(shown)} clusterings of {found[0].images.name}",
         version=latentlab.__version__,
-        style=page.read_asset("report.css"),
+        style=html.read_asset("report.css"),
         policy=POLICY,
         compared=compared,
         names=names,
@@ -65,7 +65,7 @@ def render(compared: dict[str, Any], found: Sequence[Findings]) -> str:
         },
         maps=_maps(shown),
         rows=_rows(shown),
-        verdict=comparing.verdict,
+        verdict=verdict,
         facts=[_facts(one) for one in shown],
     )
 
@@ -79,7 +79,9 @@ def colours(shown: Shown, k: int) -> list[str]:
 
 def _figures(compared: dict[str, Any], shown: Sequence[Shown]) -> dict[str, Any]:
     figures = {
-        "loss": plots.loss_curves({one.name: one.found.run.metrics() for one in _one_a_run(shown)})
+        "loss": plots.loss_curves(
+            {one.name: one.summary.run.metrics() for one in _one_a_run(shown)}
+        )
     }
     if all("scores" in side for side in compared["others"]):
         figures["scores"] = plots.score_differences(compared["others"], compared["first"])
@@ -95,26 +97,26 @@ def _figures(compared: dict[str, Any], shown: Sequence[Shown]) -> dict[str, Any]
 
 def _one_a_run(shown: Sequence[Shown]) -> list[Shown]:
     """Return one clustering of each run: their losses are the same."""
-    return list({one.found.run.path.resolve(): one for one in reversed(shown)}.values())[::-1]
+    return list({one.summary.run.path.resolve(): one for one in reversed(shown)}.values())[::-1]
 
 
 def _maps(shown: Sequence[Shown]) -> list[dict[str, str]]:
     """Return the clusterings on one and the same map, the first that a run has; none without."""
     mapped = next(
-        (one for one in shown if (one.found.run.path / "projection" / "umap.parquet").exists()),
+        (one for one in shown if (one.summary.run.path / "projection" / "umap.parquet").exists()),
         None,
     )
     if mapped is None:
         return []
-    xy, chosen = findings.read_map(mapped.found)
-    ids = mapped.found.images.ids[chosen]
+    xy, chosen = mapped.summary.read_map()
+    ids = mapped.summary.images.ids[chosen]
     maps = []
     for one in shown:
-        order = np.argsort(one.found.images.ids)
-        places = np.searchsorted(one.found.images.ids, ids, sorter=order).clip(0, len(order) - 1)
-        known = one.found.images.ids[order[places]] == ids
-        groups = np.where(known, one.found.clusters[order[places]], -1)
-        figure = plots.plain_map(xy, groups, colours(one, shown[0].found.k))
+        order = np.argsort(one.summary.images.ids)
+        places = np.searchsorted(one.summary.images.ids, ids, sorter=order).clip(0, len(order) - 1)
+        known = one.summary.images.ids[order[places]] == ids
+        groups = np.where(known, one.summary.clusters[order[places]], -1)
+        figure = plots.plain_map(xy, groups, colours(one, shown[0].summary.k))
         maps.append({"name": one.name, "of": mapped.name, "source": plots.png_uri(figure)})
     return maps
 
@@ -122,7 +124,7 @@ def _maps(shown: Sequence[Shown]) -> list[dict[str, str]]:
 def _rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
     """Return one row a cluster of the first clustering with its partner in each other one, then the clusters without a partner."""
     galleries = [_galleries(one) for one in shown]
-    k, first = shown[0].found.k, palettes.categories(shown[0].found.k)
+    k, first = shown[0].summary.k, palettes.categories(shown[0].summary.k)
     rows = [
         {
             "name": str(cluster),
@@ -144,18 +146,18 @@ def _rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
 
 def _galleries(one: Shown) -> list[dict[str, Any]]:
     """Return number, size, labels and nearest images of each cluster."""
-    show, picks = page.gallery_pictures(one.found), findings.picked(one.found, "nearest", IMAGES)
+    show, picks = html.gallery_pictures(one.summary), one.summary.gallery("nearest", IMAGES)
     cells = []
-    for cluster in range(one.found.k):
-        members = np.flatnonzero(one.found.clusters == cluster)
+    for cluster in range(one.summary.k):
+        members = np.flatnonzero(one.summary.clusters == cluster)
         images = list(
-            zip(one.found.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True)
+            zip(one.summary.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True)
         )
         cells.append(
             {
                 "number": cluster,
                 "size": len(members),
-                "labels": findings.label_mix(one.found, members, 2),
+                "labels": one.summary.label_mix(members, 2),
                 "images": images,
             }
         )
@@ -164,8 +166,8 @@ def _galleries(one: Shown) -> list[dict[str, Any]]:
 
 def _facts(one: Shown) -> dict[str, str]:
     fit, options = (
-        one.found.run.manifest["config"]["fit"],
-        one.found.run.manifest["stages"][f"cluster/{one.found.name}"]["config"]["options"],
+        one.summary.run.manifest["config"]["fit"],
+        one.summary.run.manifest["stages"][f"cluster/{one.summary.name}"]["config"]["options"],
     )
     return {
         "clusters": one.name,
@@ -175,5 +177,5 @@ def _facts(one: Shown) -> dict[str, str]:
         "seed": str(fit["seed"]),
         "method": str(options["method"]),
         "features": str(options["features"]),
-        "k": str(one.found.k),
+        "k": str(one.summary.k),
     }

@@ -19,9 +19,9 @@ import pyarrow.parquet as pq
 from latentlab.data.images import as_picture
 from latentlab.errors import ConfigError, RunError
 from latentlab.progress import track
-from latentlab.reporting import findings, projection, thumbnails
+from latentlab.reporting import projection, thumbnails
+from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.edits import Edited
-from latentlab.reporting.findings import Findings
 from latentlab.storage.files import atomic_folder, atomic_path
 
 FORMATS = ("csv", "parquet", "folders", "coco", "projector")
@@ -30,7 +30,7 @@ SPRITE = 8192  # pixels a side that a browser's texture may have
 PROJECTED = 50_000  # vectors that TensorBoard's projector still turns smoothly
 
 
-def table(found: Findings, edited: Edited) -> tuple[pa.Table, np.ndarray]:
+def table(summary: ClusteringSummary, edited: Edited) -> tuple[pa.Table, np.ndarray]:
     """Return one row an image that is kept, and the positions of these images.
 
     Columns: id, split, cluster (int32), cluster_name, distance, margin (to the assigned centers, before edits); confidence,
@@ -38,27 +38,27 @@ def table(found: Findings, edited: Edited) -> tuple[pa.Table, np.ndarray]:
     """
     kept = np.flatnonzero(edited.clusters >= 0)
     columns: dict[str, Any] = {
-        "id": found.images.ids[kept].tolist(),
-        "split": found.images.splits[kept].tolist(),
+        "id": summary.images.ids[kept].tolist(),
+        "split": summary.images.splits[kept].tolist(),
         "cluster": edited.clusters[kept].astype(np.int32),
         "cluster_name": [edited.name(cluster) for cluster in edited.clusters[kept].tolist()],
-        "distance": found.distance[kept],
-        "margin": found.margin[kept],
+        "distance": summary.distance[kept],
+        "margin": summary.margin[kept],
     }
     for name in ("confidence", "agreement"):
-        values = getattr(found, name)
+        values = getattr(summary, name)
         if values is not None:
             columns[name] = values[kept].astype(np.float32)
     if edited.marks:
         columns["mark"] = [edited.marks.get(image_id) for image_id in columns["id"]]
-    if found.classes is not None:
-        names = (*found.class_names, None)
+    if summary.classes is not None:
+        names = (*summary.class_names, None)
         columns["label"] = pa.array(
-            [names[number] for number in found.classes[kept].tolist()], pa.string()
+            [names[number] for number in summary.classes[kept].tolist()], pa.string()
         )
-    if (found.run.path / "projection" / "umap.parquet").exists():
-        xy, chosen = findings.read_map(found)
-        full = np.full((len(found.images), 2), np.nan, np.float32)
+    if (summary.run.path / "projection" / "umap.parquet").exists():
+        xy, chosen = summary.read_map()
+        full = np.full((len(summary.images), 2), np.nan, np.float32)
         full[chosen] = xy
         columns |= {
             f"projection_{axis}": pa.array(full[kept, i], pa.float32(), from_pandas=True)
@@ -67,7 +67,9 @@ def table(found: Findings, edited: Edited) -> tuple[pa.Table, np.ndarray]:
     return pa.table(columns), kept
 
 
-def write(found: Findings, edited: Edited, kind: str, target: Path, link: bool = False) -> Path:
+def write(
+    summary: ClusteringSummary, edited: Edited, kind: str, target: Path, link: bool = False
+) -> Path:
     """Write the clusters in one of `FORMATS` to `target`, a file for csv and parquet, else a folder; return `target`.
 
     Parameters
@@ -90,7 +92,7 @@ def write(found: Findings, edited: Edited, kind: str, target: Path, link: bool =
         and (not target.is_dir() or any(target.iterdir()))
     ):
         raise RunError(f"{target} exists and is not empty. Choose another --out.")
-    rows, kept = table(found, edited)
+    rows, kept = table(summary, edited)
     if not len(kept):
         raise ConfigError(
             "every cluster is dropped, so there is nothing to export. Undo it in latentlab view."
@@ -98,15 +100,15 @@ def write(found: Findings, edited: Edited, kind: str, target: Path, link: bool =
     if kind == "csv":
         _write_csv(rows, target)
     elif kind == "parquet":
-        _write_parquet(found, rows, kept, target)
+        _write_parquet(summary, rows, kept, target)
     else:
         with atomic_folder(target) as folder:
             if kind == "folders":
-                _write_folders(found, rows, kept, folder, link)
+                _write_folders(summary, rows, kept, folder, link)
             elif kind == "coco":
-                _write_coco(found, rows, kept, folder)
+                _write_coco(summary, rows, kept, folder)
             else:
-                _write_projector(found, rows, kept, folder)
+                _write_projector(summary, rows, kept, folder)
     return target
 
 
@@ -120,12 +122,14 @@ def _write_csv(rows: pa.Table, target: Path) -> None:
 # Parquet
 
 
-def _write_parquet(found: Findings, rows: pa.Table, kept: np.ndarray, target: Path) -> None:
+def _write_parquet(
+    summary: ClusteringSummary, rows: pa.Table, kept: np.ndarray, target: Path
+) -> None:
     """Write the rows with an image column {bytes, path}, as Hugging Face datasets and Embedding Atlas read it, part by part."""
     kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
     schema = rows.schema.append(pa.field("image", kind)).with_metadata(_features(rows.schema))
     with atomic_path(target) as path, pq.ParquetWriter(path, schema, compression="zstd") as writer:
-        for start, part in _shards(found, kept):
+        for start, part in _shards(summary, kept):
             ids = rows["id"].slice(start, len(part)).to_pylist()
             images = pa.array(
                 [
@@ -153,11 +157,11 @@ def _features(schema: pa.Schema) -> dict[str, str]:
     }
 
 
-def _shards(found: Findings, kept: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+def _shards(summary: ClusteringSummary, kept: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (first row, images) of the kept images, part by part."""
     with track("export", len(kept)) as bar:
         for start in range(0, len(kept), SHARD):
-            yield start, found.images.read(kept[start : start + SHARD])
+            yield start, summary.images.read(kept[start : start + SHARD])
             bar.update(start + SHARD)
 
 
@@ -173,10 +177,10 @@ def _png(image: np.ndarray) -> bytes:
 
 
 def _write_folders(
-    found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path, link: bool
+    summary: ClusteringSummary, rows: pa.Table, kept: np.ndarray, folder: Path, link: bool
 ) -> None:
     """Write folder/<cluster>/<picture>: the picture files themselves where the data is an image folder, else PNGs."""
-    source = _picture_files(found)
+    source = _picture_files(summary)
     if link and source is None:
         raise ConfigError(
             "--link needs images that are files of a folder; these have none. Leave it out, and PNGs are written."
@@ -187,7 +191,7 @@ def _write_folders(
     for place in set(places):
         place.mkdir()
     if source is None:
-        for start, part in _shards(found, kept):
+        for start, part in _shards(summary, kept):
             for i, image in enumerate(part, start):
                 as_picture(image).save(places[i] / names[i])
         return
@@ -199,9 +203,9 @@ def _write_folders(
             shutil.copyfile(original, place / name)
 
 
-def _picture_files(found: Findings) -> Callable[[int], Any] | None:
+def _picture_files(summary: ClusteringSummary) -> Callable[[int], Any] | None:
     """Return what tells the path of an image's picture; None where the data is no folder of pictures."""
-    source = found.images.source
+    source = summary.images.source
     return source if source is not None and isinstance(source(0), Path) else None
 
 
@@ -241,18 +245,21 @@ def _safe(text: str, longest: int = 60) -> str:
 # COCO
 
 
-def _write_coco(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path) -> None:
+def _write_coco(summary: ClusteringSummary, rows: pa.Table, kept: np.ndarray, folder: Path) -> None:
     """Write annotations.json in the form of COCO's object detection, one box the size of the image; images/ has the images as PNG."""
     (folder / "images").mkdir()
     names = file_names(rows["id"].to_pylist(), ".png")
-    height, width, _ = found.images.image_shape
-    for start, part in _shards(found, kept):
+    height, width, _ = summary.images.image_shape
+    for start, part in _shards(summary, kept):
         for i, image in enumerate(part, start):
             as_picture(image).save(folder / "images" / names[i])
     clusters, ids = rows["cluster"].to_pylist(), rows["id"].to_pylist()
     named = sorted(set(zip(clusters, rows["cluster_name"].to_pylist(), strict=True)))
     content = {
-        "info": {"description": f"clusters {found.name} of {found.images.name}", "version": "1.0"},
+        "info": {
+            "description": f"clusters {summary.name} of {summary.images.name}",
+            "version": "1.0",
+        },
         "licenses": [],
         "images": [
             {
@@ -287,11 +294,13 @@ def _write_coco(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path)
 # TensorBoard
 
 
-def _write_projector(found: Findings, rows: pa.Table, kept: np.ndarray, folder: Path) -> None:
+def _write_projector(
+    summary: ClusteringSummary, rows: pa.Table, kept: np.ndarray, folder: Path
+) -> None:
     """Write what `tensorboard --logdir FOLDER` shows in its projector: vectors, their table and a sprite of their images."""
     count = min(len(kept), PROJECTED)
     shown = np.sort(np.random.default_rng([0, 33]).choice(len(kept), count, replace=False))
-    vectors = projection.vectors_at(found.run, kept[shown])
+    vectors = projection.vectors_at(summary.run, kept[shown])
     vectors.astype("<f4").tofile(folder / "tensors.bytes")
     metadata = rows.select(
         [name for name in rows.column_names if not name.startswith("projection_")]
@@ -301,11 +310,11 @@ def _write_projector(found: Findings, rows: pa.Table, kept: np.ndarray, folder: 
     (folder / "metadata.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     columns = math.ceil(math.sqrt(count))
     side = int(min(32, SPRITE // columns))
-    as_picture(thumbnails.sheet(found.images.read(kept[shown]), side, columns)).save(
+    as_picture(thumbnails.sheet(summary.images.read(kept[shown]), side, columns)).save(
         folder / "sprite.png"
     )
     config = (
-        f'tensor_name: "{projection.mapped(found.run)}"',
+        f'tensor_name: "{projection.mapped(summary.run)}"',
         'tensor_path: "tensors.bytes"',
         *(f"tensor_shape: {length}" for length in vectors.shape),
         'metadata_path: "metadata.tsv"',

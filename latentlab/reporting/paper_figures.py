@@ -10,8 +10,8 @@ import numpy as np
 
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError
-from latentlab.reporting import findings, palettes
-from latentlab.reporting.findings import Findings
+from latentlab.reporting import palettes
+from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.storage.files import atomic_path
 
 if TYPE_CHECKING:
@@ -36,7 +36,9 @@ STYLE: Any = {
 }
 
 
-def write(found: Findings, folder: Path, formats: tuple[str, ...] = FORMATS) -> list[Path]:
+def write(
+    summary: ClusteringSummary, folder: Path, formats: tuple[str, ...] = FORMATS
+) -> list[Path]:
     """Draw all figures and write them to `folder`; return their paths.
 
     Raises
@@ -52,29 +54,31 @@ def write(found: Findings, folder: Path, formats: tuple[str, ...] = FORMATS) -> 
     with matplotlib.rc_context(STYLE):
         return [
             _save(figure, folder / f"{name}.{kind}")
-            for name, figure in draw(found).items()
+            for name, figure in draw(summary).items()
             for kind in formats
         ]
 
 
-def draw(found: Findings) -> dict[str, "Figure"]:
+def draw(summary: ClusteringSummary) -> dict[str, "Figure"]:
     """Return name -> figure: the data map, the maps by cluster and label, what nearest images look like, labels by cluster, losses."""
-    xy, chosen = findings.read_map(found)
-    note = findings.map_note(found.run)
+    xy, chosen = summary.read_map()
+    note = summary.map_note()
     figures = {
-        "datamap": data_map(found, xy, chosen),
+        "datamap": data_map(summary, xy, chosen),
         "map-clusters": point_map(
-            xy, found.clusters[chosen], [str(i) for i in range(found.k)], note
+            xy, summary.clusters[chosen], [str(i) for i in range(summary.k)], note
         ),
     }
-    if found.classes is not None:
-        figures["map-labels"] = point_map(xy, found.classes[chosen], list(found.class_names), note)
-    figures["nearest"] = gallery(found)
-    if found.scores is not None:
-        figures["labels"] = label_bars(
-            np.array(found.scores["contingency"][found.split]), found.class_names
+    if summary.classes is not None:
+        figures["map-labels"] = point_map(
+            xy, summary.classes[chosen], list(summary.class_names), note
         )
-    figures["loss"] = loss(found.run.metrics())
+    figures["nearest"] = gallery(summary)
+    if summary.scores is not None:
+        figures["labels"] = label_bars(
+            np.array(summary.scores["contingency"][summary.split]), summary.class_names
+        )
+    figures["loss"] = loss(summary.run.metrics())
     return figures
 
 
@@ -108,23 +112,25 @@ def point_map(
     return figure
 
 
-def data_map(found: Findings, xy: np.ndarray, chosen: np.ndarray) -> "Figure":
+def data_map(summary: ClusteringSummary, xy: np.ndarray, chosen: np.ndarray) -> "Figure":
     """Draw the map with a card at its side for each of the largest clusters, at most 20: number, size, commonest label, typical images."""
     figure, axis = _canvas(TWO_COLUMNS, 4.4)
-    names = [str(i) for i in range(found.k)]
-    _points(axis, xy, found.clusters[chosen], names)
+    names = [str(i) for i in range(summary.k)]
+    _points(axis, xy, summary.clusters[chosen], names)
     left, right, bottom, top = _square(axis, xy)
-    sizes = np.bincount(found.clusters[found.clusters >= 0], minlength=found.k)
+    sizes = np.bincount(summary.clusters[summary.clusters >= 0], minlength=summary.k)
     shown = [int(c) for c in np.argsort(-sizes, kind="stable")[:MOST_CARDS] if sizes[c]]
     anchors = {
-        c: anchor for c in shown if (anchor := densest(xy[found.clusters[chosen] == c])) is not None
+        c: anchor
+        for c in shown
+        if (anchor := densest(xy[summary.clusters[chosen] == c])) is not None
     }
-    nearest = findings.picked(found, "nearest", CARD_IMAGES)
+    nearest = summary.gallery("nearest", CARD_IMAGES)
     for side, column in zip((-1, 1), _columns(anchors), strict=True):
         for cluster, y in zip(column, _heights(len(column), bottom, top), strict=True):
             _card(
                 axis,
-                found,
+                summary,
                 cluster,
                 anchors[cluster],
                 side,
@@ -161,7 +167,7 @@ def _heights(count: int, bottom: float, top: float) -> np.ndarray:
 
 def _card(
     axis: Any,
-    found: Findings,
+    summary: ClusteringSummary,
     cluster: int,
     anchor: np.ndarray,
     side: int,
@@ -172,16 +178,16 @@ def _card(
     """Draw one card at the edge, on the left for side -1, and the line that ties it to the anchor."""
     from matplotlib.offsetbox import AnnotationBbox, HPacker, OffsetImage, TextArea
 
-    colour = palettes.categories(found.k)[cluster]
-    members = np.flatnonzero(found.clusters == cluster)
-    mix = findings.label_mix(found, members, 1)
+    colour = palettes.categories(summary.k)[cluster]
+    members = np.flatnonzero(summary.clusters == cluster)
+    mix = summary.label_mix(members, 1)
     told = f"{cluster}  ({len(members):,})" + (
         f"\n{mix[0][0][:16]} {100 * mix[0][1]:.0f}%" if mix else ""
     )
     text = TextArea(told, textprops={"fontsize": 6, "color": "#222222", "linespacing": 1.1})
     pictures = [
         OffsetImage(_rgb(image), zoom=13 / max(image.shape[:2]), interpolation="nearest")
-        for image in found.images.read(picks)
+        for image in summary.images.read(picks)
     ]
     box = HPacker(
         children=[text, *pictures] if side < 0 else [*pictures, text], align="center", pad=0, sep=2
@@ -269,13 +275,13 @@ def _label(axis: Any, place: np.ndarray, text: str) -> None:
 # Others
 
 
-def gallery(found: Findings, columns: int = 10, most: int = 12) -> "Figure":
+def gallery(summary: ClusteringSummary, columns: int = 10, most: int = 12) -> "Figure":
     """Draw the images nearest to the centers of the largest clusters, at most 12, a row each."""
-    sizes = np.bincount(found.clusters[found.clusters >= 0], minlength=found.k)
-    picks = findings.picked(found, "nearest", columns)
+    sizes = np.bincount(summary.clusters[summary.clusters >= 0], minlength=summary.k)
+    picks = summary.gallery("nearest", columns)
     largest = sorted(int(c) for c in np.argsort(-sizes, kind="stable")[:most] if sizes[c])
     figure, axis = _canvas(ONE_COLUMN, 0.3 * len(largest) + 0.1)
-    mosaic = _mosaic(found.images, [picks[c] for c in largest], columns)
+    mosaic = _mosaic(summary.images, [picks[c] for c in largest], columns)
     axis.imshow(mosaic, interpolation="nearest")
     step = mosaic.shape[0] / len(largest)
     axis.set(xticks=[], yticks=[(i + 0.5) * step - 0.5 for i in range(len(largest))])

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from latentlab.progress import log, track
-from latentlab.reporting import deep_figures, findings, page, plots
-from latentlab.reporting.findings import Findings
+from latentlab.reporting import clustering_summary, deep_figures, html, plots
+from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.storage import npz
 from latentlab.storage.files import atomic_path, read_json
 from latentlab.storage.run import Run
@@ -26,47 +26,47 @@ VECTORS = (
 )  # lines and text: drawn as SVG in the page
 
 
-def build(found: Findings) -> list[Path]:
+def build(summary: ClusteringSummary) -> list[Path]:
     """Write report/index.html and its PNGs; return their paths, the page first."""
-    folder = found.run.path / "report"
-    log.info("report: drawing figures, thumbnails and the page of %d images", len(found.images))
-    figures = draw(found)
+    folder = summary.run.path / "report"
+    log.info("report: drawing figures, thumbnails and the page of %d images", len(summary.images))
+    figures = draw(summary)
     pictures = {
         name: plots.save_png(figure, folder / f"{name}.png") for name, figure in figures.items()
     }
     for stale in set(folder.glob("*.png")) - set(pictures.values()):  # of another clustering
         stale.unlink()
-    shown = {name: path for name, path in pictures.items() if name in page.FIGURES}
-    with track("report", len(found.images)) as bar:
+    shown = {name: path for name, path in pictures.items() if name in html.FIGURES}
+    with track("report", len(summary.images)) as bar:
         inlined = {
-            name: plots.svg_uri(figures[name]) if name in VECTORS else page.inline(path)
+            name: plots.svg_uri(figures[name]) if name in VECTORS else html.inline(path)
             for name, path in shown.items()
         }
-        text = page.render(found, inlined, bar.update)
+        text = html.render(summary, inlined, bar.update)
     with atomic_path(folder / "index.html") as path:
         path.write_text(text, encoding="utf-8")
     return [folder / "index.html", *pictures.values()]
 
 
-def draw(found: Findings) -> dict[str, Any]:
+def draw(summary: ClusteringSummary) -> dict[str, Any]:
     """Draw every figure and return name -> Figure."""
     figures = {
         "original-images": plots.image_grid(
-            found.images.read(np.arange(min(32, len(found.images)))),
-            f"The first images of {found.images.name}",
+            summary.images.read(np.arange(min(32, len(summary.images)))),
+            f"The first images of {summary.images.name}",
         )
     }
-    figures |= training_figures(found.run)
-    figures |= map_figures(found)
-    figures |= gallery_figures(found)
-    figures |= deep_figures.figures(found.run, found.name, found.images)
-    if found.scores is not None:
-        table = np.array(found.scores["contingency"][found.split])
-        by_k = found.on_features("by-k")
+    figures |= training_figures(summary.run)
+    figures |= map_figures(summary)
+    figures |= gallery_figures(summary)
+    figures |= deep_figures.figures(summary.run, summary.name, summary.images)
+    if summary.scores is not None:
+        table = np.array(summary.scores["contingency"][summary.split])
+        by_k = summary.file_for_features("by-k")
         if by_k.exists():
-            figures["by-k"] = plots.score_curve(read_json(by_k)["rows"], found.split)
+            figures["by-k"] = plots.score_curve(read_json(by_k)["rows"], summary.split)
         figures["contingency"] = plots.contingency_heatmap(
-            table, found.class_names, f"Labels in each cluster, {found.split} split"
+            table, summary.class_names, f"Labels in each cluster, {summary.split} split"
         )
     return figures
 
@@ -90,28 +90,28 @@ def training_figures(run: Run) -> dict[str, Any]:
     }
 
 
-def map_figures(found: Findings) -> dict[str, Any]:
+def map_figures(summary: ClusteringSummary) -> dict[str, Any]:
     """Return the maps, "umap-clusters" and, where there are labels, "umap-labels"."""
-    xy, chosen = findings.read_map(found)
-    note = findings.map_note(found.run)
-    groups = {"umap-clusters": (found.clusters, [str(i) for i in range(found.k)], "clusters")}
-    if found.classes is not None:
-        groups["umap-labels"] = (found.classes, list(found.class_names), "held-out labels")
+    xy, chosen = summary.read_map()
+    note = summary.map_note()
+    groups = {"umap-clusters": (summary.clusters, [str(i) for i in range(summary.k)], "clusters")}
+    if summary.classes is not None:
+        groups["umap-labels"] = (summary.classes, list(summary.class_names), "held-out labels")
     return {
         name: plots.scatter(
             xy,
             numbers[chosen],
             names,
-            f"UMAP of the code of {found.images.name}, coloured by {what}",
+            f"UMAP of the code of {summary.images.name}, coloured by {what}",
             note,
         )
         for name, (numbers, names, what) in groups.items()
     }
 
 
-def gallery_figures(found: Findings) -> dict[str, Any]:
+def gallery_figures(summary: ClusteringSummary) -> dict[str, Any]:
     """Return the galleries of the first 30 clusters, "gallery-nearest" and "gallery-ambiguous"."""
-    count = findings.gallery_size(found.k)
+    count = clustering_summary.gallery_size(summary.k)
     titles = {
         "nearest": "The images nearest to each center",
         "ambiguous": "The images between two clusters: smallest margin",
@@ -119,8 +119,8 @@ def gallery_figures(found: Findings) -> dict[str, Any]:
     return {
         f"gallery-{kind}": plots.cluster_gallery(
             [
-                (f"cluster {c}", found.images.read(picks))
-                for c, picks in enumerate(findings.picked(found, kind, count))
+                (f"cluster {c}", summary.images.read(picks))
+                for c, picks in enumerate(summary.gallery(kind, count))
             ][:30],
             title,
             count,

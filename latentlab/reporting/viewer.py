@@ -26,8 +26,8 @@ from latentlab.data import opening
 from latentlab.data.images import as_picture
 from latentlab.errors import LatentlabError, RunError
 from latentlab.progress import log
-from latentlab.reporting import edits, findings, page, plots
-from latentlab.reporting.findings import Findings
+from latentlab.reporting import edits, html, plots
+from latentlab.reporting.clustering_summary import ClusteringSummary
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -42,41 +42,41 @@ class Viewer:
 
     Parameters
     ----------
-    found : Findings
+    summary : ClusteringSummary
     figures : dict
         Figures of the page, name -> matplotlib Figure.
     """
 
-    def __init__(self, found: Findings, figures: dict[str, Any]) -> None:
-        self.found = found
-        self.editor = edits.Editor(found.run, found.name)
+    def __init__(self, summary: ClusteringSummary, figures: dict[str, Any]) -> None:
+        self.summary = summary
+        self.editor = edits.Editor(summary.run, summary.name)
         self.editor.state()  # damaged edits are told of before the server starts
-        self.xy, self.chosen = findings.read_map(found)
-        self._data = recorded(DataOptions, found.run.manifest["config"]["data"], found.run.path)
+        self.xy, self.chosen = summary.read_map()
+        self._data = recorded(DataOptions, summary.run.manifest["config"]["data"], summary.run.path)
         self._read_lock = threading.Lock()  # sources need not be safe for threads
-        self._code = page.scripts("report.js", "view.js")
+        self._code = html.scripts("report.js", "view.js")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
 
     def html(self) -> str:
         """Return the page."""
         data = {
             "mode": "view",
-            **page.map_data(self.found, self.xy, self.chosen),
-            "position": page.packed(self.chosen.astype(np.int32)),
-            "clusters": page.clusters(self.found, _addresses),
+            **html.map_data(self.summary, self.xy, self.chosen),
+            "position": html.packed(self.chosen.astype(np.int32)),
+            "clusters": html.clusters(self.summary, _addresses),
         }
         note = (
             "one image opens in the size that its file has"
-            if self.found.images.source
+            if self.summary.images.source
             else "images are shown in the size that the run has"
         )
-        return page.fill(self.found, data, self._figures, [], note, self._code, policy="")
+        return html.fill(self.summary, data, self._figures, [], note, self._code, policy="")
 
     def policy(self) -> str:
         """Return the content security policy of the page."""
         rules = (
             "default-src 'none'",
-            f"script-src {page.script_hashes(self._code)}",
+            f"script-src {html.script_hashes(self._code)}",
             "style-src 'unsafe-inline'",
             "img-src 'self' data: blob:",
         )
@@ -92,10 +92,10 @@ class Viewer:
 
     def image(self, position: int) -> tuple[bytes, str] | None:
         """Return an image of the run and its media type; None where there is none at this position."""
-        if not 0 <= position < len(self.found.images):
+        if not 0 <= position < len(self.summary.images):
             return None
         with self._read_lock:
-            pixels = self.found.images.read(np.array([position]))[0]
+            pixels = self.summary.images.read(np.array([position]))[0]
         return _encoded(as_picture(pixels))
 
     def original(self, position: int) -> tuple[bytes, str] | None:
@@ -108,7 +108,7 @@ class Viewer:
         DataError
             If the file is gone or damaged.
         """
-        images = self.found.images
+        images = self.summary.images
         if not 0 <= position < len(images):
             return None
         with self._read_lock:
@@ -120,15 +120,15 @@ class Viewer:
     def state(self) -> dict[str, Any]:
         """Return what the page shows of the edited clusters."""
         edited, kept = self.editor.state(), self.editor.read()
-        found = edited_findings(self.found, edited)
-        names = [edited.name(cluster) for cluster in range(found.k)]
-        groups = {"cluster": page.cluster_group(found.clusters[self.chosen], names)}
+        summary = edited_summary(self.summary, edited)
+        names = [edited.name(cluster) for cluster in range(summary.k)]
+        groups = {"cluster": html.cluster_group(summary.clusters[self.chosen], names)}
         if edited.marks:
-            groups["mark"] = page.mark_group(found.images.ids[self.chosen], edited.marks)
+            groups["mark"] = html.mark_group(summary.images.ids[self.chosen], edited.marks)
         last = edits.describe(kept["edits"][-1]) if kept["edits"] else ""
         return {
             "groups": groups,
-            "clusters": page.clusters(found, _addresses),
+            "clusters": html.clusters(summary, _addresses),
             "edits": len(kept["edits"]),
             "undone": len(kept["undone"]),
             "last": last,
@@ -145,13 +145,13 @@ class Viewer:
         return self.state()
 
 
-def edited_findings(found: Findings, edited: edits.Edited) -> Findings:
-    """Return the findings with the clusters as they were edited; what refinement moved is told of unedited ones only."""
-    same = len(edited.names) == found.k and bool((edited.clusters == found.clusters).all())
+def edited_summary(summary: ClusteringSummary, edited: edits.Edited) -> ClusteringSummary:
+    """Return the summary with the clusters as they were edited; what refinement moved is told of unedited ones only."""
+    same = len(edited.names) == summary.k and bool((edited.clusters == summary.clusters).all())
     return (
-        found
+        summary
         if same
-        else dataclasses.replace(found, clusters=edited.clusters, k=len(edited.names), start=None)
+        else dataclasses.replace(summary, clusters=edited.clusters, k=len(edited.names), start=None)
     )
 
 
@@ -285,17 +285,17 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _send_image(self, text: str, read: Callable[[int], tuple[bytes, str] | None]) -> None:
         try:
-            found = (
+            picture = (
                 read(int(text)) if text.isascii() and text.isdigit() and len(text) < 12 else None
             )
         except LatentlabError as error:
             self._refuse(HTTPStatus.NOT_FOUND, " ".join(str(error).split()))
             return
-        if found is None:
+        if picture is None:
             self._refuse(HTTPStatus.NOT_FOUND, "there is no such image")
         else:
             self._answer(
-                HTTPStatus.OK, found[0], found[1], {"Cache-Control": "private, max-age=3600"}
+                HTTPStatus.OK, picture[0], picture[1], {"Cache-Control": "private, max-age=3600"}
             )
 
     def _refuse(self, status: HTTPStatus, why: str) -> None:

@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 
 from latentlab.data.images import TEST, TRAIN
-from latentlab.reporting.findings import Findings
-from latentlab.scoring import purity_gap, score_text
+from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.scoring import purity_gap, tables
 from latentlab.storage.files import read_json
 
 SAME = 0.02  # scores closer than this are called equal: another seed changes a k-means purity by about as much
 
 
-def summary(found: Findings) -> list[str]:
+def summary_sentences(summary: ClusteringSummary) -> list[str]:
     """Return what was found, in plain sentences: how good it is, against what, and what that means."""
-    sizes = np.bincount(found.clusters, minlength=found.k)
+    sizes = np.bincount(summary.clusters, minlength=summary.k)
     texts = [
-        f"{len(found.images):,} images in {found.k} clusters of {sizes.min():,} to {sizes.max():,} images."
+        f"{len(summary.images):,} images in {summary.k} clusters of {sizes.min():,} to {sizes.max():,} images."
     ]
-    if found.scores is None:
+    if summary.scores is None:
         return [
             *texts,
             "The data has no labels, so nothing can be scored: look at the galleries to judge.",
         ]
-    rows = score_text.by_method(found.scores["rows"], found.split)
+    rows = tables.by_method(summary.scores["rows"], summary.split)
     own, *others = rows
     purity = rows[own]["purity"]
     best = max(others, key=lambda method: rows[method]["purity"]["value"], default=None)
@@ -36,11 +36,16 @@ def summary(found: Findings) -> list[str]:
     )
     beside = f", ACC {rows[own]['acc']['value']:.3f}" if "acc" in rows[own] else ""
     texts.append(
-        f"On the {found.split} split ({purity['n']:,} images) the purity is {purity['value']:.3f}{between}{beside}: of 100 images,"
+        f"On the {summary.split} split ({purity['n']:,} images) the purity is {purity['value']:.3f}{between}{beside}: of 100 images,"
         f" {round(100 * purity['value'])} carry the commonest label of their cluster. Chance gives {purity['chance']:.3f}."
     )
     texts += filter(
-        None, [purity_gap.gap_text(found.scores.get("gap", {}).get(found.split), found.class_names)]
+        None,
+        [
+            purity_gap.gap_text(
+                summary.scores.get("gap", {}).get(summary.split), summary.class_names
+            )
+        ],
     )
     if best is not None:
         texts.append(
@@ -49,15 +54,15 @@ def summary(found: Findings) -> list[str]:
     return texts
 
 
-def beside(found: Findings) -> list[str]:
+def further_sentences(summary: ClusteringSummary) -> list[str]:
     """Return what else the run knows that bears on the scores: their spread over seeds, what the features hold, the audit."""
-    if found.scores is None:
+    if summary.scores is None:
         return []
     probed, audited = (
-        found.on_features("probe"),
-        found.run.path / "audit" / found.name / "audit.json",
+        summary.file_for_features("probe"),
+        summary.run.path / "audit" / summary.name / "audit.json",
     )
-    texts = [score_text.seeds_text(found.scores.get("over_seeds", []), found.split)]
+    texts = [tables.seeds_text(summary.scores.get("over_seeds", []), summary.split)]
     if probed.exists():
         texts.append(_probe_text(read_json(probed)["rows"]))
     if audited.exists():
@@ -69,7 +74,7 @@ def _probe_text(rows: list[dict[str, Any]]) -> str:
     cells = {(row["method"], row["metric"]): row for row in rows}
     name = next(method for method, _ in cells if method != "pixels")
     told = [
-        f"{what} {score_text.with_interval(cells[name, metric])} (raw pixels {cells['pixels', metric]['value']:.3f})"
+        f"{what} {tables.with_interval(cells[name, metric])} (raw pixels {cells['pixels', metric]['value']:.3f})"
         for metric, what in (
             ("knn_accuracy", "a k-NN classifier names"),
             ("linear_accuracy", "a linear probe"),
@@ -80,15 +85,15 @@ def _probe_text(rows: list[dict[str, Any]]) -> str:
     return f"Given the training labels, {' and '.join(told)} of the held-out images right: {held}."
 
 
-def _audit_text(found: dict[str, Any]) -> str:
-    counts = found["duplicates"]
+def _audit_text(audit: dict[str, Any]) -> str:
+    counts = audit["duplicates"]
     text = f"{counts['held_out_images']:,} held-out images have an exact or near duplicate among the fitted ones"
-    purity = found.get("held_out", {}).get("purity")
+    purity = audit.get("held_out", {}).get("purity")
     if purity and purity["without"] is not None:
         text += (
             f"; without them the purity is {purity['without']:.3f} instead of {purity['all']:.3f}"
         )
-    return f"{text}. {found.get('label_errors', 0):,} labels are suspected to be wrong."
+    return f"{text}. {audit.get('label_errors', 0):,} labels are suspected to be wrong."
 
 
 def _verdict(own: float, baseline: float) -> str:
@@ -106,45 +111,45 @@ def score_table(scores: dict[str, Any] | None) -> list[dict[str, Any]]:
     return [
         {"split": split, "method": method, "scores": own}
         for split in (TEST, TRAIN)
-        for method, own in score_text.by_method(scores["rows"], split).items()
+        for method, own in tables.by_method(scores["rows"], split).items()
     ]
 
 
-def score_note(found: Findings) -> str:
+def score_note(summary: ClusteringSummary) -> str:
     """Return how the scores were made, in sentences; empty without labels."""
     return (
         ""
-        if found.scores is None
-        else score_text.note(
-            next(iter(score_text.by_method(found.scores["rows"], found.split).values()))
+        if summary.scores is None
+        else tables.note(
+            next(iter(tables.by_method(summary.scores["rows"], summary.split).values()))
         )
     )
 
 
-def recall_table(found: Findings) -> list[tuple[str, float]]:
+def recall_table(summary: ClusteringSummary) -> list[tuple[str, float]]:
     """Return each class with its recall under the majority map, the worst first."""
-    if found.scores is None:
+    if summary.scores is None:
         return []
-    known = zip(found.class_names, found.scores["recall"][found.split], strict=True)
+    known = zip(summary.class_names, summary.scores["recall"][summary.split], strict=True)
     return sorted(
         ((name, value) for name, value in known if value is not None), key=lambda pair: pair[1]
     )
 
 
-def facts(found: Findings) -> dict[str, str]:
+def facts(summary: ClusteringSummary) -> dict[str, str]:
     """Return the run's facts as text, name -> value."""
-    manifest = found.run.manifest
+    manifest = summary.run.manifest
     fit, cluster = (
         manifest["config"]["fit"],
-        manifest["stages"][f"cluster/{found.name}"]["config"]["options"],
+        manifest["stages"][f"cluster/{summary.name}"]["config"]["options"],
     )
     git, counts = manifest.get("git"), manifest["images"]
     software = f"keras {manifest['keras']}, {manifest['backend']} {manifest['backend_version']}"
     told = {
-        "run": found.run.path.resolve().name,
-        "clusters": found.name,
+        "run": summary.run.path.resolve().name,
+        "clusters": summary.name,
         "command": shlex.join(manifest["argv"]),
-        "data": f"{manifest['data']}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out images of {_shape(found.images.image_shape)}",
+        "data": f"{manifest['data']}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out images of {_shape(summary.images.image_shape)}",
         "unreadable images": f"{manifest['unreadable']}",
         "encoder": _settings(fit),
         "best epoch": f"{manifest['fit']['best_epoch']} of {manifest['fit']['epochs']}, validation error {manifest['fit']['best_val_loss']:.5f}",
@@ -154,9 +159,9 @@ def facts(found: Findings) -> dict[str, str]:
             f", commit {git['commit'][:12]}{'' if git['clean'] else ' with changes'}" if git else ""
         ),
         "ran on": f"{manifest['device']}, Python {manifest['python']}, {software}",
-        "time": _times(manifest["stages"], found.name),
+        "time": _times(manifest["stages"], summary.name),
     }
-    errors_path = found.run.path / "reconstructions" / "mse.json"
+    errors_path = summary.run.path / "reconstructions" / "mse.json"
     if errors_path.exists():
         errors = json.loads(errors_path.read_text(encoding="utf-8"))
         told["reconstruction error"] = (

@@ -15,8 +15,15 @@ import numpy as np
 
 import latentlab
 from latentlab.data.images import TEST, TRAIN
-from latentlab.reporting import bokeh_map, deep_figures, findings, palettes, report_text, thumbnails
-from latentlab.reporting.findings import Findings
+from latentlab.reporting import (
+    bokeh_map,
+    clustering_summary,
+    deep_figures,
+    palettes,
+    text,
+    thumbnails,
+)
+from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.storage import npz
 
 Pictures = Callable[[np.ndarray], list[str]]  # positions of images -> what an <img> shows, one each
@@ -32,7 +39,9 @@ FIGURES = (
 )
 
 
-def render(found: Findings, pictures: dict[str, str], tick: Callable[[int], Any] = int) -> str:
+def render(
+    summary: ClusteringSummary, pictures: dict[str, str], tick: Callable[[int], Any] = int
+) -> str:
     """Return the report as one HTML file.
 
     Parameters
@@ -42,21 +51,21 @@ def render(found: Findings, pictures: dict[str, str], tick: Callable[[int], Any]
     tick : callable
         Told how many thumbnails of the map are done.
     """
-    xy, chosen = findings.read_map(found)
+    xy, chosen = summary.read_map()
     data = {
         "mode": "report",
-        **map_data(found, xy, chosen),
-        "clusters": clusters(found, gallery_pictures(found)),
+        **map_data(summary, xy, chosen),
+        "clusters": clusters(summary, gallery_pictures(summary)),
     }
     code = scripts("report.js")
     rest = len(
-        fill(found, data, pictures, [], "", code, policy=None).encode()
+        fill(summary, data, pictures, [], "", code, policy=None).encode()
     )  # without thumbnails; it grows with the ids' length
     budget = min(
         thumbnails.BUDGET, max(0, LARGEST_PAGE - rest) * 3 // 4
     )  # base64 makes four thirds of it
     sheets = thumbnails.build(
-        len(chosen), lambda rows: found.images.read(chosen[rows]), budget=budget, tick=tick
+        len(chosen), lambda rows: summary.images.read(chosen[rows]), budget=budget, tick=tick
     )
     data["atlas"] = {
         "side": sheets.side,
@@ -64,11 +73,11 @@ def render(found: Findings, pictures: dict[str, str], tick: Callable[[int], Any]
         "perSheet": thumbnails.PER_SHEET,
         "place": _place(sheets),
     }
-    return fill(found, data, pictures, sheets.sheets, sheets.note, code, policy=None)
+    return fill(summary, data, pictures, sheets.sheets, sheets.note, code, policy=None)
 
 
 def fill(
-    found: Findings,
+    summary: ClusteringSummary,
     data: dict[str, Any],
     pictures: dict[str, str],
     sheets: list[str],
@@ -90,24 +99,24 @@ def fill(
         "separators": (",", ":"),
     }  # Bokeh's references follow what they name
     return environment.get_template("report.html.jinja2").render(
-        title=f"{found.images.name}: {found.k} clusters",
+        title=f"{summary.images.name}: {summary.k} clusters",
         version=latentlab.__version__,
         style=read_asset("report.css"),
         policy=offline_policy(code) if policy is None else policy,
-        summary=report_text.summary(found),
-        beside=report_text.beside(found),
-        map_note=findings.map_note(found.run),
+        summary=text.summary_sentences(summary),
+        beside=text.further_sentences(summary),
+        map_note=summary.map_note(),
         atlas_note=atlas_note,
-        scores=report_text.score_table(found.scores),
-        score_note=report_text.score_note(found),
-        recalls=report_text.recall_table(found),
+        scores=text.score_table(summary.scores),
+        score_note=text.score_note(summary),
+        recalls=text.recall_table(summary),
         pictures=pictures,
-        soft=found.confidence is not None,
-        refinement=deep_figures.events(found.run, found.name),
+        soft=summary.confidence is not None,
+        refinement=deep_figures.events(summary.run, summary.name),
         captions=deep_figures.CAPTIONS,
-        facts=report_text.facts(found),
-        unreadable=found.images.unreadable,
-        split=found.split,
+        facts=text.facts(summary),
+        unreadable=summary.images.unreadable,
+        split=summary.split,
         data=data,
         sheets=sheets,
         scripts=code,
@@ -152,35 +161,37 @@ def packed(values: np.ndarray) -> dict[str, str]:
     }
 
 
-def map_data(found: Findings, xy: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
+def map_data(summary: ClusteringSummary, xy: np.ndarray, chosen: np.ndarray) -> dict[str, Any]:
     """Return the map of the images at the positions `chosen`: Bokeh's item, ids, and what points can be coloured by."""
     return {
         "item": bokeh_map.scatter(xy),
-        "ids": found.images.ids[chosen].tolist(),
-        "groups": groups(found, chosen),
+        "ids": summary.images.ids[chosen].tolist(),
+        "groups": groups(summary, chosen),
         "ramp": palettes.ramp(64),
     }
 
 
-def groups(found: Findings, chosen: np.ndarray) -> dict[str, Any]:
+def groups(summary: ClusteringSummary, chosen: np.ndarray) -> dict[str, Any]:
     """Return what the points can be coloured by, name -> categories or numbers."""
     given = {
-        "cluster": cluster_group(found.clusters[chosen], [f"cluster {i}" for i in range(found.k)])
+        "cluster": cluster_group(
+            summary.clusters[chosen], [f"cluster {i}" for i in range(summary.k)]
+        )
     }
-    if found.classes is not None:
-        given["label"] = _categories(found.classes[chosen], list(found.class_names), "no label")
+    if summary.classes is not None:
+        given["label"] = _categories(summary.classes[chosen], list(summary.class_names), "no label")
     given["split"] = _categories(
-        (found.images.splits[chosen] == TEST).astype(np.int32), [TRAIN, TEST], ""
+        (summary.images.splits[chosen] == TEST).astype(np.int32), [TRAIN, TEST], ""
     )
-    name, values = findings.strength(found)
+    name, values = summary.strength()
     given[name] = _numbers(
         values[chosen],
         "largest soft assignment"
         if name == "confidence"
         else "distance between the two nearest centers",
     )
-    if found.agreement is not None:
-        given["agreement"] = _numbers(found.agreement[chosen], "agreement between seeds")
+    if summary.agreement is not None:
+        given["agreement"] = _numbers(summary.agreement[chosen], "agreement between seeds")
     return given
 
 
@@ -230,51 +241,65 @@ def _numbers(values: np.ndarray, title: str) -> dict[str, Any]:
     }
 
 
-def gallery_pictures(found: Findings) -> Pictures:
+def gallery_pictures(summary: ClusteringSummary) -> Pictures:
     """Return what makes data URIs of images."""
     return lambda positions: (
-        [thumbnails.thumbnail(image) for image in found.images.read(positions)]
+        [thumbnails.thumbnail(image) for image in summary.images.read(positions)]
         if len(positions)
         else []
     )
 
 
-def clusters(found: Findings, show: Pictures) -> list[dict[str, Any]]:
+def clusters(summary: ClusteringSummary, show: Pictures) -> list[dict[str, Any]]:
     """Return what the page tells of each cluster."""
-    count = findings.gallery_size(found.k)
-    galleries = {kind: findings.picked(found, kind, count) for kind in ("nearest", "ambiguous")}
-    galleries["movers"] = [findings.movers(found, cluster, count) for cluster in range(found.k)]
-    decoded = _decoded(found)
+    count = clustering_summary.gallery_size(summary.k)
+    galleries = {kind: summary.gallery(kind, count) for kind in ("nearest", "ambiguous")}
+    galleries["movers"] = [summary.movers(cluster, count) for cluster in range(summary.k)]
+    decoded = _decoded(summary)
     return [
         {
             "number": cluster,
             "sizes": {
-                split: int(((found.clusters == cluster) & (found.images.splits == split)).sum())
+                split: int(((summary.clusters == cluster) & (summary.images.splits == split)).sum())
                 for split in (TRAIN, TEST)
             },
-            "labels": findings.label_mix(found, np.flatnonzero(found.clusters == cluster)),
+            "labels": summary.label_mix(np.flatnonzero(summary.clusters == cluster)),
             "centroid": thumbnails.thumbnail(decoded[cluster])
             if decoded is not None and cluster < len(decoded)
             else None,
-            "moves": findings.moves(found, cluster),
-            **{kind: _shown(found, picks[cluster], show) for kind, picks in galleries.items()},
+            "moves": _moves(summary.moves(cluster)),
+            **{kind: _shown(summary, picks[cluster], show) for kind, picks in galleries.items()},
         }
-        for cluster in range(found.k)
+        for cluster in range(summary.k)
     ]
 
 
-def _shown(found: Findings, positions: np.ndarray, show: Pictures) -> list[dict[str, str]]:
+def _shown(
+    summary: ClusteringSummary, positions: np.ndarray, show: Pictures
+) -> list[dict[str, str]]:
     texts = [""] * len(positions)
-    if found.classes is not None:
-        names = (*found.class_names, "no label")
-        texts = [names[number] for number in found.classes[positions]]
-    named = zip(found.images.ids[positions].tolist(), texts, show(positions), strict=True)
+    if summary.classes is not None:
+        names = (*summary.class_names, "no label")
+        texts = [names[number] for number in summary.classes[positions]]
+    named = zip(summary.images.ids[positions].tolist(), texts, show(positions), strict=True)
     return [{"id": image_id, "text": text, "source": source} for image_id, text, source in named]
 
 
-def _decoded(found: Findings) -> np.ndarray | None:
+def _moves(moves: clustering_summary.Moves | None) -> dict[str, Any] | None:
+    if moves is None:
+        return None
+    return {
+        "in": moves.arrivals,
+        "out": moves.departures,
+        "stayed": moves.stayed,
+        "moved in": moves.moved_in,
+        "moved out": moves.moved_out,
+    }
+
+
+def _decoded(summary: ClusteringSummary) -> np.ndarray | None:
     """Return what the decoder makes of the clusters' mean codes, uint8 (k, height, width, channels), where that was kept."""
-    path = found.folder / "decoded.npz"
+    path = summary.folder / "decoded.npz"
     if not path.exists():
         return None
     return npz.kept(path)["centroids"]

@@ -1,0 +1,378 @@
+"""One clustering as the report, the viewer, the figures and the exports show it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.clustering import assignments
+from latentlab.data.images import TEST, TRAIN, ImageSet
+from latentlab.data.opening import Labels
+from latentlab.features import feature_steps
+from latentlab.scoring.evaluate import align
+from latentlab.storage import tables
+from latentlab.storage.files import read_json
+from latentlab.storage.run import Run
+
+GALLERY_IMAGES = 1200  # images of all galleries of a page together, about
+FEWEST_IN_GALLERY = 4
+MOST_IN_GALLERY = 12
+
+
+@dataclass(frozen=True)
+class Moves:
+    """The images that refinement moved into and out of one cluster.
+
+    Attributes
+    ----------
+    arrivals : list of (int, int)
+        (cluster that they came from, number of images), the largest first.
+    departures : list of (int, int)
+        (cluster that they went to, number of images), the largest first.
+    stayed, moved_in, moved_out : int
+        Numbers of images.
+    """
+
+    arrivals: list[tuple[int, int]]
+    departures: list[tuple[int, int]]
+    stayed: int
+    moved_in: int
+    moved_out: int
+
+
+@dataclass(frozen=True)
+class ClusteringSummary:
+    """One clustering, in the order of the run's images.
+
+    Attributes
+    ----------
+    run : Run
+        The run of the clustering.
+    name : str
+        The name of the clustering in the run.
+    images : ImageSet
+        All n images of the run.
+    clusters : ndarray of shape (n,), int
+        Cluster of each image.
+    distance : ndarray of shape (n,), float
+        Distance to the nearest center, in the space of the features.
+    margin : ndarray of shape (n,), float
+        Distance to the second nearest center less the distance to the nearest.
+    k : int
+        Number of clusters.
+    classes : ndarray of shape (n,), int, or None
+        Class of each image, -1 if unknown; None if the data has no labels.
+    class_names : tuple of str
+        Name of each class; empty without labels.
+    scores : dict or None
+        Contents of scores.json; None without labels.
+    confidence : ndarray of shape (n,), float, or None
+        Largest soft assignment; None if the clustering has none.
+    agreement : ndarray of shape (n,), float, or None
+        Share of the seeds that agree; None if the clustering is no consensus.
+    start : ndarray of shape (n,), int, or None
+        Cluster before refinement; None if the clustering was not refined.
+    """
+
+    run: Run
+    name: str
+    images: ImageSet
+    clusters: np.ndarray
+    distance: np.ndarray
+    margin: np.ndarray
+    k: int
+    classes: np.ndarray | None
+    class_names: tuple[str, ...]
+    scores: dict[str, Any] | None
+    confidence: np.ndarray | None = None
+    agreement: np.ndarray | None = None
+    start: np.ndarray | None = None
+
+    @property
+    def split(self) -> str:
+        """The split that the scores are about: the held-out images if there are any."""
+        return TEST if len(self.images.indices(TEST)) else TRAIN
+
+    @property
+    def features(self) -> str:
+        """The features that were clustered, for example "code"."""
+        return self.run.manifest["stages"][f"cluster/{self.name}"]["config"]["options"]["features"]
+
+    @property
+    def folder(self) -> Path:
+        """The folder of the clustering."""
+        return self.run.path / "clusters" / self.name
+
+    @property
+    def map_path(self) -> Path:
+        """The file of the UMAP coordinates; it need not exist."""
+        return self.run.path / "projection" / "umap.parquet"
+
+    def file_for_features(self, folder: str) -> Path:
+        """Return the file in a folder of the run about the clustered features.
+
+        If there is none, return the file about the same steps from the other start
+        (`latentlab.features.spec`). The path need not exist.
+
+        Parameters
+        ----------
+        folder : str
+            Folder in the run, such as "probe" or "by-k".
+
+        Returns
+        -------
+        pathlib.Path
+        """
+        paths = [
+            self.run.path / folder / f"{spec}.json"
+            for spec in feature_steps.siblings(self.features)
+        ]
+        return next((path for path in paths if path.exists()), paths[0])
+
+    def members(self, cluster: int) -> np.ndarray:
+        """Return the positions of a cluster's images.
+
+        Parameters
+        ----------
+        cluster : int
+            Number of the cluster.
+
+        Returns
+        -------
+        ndarray of shape (m,), int
+        """
+        return np.flatnonzero(self.clusters == cluster)
+
+    def gallery(self, kind: str, count: int) -> list[np.ndarray]:
+        """Return the positions of typical or of ambiguous images, for each cluster.
+
+        Parameters
+        ----------
+        kind : {"nearest", "ambiguous"}
+            The images nearest to the center, or those of the smallest margin.
+        count : int
+            Images per cluster, at most.
+
+        Returns
+        -------
+        list of ndarray of int
+            One array per cluster.
+        """
+        order = np.argsort(self.distance if kind == "nearest" else self.margin, kind="stable")
+        return [order[self.clusters[order] == cluster][:count] for cluster in range(self.k)]
+
+    def read_map(self) -> tuple[np.ndarray, np.ndarray]:
+        """Read the map of the images.
+
+        Returns
+        -------
+        xy : ndarray of shape (m, 2), float32
+            Coordinates.
+        positions : ndarray of shape (m,), int64
+            Positions of the images that the map shows.
+
+        Raises
+        ------
+        RunError
+            If the run has no map.
+        """
+        table = tables.read(self.map_path)
+        position = {image_id: i for i, image_id in enumerate(self.images.ids.tolist())}
+        positions = np.array([position[image_id] for image_id in table["id"].to_pylist()])
+        return np.column_stack([table["x"], table["y"]]).astype(np.float32), positions
+
+    def map_note(self) -> str:
+        """Return one sentence about the map: its images, its settings and how faithful it is.
+
+        Returns
+        -------
+        str
+        """
+        facts = read_json(self.run.path / "projection" / "umap.json")
+        images = f"{facts['images']:,} of {facts['of']:,} images, drawn at random"
+        if facts["images"] == facts["of"]:
+            images = f"all {facts['images']:,} images"
+        settings = f"UMAP, {facts['n_neighbors']} neighbours, seed {facts['seed']}"
+        return f"{images}; {settings}; {_faithfulness(facts)}"
+
+    def label_mix(self, members: np.ndarray, most: int = 5) -> list[tuple[str, float]]:
+        """Return the commonest labels among some images.
+
+        Parameters
+        ----------
+        members : ndarray of int
+            Positions of the images.
+        most : int
+            Labels to return, at most.
+
+        Returns
+        -------
+        list of (str, float)
+            Class name and its share of the labelled images, the commonest first; empty without
+            labels.
+        """
+        if self.classes is None:
+            return []
+        labelled = self.classes[members]
+        labelled = labelled[labelled >= 0]
+        counts = np.bincount(labelled, minlength=len(self.class_names))
+        return [
+            (self.class_names[c], float(counts[c] / counts.sum()))
+            for c in np.argsort(-counts, kind="stable")[:most]
+            if counts[c]
+        ]
+
+    def moves(self, cluster: int, most: int = 5) -> Moves | None:
+        """Return the images that refinement moved into and out of a cluster.
+
+        Parameters
+        ----------
+        cluster : int
+            Number of the cluster.
+        most : int
+            Other clusters to name in each direction, at most.
+
+        Returns
+        -------
+        Moves or None
+            None if the clustering was not refined.
+        """
+        if self.start is None:
+            return None
+        arrivals = np.bincount(self.start[self.clusters == cluster], minlength=self.k)
+        departures = np.bincount(self.clusters[self.start == cluster], minlength=self.k)
+        stayed = int(departures[cluster]) if cluster < len(departures) else 0
+        # Images that stayed count as neither.
+        arrivals[cluster] = 0
+        departures[cluster] = 0
+        return Moves(
+            arrivals=_largest(arrivals, most),
+            departures=_largest(departures, most),
+            stayed=stayed,
+            moved_in=int(arrivals.sum()),
+            moved_out=int(departures.sum()),
+        )
+
+    def movers(self, cluster: int, count: int) -> np.ndarray:
+        """Return the positions of images that refinement moved into a cluster.
+
+        Parameters
+        ----------
+        cluster : int
+            Number of the cluster.
+        count : int
+            Images to return, at most.
+
+        Returns
+        -------
+        ndarray of int
+            The images of the largest margin first; empty without refinement.
+        """
+        if self.start is None:
+            return np.empty(0, np.int64)
+        moved = np.flatnonzero((self.clusters == cluster) & (self.start != cluster))
+        return moved[np.argsort(-self.margin[moved], kind="stable")][:count]
+
+    def strength(self) -> tuple[str, np.ndarray]:
+        """Return how sure each assignment is.
+
+        Returns
+        -------
+        name : {"confidence", "margin"}
+            The largest soft assignment if the clustering has soft assignments, else the margin.
+        values : ndarray of shape (n,), float
+        """
+        if self.confidence is not None:
+            return "confidence", self.confidence
+        return "margin", self.margin
+
+
+def read_summary(run: Run, name: str, images: ImageSet, labels: Labels | None) -> ClusteringSummary:
+    """Read what the run's files say about one clustering.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    name : str
+        Name of the clustering.
+    images : ImageSet
+        The run's images.
+    labels : Labels or None
+        Labels of the run's data, if it has any.
+
+    Returns
+    -------
+    ClusteringSummary
+    """
+    folder = run.path / "clusters" / name
+    table = tables.read(folder / "assignments.parquet")
+    columns = {
+        column: np.asarray(table[column])
+        for column in ("distance", "margin", "agreement", "start")
+        if column in table.column_names
+    }
+    confidence = None
+    if "soft" in table.column_names:
+        confidence = tables.matrix(table["soft"]).max(axis=1)
+    scores_path = folder / "scores.json"
+    scores = None
+    if labels is not None and scores_path.exists():
+        scores = read_json(scores_path)
+    return ClusteringSummary(
+        run=run,
+        name=name,
+        images=images,
+        clusters=np.asarray(table["cluster"]),
+        distance=columns["distance"],
+        margin=columns["margin"],
+        k=assignments.read_result(run, name)["k"],
+        classes=None if labels is None else align(images.ids, labels),
+        class_names=labels.class_names if labels else (),
+        scores=scores,
+        confidence=confidence,
+        agreement=columns.get("agreement"),
+        start=columns.get("start"),
+    )
+
+
+def gallery_size(k: int) -> int:
+    """Return how many images a gallery shows of each cluster: 12, or fewer if k is large.
+
+    Parameters
+    ----------
+    k : int
+        Number of clusters.
+
+    Returns
+    -------
+    int
+        From 4 to 12.
+
+    Examples
+    --------
+    >>> gallery_size(10), gallery_size(100), gallery_size(1000)
+    (12, 6, 4)
+    """
+    # A page has two galleries per cluster.
+    return int(np.clip(GALLERY_IMAGES // (2 * k), FEWEST_IN_GALLERY, MOST_IN_GALLERY))
+
+
+def _largest(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
+    """Return (cluster, images) of the largest counts that are not zero."""
+    order = np.argsort(-counts, kind="stable")[:most]
+    return [(int(c), int(counts[c])) for c in order if counts[c]]
+
+
+def _faithfulness(facts: dict[str, Any]) -> str:
+    """Return how far the map can be trusted; maps of older runs have the trustworthiness only."""
+    if "continuity" not in facts:
+        return f"trustworthiness {facts['trustworthiness']:.3f}"
+    spread = facts["over_seeds"]
+    measures = [
+        f"{name} {facts[name]:.3f} (± {spread[name]['std']:.3f} over {spread['seeds']} seeds)"
+        for name in ("trustworthiness", "continuity")
+    ]
+    stable = f"another seed keeps {spread['kept_neighbors']:.0%} of an image's nearest ones"
+    return f"{', '.join(measures)}; {stable}"
