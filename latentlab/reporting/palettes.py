@@ -1,25 +1,23 @@
-"""Colours for any number of groups, chosen so that colour-blind readers tell them apart as far as colours can.
+"""Colours for any number of groups that colour-blind readers tell apart as far as possible.
 
-Distances are taken in OKLab (Ottosson 2020, https://bottosson.github.io/posts/oklab/), for common vision and for the three
-dichromacies as Machado, Oliveira and Fernandes simulate them (IEEE TVCG 15(6), 2009, severity 1): what counts is the smallest
-of the four. The first six are those of Okabe and Ito that are seen on white and on black; further ones are added one by one, each
-the farthest from all before. Above some 20 no palette is told apart safely: names and numbers on the pictures do the work.
+The first six are from Okabe and Ito (2008). Each further colour is the farthest from all before it.
+Distances are taken in OKLab (Ottosson 2020, https://bottosson.github.io/posts/oklab/), for common
+vision and for the three dichromacies as Machado, Oliveira and Fernandes simulate them (IEEE TVCG
+15(6), 2009, severity 1). The smallest of the four distances counts.
+
+Above some 20 colours no palette is told apart safely. Names and numbers on the pictures help there.
 """
 
 import functools
 
 import numpy as np
 
-FIRST = (
-    "#0072b2",
-    "#e69f00",
-    "#009e73",
-    "#cc79a7",
-    "#d55e00",
-    "#56b4e9",
-)  # Okabe and Ito (2008), https://jfly.uni-koeln.de/color/
-MISSING = "#c4c8ce"  # what has no group
-LIGHTNESS = (0.42, 0.82)  # of OKLab: seen on white and on black
+# Okabe and Ito (2008), https://jfly.uni-koeln.de/color/: those visible on white and on black.
+FIRST = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
+MISSING = "#c4c8ce"  # of images without a group
+LIGHTNESS = (0.42, 0.82)  # range in OKLab that is visible on white and on black
+GRID_STEPS = 18  # candidate colours per channel
+# Linear RGB as seen with common vision, protanopia, deuteranopia and tritanopia.
 _VISIONS = np.array(
     [
         np.eye(3),
@@ -40,6 +38,7 @@ _VISIONS = np.array(
         ],
     ]
 )
+# Linear RGB to cone responses, and their cube roots to OKLab (Ottosson 2020).
 _TO_LMS = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
@@ -57,60 +56,123 @@ _TO_LAB = np.array(
 
 
 def categories(count: int) -> list[str]:
-    """Return `count` different colours as "#rrggbb"; a longer palette begins with a shorter one."""
-    return list(_chain(max(count, 1)))[:count]
+    """Return different colours for groups.
+
+    Parameters
+    ----------
+    count : int
+        Number of colours.
+
+    Returns
+    -------
+    list of str
+        Colours as "#rrggbb". A longer palette begins with a shorter one.
+
+    Examples
+    --------
+    >>> categories(2)
+    ['#0072b2', '#e69f00']
+    """
+    return list(_palette(max(count, 1)))[:count]
 
 
 def ramp(count: int) -> list[str]:
-    """Return `count` colours from low to high: matplotlib's cividis, which colour-blind readers see as others do.
+    """Return colours from low to high: cividis, which colour-blind readers see as others do.
 
-    Its ends are cut off, which are lost on black and on white.
+    The ends of cividis are cut off, since they are lost on black and on white.
+
+    Parameters
+    ----------
+    count : int
+        Number of colours.
+
+    Returns
+    -------
+    list of str
+        Colours as "#rrggbb".
     """
     import matplotlib
 
-    return [
-        _hex(colour[:3])
-        for colour in matplotlib.colormaps["cividis"](np.linspace(0.18, 0.93, count))
-    ]
+    colours = matplotlib.colormaps["cividis"](np.linspace(0.18, 0.93, count))
+    return [_hex(colour[:3]) for colour in colours]
 
 
 def smallest_distance(colours: list[str]) -> float:
-    """Return the smallest OKLab distance between two of the colours for any of the four kinds of vision."""
+    """Return the smallest OKLab distance between two colours, over four kinds of vision.
+
+    Parameters
+    ----------
+    colours : list of str
+        At least two colours as "#rrggbb".
+
+    Returns
+    -------
+    float
+    """
     seen = _seen(np.array([_rgb(colour) for colour in colours]))
-    apart = np.linalg.norm(seen[:, :, None] - seen[:, None], axis=-1).min(axis=0)
-    return float(apart[np.triu_indices(len(colours), 1)].min())
+    distances = np.linalg.norm(seen[:, :, None] - seen[:, None], axis=-1).min(axis=0)
+    return float(distances[np.triu_indices(len(colours), 1)].min())
 
 
 def ink(colour: str) -> str:
-    """Return "#000000" or "#ffffff", whichever has the higher contrast on `colour` (WCAG 2, relative luminance)."""
+    """Return black or white, whichever has the higher contrast on a colour.
+
+    Contrast is that of WCAG 2, by relative luminance.
+
+    Parameters
+    ----------
+    colour : str
+        Background as "#rrggbb".
+
+    Returns
+    -------
+    str
+        "#000000" or "#ffffff".
+
+    Examples
+    --------
+    >>> ink("#ffff00")
+    '#000000'
+    """
     luminance = float(_linear(np.array(_rgb(colour))) @ [0.2126, 0.7152, 0.0722])
-    return "#000000" if (luminance + 0.05) / 0.05 > 1.05 / (luminance + 0.05) else "#ffffff"
+    contrast_with_black = (luminance + 0.05) / 0.05
+    contrast_with_white = 1.05 / (luminance + 0.05)
+    return "#000000" if contrast_with_black > contrast_with_white else "#ffffff"
 
 
 @functools.cache
-def _chain(count: int) -> tuple[str, ...]:
+def _palette(count: int) -> tuple[str, ...]:
     """Return at least `count` colours: the first six, then each the farthest from all before."""
     if count <= len(FIRST):
         return FIRST
-    steps = np.linspace(0, 1, 18)
-    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
-    light = _oklab(_linear(grid))[:, 0]
-    candidates = grid[(light > LIGHTNESS[0]) & (light < LIGHTNESS[1])]
-    seen, chosen = _seen(candidates), list(FIRST)
-    known = _seen(np.array([_rgb(colour) for colour in FIRST]))
-    nearest = np.min(
-        [np.linalg.norm(seen - known[:, [i]], axis=-1).min(axis=0) for i in range(len(FIRST))],
-        axis=0,
-    )
-    while len(chosen) < count:
+    colours = list(FIRST)
+    candidates = _candidates()
+    seen = _seen(candidates)
+    # The distance of each candidate to the nearest colour so far, for the worst kind of vision.
+    nearest = np.full(len(candidates), np.inf)
+    for colour in FIRST:
+        nearest = np.minimum(nearest, _distances(seen, _seen(np.array([_rgb(colour)]))))
+    while len(colours) < count:
         best = int(nearest.argmax())
-        chosen.append(
-            _hex(candidates[best])
-            if nearest[best] > 0
-            else _hex(np.random.default_rng(len(chosen)).random(3))
-        )
-        nearest = np.minimum(nearest, np.linalg.norm(seen - seen[:, [best]], axis=-1).min(axis=0))
-    return tuple(chosen)
+        if nearest[best] > 0:
+            colours.append(_hex(candidates[best]))
+        else:  # all candidates are used: any colour is as good
+            colours.append(_hex(np.random.default_rng(len(colours)).random(3)))
+        nearest = np.minimum(nearest, _distances(seen, seen[:, [best]]))
+    return tuple(colours)
+
+
+def _candidates() -> np.ndarray:
+    """Return sRGB colours (n, 3) in [0, 1] that are neither too light nor too dark."""
+    steps = np.linspace(0, 1, GRID_STEPS)
+    grid = np.stack(np.meshgrid(steps, steps, steps, indexing="ij"), axis=-1).reshape(-1, 3)
+    lightness = _oklab(_linear(grid))[:, 0]
+    return grid[(lightness > LIGHTNESS[0]) & (lightness < LIGHTNESS[1])]
+
+
+def _distances(seen: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """Return the smallest distance over the visions, (n,), of colours to a colour (4, 1, 3)."""
+    return np.linalg.norm(seen - colour, axis=-1).min(axis=0)
 
 
 def _seen(colours: np.ndarray) -> np.ndarray:
@@ -119,6 +181,7 @@ def _seen(colours: np.ndarray) -> np.ndarray:
 
 
 def _linear(colours: np.ndarray) -> np.ndarray:
+    """Return linear RGB of sRGB."""
     return np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
 
 

@@ -1,40 +1,45 @@
-"""Small pictures inside a page: sprite sheets of many thumbnails for the map, single ones for the galleries.
+"""Small pictures inside a page: sprite sheets of thumbnails for the map, single ones for galleries.
 
-The sampling rule of the map's thumbnails: every image of the map gets one of 32 pixels a side; where all together would be
-larger than the budget, of 24, 20, then 16; and where even these would be, as many images as fit, drawn at random. The budget
-is `BUDGET`, or what the rest of the page leaves of 15 MB.
+Every image of the map gets a thumbnail of 32 pixels a side. If all of them exceed the budget, they
+have 24, 20, then 16 pixels. If even those exceed it, as many images as fit are drawn at random. The
+budget is `BUDGET`, or what the rest of the page leaves of 15 MB.
 """
 
 import base64
 import io
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from dataclasses import dataclass
 
 import numpy as np
 
 from latentlab.data.images import as_picture
 
-SIDES = (32, 24, 20, 16)
+SIDES = (32, 24, 20, 16)  # pixels, in the order in which they are tried
 BUDGET = 7_200_000  # bytes of all sheets; base64 makes four thirds of it
 PER_SHEET = 2500  # a page decodes one sheet at a time, when it first needs it
-TRIED = 400  # images whose size as sheet is measured to choose the side
+MEASURED = 400  # images that are encoded to estimate the size of all
 THUMBNAIL_SIDE = 64
-QUALITY = 60
+QUALITY = 60  # of WebP
 CHUNK = 500  # images that are resized together
 
+ReadImages = Callable[[np.ndarray], np.ndarray]  # positions -> uint8 (m, height, width, channels)
 
-class Atlas(NamedTuple):
-    """Sprite sheets.
+
+@dataclass(frozen=True)
+class Atlas:
+    """Sprite sheets of thumbnails.
 
     Attributes
     ----------
     sheets : list of str
-        WebP in base64, each `columns` thumbnails wide; thumbnail number i is in sheet i // PER_SHEET.
-    side, columns : int
-        Pixels of a thumbnail, thumbnails in a row.
+        WebP in base64. Thumbnail number i is in sheet i // PER_SHEET.
+    side : int
+        Pixels of a thumbnail.
+    columns : int
+        Thumbnails in a row of a sheet.
     place : ndarray of shape (n,), int32
-        Number of each image's thumbnail, -1 where it has none.
+        Number of each image's thumbnail, -1 for an image without one.
     """
 
     sheets: list[str]
@@ -46,101 +51,165 @@ class Atlas(NamedTuple):
     def note(self) -> str:
         """Which images have a thumbnail, in a sentence."""
         shown = int((self.place >= 0).sum())
-        which = (
-            "every image"
-            if shown == len(self.place)
-            else f"{shown:,} of {len(self.place):,} images, drawn at random,"
-        )
+        total = len(self.place)
+        which = "every image"
+        if shown < total:
+            which = f"{shown:,} of {total:,} images, drawn at random,"
         return f"{which} of the map has a thumbnail of {self.side} pixels a side"
 
 
-def build(
+@dataclass(frozen=True)
+class AtlasPlan:
+    """Which thumbnails fit into the budget.
+
+    Attributes
+    ----------
+    side : int
+        Pixels of a thumbnail.
+    positions : ndarray of shape (m,), int
+        The images that get a thumbnail, in order.
+    """
+
+    side: int
+    positions: np.ndarray
+
+
+def build_atlas(
     count: int,
-    read: Callable[[np.ndarray], np.ndarray],
+    read: ReadImages,
     seed: int = 0,
     budget: int = BUDGET,
-    tick: Callable[[int], Any] = int,
+    tick: Callable[[int], object] = int,
 ) -> Atlas:
-    """Make the sheets of `count` images by the rule above.
+    """Return the sprite sheets of images, by the rule of this module.
 
     Parameters
     ----------
+    count : int
+        Number of images.
     read : callable
-        read(positions) -> uint8 ndarray (m, height, width, channels).
+        read(positions) -> uint8 ndarray of shape (m, height, width, channels).
+    seed : int
+        Seed of all random choices.
+    budget : int
+        Bytes of all sheets before base64.
     tick : callable
-        Told how many images are done.
+        Called with the number of images that are done.
+
+    Returns
+    -------
+    Atlas
     """
-    side, shown = plan(count, read, seed, budget)
-    columns = math.ceil(math.sqrt(min(len(shown), PER_SHEET)))
+    plan = plan_atlas(count, read, seed, budget)
+    columns = math.ceil(math.sqrt(min(len(plan.positions), PER_SHEET)))
     place = np.full(count, -1, np.int32)
-    place[shown] = np.arange(len(shown))
+    place[plan.positions] = np.arange(len(plan.positions))
     sheets = []
-    for start in range(0, len(shown), PER_SHEET):
-        sheets.append(
-            base64.b64encode(
-                _webp(sheet(read(shown[start : start + PER_SHEET]), side, columns))
-            ).decode()
-        )
+    for start in range(0, len(plan.positions), PER_SHEET):
+        images = read(plan.positions[start : start + PER_SHEET])
+        encoded = _webp(sprite_sheet(images, plan.side, columns))
+        sheets.append(base64.b64encode(encoded).decode())
         tick(start + PER_SHEET)
-    return Atlas(sheets, side, columns, place)
+    return Atlas(sheets, plan.side, columns, place)
 
 
-def plan(
-    count: int, read: Callable[[np.ndarray], np.ndarray], seed: int = 0, budget: int = BUDGET
-) -> tuple[int, np.ndarray]:
-    """Return the side of the thumbnails, and the positions of the images that get one, in order."""
+def plan_atlas(count: int, read: ReadImages, seed: int = 0, budget: int = BUDGET) -> AtlasPlan:
+    """Return the size of the thumbnails, and the images that get one.
+
+    Parameters
+    ----------
+    count : int
+        Number of images.
+    read : callable
+        read(positions) -> uint8 ndarray of shape (m, height, width, channels).
+    seed : int
+        Seed of the images that are measured or drawn.
+    budget : int
+        Bytes of all sheets before base64.
+
+    Returns
+    -------
+    AtlasPlan
+    """
     rng = np.random.default_rng([seed, 31])
-    tried = read(np.sort(rng.choice(count, min(TRIED, count), replace=False)))
-    each = 0.0
+    measured = read(np.sort(rng.choice(count, min(MEASURED, count), replace=False)))
+    # The largest thumbnails that fit, estimated by those of some images.
+    bytes_per_image = 0.0
     for side in SIDES:
-        each = len(_webp(sheet(tried, side, 20))) / len(tried)
-        if each * count <= budget:
-            return side, np.arange(count)
-    return SIDES[-1], np.sort(rng.choice(count, min(count, int(budget / each)), replace=False))
+        bytes_per_image = len(_webp(sprite_sheet(measured, side, 20))) / len(measured)
+        if bytes_per_image * count <= budget:
+            return AtlasPlan(side, np.arange(count))
+    # Not even the smallest fit for all images.
+    affordable = min(count, int(budget / bytes_per_image))
+    return AtlasPlan(SIDES[-1], np.sort(rng.choice(count, affordable, replace=False)))
 
 
-def sheet(images: np.ndarray, side: int, columns: int) -> np.ndarray:
-    """Return uint8 images (n, height, width, channels) as thumbnails in rows of `columns`, on white: uint8 (rows * side, columns * side, 3)."""
+def sprite_sheet(images: np.ndarray, side: int, columns: int) -> np.ndarray:
+    """Return images as thumbnails in rows, on white.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+    side : int
+        Pixels of a thumbnail.
+    columns : int
+        Thumbnails in a row.
+
+    Returns
+    -------
+    ndarray of shape (rows * side, columns * side, 3), uint8
+    """
     rows = math.ceil(len(images) / columns)
     tiles = np.full((rows * columns, side, side, 3), 255, np.uint8)
     for start in range(0, len(images), CHUNK):
         small = shrink(images[start : start + CHUNK], side)
         tiles[start : start + len(small)] = small
-    return (
-        tiles.reshape(rows, columns, side, side, 3)
-        .swapaxes(1, 2)
-        .reshape(rows * side, columns * side, 3)
-    )
+    grid = tiles.reshape(rows, columns, side, side, 3)
+    return grid.swapaxes(1, 2).reshape(rows * side, columns * side, 3)
 
 
 def shrink(images: np.ndarray, side: int) -> np.ndarray:
-    """Return uint8 images (n, height, width, channels) as uint8 (n, side, side, 3): the longer side fits, the rest is black."""
+    """Return images as squares: the longer side fits, the rest is black.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+    side : int
+        Pixels of a square.
+
+    Returns
+    -------
+    ndarray of shape (n, side, side, 3), uint8
+    """
     n, height, width, _ = images.shape
-    tall, wide = (max(1, round(length * side / max(height, width))) for length in (height, width))
+    small_height = max(1, round(height * side / max(height, width)))
+    small_width = max(1, round(width * side / max(height, width)))
     small = images.astype(np.float32)
-    if (tall, wide) != (height, width):
-        small = np.einsum("ih,nhwc->niwc", _resampling(height, tall), small, optimize=True)
-        small = np.einsum("jw,niwc->nijc", _resampling(width, wide), small, optimize=True)
+    if (small_height, small_width) != (height, width):
+        rows = _resampling(height, small_height)
+        columns = _resampling(width, small_width)
+        small = np.einsum("ih,nhwc->niwc", rows, small, optimize=True)
+        small = np.einsum("jw,niwc->nijc", columns, small, optimize=True)
+    # A grey image fills all three channels.
     square = np.zeros((n, side, side, 3), np.uint8)
-    top, left = (side - tall) // 2, (side - wide) // 2
-    square[:, top : top + tall, left : left + wide] = small.round().clip(
-        0, 255
-    )  # grey fills all three channels
+    top = (side - small_height) // 2
+    left = (side - small_width) // 2
+    inside = square[:, top : top + small_height, left : left + small_width]
+    inside[:] = small.round().clip(0, 255)
     return square
 
 
-def _resampling(length: int, wanted: int) -> np.ndarray:
-    """Return the weights, float32 (wanted, length), of Pillow's resizing of one axis: what it makes of the unit vectors."""
-    from PIL import Image
-
-    smooth = Image.Resampling.NEAREST if wanted > length else Image.Resampling.LANCZOS
-    return np.asarray(
-        Image.fromarray(np.eye(length, dtype=np.float32)).resize((length, wanted), smooth)
-    )
-
-
 def thumbnail(image: np.ndarray) -> str:
-    """Return one uint8 image (height, width, channels), at most 64 pixels a side, as a data URI."""
+    """Return an image, at most 64 pixels a side, as a data URI.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, channels), uint8
+
+    Returns
+    -------
+    str
+    """
     from PIL import Image
 
     picture = as_picture(image).convert("RGB")
@@ -149,8 +218,31 @@ def thumbnail(image: np.ndarray) -> str:
 
 
 def data_uri(pixels: np.ndarray, quality: int = 90) -> str:
-    """Return uint8 pixels (height, width, 3) as a WebP data URI."""
+    """Return pixels as a WebP data URI.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, 3), uint8
+    quality : int
+        Quality of WebP, 0 to 100.
+
+    Returns
+    -------
+    str
+    """
     return "data:image/webp;base64," + base64.b64encode(_webp(pixels, quality)).decode()
+
+
+def _resampling(length: int, wanted: int) -> np.ndarray:
+    """Return the weights, float32 (wanted, length), of Pillow's resizing along one axis.
+
+    They are the rows of a resized identity matrix.
+    """
+    from PIL import Image
+
+    method = Image.Resampling.NEAREST if wanted > length else Image.Resampling.LANCZOS
+    identity = Image.fromarray(np.eye(length, dtype=np.float32))
+    return np.asarray(identity.resize((length, wanted), method))
 
 
 def _webp(pixels: np.ndarray, quality: int = QUALITY) -> bytes:
