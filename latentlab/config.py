@@ -1,25 +1,20 @@
-"""The settings of each stage: frozen dataclasses, checked all at once, written as TOML."""
+"""The settings of data, fit and clustering: frozen dataclasses; flags are made of them."""
 
-import dataclasses
 import re
-import typing
-from dataclasses import dataclass, field
-from types import NoneType
+from dataclasses import dataclass
 from typing import Any
 
-from latentlab.errors import ConfigError, RunError
+from latentlab.errors import ConfigError
+from latentlab.features.spec import FeatureSpec, as_spec
+from latentlab.options import Values, check_options, option, recorded_values
 
+AUTO = "auto"
 SCHEDULES = ("cosine", "constant")
-LEAST_STEPS = 1000  # of fits whose epochs nobody has chosen (reports/few-images)
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+RESIZE_RULES = ("crop", "pad", "stretch")
 AUGMENTATIONS = ("none", "affine", "affine+flip")
-
-
-def later(default: Any) -> Any:
-    """Return the field of an option that came after the first released run format.
-
-    At its default it is left out of what runs record, so that a run that an older version began is the same run still.
-    """
-    return field(default=default, metadata={"later": True})
+LEAST_STEPS = 1000  # steps of fits that were not given epochs; see reports/few-images
+_LABEL = re.compile(r"[\w+=,-][\w.+=,-]*|")
 
 
 @dataclass(frozen=True)
@@ -31,39 +26,63 @@ class DataOptions:
     data : str
         A source name ("cifar10", "digits", ...) or a path: a folder, a .npy, .npz or .parquet file.
     data_dir : str or None
-        Where a named source finds its files; default: the Keras cache, else a download.
+        Where a named source finds its files. By default the Keras cache, then a download.
     size : int or None
-        Height and width in pixels; None keeps the source's own (32 for folders and parquet).
+        Height and width in pixels. None is the source's own; 32 for folders and parquet.
     resize : {"crop", "pad", "stretch"}
         How images of another shape are brought to `size`.
     held_out : float
-        Share of the images held out where the data has no split of its own, in [0, 1).
+        Share of the images to hold out, in [0, 1), if the data has no split of its own.
     limit : int or None
-        Keep at most this many images of each split, the first in order (for trials).
+        Read at most this many images of each split, the first in order.
     grey : bool
         Read folders and parquet as one grey channel.
-    channels : {1, 3} or None
-        Make all images grey or coloured, which folders and parquet do by `grey`; None leaves them. Where a trained encoder takes no others.
     image_column, label_column : str or None
         Columns of a parquet file; None finds them.
+    channels : {1, 3} or None
+        Make all images grey or coloured, for a trained encoder that takes no others.
     max_pixels : int or None
-        Larger pictures of folders and parquet are refused, one by one; None is 89,478,485, which is Pillow's own limit.
+        Refuse larger pictures in folders and parquet. None is 89,478,485, Pillow's own limit.
     max_bytes : int or None
-        Files whose contents are larger, once unpacked into memory, are refused; None is 2 GiB.
+        Refuse files that unpack to more than this. None is 2 GiB.
+    source_options : dict
+        Values for the `Options` of the source's file.
     """
 
-    data: str = "cifar10"
-    data_dir: str | None = None
-    size: int | None = None
-    resize: str = "crop"
-    held_out: float = 0.2
-    limit: int | None = None
-    grey: bool = False
-    image_column: str | None = None
-    label_column: str | None = None
-    channels: int | None = later(None)
-    max_pixels: int | None = later(None)
-    max_bytes: int | None = later(None)
+    data: str = option(
+        "cifar10",
+        "Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file.",
+    )
+    data_dir: str | None = option(
+        None, "Where a named source finds its files [default: the Keras cache, else a download]."
+    )
+    size: int | None = option(
+        None, "Height and width in pixels [default: the source's own; 32 for folders].", at_least=1
+    )
+    resize: str = option("crop", "Rule for images of another shape.", choices=RESIZE_RULES)
+    held_out: float = option(
+        0.2, "Share held out if the data has no split of its own.", at_least=0, below=1
+    )
+    limit: int | None = option(None, "Use this many images of each split, for a trial.", at_least=1)
+    grey: bool = option(False, "Read folders and parquet as grey.")
+    image_column: str | None = option(None, "Image column of a parquet file.")
+    label_column: str | None = option(
+        None, "Label column of a parquet file, read by evaluate only."
+    )
+    channels: int | None = option(None, later=True)
+    max_pixels: int | None = option(
+        None, "Refuse larger pictures [default: 89,478,485 pixels].", at_least=1, later=True
+    )
+    max_bytes: int | None = option(
+        None,
+        "Refuse files that unpack to more than this [default: 2 GiB].",
+        at_least=1,
+        later=True,
+    )
+    source_options: Values = option({}, later=True)
+
+    def __post_init__(self) -> None:
+        check_options(self)
 
 
 @dataclass(frozen=True)
@@ -73,220 +92,185 @@ class FitOptions:
     Attributes
     ----------
     arch : str
-        Name of a file in latentlab/encoders.
+        Name of an encoder, see `latentlab encoders`.
     arch_options : dict
-        Values for that file's `Options`.
-    epochs, batch_size : int
-        Passes over the training part; images a step.
+        Values for that encoder's `Options`.
+    epochs : int
+        Passes over the training part.
+    batch_size : int
+        Images per step.
     learning_rate : float
-        Adam's, or Muon's where the objective has it, at the start.
+        Initial learning rate of Adam, or of Muon if the objective uses it.
     schedule : {"cosine", "constant"}
-        How the learning rate goes on: to 0 along a half cosine over all steps, or unchanged.
+        The learning rate falls to 0 along a half cosine over all steps, or stays.
     validation : float
-        Share of the training images, in (0, 0.5], kept for early stopping and the choice of the best epoch.
+        Share of the training images, in (0, 0.5], for early stopping and the choice of the best
+        epoch.
     patience : int
         Stop after this many epochs without a better validation loss; 0 never stops.
-    precision : str
-        "auto", "float32", "mixed_bfloat16" or "mixed_float16".
+    precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
+        Number format of the network.
     seed : int
-        Of the initial weights, the order of the images and the choice of the validation part.
-    augment : str
+        Seed of the initial weights, the order of images and the choice of the validation part.
+    augment : {"none", "affine", "affine+flip"}
         How images are changed while training, see `latentlab.nets.augmentation`.
     objective : str
-        Name of a file in latentlab/objectives: what the encoder is trained to do.
+        Name of a training objective: what the encoder is trained to do.
     objective_options : dict
-        Values for that file's `Options`.
+        Values for that objective's `Options`.
     least_steps : int
-        Where `epochs` are fewer training steps than this, as they are of few images, more of them are trained; 0 never.
+        Raise `epochs` until training takes at least this many steps; 0 never.
     """
 
-    arch: str = "conv8"
-    arch_options: dict[str, Any] = field(default_factory=dict)
-    epochs: int = 20
-    batch_size: int = 500
-    learning_rate: float = 1e-3
-    schedule: str = "cosine"
-    validation: float = 0.05
-    patience: int = 10
-    precision: str = "auto"
-    seed: int = 0
-    augment: str = "none"
-    objective: str = "reconstruction"
-    objective_options: dict[str, Any] = field(default_factory=dict)
-    least_steps: int = later(0)
+    arch: str = option("conv8", "Encoder (see latentlab encoders).")
+    arch_options: Values = option({})
+    epochs: int = option(20, "Passes over the training images.", at_least=1)
+    batch_size: int = option(500, "Images per step.", at_least=1)
+    learning_rate: float = option(
+        1e-3, "Adam's, or Muon's if the objective uses it (--set optimizer=muon).", above=0
+    )
+    schedule: str = option(
+        "cosine", "Learning rate: cosine (down to 0) or constant.", choices=SCHEDULES
+    )
+    validation: float = option(
+        0.05, "Share of the training images used for early stopping.", above=0, at_most=0.5
+    )
+    patience: int = option(
+        10, "Stop after this many epochs without improvement; 0 never.", at_least=0
+    )
+    precision: str = option("auto", "auto, float32, mixed_bfloat16 or mixed_float16.")
+    seed: int = option(0, "Seed of weights and order.", at_least=0)
+    augment: str = option(
+        "none",
+        "Change images while training: none, affine (shifts, rotations) or affine+flip.",
+        choices=AUGMENTATIONS,
+    )
+    objective: str = option("reconstruction", "What the encoder is trained to do.")
+    objective_options: Values = option({})
+    least_steps: int = option(0, at_least=0, later=True)
 
     def __post_init__(self) -> None:
-        _check(
-            (self.epochs >= 1, f"--epochs must be at least 1, not {self.epochs}"),
-            (self.batch_size >= 1, f"--batch-size must be at least 1, not {self.batch_size}"),
-            (self.learning_rate > 0, f"--learning-rate must be positive, not {self.learning_rate}"),
-            (
-                self.schedule in SCHEDULES,
-                f"--schedule must be one of {', '.join(SCHEDULES)}, not {self.schedule!r}",
-            ),
-            (
-                0 < self.validation <= 0.5,
-                f"--validation must be above 0 and at most 0.5, not {self.validation}",
-            ),
-            (self.least_steps >= 0, f"--least-steps must be at least 0, not {self.least_steps}"),
-            (self.patience >= 0, f"--patience must be at least 0, not {self.patience}"),
-            (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
-            (
-                self.augment in AUGMENTATIONS,
-                f"--augment must be one of {', '.join(AUGMENTATIONS)}, not {self.augment!r}",
-            ),
-        )
+        check_options(self)
 
 
 @dataclass(frozen=True)
 class ClusterOptions:
-    """How the code is clustered.
+    """How features are clustered.
 
     Attributes
     ----------
-    k : int
-        Number of clusters; never read from labels. 0 where the method finds it.
+    k : int or None
+        Number of clusters, never read from labels. None if the method finds it.
     method : str
-        Name of a file in latentlab/clustering.
-    features : str
-        What is clustered: "code" as it is, or steps joined by "+", such as "pool+whiten+l2" (see `latentlab.features.feature_steps`);
-        "auto" is what the method is used with.
+        Name of a clustering or refinement method, see `latentlab methods`.
+    features : FeatureSpec or None
+        What is clustered; the constructor also takes text such as "pool+whiten+l2". None (or
+        "auto") is the method's default.
     restarts : int
-        k-means runs from different initial centres; the one of the lowest inertia is kept.
+        k-means runs from different initial centers; the one of the lowest inertia is used.
     minibatch_above : int
-        MiniBatchKMeans is used where the training images' features hold more numbers than this (images x dimensions).
+        Use MiniBatchKMeans if the training features hold more numbers (images x dimensions).
     seed : int
-        Of the initial centres, of the feature steps and of deep methods.
+        Seed of the initial centers, the feature steps and deep methods.
     settings : dict
-        Values for the `Options` of a deep method's file.
-    augment : str
-        How deep methods change images while training, see `latentlab.nets.augmentation`; "auto" is what the encoder was fitted
-        with.
+        Values for the `Options` of the method.
+    augment : {"auto", "none", "affine", "affine+flip"}
+        How deep methods change images while training; "auto" is what the encoder was fitted with.
     label : str
-        Name of the clustering's folder and of its rows in tables; "" makes one of the method and of what was changed.
+        Name of the clustering's folder and of its rows in tables; "" makes one of the method and
+        of the changed settings.
     """
 
-    k: int = 10
-    method: str = "kmeans"
-    features: str = "auto"
-    restarts: int = 10
-    minibatch_above: int = 200_000_000
-    seed: int = 0
-    settings: dict[str, Any] = field(default_factory=dict)
-    augment: str = "auto"
-    label: str = ""
+    k: int | None = option(10)
+    method: str = option("kmeans")
+    features: FeatureSpec | None = None
+    restarts: int = option(10, "Initialisations; the best is used.", at_least=1)
+    minibatch_above: int = option(
+        200_000_000, "Use MiniBatchKMeans above this many numbers (images x dimensions)."
+    )
+    seed: int = option(0, "Seed of centers, feature steps and deep methods.", at_least=0)
+    settings: Values = option({})
+    augment: str = option(
+        AUTO,
+        "Deep methods: change images while training; auto: as in fit.",
+        choices=(AUTO, *AUGMENTATIONS),
+    )
+    label: str = option("", "Name of the clusters [default: the method and the changed settings].")
 
     def __post_init__(self) -> None:
-        _check(
-            (
-                re.fullmatch(r"[\w+=,-][\w.+=,-]*|", self.label) is not None,
-                f"--name {self.label!r}: use letters, digits and . + = , - _ only, without a point at the start",
-            ),
-            (self.k >= 0, f"--k must be at least 1, not {self.k}"),
-            (self.restarts >= 1, f"--restarts must be at least 1, not {self.restarts}"),
-            (self.seed >= 0, f"--seed must be at least 0, not {self.seed}"),
-            (
-                self.augment in ("auto", *AUGMENTATIONS),
-                f"--augment must be one of auto, {', '.join(AUGMENTATIONS)}, not {self.augment!r}",
-            ),
-        )
+        errors = []
+        if self.k is not None and self.k < 1:
+            errors.append(ConfigError(": must be at least 1", field="k", value=self.k, limit=1))
+        if not _LABEL.fullmatch(self.label):
+            problem = ": use letters, digits and . + = , - _ only, without a point at the start"
+            errors.append(ConfigError(problem, field="label", value=repr(self.label)))
+        object.__setattr__(self, "features", as_spec(self.features))
+        check_options(self, *errors)
 
     @property
     def name(self) -> str:
-        """Name of the clustering's folder in the run, for example "kmeans-k10-pool+whiten+l2" or "dcec-k10-start=n2d"."""
+        """Name of the clustering's folder, such as "kmeans-k10-pool+whiten+l2"."""
         if self.label:
             return self.label
-        features = "" if self.features in ("auto", "code") else f"-{self.features}"
-        settings = "".join(f"-{text}" for text in self._told())
-        seed = f"-seed{self.seed}" if self.seed else ""
-        number = f"-k{self.k}" if self.k else ""
-        return f"{self.method}{number}{features}{settings}{seed}"
+        parts = [self.method]
+        if self.k:
+            parts.append(f"k{self.k}")
+        if self.features is not None and not self.features.is_code:
+            parts.append(str(self.features))
+        parts += self._changed_settings()
+        if self.seed:
+            parts.append(f"seed{self.seed}")
+        return "-".join(parts)
 
     @property
     def title(self) -> str:
-        """The method as tables of scores name it, for example "kmeans" or "dcec(start=n2d)"."""
+        """The method as tables of scores name it, such as "kmeans" or "dcec(start=n2d)"."""
+        changed = self._changed_settings()
         if self.label:
             return self.label
-        return f"{self.method}({','.join(self._told())})" if self._told() else self.method
+        return f"{self.method}({','.join(changed)})" if changed else self.method
 
-    def _told(self) -> list[str]:
+    def recorded(self) -> Values:
+        """Return the options as runs record them: features as text, k as 0 if not given."""
+        values = recorded_values(self)
+        values["features"] = AUTO if self.features is None else str(self.features)
+        values["k"] = self.k or 0
+        return values
+
+    @classmethod
+    def from_recorded(cls, values: Any) -> "ClusterOptions":
+        """Undo `recorded`; TypeError or ValueError if the values are not such options."""
+        return cls(**{**values, "k": values["k"] or None})
+
+    def _changed_settings(self) -> list[str]:
         """Return what differs from the method's own settings, as NAME=VALUE."""
-        changed = (
-            self.settings
-            if self.augment in ("auto", "none")
-            else {**self.settings, "augment": self.augment}
-        )
-        return [f"{key}={value}" for key, value in sorted(changed.items())]
+        changed = dict(self.settings)
+        if self.augment not in (AUTO, "none"):
+            changed["augment"] = self.augment
+        return [f"{name}={value}" for name, value in sorted(changed.items())]
 
 
-@dataclass(frozen=True)
-class NoOptions:
-    """The options of a plugin that has none."""
+# Old names, until every caller uses latentlab.options.
+from latentlab.options import NoOptions, from_recorded, option_names, parse_options  # noqa: E402,F401
+
+
+def later(default: Any) -> Any:
+    return option(default, later=True)
 
 
 def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
-    """Return `kind`, the `Options` dataclass of a plugin, with `values` from --set in it.
-
-    Parameters
-    ----------
-    owner : str
-        How messages name the plugin, for example "--arch conv8".
-
-    Raises
-    ------
-    ConfigError
-        If there is no such option, or a value has another type than the option.
-    """
-    types = typing.get_type_hints(kind)
-    known = sorted(field.name for field in dataclasses.fields(kind))
-    if unknown := sorted(set(values) - set(known)):
-        raise ConfigError(
-            f"{owner} has no option {', '.join(unknown)}: it has {', '.join(known) or 'none'}."
-        )
-    for name, value in values.items():
-        wanted = typing.get_args(types[name]) or (types[name],)
-        accepted = (*wanted, int) if float in wanted else wanted
-        if not isinstance(value, accepted) or (isinstance(value, bool) and bool not in wanted):
-            words = " or ".join("null" if one is NoneType else one.__name__ for one in wanted)
-            raise ConfigError(f"{owner}: --set {name}={value} must be of type {words}.")
-    return kind(**values)
-
-
-def option_names(kind: type) -> list[str]:
-    """Return the names of the options in a plugin's `Options`."""
-    return [one.name for one in dataclasses.fields(kind)]
+    return parse_options(kind, values, owner, "settings")
 
 
 def as_dict(options: Any) -> dict[str, Any]:
-    """Return a dataclass of options as a plain dictionary, without those `later` ones that are at their default."""
-    unchanged = {
-        one.name
-        for one in dataclasses.fields(options)
-        if one.metadata.get("later") and getattr(options, one.name) == one.default
-    }
-    return {
-        name: value for name, value in dataclasses.asdict(options).items() if name not in unchanged
-    }
+    return options.recorded() if isinstance(options, ClusterOptions) else recorded_values(options)
 
 
 def recorded(kind: type, values: Any, where: Any) -> Any:
-    """Return `kind`, a dataclass of options, with the values that a run recorded.
-
-    Raises
-    ------
-    RunError
-        If they are not such options: the run is damaged, or was written by another version.
-    """
-    try:
-        return kind(**values)
-    except (TypeError, ValueError) as error:
-        raise RunError(
-            f"{where} records settings that this version does not know ({error}). Fit or cluster again."
-        ) from error
+    return from_recorded(getattr(kind, "from_recorded", kind), values, where)
 
 
 def as_toml(tables: dict[str, Any]) -> str:
-    """Return dataclasses of options as TOML, one table each; values that are None are left out."""
     import tomli_w
 
     return tomli_w.dumps(
@@ -295,9 +279,3 @@ def as_toml(tables: dict[str, Any]) -> str:
             for name, options in tables.items()
         }
     )
-
-
-def _check(*rules: tuple[bool, str]) -> None:
-    broken = [text for holds, text in rules if not holds]
-    if broken:
-        raise ConfigError("; ".join(broken) + ".")

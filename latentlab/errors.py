@@ -1,26 +1,100 @@
 """Every error that a user can cause, each with its exit code.
 
 LatentlabError                1   anything of ours that has no better class
-├── ConfigError               2   a bad flag, option or combination of them (also a ValueError)
+├── ConfigError               2   a bad argument, option or combination of them (also a ValueError)
 ├── DataError                 3   a source is missing, unreadable or too small (also a ValueError)
-├── RunError                  4   a run folder is locked, damaged, unwritable or holds another configuration
+├── RunError                  4   a run is locked, damaged, unwritable or has other settings
 ├── TrainingError             5   the loss is not finite
 ├── MissingDependencyError    6   an optional package is not installed (also an ImportError)
-└── NotReproducedError        7   latentlab verify found what differs from the run's record
+└── NotReproducedError        7   `verify` got other results than the run recorded
 
 Exit code 130 is Ctrl-C and 143 is SIGTERM: repeating the same command resumes the run.
-The text of an error says what is wrong, where, and what to do, on one line.
+
+The text of an error is one line. It says what is wrong, where, and what to do. Names of arguments and
+calls stand in backticks: `k`, `method=scan`, `settings.gamma=0.1`, `fit(run='runs/x')`. They are
+Python's names; the command line turns them into flags and commands (`latentlab.cli._errors`).
 """
+
+from typing import Any, Self
+
+
+class _Unset:
+    """Marks an error that names an argument without its value."""
+
+    def __repr__(self) -> str:
+        return "UNSET"
+
+
+UNSET = _Unset()
 
 
 class LatentlabError(Exception):
-    """Base class of all errors that latentlab raises on purpose."""
+    """Base class of all errors that latentlab raises on purpose.
+
+    Parameters
+    ----------
+    problem : str
+        What is wrong. With `field` it continues a sentence that begins with the argument, such as
+        "must be at least 1", or ": unknown step"; without `field` it is a sentence of its own.
+    field : str
+        Python name of the argument at fault; "" where no single argument is.
+    value : object
+        What the argument was.
+    limit : object
+        The bound that the value breaks, where there is one.
+    hint : str
+        A sentence that says what to do.
+
+    Examples
+    --------
+    >>> error = ConfigError("must be at least 1", field="k", value=0, limit=1)
+    >>> print(error)
+    `k=0` must be at least 1.
+    >>> error.field, error.value, error.limit
+    ('k', 0, 1)
+    """
 
     exit_code = 1
 
+    def __init__(
+        self,
+        problem: str,
+        *,
+        field: str = "",
+        value: Any = UNSET,
+        limit: Any = None,
+        hint: str = "",
+    ) -> None:
+        self.problem = problem
+        self.field = field
+        self.value = value
+        self.limit = limit
+        self.hint = hint
+        super().__init__(problem)
+
+    def within(self, namespace: str) -> Self:
+        """Return this error with `field` as an entry of an argument, such as "settings.gamma"."""
+        if self.field:
+            self.field = f"{namespace}.{self.field}"
+        return self
+
+    def __str__(self) -> str:
+        text = self.problem
+        if self.field:
+            space = "" if text.startswith(":") else " "
+            text = f"{self._argument()}{space}{text}"
+        if text and text[-1] not in ".!?":
+            text += "."
+        return f"{text} {self.hint}".strip()
+
+    def _argument(self) -> str:
+        if self.value is UNSET:
+            return f"`{self.field}`"
+        return f"`{self.field}={self.value}`"
+
 
 class ConfigError(LatentlabError, ValueError):
-    """A flag, option or their combination cannot be used."""
+    """An argument, option or their combination cannot be used."""
 
     exit_code = 2
 

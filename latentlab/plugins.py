@@ -1,20 +1,34 @@
-"""Find sources, encoders and clustering methods by file name.
+"""Find sources, encoders, objectives, clustering and refinement methods by file name.
 
-The name of a file is the name of the plugin (`pool_unpool.py` is `pool-unpool`), so adding one needs no
-registration, and listing the names imports nothing heavy. Other packages add theirs through entry points of
-the group `latentlab.<kind>`.
+A plugin is one file with one class derived from the base class of its kind. The file's name is the
+plugin's name (`pool_unpool.py` is `pool-unpool`). Nothing has to be registered, and listing the
+names imports no plugin. Plugins come from three places, and from no other:
+
+- latentlab's own folders, see `PACKAGES`;
+- the folders in the environment variable LATENTLAB_PLUGINS: FOLDER/NAME.py, whose kind follows from
+  the base class, or FOLDER/KIND/NAME.py;
+- installed packages, by an entry point of the group `latentlab.KIND`.
+
+The working directory and run folders are never searched.
 """
 
 import ast
 import difflib
+import functools
 import importlib
 import importlib.metadata
 import importlib.util
+import inspect
+import os
 import pkgutil
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any, ClassVar, Self
 
 from latentlab.errors import ConfigError
+from latentlab.options import NoOptions, parse_options
 
 PACKAGES = {
     "sources": "latentlab.data.sources",
@@ -24,68 +38,300 @@ PACKAGES = {
     "refinement": "latentlab.refinement.methods",
 }
 KINDS = tuple(PACKAGES)
+FOLDERS_VARIABLE = "LATENTLAB_PLUGINS"
+_BASES = {
+    "sources": ("latentlab.data.source", "Source"),
+    "encoders": ("latentlab.encoders.encoder", "Encoder"),
+    "objectives": ("latentlab.training.objective", "Objective"),
+    "clustering": ("latentlab.clustering.clusterer", "Clusterer"),
+    "refinement": ("latentlab.refinement.refiner", "Refiner"),
+}
+# kind -> the argument that names such a plugin, and the one that holds values for its options
+_ARGUMENTS = {
+    "sources": ("data", "source_options"),
+    "encoders": ("arch", "arch_options"),
+    "objectives": ("objective", "objective_options"),
+    "clustering": ("method", "settings"),
+    "refinement": ("method", "settings"),
+}
+
+
+class Plugin:
+    """Base of the five base classes.
+
+    Attributes
+    ----------
+    kind : str
+        One of `KINDS`; set by the base class of the kind.
+    name : str
+        Name of the plugin's file; set when it is loaded.
+    Options : type
+        Frozen dataclass of the plugin's options, every field with a default.
+    capabilities : object
+        What the rest of the package has to know about the plugin: a dataclass of its kind.
+    """
+
+    kind: ClassVar[str]
+    name: str = ""
+    Options: ClassVar[type] = NoOptions
+    capabilities: ClassVar[Any]
+
+    @classmethod
+    def names(cls) -> list[str]:
+        """Return the names of all plugins of this kind."""
+        return names(cls.kind)
+
+    @classmethod
+    def named(cls, name: str) -> Self:
+        """Return the plugin called `name`; ConfigError if there is none."""
+        return load(cls.kind, name)
+
+    @property
+    def argument(self) -> str:
+        """The plugin as messages name it, such as "`method=dcec`"."""
+        return f"`{_ARGUMENTS[self.kind][0]}={self.name}`"
+
+    def parse_options(self, values: Mapping[str, Any]) -> Any:
+        """Return the plugin's `Options` with values that a user gave.
+
+        Parameters
+        ----------
+        values : mapping
+            Option name -> value.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such option, or a value has another type or breaks its bounds.
+        """
+        return parse_options(self.Options, values, self.argument, _ARGUMENTS[self.kind][1])
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where a plugin lies: a module of ours, a file, or an entry point; just one of them is set."""
+
+    module: str = ""
+    path: Path | None = None
+    entry: importlib.metadata.EntryPoint | None = None
+
+    def source(self) -> Path | None:
+        """Return the plugin's source file without importing it; None if it cannot be found."""
+        if self.path is not None:
+            return self.path
+        spec = importlib.util.find_spec(self.entry.module if self.entry else self.module)
+        return Path(spec.origin) if spec and spec.origin else None
+
+    def load(self, kind: str, name: str) -> Any:
+        """Import and return the plugin's module, or what the entry point names."""
+        if self.entry is not None:
+            return self.entry.load()
+        if self.path is not None:
+            return _import_file(self.path, kind, name)
+        return importlib.import_module(self.module)
 
 
 def names(kind: str) -> list[str]:
-    """Return the sorted plugin names of one kind (one of `KINDS`) without importing the plugins."""
-    package = importlib.import_module(PACKAGES[kind])
-    own = {
-        m.name.replace("_", "-")
-        for m in pkgutil.iter_modules(package.__path__)
-        if not m.name.startswith("_")
-    }
-    foreign = {entry.name for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}")}
-    return sorted(own | foreign)
+    """Return the sorted plugin names of one kind, without importing the plugins.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+
+    Examples
+    --------
+    >>> "kmeans" in names("clustering")
+    True
+    """
+    return sorted(_places(kind))
 
 
 def summary(kind: str, name: str) -> str:
-    """Return the first line of a plugin's docstring without importing it; "" where its source cannot be found."""
-    entries = [
-        entry.module
-        for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}")
-        if entry.name == name
-    ]
+    """Return the first line of a plugin's docstring without importing it; "" without a source."""
     try:
-        spec = importlib.util.find_spec(
-            entries[0] if entries else f"{PACKAGES[kind]}.{name.replace('-', '_')}"
-        )
-        text = (
-            ast.get_docstring(ast.parse(Path(spec.origin).read_text(encoding="utf-8")))
-            if spec and spec.origin
-            else None
-        )
-    except (
-        ImportError,
-        OSError,
-        ValueError,
-        SyntaxError,
-    ):  # another package's, broken or without source
-        return ""
+        path = _places(kind)[name].source()
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path else None
+    except (KeyError, ImportError, OSError, ValueError, SyntaxError):
+        return ""  # a foreign plugin that is broken or has no source
     return text.splitlines()[0] if text else ""
 
 
-def load(kind: str, name: str) -> ModuleType:
-    """Import and return the plugin module.
+def load(kind: str, name: str) -> Any:
+    """Import and return the plugin of one kind; ConfigError as in `load_any`."""
+    return load_any((kind,), name)
+
+
+def load_any(kinds: tuple[str, ...], name: str) -> Any:
+    """Return the plugin called `name` among several kinds.
+
+    Parameters
+    ----------
+    kinds : tuple of str
+        Of `KINDS`; the first kind that has the name counts.
+    name : str
+        Name of the plugin.
+
+    Returns
+    -------
+    Plugin
+        One instance, of the base class of its kind.
 
     Raises
     ------
     ConfigError
-        If no plugin of this kind has that name; the message lists those there are.
+        If there is none of that name (the message lists those there are), or it is broken.
     """
-    return load_any((kind,), name)[1]
+    for kind in kinds:
+        place = _places(kind).get(name)
+        if place is not None:
+            return _instance(kind, name, place)
+    known_names = sorted({plugin for kind in kinds for plugin in names(kind)})
+    close = difflib.get_close_matches(name, known_names, n=1)
+    hint = f"Did you mean {close[0]!r}?" if close else ""
+    listed = ", ".join(known_names)
+    raise ConfigError(
+        f"unknown name {name!r} in {' and '.join(kinds)}: known are {listed}.", hint=hint
+    )
 
 
-def load_any(kinds: tuple[str, ...], name: str) -> tuple[str, ModuleType]:
-    """Return (kind, module) of the plugin of that name among several kinds; errors as in `load`."""
-    known = {plugin: kind for kind in reversed(kinds) for plugin in names(kind)}
-    if name not in known:
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f" Did you mean {close[0]!r}?" if close else ""
+def load_file(path: Path) -> Plugin:
+    """Return the plugin in a file, whatever its kind.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        A Python file with one class derived from one of the five base classes.
+
+    Raises
+    ------
+    ConfigError
+        If it cannot be imported, or does not define just one plugin.
+    """
+    name = _name_of(path.stem)
+    module = _import_file(path, "checked", name)
+    plugins = [plugin for kind in KINDS for plugin in _classes(module, kind)]
+    if len(plugins) != 1:
+        bases = ", ".join(base for _, base in _BASES.values())
         raise ConfigError(
-            f"unknown name {name!r} in {' and '.join(kinds)}: known are {', '.join(sorted(known))}.{hint}"
+            f"{path} defines {len(plugins)} plugins: it must define one class derived from one of"
+            f" {bases}."
         )
-    kind = known[name]
-    for entry in importlib.metadata.entry_points(group=f"latentlab.{kind}"):
-        if entry.name == name:
-            return kind, entry.load()
-    return kind, importlib.import_module(f"{PACKAGES[kind]}.{name.replace('-', '_')}")
+    return _made(plugins[0], name)
+
+
+def plugin_folders() -> list[Path]:
+    """Return the folders that LATENTLAB_PLUGINS names; ConfigError if one is not there."""
+    folders = [
+        Path(text) for text in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if text
+    ]
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(f"{FOLDERS_VARIABLE} names {folder}, which is not a folder.")
+    return folders
+
+
+def _places(kind: str) -> dict[str, _Place]:
+    """Return name -> place of every plugin of a kind; ConfigError if two have one name."""
+    package = importlib.import_module(PACKAGES[kind])
+    places = {}
+    for module in pkgutil.iter_modules(package.__path__):
+        if not module.name.startswith("_"):
+            places[_name_of(module.name)] = _Place(module=f"{PACKAGES[kind]}.{module.name}")
+    for name, place in [*_places_in_folders(kind), *_places_installed(kind)]:
+        if name in places:
+            raise ConfigError(f"two plugins of {kind} are called {name!r}: rename yours.")
+        places[name] = place
+    return places
+
+
+def _places_in_folders(kind: str) -> list[tuple[str, _Place]]:
+    places = []
+    for folder in plugin_folders():
+        files = [path for path in sorted(folder.glob("*.py")) if _kind_of(path) == kind]
+        files += sorted((folder / kind).glob("*.py"))
+        places += [
+            (_name_of(path.stem), _Place(path=path)) for path in files if path.name[0] != "_"
+        ]
+    return places
+
+
+def _places_installed(kind: str) -> list[tuple[str, _Place]]:
+    entries = importlib.metadata.entry_points(group=f"latentlab.{kind}")
+    return [(entry.name, _Place(entry=entry)) for entry in entries]
+
+
+def _kind_of(path: Path) -> str:
+    """Return the kind of a plugin file by the base class of its classes; "" if it has none."""
+    return _kind_of_source(path, path.stat().st_mtime_ns)
+
+
+@functools.cache
+def _kind_of_source(path: Path, changed: int) -> str:
+    kinds = {base: kind for kind, (_, base) in _BASES.items()}
+    try:
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, SyntaxError):
+        return ""
+    for node in ast.walk(tree):
+        for base in node.bases if isinstance(node, ast.ClassDef) else []:
+            name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
+            if name in kinds:
+                return kinds[name]
+    return ""
+
+
+def _name_of(stem: str) -> str:
+    return stem.replace("_", "-")
+
+
+def _import_file(path: Path, kind: str, name: str) -> ModuleType:
+    module_name = f"latentlab_plugins.{kind}.{path.stem}"
+    spec = importlib.util.spec_from_file_location(module_name, path)
+    if spec is None or spec.loader is None:
+        raise ConfigError(f"the plugin {path} is not a Python file.")
+    module = importlib.util.module_from_spec(spec)
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:  # the plugin's own code, which may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the plugin {name} in {path} cannot be imported ({reason}).") from error
+    return module
+
+
+_instances: dict[tuple[str, str, _Place], Any] = {}
+
+
+def _instance(kind: str, name: str, place: _Place) -> Any:
+    """Return the one instance of a plugin's class."""
+    key = (kind, name, place)
+    if key not in _instances:
+        content = place.load(kind, name)
+        classes = [content] if inspect.isclass(content) else _classes(content, kind)
+        if not classes:
+            return content
+        if len(classes) != 1:
+            base = _BASES[kind][1]
+            raise ConfigError(f"the plugin {name!r} must define one class derived from {base}.")
+        _instances[key] = _made(classes[0], name)
+    return _instances[key]
+
+
+def _classes(module: ModuleType, kind: str) -> list[type]:
+    """Return the concrete plugin classes of a kind that a module defines itself."""
+    home, base_name = _BASES[kind]
+    base = getattr(importlib.import_module(home), base_name)
+    classes = [value for value in vars(module).values() if inspect.isclass(value)]
+    return [
+        value
+        for value in dict.fromkeys(classes)
+        if issubclass(value, base)
+        and value.__module__ == module.__name__
+        and not inspect.isabstract(value)
+    ]
+
+
+def _made(plugin: type, name: str) -> Any:
+    instance = plugin()
+    instance.name = name
+    return instance

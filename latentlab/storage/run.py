@@ -2,16 +2,16 @@
 
     run.json                  format, versions, argv, seed, git state, data; per stage: configuration, outputs, seconds
     config.toml               every setting of the fit, defaults filled in
-    metrics.jsonl             one row an epoch; every curve is drawn from it
+    metrics.jsonl             one row per epoch; every curve is drawn from it
     images.parquet            id, split, status, reason        no labels
-    labels.parquet            id, label                        written and read by evaluation.py only
+    labels.parquet            id, label                        written and read by scoring only
     encoder/                  encoder.keras, decoder.keras, embedder.keras (plain Keras opens them), model.json, weights.npz
     checkpoints/epoch-0007/   what resuming needs; the newest, the best and those asked for are kept
     reconstructions/          the same images after chosen epochs
     tensorboard/              loss curves for TensorBoard
     embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code
     averages/part-00000.parquet       id, split, averaged: the embeddings of image and mirror image, where they are asked for
-    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; of deep methods see refined.py
+    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; deep methods write more
     baselines/                the same scores for raw pixels, PCA and the untrained encoder
     probe/, audit/            what the features hold, duplicates, suspected labels; written by the scorer
     seeds/                    other encoders, of cluster --seeds --refit
@@ -22,19 +22,16 @@ A stage is done when run.json lists it with its outputs; it is written last, and
 """
 
 import contextlib
-import datetime
 import json
 import os
 import platform
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import latentlab
 from latentlab.errors import RunError
+from latentlab.storage import json_form
 from latentlab.storage.files import (
     TEMPORARY_PREFIX,
     append_line,
@@ -42,12 +39,26 @@ from latentlab.storage.files import (
     recover,
     refusals,
     remove_folder,
-    sha256,
     write_json,
 )
+from latentlab.storage.fit_summary import FitSummary
+from latentlab.storage.manifest import (
+    MANIFEST_NAME,
+    Manifest,
+    NotAManifest,
+    Output,
+    RunConfig,
+    StageRecord,
+    now,
+)
 
-FORMAT = 1
-MANIFEST = "run.json"
+if TYPE_CHECKING:
+    from latentlab.storage.clustering import Clustering
+
+LOCK_NAME = "run.lock"
+HOLDER_NAME = "run.lock.json"  # says which process holds the lock
+METRICS_NAME = "metrics.jsonl"
+CLUSTER_STAGE = "cluster/"
 
 
 class Run:
@@ -59,17 +70,20 @@ class Run:
     ----------
     path : pathlib.Path
         The folder.
-    manifest : dict
-        The contents of run.json.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
-        self.manifest = manifest
+        self._manifest = manifest
 
     @classmethod
     def create(cls, path: str | Path) -> "Run":
-        """Return the run in folder `path`, made if it does not exist.
+        """Return the run in a folder, made if it does not exist.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The folder.
 
         Raises
         ------
@@ -77,313 +91,382 @@ class Run:
             If the folder cannot be written, or holds files and no run.
         """
         folder = Path(path)
-        if (folder / MANIFEST).exists():
+        if (folder / MANIFEST_NAME).exists():
             return cls.open(folder)
-        if folder.exists() and (
-            not folder.is_dir()
-            or any(not p.name.startswith((TEMPORARY_PREFIX, "run.lock")) for p in folder.iterdir())
-        ):
+        if folder.exists() and not _may_become_a_run(folder):
             raise RunError(
-                f"{folder} exists and is not a latentlab run. Choose another --run folder."
+                f"{folder} exists and is not a latentlab run. Choose another `run` folder."
             )
         with refusals(folder):
             folder.mkdir(parents=True, exist_ok=True)
-        run = cls(folder, _new_manifest())
+        run = cls(folder, Manifest.new())
         with run.lock():
-            if not (folder / MANIFEST).exists():
+            if not (folder / MANIFEST_NAME).exists():
                 run._save()
         return run
 
     @classmethod
     def open(cls, path: str | Path) -> "Run":
-        """Return the existing run in folder `path`.
+        """Return the existing run in a folder.
+
+        Parameters
+        ----------
+        path : str or pathlib.Path
+            The folder.
 
         Raises
         ------
         RunError
             If there is none, or its manifest is damaged or of a newer format.
         """
-        manifest_path = Path(path) / MANIFEST
+        return cls(Path(path), _read_manifest(Path(path)))
+
+    # What the run was made with
+
+    @property
+    def has_config(self) -> bool:
+        """Whether images and settings of a fit have been recorded."""
+        return "config" in self._manifest.values
+
+    @property
+    def config(self) -> RunConfig:
+        """What the run was started with; RunError if nothing is recorded, or another version's."""
+        if not self.has_config:
+            raise self._no_encoder()
+        return RunConfig.from_json(self._manifest.values["config"], self.path)
+
+    @property
+    def recorded_config(self) -> Any:
+        """What run.json holds of the settings, as JSON, to compare with others; None for nothing."""
+        return self._manifest.values.get("config")
+
+    @property
+    def fit_summary(self) -> FitSummary:
+        """What the fit came to; RunError if the run has no trained encoder."""
+        recorded = self._manifest.values.get("fit")
+        if recorded is None:
+            raise self._no_encoder()
         try:
-            manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            return json_form.from_json(FitSummary, recorded)
+        except (TypeError, ValueError) as error:
             raise RunError(
-                f"{path} holds no latentlab run ({MANIFEST} is missing). Make one with: latentlab fit --run {path}"
-            ) from None
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(
-                f"{manifest_path} cannot be read ({error}). Restore it, or fit again into another folder."
+                f"{self.path / MANIFEST_NAME} is damaged ({error}). Fit again."
             ) from error
-        if (
-            isinstance(manifest, dict)
-            and isinstance(manifest.get("format"), int)
-            and manifest["format"] > FORMAT
-        ):
-            raise RunError(
-                f"{path} was written by a newer latentlab (format {manifest['format']}, known up to {FORMAT}). Update latentlab."
-            )
-        if not _is_manifest(manifest):
-            raise RunError(
-                f"{manifest_path} is not the manifest of a run. Restore it, or fit again into another folder."
-            )
-        return cls(Path(path), manifest)
 
-    @contextlib.contextmanager
-    def lock(self) -> Iterator[None]:
-        """Hold the run for one process; a second one gets a RunError that names the holder.
+    @property
+    def precision(self) -> str:
+        """Number format that the network was trained in."""
+        return self._manifest.values.get("precision", "auto")
 
-        The manifest is read again, since another process may have finished a stage in the meantime, and what killed
-        processes left half-written is removed.
+    @property
+    def is_deterministic(self) -> bool:
+        """Whether the run was begun with bit-reproducible arithmetic."""
+        return bool(self._manifest.values.get("deterministic"))
+
+    @property
+    def data_name(self) -> str:
+        """Short name of the data, for titles and tables; "-" before the fit."""
+        return self._manifest.values.get("data", "-")
+
+    @property
+    def created(self) -> str:
+        """Date and time in UTC at which the run was made."""
+        return self._manifest.created
+
+    def fact(self, name: str, default: Any = None) -> Any:
+        """Return another entry of run.json, as JSON.
+
+        Parameters
+        ----------
+        name : str
+            Such as "device", "backend", "git", "argv", "images" or "unreadable".
+        default : object
+            Returned if there is no such entry.
         """
-        import filelock
+        return self._manifest.values.get(name, default)
 
-        lock = filelock.FileLock(self.path / "run.lock", timeout=0)
-        holder = self.path / "run.lock.json"
-        try:
-            lock.acquire()
-        except filelock.Timeout:
-            raise RunError(
-                f"{self.path} is in use by another process{_holder(self.path)}. Wait for it, or choose another --run."
-            ) from None
-        except OSError as error:
-            raise RunError(
-                f"cannot write {self.path}: {error.strerror or error}. Unlock the folder or choose another --run."
-            ) from error
-        try:
-            with contextlib.suppress(OSError):  # it only says who holds the lock
-                holder.write_text(
-                    json.dumps({"pid": os.getpid(), "host": platform.node(), "since": _now()})
-                )
-            self._take_over()
-            yield
-        finally:
-            with contextlib.suppress(OSError):
-                holder.unlink()
-            lock.release()
+    def _no_encoder(self) -> RunError:
+        return RunError(
+            f"{self.path} has no trained encoder.", hint=f"Train one with: `fit(run='{self.path}')`"
+        )
 
-    def _take_over(self) -> None:
-        """Read what other processes have written since, and finish what a killed one had begun."""
-        self._reread()
-        recover(self.path)
-        if self.manifest.get("clearing"):
-            self.clear()
+    # Stages
 
-    def _reread(self) -> None:
-        if (self.path / MANIFEST).exists():
-            self.manifest = Run.open(self.path).manifest
+    def record(self, stage: str) -> StageRecord | None:
+        """Return the record of a finished stage; None if it is not done."""
+        return self._manifest.stages.get(stage)
+
+    def stage_names(self) -> list[str]:
+        """Return the names of the finished stages, the newest last."""
+        stages = self._manifest.stages
+        return sorted(stages, key=lambda name: (stages[name].order, stages[name].finished))
+
+    def encoder_config(self) -> dict[str, list[str]]:
+        """Return the encoder's fingerprint: part of the settings of every stage that reads codes.
+
+        Raises
+        ------
+        RunError
+            If the run has no encoder.
+        """
+        record = self.record("fit")
+        if record is None:
+            raise self._no_encoder()
+        digests = [
+            output.sha256 for output in record.outputs if output.path.endswith("weights.npz")
+        ]
+        return {"encoder": digests}
 
     def is_done(self, stage: str, config: Any) -> bool:
-        """Return whether `stage` finished with this very `config`, by this process or another, and its outputs are there, of their sizes."""
+        """Return whether a stage is finished with these very settings and its files are whole.
+
+        Another process may have finished it: run.json is read again.
+        """
         self._reread()
-        entry = self.manifest["stages"].get(stage)
-        if entry is None or entry["config_sha256"] != fingerprint(config):
+        record = self.record(stage)
+        if record is None or not record.matches(config):
             return False
-        return all(
-            _has_size(self.path / output["path"], output.get("bytes"))
-            for output in entry["outputs"]
-        )
+        return all(output.is_whole(self.path) for output in record.outputs)
+
+    def do_stage(
+        self,
+        stage: str,
+        config: Any,
+        make: Callable[[], Iterable[Path]],
+        uses_network: bool = False,
+    ) -> bool:
+        """Do a stage unless it is done: the one way that stages are locked, done and recorded.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage, such as "cluster/kmeans-k10".
+        config : object
+            Its settings, as JSON; with other settings it is done again.
+        make : callable
+            make() does the work and returns the paths of the files that it has written. It
+            resumes by itself what a killed process has begun.
+        uses_network : bool
+            The work takes the run's network: it is done in the run's precision.
+
+        Returns
+        -------
+        bool
+            False if the stage was done already.
+        """
+        if self.is_done(stage, config):
+            return False
+        if uses_network:
+            from latentlab import backend
+
+            backend.set_precision(self.precision)
+        with self.lock(), self.stage(stage, config) as outputs:
+            outputs += make()
+        return True
 
     @contextlib.contextmanager
     def stage(self, name: str, config: Any) -> Iterator[list[Path]]:
-        """Time a stage; the caller appends the files it wrote to the yielded list, and they are recorded at the end.
+        """Time and record a stage; the caller adds the files that it wrote to the yielded list.
 
-        A stage that is done again is not listed meanwhile: a kill in between leaves a mixture of old and new files.
+        A stage that is done again is not listed meanwhile: a kill in between leaves a mixture of
+        old and new files.
         """
         self.forget(name)
         outputs: list[Path] = []
         started = time.perf_counter()
         yield outputs
-        order = 1 + max(
-            (entry.get("order", 0) for entry in self.manifest["stages"].values()), default=0
+        orders = [record.order for record in self._manifest.stages.values()]
+        self._manifest.stages[name] = StageRecord(
+            order=1 + max(orders, default=0),
+            config=config,
+            config_sha256=fingerprint(config),
+            finished=now(),
+            seconds=round(time.perf_counter() - started, 3),
+            outputs=tuple(Output.of_file(path, self.path) for path in sorted(set(outputs))),
         )
-        self.manifest["stages"][name] = {
-            "order": order,  # which stage is newest must not depend on a clock that can be set back
-            "config": config,
-            "config_sha256": fingerprint(config),
-            "finished": _now(),
-            "seconds": round(time.perf_counter() - started, 3),
-            "outputs": [self._describe(path) for path in sorted(set(outputs))],
-        }
         self._save()
 
-    def stages_in_order(self) -> list[str]:
-        """Return the names of the finished stages, the newest last."""
-        stages = self.manifest["stages"]
-        return sorted(
-            stages,
-            key=lambda name: (stages[name].get("order", 0), stages[name].get("finished", "")),
-        )
-
     def forget(self, *stages: str) -> None:
-        """Drop stages from the manifest, those that are there, so that they run again."""
-        listed = [name for name in stages if name in self.manifest["stages"]]
+        """Drop stages from run.json, if they are there, so that they run again."""
+        listed = [name for name in stages if name in self._manifest.stages]
         for name in listed:
-            del self.manifest["stages"][name]
+            del self._manifest.stages[name]
         if listed:
             self._save()
 
+    # Clusterings
+
+    def clustering_names(self) -> list[str]:
+        """Return the names of the run's finished clusterings, the newest last."""
+        names = [name for name in self.stage_names() if name.startswith(CLUSTER_STAGE)]
+        return [name.removeprefix(CLUSTER_STAGE) for name in names]
+
+    def clusterings(self) -> list["Clustering"]:
+        """Return the run's finished clusterings, the newest last."""
+        return [self.clustering(name) for name in self.clustering_names()]
+
+    def clustering(self, name: str | None = None) -> "Clustering":
+        """Return a finished clustering.
+
+        Parameters
+        ----------
+        name : str or None
+            Its name; None is the newest.
+
+        Raises
+        ------
+        RunError
+            If there is none of that name.
+        """
+        from latentlab.storage.clustering import Clustering
+
+        names = self.clustering_names()
+        if not names:
+            raise RunError(
+                f"{self.path} has no clusters.",
+                hint=f"Make them with: `cluster(run='{self.path}', k=10)`",
+            )
+        if name is not None and name not in names:
+            raise RunError(f"{self.path} has no clusters {name!r}: it has {', '.join(names)}.")
+        return Clustering(self, name or names[-1])
+
+    # Changing the run
+
+    @contextlib.contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the run for one process; a second one gets a RunError that names the holder.
+
+        run.json is read again, since another process may have finished a stage in the meantime,
+        and what killed processes left half-written is removed.
+        """
+        import filelock
+
+        lock = filelock.FileLock(self.path / LOCK_NAME, timeout=0)
+        try:
+            lock.acquire()
+        except filelock.Timeout:
+            raise RunError(
+                f"{self.path} is in use by another process{_holder(self.path)}."
+                " Wait for it, or choose another `run`."
+            ) from None
+        except OSError as error:
+            raise RunError(
+                f"cannot write {self.path}: {error.strerror or error}."
+                " Unlock the folder or choose another `run`."
+            ) from error
+        try:
+            self._name_holder()
+            self._take_over()
+            yield
+        finally:
+            with contextlib.suppress(OSError):
+                (self.path / HOLDER_NAME).unlink()
+            lock.release()
+
+    def _name_holder(self) -> None:
+        holder = {"pid": os.getpid(), "host": platform.node(), "since": now()}
+        with contextlib.suppress(OSError):  # the lock holds without it
+            (self.path / HOLDER_NAME).write_text(json.dumps(holder))
+
+    def _take_over(self) -> None:
+        """Read what other processes have written since, and finish what a killed one had begun."""
+        self._reread()
+        recover(self.path)
+        if self.fact("clearing"):
+            self.clear()
+
+    def _reread(self) -> None:
+        if (self.path / MANIFEST_NAME).exists():
+            self._manifest = _read_manifest(self.path)
+
     def clear(self) -> None:
-        """Remove everything the run has made, and keep its folder and lock; a kill in between is made good by the next `lock`."""
-        self.manifest = _new_manifest() | {"clearing": True}
-        self._save()
+        """Remove everything that the run has made; its folder and lock stay.
+
+        A kill in between is made good by the next `lock`.
+        """
+        self._manifest = Manifest.new()
+        self.note(clearing=True)
         for path in self.path.iterdir():
-            if not path.name.startswith("run."):
-                remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink()
-        self.manifest = _new_manifest()
+            if path.name.startswith("run."):
+                continue
+            if path.is_dir() and not path.is_symlink():
+                remove_folder(path)
+            else:
+                path.unlink()
+        self._manifest = Manifest.new()
         self._save()
 
     def note(self, **values: Any) -> None:
-        """Set top-level entries of the manifest."""
-        self.manifest.update(values)
+        """Set entries of run.json."""
+        self._manifest.values.update(values)
         self._save()
 
-    def append_metrics(self, row: dict[str, Any], name: str = "metrics.jsonl") -> None:
+    def append_metrics(self, row: dict[str, Any], name: str = METRICS_NAME) -> None:
         """Append one row to metrics.jsonl, or to another file of the run."""
         append_line(self.path / name, json.dumps(row))
 
-    def metrics(self, name: str = "metrics.jsonl") -> list[dict[str, Any]]:
+    def metrics(self, name: str = METRICS_NAME) -> list[dict[str, Any]]:
         """Return the rows of metrics.jsonl, or of another file of the run.
 
-        Of rows for the same stage and epoch the last counts; a torn row is dropped.
+        If rows have the same stage and epoch the last one counts; a torn row is dropped.
         """
         path = self.path / name
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         rows: dict[tuple[Any, Any], dict[str, Any]] = {}
-        for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
+        for line in lines:
             with contextlib.suppress(ValueError):
                 row = json.loads(line)
                 if isinstance(row, dict):
                     rows[row.get("stage"), row.get("epoch")] = row
         return list(rows.values())
 
-    def _describe(self, path: Path) -> dict[str, Any]:
-        return {
-            "path": path.relative_to(self.path).as_posix(),
-            "bytes": path.stat().st_size,
-            "sha256": sha256(path),
-        }
-
     def _save(self) -> None:
-        write_json(self.path / MANIFEST, self.manifest)
-
-
-def embed_config(run: Run) -> dict[str, Any]:
-    """Return what codes depend on, the encoder's fingerprint: part of the settings of every stage that reads codes.
-
-    Raises
-    ------
-    RunError
-        If the run has no encoder.
-    """
-    entry = run.manifest["stages"].get("fit")
-    if entry is None:
-        raise RunError(
-            f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}"
-        )
-    return {
-        "encoder": [
-            output["sha256"]
-            for output in entry["outputs"]
-            if output["path"].endswith("weights.npz")
-        ]
-    }
+        write_json(self.path / MANIFEST_NAME, self._manifest.to_json())
 
 
 def find_runs(folder: str | Path) -> list[Run]:
-    """Return the readable runs directly below `folder`, the oldest first."""
-    runs = []
-    for manifest in Path(folder).glob(f"*/{MANIFEST}"):
-        with contextlib.suppress(RunError):
-            runs.append(Run.open(manifest.parent))
-    return sorted(runs, key=lambda run: run.manifest.get("created", ""))
+    """Return the readable runs directly below a folder, the oldest first.
 
-
-def _new_manifest() -> dict[str, Any]:
-    return {"format": FORMAT, "created": _now(), "stages": {}} | _environment()
-
-
-def _is_manifest(value: Any) -> bool:
-    """Return whether a manifest has the form that this module writes, and names nothing outside its folder.
-
-    A run may come from somebody else: names of stages become names of folders.
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Where to look.
     """
-    if (
-        not isinstance(value, dict)
-        or not isinstance(value.get("format"), int)
-        or not isinstance(value.get("stages"), dict)
-    ):
-        return False
-    return all(_is_inside(name) and _is_stage(entry) for name, entry in value["stages"].items())
+    runs = []
+    for path in Path(folder).glob(f"*/{MANIFEST_NAME}"):
+        with contextlib.suppress(RunError):
+            runs.append(Run.open(path.parent))
+    return sorted(runs, key=lambda run: run.created)
 
 
-def _is_stage(entry: Any) -> bool:
-    if (
-        not isinstance(entry, dict)
-        or not isinstance(entry.get("config_sha256"), str)
-        or not isinstance(entry.get("order", 0), int)
-    ):
-        return False
-    outputs = entry.get("outputs")
-    if not isinstance(outputs, list) or not all(isinstance(output, dict) for output in outputs):
-        return False
-    return all(
-        isinstance(output.get("sha256"), str) and _is_inside(output.get("path"))
-        for output in outputs
-    )
-
-
-def _has_size(path: Path, size: Any) -> bool:
+def _read_manifest(folder: Path) -> Manifest:
+    path = folder / MANIFEST_NAME
     try:
-        return path.stat().st_size == size
-    except OSError:
-        return False
+        return Manifest.from_json(json.loads(path.read_text(encoding="utf-8")), folder)
+    except FileNotFoundError:
+        raise RunError(
+            f"{folder} holds no latentlab run ({MANIFEST_NAME} is missing).",
+            hint=f"Make one with: `fit(run='{folder}')`",
+        ) from None
+    except NotAManifest:
+        raise RunError(
+            f"{path} is not the manifest of a run. Restore it, or fit again into another folder."
+        ) from None
+    except (OSError, ValueError, RecursionError) as error:
+        raise RunError(
+            f"{path} cannot be read ({error}). Restore it, or fit again into another folder."
+        ) from error
 
 
-def _is_inside(path: Any) -> bool:
-    return (
-        isinstance(path, str)
-        and "\0" not in path
-        and not PurePosixPath(path).is_absolute()
-        and ".." not in PurePosixPath(path).parts
-    )
-
-
-def _environment() -> dict[str, Any]:
-    return {
-        "latentlab": latentlab.__version__,
-        "python": platform.python_version(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
-        "git": _git_state(),
-    }
-
-
-def _git_state() -> dict[str, Any] | None:
-    """Return commit and cleanliness of the checkout that latentlab runs from, or None for an installed package."""
-
-    def ask(*arguments: str) -> str:
-        folder = Path(__file__).resolve().parent
-        return subprocess.run(
-            ["git", "-C", str(folder), *arguments],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=10,
-        ).stdout.strip()
-
-    try:
-        ask("ls-files", "--error-unmatch", Path(__file__).name)
-        return {"commit": ask("rev-parse", "HEAD"), "clean": not ask("status", "--porcelain")}
-    except (OSError, subprocess.SubprocessError):
-        return None
+def _may_become_a_run(folder: Path) -> bool:
+    """Return whether a folder is empty but for what a killed `Run.create` left."""
+    leftovers = (TEMPORARY_PREFIX, LOCK_NAME)
+    return folder.is_dir() and all(path.name.startswith(leftovers) for path in folder.iterdir())
 
 
 def _holder(path: Path) -> str:
     try:
-        holder = json.loads((path / "run.lock.json").read_text())
+        holder = json.loads((path / HOLDER_NAME).read_text())
         return f" (process {holder['pid']} on {holder['host']} since {holder['since']})"
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError):
         return ""
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

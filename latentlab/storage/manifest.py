@@ -1,0 +1,290 @@
+"""run.json as objects: the stages that are done, and what the run was made with."""
+
+import datetime
+import platform
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import latentlab
+from latentlab.config import DataOptions, FitOptions
+from latentlab.errors import RunError
+from latentlab.options import from_recorded, recorded_values
+from latentlab.storage.files import fingerprint, sha256
+
+FORMAT = 1
+MANIFEST_NAME = "run.json"
+Json = dict[str, Any]
+
+
+class ManifestError(ValueError):
+    """What was read has not the form of a manifest."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that a stage has written.
+
+    Attributes
+    ----------
+    path : str
+        Below the run's folder, with "/" between folders.
+    bytes : int or None
+        Its size; None in runs of the first version.
+    sha256 : str
+        Hexadecimal digest of its content.
+    """
+
+    path: str
+    bytes: int | None
+    sha256: str
+
+    @classmethod
+    def of_file(cls, path: Path, folder: Path) -> "Output":
+        """Return the record of a file in a run's `folder`."""
+        return cls(path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path))
+
+    def to_json(self) -> Json:
+        """Return the record as run.json holds it."""
+        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
+
+    def is_whole(self, folder: Path) -> bool:
+        """Return whether the file is there, of its size."""
+        try:
+            return (folder / self.path).stat().st_size == self.bytes
+        except OSError:
+            return False
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A finished stage.
+
+    Attributes
+    ----------
+    order : int
+        Grows with every stage that is done; a clock could be set back.
+    config : dict
+        The settings that it was done with, as JSON.
+    config_sha256 : str
+        Fingerprint of `config`.
+    finished : str
+        Date and time in UTC.
+    seconds : float
+        How long it took.
+    outputs : tuple of Output
+        The files that it has written.
+    """
+
+    order: int
+    config: Any
+    config_sha256: str
+    finished: str
+    seconds: float
+    outputs: tuple[Output, ...]
+
+    @classmethod
+    def from_json(cls, value: Any) -> "StageRecord":
+        """Return the record that run.json holds; ManifestError if it is none."""
+        try:
+            outputs = [
+                Output(output["path"], output.get("bytes"), output["sha256"])
+                for output in value["outputs"]
+            ]
+            record = cls(
+                order=value.get("order", 0),
+                config=value.get("config"),
+                config_sha256=value["config_sha256"],
+                finished=value.get("finished", ""),
+                seconds=value.get("seconds", 0.0),
+                outputs=tuple(outputs),
+            )
+        except (TypeError, KeyError, AttributeError):
+            raise ManifestError from None
+        texts = [record.config_sha256, *(output.sha256 for output in outputs)]
+        if not isinstance(record.order, int) or not all(isinstance(text, str) for text in texts):
+            raise ManifestError
+        return record
+
+    def to_json(self) -> Json:
+        """Return the record as run.json holds it."""
+        return {
+            "order": self.order,
+            "config": self.config,
+            "config_sha256": self.config_sha256,
+            "finished": self.finished,
+            "seconds": self.seconds,
+            "outputs": self.outputs_json(),
+        }
+
+    def outputs_json(self) -> list[Json]:
+        """Return the outputs as JSON, which stages made of them record in their settings."""
+        return [output.to_json() for output in self.outputs]
+
+    def setting(self, name: str) -> Any:
+        """Return one entry of `config`; None if there is none."""
+        return self.config.get(name) if isinstance(self.config, dict) else None
+
+    def matches(self, config: Any) -> bool:
+        """Return whether the stage was done with these very settings."""
+        return self.config_sha256 == fingerprint(config)
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What a run was started with.
+
+    Attributes
+    ----------
+    data : DataOptions
+        The images.
+    fit : FitOptions
+        The training of its encoder.
+    images_sha256 : str
+        Fingerprint of the images.
+    ready_made : str or None
+        Name of the shipped encoder that it has instead of a trained one.
+    weights_sha256 : str or None
+        Digest of weights that it was given instead of trained ones.
+    """
+
+    data: DataOptions
+    fit: FitOptions
+    images_sha256: str
+    ready_made: str | None = None
+    weights_sha256: str | None = None
+
+    @classmethod
+    def from_json(cls, value: Any, where: Path) -> "RunConfig":
+        """Return what run.json holds; RunError with `where` if this version does not know it."""
+        table = value if isinstance(value, dict) else {}
+        return cls(
+            data=from_recorded(DataOptions, table.get("data"), where),
+            fit=from_recorded(FitOptions, table.get("fit"), where),
+            images_sha256=table.get("images_sha256", ""),
+            ready_made=table.get("ready_made"),
+            weights_sha256=table.get("weights_sha256"),
+        )
+
+    def to_json(self) -> Json:
+        """Return the settings as run.json holds them."""
+        values = {
+            "data": recorded_values(self.data),
+            "fit": recorded_values(self.fit),
+            "images_sha256": self.images_sha256,
+            "ready_made": self.ready_made,
+            "weights_sha256": self.weights_sha256,
+        }
+        return {name: value for name, value in values.items() if value is not None}
+
+    @property
+    def has_trained_encoder(self) -> bool:
+        """Whether the encoder was trained in this run, not shipped and not given."""
+        return self.ready_made is None and self.weights_sha256 is None
+
+
+@dataclass
+class Manifest:
+    """The contents of run.json.
+
+    Attributes
+    ----------
+    created : str
+        Date and time in UTC.
+    stages : dict of str to StageRecord
+        The finished stages by name, such as "fit" or "cluster/kmeans-k10".
+    values : dict
+        Everything else, as JSON: versions, command, git state, settings, summary of the fit.
+    """
+
+    created: str
+    stages: dict[str, StageRecord] = field(default_factory=dict)
+    values: Json = field(default_factory=dict)
+
+    @classmethod
+    def new(cls) -> "Manifest":
+        """Return the manifest of a run that begins now."""
+        return cls(created=now(), values=_environment())
+
+    @classmethod
+    def from_json(cls, value: Any, folder: Path) -> "Manifest":
+        """Return the manifest that the run.json in `folder` holds.
+
+        A run may come from somebody else: names of stages become names of folders, so that none
+        may lead out of the run.
+
+        Raises
+        ------
+        RunError
+            If it is of a newer format.
+        ManifestError
+            If it is no manifest, or names something outside the folder.
+        """
+        is_manifest = isinstance(value, dict) and isinstance(value.get("format"), int)
+        if not is_manifest:
+            raise ManifestError
+        if value["format"] > FORMAT:
+            raise RunError(
+                f"{folder} was written by a newer latentlab (format {value['format']},"
+                f" known up to {FORMAT}). Update latentlab."
+            )
+        if not isinstance(value.get("stages"), dict):
+            raise ManifestError
+        stages = {name: StageRecord.from_json(entry) for name, entry in value["stages"].items()}
+        paths = [output.path for record in stages.values() for output in record.outputs]
+        if not are_inside([*stages, *paths]):
+            raise ManifestError
+        values = {name: entry for name, entry in value.items() if name not in _FIELDS}
+        return cls(value.get("created", ""), stages, values)
+
+    def to_json(self) -> Json:
+        """Return what run.json holds."""
+        stages = {name: record.to_json() for name, record in self.stages.items()}
+        return {"format": FORMAT, "created": self.created, "stages": stages} | self.values
+
+
+_FIELDS = ("format", "created", "stages")
+
+
+def are_inside(paths: list[Any]) -> bool:
+    """Return whether names from a manifest are paths that stay below the run's folder."""
+    for path in paths:
+        if not isinstance(path, str) or "\0" in path:
+            return False
+        pure = PurePosixPath(path)
+        if pure.is_absolute() or ".." in pure.parts:
+            return False
+    return True
+
+
+def now() -> str:
+    """Return date and time in UTC, to the second."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+
+
+def _environment() -> Json:
+    return {
+        "latentlab": latentlab.__version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "argv": [Path(sys.argv[0]).name, *sys.argv[1:]],
+        "git": _git_state(),
+    }
+
+
+def _git_state() -> Json | None:
+    """Return commit and cleanliness of our checkout; None for an installed package."""
+    try:
+        _git("ls-files", "--error-unmatch", Path(__file__).name)
+        return {"commit": _git("rev-parse", "HEAD"), "clean": not _git("status", "--porcelain")}
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def _git(*arguments: str) -> str:
+    folder = Path(__file__).resolve().parent
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+    return done.stdout.strip()
