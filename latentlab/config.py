@@ -238,9 +238,9 @@ class ClusterOptions:
         return values
 
     @classmethod
-    def from_recorded(cls, values: Any) -> "ClusterOptions":
+    def of_recorded(cls, k: int, **values: Any) -> "ClusterOptions":
         """Undo `recorded`; TypeError or ValueError if the values are not such options."""
-        return cls(**{**values, "k": values["k"] or None})
+        return cls(k=k or None, **values)
 
     def _changed_settings(self) -> list[str]:
         """Return what differs from the method's own settings, as NAME=VALUE."""
@@ -267,7 +267,7 @@ def as_dict(options: Any) -> dict[str, Any]:
 
 
 def recorded(kind: type, values: Any, where: Any) -> Any:
-    return from_recorded(getattr(kind, "from_recorded", kind), values, where)
+    return from_recorded(getattr(kind, "of_recorded", kind), values, where)
 
 
 def as_toml(tables: dict[str, Any]) -> str:

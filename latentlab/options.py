@@ -9,7 +9,7 @@ The command line makes its flags of such fields, and every wrong value is named 
 
 import dataclasses
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar
@@ -205,7 +205,7 @@ def default_of(field: "dataclasses.Field[Any]") -> Any:
     return field.default
 
 
-def from_recorded(kind: type[Kind], values: Any, where: Any) -> Kind:
+def from_recorded(kind: Callable[..., Kind], values: Any, where: Any) -> Kind:
     """Return a dataclass of options with the values that a run recorded.
 
     Parameters

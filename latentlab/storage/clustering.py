@@ -93,7 +93,7 @@ class Clustering:
     def options(self) -> ClusterOptions:
         """The options that it was made with; `k` is None if the method found it."""
         values = self.record.setting("options")
-        return from_recorded(ClusterOptions.from_recorded, values, self.run.path)
+        return from_recorded(ClusterOptions.of_recorded, values, self.run.path)
 
     @property
     def k(self) -> int:

@@ -1,24 +1,25 @@
 """The run folder: the memory of a run, and the only interface between its stages.
 
-    run.json                  format, versions, argv, seed, git state, data; per stage: configuration, outputs, seconds
+    run.json                  format, versions, command, git state, settings; the finished stages
     config.toml               every setting of the fit, defaults filled in
     metrics.jsonl             one row per epoch; every curve is drawn from it
     images.parquet            id, split, status, reason        no labels
-    labels.parquet            id, label                        written and read by scoring only
-    encoder/                  encoder.keras, decoder.keras, embedder.keras (plain Keras opens them), model.json, weights.npz
-    checkpoints/epoch-0007/   what resuming needs; the newest, the best and those asked for are kept
-    reconstructions/          the same images after chosen epochs
+    labels.parquet            id, label                        for scoring only
+    encoder/                  encoder.keras, decoder.keras, embedder.keras, model.json, weights.npz
+    checkpoints/epoch-0007/   for resuming: the newest, the best and those that were asked for
+    reconstructions/          the same images after some epochs
     tensorboard/              loss curves for TensorBoard
-    embeddings/part-00000.parquet     id, split, code, and embedding where the encoder goes on above its code
-    averages/part-00000.parquet       id, split, averaged: the embeddings of image and mirror image, where they are asked for
-    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json; deep methods write more
-    baselines/                the same scores for raw pixels, PCA and the untrained encoder
-    probe/, audit/            what the features hold, duplicates, suspected labels; written by the scorer
-    seeds/                    other encoders, of cluster --seeds --refit
+    embeddings/part-00000.parquet   id, split, code, and embedding if the encoder has one
+    averages/part-00000.parquet     id, split, averaged: mean of image and mirror image
+    clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json
+    baselines/                the same for raw pixels, PCA and the untrained encoder
+    probe/, audit/            what the features hold, duplicates, suspected labels
+    seeds/                    other encoders, of `cluster --seeds --refit`
     projection/umap.parquet   id, x, y
     report/                   index.html and the pictures as PNG
 
-A stage is done when run.json lists it with its outputs; it is written last, and every write is atomic.
+A stage is done when run.json lists it with its outputs; it is written last, and every write is
+atomic.
 """
 
 import contextlib
@@ -45,7 +46,7 @@ from latentlab.storage.fit_summary import FitSummary
 from latentlab.storage.manifest import (
     MANIFEST_NAME,
     Manifest,
-    NotAManifest,
+    ManifestError,
     Output,
     RunConfig,
     StageRecord,
@@ -149,9 +150,8 @@ class Run:
         try:
             return json_form.from_json(FitSummary, recorded)
         except (TypeError, ValueError) as error:
-            raise RunError(
-                f"{self.path / MANIFEST_NAME} is damaged ({error}). Fit again."
-            ) from error
+            path = self.path / MANIFEST_NAME
+            raise RunError(f"{path} is damaged ({error}). Fit again.") from error
 
     @property
     def precision(self) -> str:
@@ -448,7 +448,7 @@ def _read_manifest(folder: Path) -> Manifest:
             f"{folder} holds no latentlab run ({MANIFEST_NAME} is missing).",
             hint=f"Make one with: `fit(run='{folder}')`",
         ) from None
-    except NotAManifest:
+    except ManifestError:
         raise RunError(
             f"{path} is not the manifest of a run. Restore it, or fit again into another folder."
         ) from None
