@@ -1,11 +1,13 @@
-"""Static figures. Every function returns a matplotlib Figure that belongs to nobody; `save_png` writes it.
+"""Static figures, as matplotlib Figure objects outside pyplot; `save_png` writes them.
 
 Colours are those of `latentlab.reporting.palettes`.
 """
 
-from collections.abc import Mapping, Sequence
+import base64
+import io
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -13,37 +15,67 @@ from latentlab.reporting import palettes
 from latentlab.storage.files import atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+    from latentlab.scoring.compare import SideComparison
+    from latentlab.scoring.scores import ScoreRow
 
 DPI = 110
-LARGEST = 450_000  # bytes of a PNG; pictures above are reduced to 256 colours
+LARGEST_PNG = 450_000  # bytes; larger pictures are reduced to 256 colours
+MOST_NAMED_GROUPS = 30  # a map or legend with more names cannot be read
+MOST_CELL_TEXTS = 400  # cells of a heatmap that still have room for a text
+LEGEND_AT_RIGHT: Mapping[str, Any] = {
+    "frameon": False,
+    "loc": "center left",
+    "bbox_to_anchor": (1, 0.5),
+}
+HEATMAP_STYLE: Mapping[str, Any] = {"cmap": "Blues", "fmt": "", "linewidths": 0.5}
+LOG_TICKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
+MOST_LINES_IN_AXES = 6  # with more, the legend stands below
+
+EpochRows = Sequence[Mapping[str, float]]  # rows of metrics.jsonl: "epoch", "loss", "val_loss"
+
+
+# Files
 
 
 def save_png(figure: "Figure", path: Path) -> Path:
-    """Write a figure as PNG, atomically, and return its path."""
-    import io
+    """Write a figure as PNG, atomically.
 
-    from PIL import Image
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+    path : pathlib.Path
+        The file; its folder is created.
 
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI)
-    data = buffer.getvalue()
-    if len(data) > LARGEST:
-        smaller = io.BytesIO()
-        Image.open(buffer).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
-            smaller, format="png", optimize=True
-        )
-        data = min(data, smaller.getvalue(), key=len)
+    Returns
+    -------
+    pathlib.Path
+        `path`.
+    """
+    data = _png(figure)
+    if len(data) > LARGEST_PNG:
+        data = min(data, _with_256_colours(data), key=len)
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
     return path
 
 
 def svg_uri(figure: "Figure") -> str:
-    """Return a figure as an SVG data URI whose text is text, without the date, so that the same figure gives the same bytes."""
-    import base64
-    import io
+    """Return a figure as an SVG data URI.
 
+    Text stays text. There is no date inside, so that the same figure gives the same bytes.
+
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    str
+    """
     import matplotlib
 
     buffer = io.BytesIO()
@@ -53,170 +85,376 @@ def svg_uri(figure: "Figure") -> str:
 
 
 def png_uri(figure: "Figure") -> str:
-    """Return a figure as a PNG data URI."""
-    import base64
-    import io
+    """Return a figure as a PNG data URI.
 
+    Parameters
+    ----------
+    figure : matplotlib.figure.Figure
+
+    Returns
+    -------
+    str
+    """
+    return "data:image/png;base64," + base64.b64encode(_png(figure)).decode()
+
+
+def _png(figure: "Figure") -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI)
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
+    return buffer.getvalue()
+
+
+def _with_256_colours(data: bytes) -> bytes:
+    """Return a PNG with a palette of 256 colours."""
+    from PIL import Image
+
+    buffer = io.BytesIO()
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    reduced = picture.quantize(256, dither=Image.Dither.FLOYDSTEINBERG)
+    reduced.save(buffer, format="png", optimize=True)
+    return buffer.getvalue()
+
+
+# Maps
 
 
 def plain_map(xy: np.ndarray, groups: np.ndarray, colours: Sequence[str]) -> "Figure":
-    """Draw the points (n, 2) in the colours of their groups, -1 grey, and nothing else."""
+    """Draw a map without names, title and legend.
+
+    Parameters
+    ----------
+    xy : ndarray of shape (n, 2)
+        Coordinates.
+    groups : ndarray of shape (n,), int
+        Index into `colours`; -1 is drawn grey.
+    colours : sequence of str
+        One colour per group, as "#rrggbb".
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     figure, axis = _axes(4, 4)
-    order = np.random.default_rng(0).permutation(len(xy))
-    every = np.array([*colours, palettes.MISSING])
-    axis.scatter(
-        *xy[order].T,
-        c=every[groups[order]],
-        s=float(np.clip(12_000 / max(len(xy), 1), 0.6, 14)),
-        linewidths=0,
-        alpha=0.85,
-    )
-    axis.set(xticks=[], yticks=[])
-    axis.set_aspect("equal", adjustable="datalim")
-    axis.spines[:].set_visible(False)
-    return figure
-
-
-def loss_curves(curves: dict[str, list[dict[str, Any]]]) -> "Figure":
-    """Draw training (dashed) and validation loss (solid) by epoch, one colour a run.
-
-    Parameters
-    ----------
-    curves : dict
-        name -> rows with "epoch", "loss" (mean squared error on the training images; absent in row 0) and "val_loss".
-    """
-    figure, axis = _axes(7, 4.2)
-    for colour, (name, rows) in zip(palettes.categories(len(curves)), curves.items(), strict=True):
-        trained = [row for row in rows if row.get("epoch", 0) > 0]
-        axis.plot(
-            [r["epoch"] for r in trained],
-            [r["loss"] for r in trained],
-            "--",
-            color=colour,
-            linewidth=1,
-            alpha=0.7,
-        )
-        best = min((r["val_loss"] for r in trained), default=float("nan"))
-        axis.plot(
-            [r["epoch"] for r in trained],
-            [r["val_loss"] for r in trained],
-            "o-",
-            color=colour,
-            markersize=3,
-            label=f"{name} (best {best:.4f})",
-        )
-    axis.set(
-        xlabel="epoch",
-        ylabel="mean squared error",
-        yscale="log",
-        title="Loss on validation images (solid) and training images (dashed)",
-    )
-    axis.xaxis.get_major_locator().set_params(integer=True)
-    axis.legend(frameon=False)
-    return figure
-
-
-def image_grid(images: np.ndarray, title: str, columns: int = 8) -> "Figure":
-    """Draw uint8 images (n, height, width, channels) in rows of `columns`."""
-    rows = [images[start : start + columns] for start in range(0, len(images), columns)]
-    return _rows_of_images([("", row) for row in rows], title, columns)
-
-
-def reconstruction_grid(
-    originals: np.ndarray, rebuilt: dict[str, np.ndarray], title: str
-) -> "Figure":
-    """Draw originals above what the decoder makes of them.
-
-    Parameters
-    ----------
-    originals : ndarray of shape (n, height, width, channels), uint8
-    rebuilt : dict
-        row name (such as "epoch 5") -> reconstructions of the same images.
-    """
-    return _rows_of_images([("original", originals), *rebuilt.items()], title, len(originals))
-
-
-def cluster_gallery(
-    clusters: Sequence[tuple[str, np.ndarray]], title: str, columns: int
-) -> "Figure":
-    """Draw one row of images a cluster, each (row name, uint8 images (m, height, width, channels))."""
-    return _rows_of_images(clusters, title, columns)
-
-
-def captioned_grid(
-    images: np.ndarray, captions: Sequence[str], title: str, columns: int = 8
-) -> "Figure":
-    """Draw uint8 images (n, height, width, channels) in rows of `columns`, each with a caption below."""
-    from matplotlib.figure import Figure
-
-    count = -(-len(images) // columns)
-    figure = Figure(figsize=(columns * 1.15, count * 1.6 + 0.5), layout="constrained")
-    axes = np.atleast_2d(figure.subplots(count, columns, squeeze=False))
-    for axis in axes.flat:
-        axis.set_axis_off()
-    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
-        axis.imshow(
-            image if image.shape[2] == 3 else image.repeat(3, axis=2), interpolation="nearest"
-        )
-        axis.set_title(caption, fontsize=7, y=-0.42)
-    figure.suptitle(title, fontsize=10)
+    size = float(np.clip(12_000 / max(len(xy), 1), 0.6, 14))
+    draw_points(axis, xy, groups, colours, size=size, alpha=0.85)
+    hide_frame(axis)
     return figure
 
 
 def scatter(
     xy: np.ndarray, groups: np.ndarray, names: Sequence[str], title: str, note: str
 ) -> "Figure":
-    """Draw the map, a colour a group, group names at their median places and in the legend.
+    """Draw a map with the names of its groups, at their medians and in the legend.
 
     Parameters
     ----------
     xy : ndarray of shape (n, 2)
+        Coordinates.
     groups : ndarray of shape (n,), int
         Index into `names`; -1 is drawn grey.
+    names : sequence of str
+        Name of each group.
+    title : str
+        Title of the figure.
     note : str
-        What the picture shows of how many images; stands below it.
+        Text below the map: which images it shows, and how.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     figure, axis = _axes(7.6, 6.4)
-    order = np.random.default_rng(0).permutation(
-        len(xy)
-    )  # else the last group would lie on all others
-    colours = np.array([*palettes.categories(len(names)), palettes.MISSING])
+    colours = palettes.categories(len(names))
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
-    axis.scatter(
-        *xy[order].T, c=colours[groups[order]], s=size, linewidths=0, alpha=0.7, rasterized=True
-    )
+    draw_points(axis, xy, groups, colours, size=size, alpha=0.7)
+    # Empty scatters make the legend.
     for number, name in enumerate(names):
         members = xy[groups == number]
         axis.scatter([], [], color=colours[number], label=f"{name} ({len(members):,})")
-        if len(members) and len(names) <= 30:
-            x, y = np.median(members, axis=0)
-            axis.text(
-                x,
-                y,
-                name,
-                ha="center",
-                va="center",
-                fontsize=8,
-                bbox={
-                    "boxstyle": "round,pad=0.2",
-                    "fc": "white",
-                    "ec": colours[number],
-                    "alpha": 0.8,
-                },
-            )
+        if len(members) and len(names) <= MOST_NAMED_GROUPS:
+            _add_name(axis, np.median(members, axis=0), name, colours[number])
     axis.set(xticks=[], yticks=[], title=title)
     axis.set_xlabel(note, fontsize=8)
-    axis.legend(
-        frameon=False,
-        fontsize=7,
-        loc="center left",
-        bbox_to_anchor=(1, 0.5),
-        ncols=1 + len(names) // 31,
-    )
+    axis.legend(fontsize=7, ncols=1 + len(names) // (MOST_NAMED_GROUPS + 1), **LEGEND_AT_RIGHT)
     return figure
+
+
+def draw_points(
+    axis: "Axes",
+    xy: np.ndarray,
+    groups: np.ndarray,
+    colours: Sequence[str],
+    size: float,
+    alpha: float,
+) -> None:
+    """Draw the points of a map in the colours of their groups.
+
+    The points are drawn in random order, since the last group would otherwise cover all others.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Axes to draw on.
+    xy : ndarray of shape (n, 2)
+        Coordinates.
+    groups : ndarray of shape (n,), int
+        Index into `colours`; -1 is drawn grey.
+    colours : sequence of str
+        One colour per group, as "#rrggbb".
+    size : float
+        Area of a point, in square points.
+    alpha : float
+        Opacity, 0 to 1.
+    """
+    order = np.random.default_rng(0).permutation(len(xy))
+    palette = np.array([*colours, palettes.MISSING])  # -1 is the last
+    axis.scatter(
+        xy[order, 0],
+        xy[order, 1],
+        c=palette[groups[order]],
+        s=size,
+        linewidths=0,
+        alpha=alpha,
+        rasterized=True,
+    )
+
+
+def hide_frame(axis: "Axes") -> None:
+    """Hide ticks and spines of a map, and give both axes the same scale.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Axes of the map.
+    """
+    axis.set(xticks=[], yticks=[])
+    axis.set_aspect("equal", adjustable="datalim")
+    axis.spines[:].set_visible(False)
+
+
+def _add_name(axis: "Axes", place: np.ndarray, name: str, colour: str) -> None:
+    """Write a group's name into a white box with a border in the group's colour."""
+    box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": colour, "alpha": 0.8}
+    axis.text(place[0], place[1], name, ha="center", va="center", fontsize=8, bbox=box)
+
+
+# Images
+
+
+def image_grid(images: np.ndarray, title: str, columns: int = 8) -> "Figure":
+    """Draw images in rows.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+    title : str
+        Title of the figure.
+    columns : int
+        Images in a row.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    starts = range(0, len(images), columns)
+    rows = [("", images[start : start + columns]) for start in starts]
+    return _rows_of_images(rows, title, columns)
+
+
+def reconstruction_grid(
+    originals: np.ndarray, reconstructions: Mapping[str, np.ndarray], title: str
+) -> "Figure":
+    """Draw originals in the first row and their reconstructions below.
+
+    Parameters
+    ----------
+    originals : ndarray of shape (n, height, width, channels), uint8
+    reconstructions : mapping of str to ndarray
+        Row name (such as "epoch 5") -> reconstructions of the same images.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    rows = [("original", originals), *reconstructions.items()]
+    return _rows_of_images(rows, title, len(originals))
+
+
+def cluster_gallery(
+    clusters: Sequence[tuple[str, np.ndarray]], title: str, columns: int
+) -> "Figure":
+    """Draw one row of images per cluster.
+
+    Parameters
+    ----------
+    clusters : sequence of (str, ndarray)
+        Row name and uint8 images (m, height, width, channels) of each cluster.
+    title : str
+        Title of the figure.
+    columns : int
+        Images in a row, at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    return _rows_of_images(clusters, title, columns)
+
+
+def captioned_grid(
+    images: np.ndarray, captions: Sequence[str], title: str, columns: int = 8
+) -> "Figure":
+    """Draw images in rows, each with a caption below.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+    captions : sequence of str
+        One text per image.
+    title : str
+        Title of the figure.
+    columns : int
+        Images in a row.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    from matplotlib.figure import Figure
+
+    rows = -(-len(images) // columns)
+    figure = Figure(figsize=(columns * 1.15, rows * 1.6 + 0.5), layout="constrained")
+    axes = np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
+    for axis in axes.flat:
+        axis.set_axis_off()
+    for axis, image, caption in zip(axes.flat, images, captions, strict=False):
+        axis.imshow(as_rgb(image), interpolation="nearest")
+        axis.set_title(caption, fontsize=7, y=-0.42)
+    figure.suptitle(title, fontsize=10)
+    return figure
+
+
+def as_rgb(image: np.ndarray) -> np.ndarray:
+    """Return an image with three channels.
+
+    Parameters
+    ----------
+    image : ndarray of shape (height, width, 1 or 3)
+
+    Returns
+    -------
+    ndarray of shape (height, width, 3)
+    """
+    return image if image.shape[2] == 3 else image.repeat(3, axis=2)
+
+
+def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns: int) -> "Figure":
+    """Draw rows of images as one mosaic, enlarged without smoothing, with row names at the left."""
+    from matplotlib.figure import Figure
+
+    height, width = next(images for _, images in rows if len(images)).shape[1:3]
+    gap = max(1, height // 16)
+    mosaic = _mosaic([images for _, images in rows], columns, gap)
+    # The size of an image in the figure depends on how many stand in a row.
+    side = float(np.clip(9 / columns, 0.45, 0.9))
+    size = (columns * side + 1.5, len(rows) * side * height / width + 0.6)
+    figure = Figure(figsize=size, layout="constrained")
+    axis = figure.subplots()
+    axis.imshow(mosaic, interpolation="nearest")
+    # A tick at the middle of each row has its name.
+    axis.set(xticks=[], yticks=[r * (height + gap) + height / 2 for r in range(len(rows))])
+    axis.set_yticklabels([name for name, _ in rows], fontsize=8)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    axis.set_title(title, fontsize=10)
+    return figure
+
+
+def _mosaic(rows: Sequence[np.ndarray], columns: int, gap: int) -> np.ndarray:
+    """Return rows of images, each (m, height, width, channels), as one picture on white."""
+    height, width = next(images for images in rows if len(images)).shape[1:3]
+    full_height = len(rows) * (height + gap) - gap
+    full_width = columns * (width + gap) - gap
+    mosaic = np.full((full_height, full_width, 3), 255, np.uint8)
+    for r, images in enumerate(rows):
+        top = r * (height + gap)
+        for c, image in enumerate(images[:columns]):
+            left = c * (width + gap)
+            mosaic[top : top + height, left : left + width] = as_rgb(image)
+    return mosaic
+
+
+# Training
+
+
+def loss_curves(curves: Mapping[str, EpochRows]) -> "Figure":
+    """Draw the training loss (dashed) and validation loss (solid) of each run by epoch.
+
+    Parameters
+    ----------
+    curves : mapping of str to sequence of mapping
+        Name of the run -> rows with "epoch", "loss" (mean squared error on the training images;
+        absent in row 0) and "val_loss".
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axis = _axes(7, 4.2)
+    for colour, (name, rows) in zip(palettes.categories(len(curves)), curves.items(), strict=True):
+        _draw_losses(axis, name, [row for row in rows if row.get("epoch", 0) > 0], colour)
+    axis.set(
+        xlabel="epoch",
+        ylabel="mean squared error",
+        yscale="log",
+        title="Loss on validation images (solid) and training images (dashed)",
+    )
+    integer_ticks(axis)
+    axis.legend(frameon=False)
+    return figure
+
+
+def _draw_losses(axis: "Axes", name: str, rows: EpochRows, colour: str) -> None:
+    """Draw both losses of a run; the legend tells the lowest validation loss."""
+    epochs = [row["epoch"] for row in rows]
+    losses = [row["loss"] for row in rows]
+    validation = [row["val_loss"] for row in rows]
+    best = min(validation, default=float("nan"))
+    label = f"{name} (best {best:.4f})"
+    axis.plot(epochs, losses, "--", color=colour, linewidth=1, alpha=0.7)
+    axis.plot(epochs, validation, "o-", color=colour, markersize=3, label=label)
+
+
+def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
+    """Draw the share of images in each cluster by round of refinement.
+
+    Parameters
+    ----------
+    sizes : ndarray of shape (n_rounds, k), int
+        Images in each cluster.
+    rounds : sequence of int
+        Number of each round.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axis = _axes(7, 3.8)
+    k = sizes.shape[1]
+    shares = 100 * sizes / sizes.sum(axis=1, keepdims=True)
+    for cluster, colour in enumerate(palettes.categories(k)):
+        axis.plot(rounds, shares[:, cluster], "o-", markersize=3, color=colour, label=str(cluster))
+    axis.set(xlabel="round", ylabel="% of the training images", ylim=(0, None))
+    axis.set_title("Cluster sizes")
+    integer_ticks(axis)
+    if k <= MOST_NAMED_GROUPS:
+        axis.legend(fontsize=7, **LEGEND_AT_RIGHT)
+    return figure
+
+
+# Tables
 
 
 def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: str) -> "Figure":
@@ -226,52 +464,35 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
     ----------
     table : ndarray of shape (k, n_classes), int
         Images of each cluster by class.
+    class_names : sequence of str
+        Name of each class.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     import seaborn
 
     k, n_classes = table.shape
     figure, axis = _axes(min(3.5 + 0.62 * n_classes, 16), min(1.8 + 0.42 * k, 16))
-    shares = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    rows = [f"{i} ({size:,})" for i, size in enumerate(table.sum(axis=1))]
-    texts = np.array([[f"{share:.0f}" if share >= 0.5 else "" for share in row] for row in shares])
+    sizes = table.sum(axis=1)
+    shares = 100 * table / np.maximum(sizes[:, None], 1)
+    texts = _cell_texts(shares, lambda share: f"{share:.0f}" if share >= 0.5 else "")
     seaborn.heatmap(
         shares,
         ax=axis,
-        cmap="Blues",
-        annot=texts if k * n_classes <= 400 else False,
-        fmt="",
+        annot=texts if table.size <= MOST_CELL_TEXTS else False,
         vmin=0,
-        linewidths=0.5,
         xticklabels=class_names,
-        yticklabels=rows,
+        yticklabels=[f"{cluster} ({size:,})" for cluster, size in enumerate(sizes)],
         cbar_kws={"label": "% of the cluster"},
+        **HEATMAP_STYLE,
     )
     axis.set(xlabel="held-out label", ylabel="cluster (images)", title=title)
     axis.tick_params(axis="x", rotation=45)
     axis.tick_params(axis="y", rotation=0)
-    return figure
-
-
-def histogram(values: np.ndarray, label: str, title: str) -> "Figure":
-    """Draw how often values in [0, 1] occur."""
-    figure, axis = _axes(6, 3.4)
-    axis.hist(values, bins=np.linspace(0, 1, 51), color=palettes.categories(1)[0])
-    axis.set(xlabel=label, ylabel="images", xlim=(0, 1), title=title)
-    return figure
-
-
-def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
-    """Draw the shares of the clusters, for sizes (rounds, k)."""
-    figure, axis = _axes(7, 3.8)
-    shares = 100 * sizes / sizes.sum(axis=1, keepdims=True)
-    for cluster, colour in enumerate(palettes.categories(sizes.shape[1])):
-        axis.plot(rounds, shares[:, cluster], "o-", markersize=3, color=colour, label=str(cluster))
-    axis.set(
-        xlabel="round", ylabel="% of the training images", ylim=(0, None), title="Cluster sizes"
-    )
-    axis.xaxis.get_major_locator().set_params(integer=True)
-    if sizes.shape[1] <= 30:
-        axis.legend(frameon=False, fontsize=7, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 
 
@@ -281,92 +502,110 @@ def transfer_heatmap(
     after: str = "after",
     title: str = "What refinement moved",
 ) -> "Figure":
-    """Draw how many images went from each cluster to each, for counts (k before, k after)."""
+    """Draw how many images went from each cluster to each other.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (k before, k after), int
+        Images by both clusters.
+    before : str
+        Ends the label of the rows, "cluster before".
+    after : str
+        Ends the label of the columns, "cluster after".
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     import seaborn
 
     k = max(counts.shape)
     figure, axis = _axes(min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14))
-    texts = np.array([[f"{count:,}" if count else "" for count in row] for row in counts])
-    seaborn.heatmap(
-        np.log1p(counts),
-        ax=axis,
-        cmap="Blues",
-        annot=texts if k <= 20 else False,
-        fmt="",
-        linewidths=0.5,
-        cbar=False,
-    )
+    texts = _cell_texts(counts, lambda count: f"{count:,}" if count else "")
+    annotations = texts if k * k <= MOST_CELL_TEXTS else False
+    seaborn.heatmap(np.log1p(counts), ax=axis, annot=annotations, cbar=False, **HEATMAP_STYLE)
     axis.set(xlabel=f"cluster {after}", ylabel=f"cluster {before}", title=title)
     return figure
 
 
-def score_differences(sides: Sequence[dict[str, Any]], first: str) -> "Figure":
-    """Draw how much each clustering's scores differ from those of `first`, with intervals.
+def _cell_texts(values: np.ndarray, write: Callable[[Any], str]) -> np.ndarray:
+    """Return a text for each cell of a table."""
+    return np.array([write(value) for value in values.flat]).reshape(values.shape)
+
+
+# Scores
+
+
+def score_differences(sides: Sequence["SideComparison"], first: str) -> "Figure":
+    """Draw how far each clustering's scores differ from those of the first, with intervals.
 
     Parameters
     ----------
-    sides : sequence of dict
-        {"name", "scores": rows with "metric", "difference", "low", "high"}.
+    sides : sequence of SideComparison
+        The other clusterings, with their scores.
+    first : str
+        Name of the first clustering.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     figure, axis = _axes(7.2, 1.4 + 0.9 * len(sides))
-    metrics = list(dict.fromkeys(row["metric"] for side in sides for row in side["scores"]))
-    for colour, metric in zip(palettes.categories(len(metrics)), metrics, strict=True):
-        shift = (metrics.index(metric) + 0.5) / len(metrics) * 0.6 - 0.3
-        for place, side in enumerate(sides):
-            row = next(row for row in side["scores"] if row["metric"] == metric)
-            axis.plot([row["low"], row["high"]], [place + shift] * 2, color=colour, linewidth=2)
-            axis.plot(
-                row["difference"],
-                place + shift,
-                "o",
-                color=colour,
-                label=metric if place == 0 else None,
-            )
+    metrics = list(dict.fromkeys(row.metric for side in sides for row in side.scores or ()))
+    for number, colour in enumerate(palettes.categories(len(metrics))):
+        shift = (number + 0.5) / len(metrics) * 0.6 - 0.3
+        _draw_differences(axis, sides, metrics[number], shift, colour)
     axis.axvline(0, color="#888888", linewidth=0.8)
     axis.set(
         yticks=range(len(sides)),
         xlabel="difference of the score, with its paired 95% interval",
         title=f"Against {first}",
     )
-    axis.set_yticklabels([side["name"] for side in sides])
+    axis.set_yticklabels([side.name for side in sides])
     axis.invert_yaxis()
-    axis.legend(frameon=False, fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5))
+    axis.legend(fontsize=8, **LEGEND_AT_RIGHT)
     return figure
 
 
-def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
-    """Draw purity and ACC (solid) against k, each beside its chance (dashed).
+def _draw_differences(
+    axis: "Axes", sides: Sequence["SideComparison"], metric: str, shift: float, colour: str
+) -> None:
+    """Draw the difference of one metric for each side, `shift` below the side's own height."""
+    for place, side in enumerate(sides):
+        row = next(row for row in side.scores or () if row.metric == metric)
+        height = place + shift
+        label = metric if place == 0 else None
+        axis.plot([row.low, row.high], [height, height], color=colour, linewidth=2)
+        axis.plot(row.difference, height, "o", color=colour, label=label)
+
+
+def score_curve(rows: Sequence["ScoreRow"], split: str) -> "Figure":
+    """Draw purity and ACC against k (solid), with those of random assignments (dashed).
+
+    Purity and ACC by the training map are drawn if there are any.
 
     Parameters
     ----------
-    rows : sequence of dict
-        {"k", "split", "metric", "value", "chance"}.
+    rows : sequence of ScoreRow
+        Scores for several k.
+    split : {"train", "test"}
+        The split to draw.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
     figure, axis = _axes(7, 4.2)
-    chosen = [row for row in rows if row["split"] == split]
-    names = {row["metric"] for row in chosen}
-    metrics = [
-        name if f"{name}_train_map" not in names else f"{name}_train_map"
-        for name in ("purity", "acc")
-    ]
-    for colour, metric in zip(palettes.categories(len(metrics)), metrics, strict=True):
-        own = [row for row in chosen if row["metric"] == metric]
-        axis.plot(
-            [r["k"] for r in own],
-            [r["value"] for r in own],
-            "o-",
-            markersize=3,
-            color=colour,
-            label=metric,
-        )
-        axis.plot(
-            [r["k"] for r in own],
-            [r["chance"] for r in own],
-            "--",
-            color=colour,
-            linewidth=1,
-            label=f"{metric}, random assignments",
-        )
+    by_metric: dict[str, list[ScoreRow]] = {}
+    for row in rows:
+        if row.split == split:
+            by_metric.setdefault(row.metric, []).append(row)
+    for colour, name in zip(palettes.categories(2), ("purity", "acc"), strict=True):
+        by_train_map = f"{name}_train_map"
+        metric = by_train_map if by_train_map in by_metric else name
+        _draw_scores(axis, by_metric.get(metric, []), metric, colour)
     axis.set(
         xlabel="number of clusters k",
         ylabel="score",
@@ -377,6 +616,41 @@ def score_curve(rows: Sequence[dict[str, Any]], split: str) -> "Figure":
     return figure
 
 
+def _draw_scores(axis: "Axes", rows: Sequence["ScoreRow"], metric: str, colour: str) -> None:
+    """Draw a score and its chance against k."""
+    ks = np.array([row.k for row in rows])
+    values = np.array([row.value for row in rows])
+    chances = np.array([row.chance for row in rows])
+    label = f"{metric}, random assignments"
+    axis.plot(ks, values, "o-", markersize=3, color=colour, label=metric)
+    axis.plot(ks, chances, "--", color=colour, linewidth=1, label=label)
+
+
+# Others
+
+
+def histogram(values: np.ndarray, label: str, title: str) -> "Figure":
+    """Draw how often values from 0 to 1 occur.
+
+    Parameters
+    ----------
+    values : ndarray of shape (n,), float
+        Values in [0, 1].
+    label : str
+        Label of the values.
+    title : str
+        Title of the figure.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    figure, axis = _axes(6, 3.4)
+    axis.hist(values, bins=np.linspace(0, 1, 51).tolist(), color=palettes.categories(1)[0])
+    axis.set(xlabel=label, ylabel="images", xlim=(0, 1), title=title)
+    return figure
+
+
 def lines(
     curves: Mapping[str, Sequence[tuple[float, float]]],
     x_label: str,
@@ -384,24 +658,34 @@ def lines(
     title: str,
     log_x: bool = False,
 ) -> "Figure":
-    """Draw lines through points, one colour each; `curves` has name -> (x, y) of its points. With `log_x` x grows by factors, beyond 1."""
+    """Draw a line through the points of each curve.
+
+    Parameters
+    ----------
+    curves : mapping of str to sequence of (float, float)
+        Name of the curve -> its points (x, y).
+    x_label : str
+        Label of the horizontal axis.
+    y_label : str
+        Label of the vertical axis.
+    title : str
+        Title of the figure.
+    log_x : bool
+        Whether x grows by factors above 1.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     figure, axis = _axes(7, 4.2)
-    for colour, (name, points) in zip(
-        palettes.categories(len(curves)), curves.items(), strict=True
-    ):
+    colours = palettes.categories(len(curves))
+    for colour, (name, points) in zip(colours, curves.items(), strict=True):
         axis.plot(*zip(*points, strict=True), "o-", markersize=3, color=colour, label=name)
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.set_ylim(bottom=0)
     if log_x:
-        axis.set_xscale("symlog", linthresh=1)
-        axis.set_xlim(left=0)
-        axis.xaxis.set_major_formatter("{x:g}")
-        axis.set_xticks(
-            [x for x in (0, 1, 2, 5, 10, 20, 50, 100, 200, 500) if x <= axis.get_xlim()[1]],
-            minor=False,
-        )
-        axis.minorticks_off()
-    if len(curves) > 6:  # there is no room between so many lines
+        _use_log_scale(axis)
+    if len(curves) > MOST_LINES_IN_AXES:
         figure.set_size_inches(9, 4.4 + 0.11 * len(curves))
         figure.legend(frameon=False, fontsize=8, loc="outside lower center", ncols=2)
     else:
@@ -409,8 +693,30 @@ def lines(
     return figure
 
 
-def _axes(width: float, height: float) -> tuple["Figure", Any]:
-    """Return a figure of that size in inches and its axes."""
+def _use_log_scale(axis: "Axes") -> None:
+    """Make x grow by factors above 1, with ticks at round numbers."""
+    axis.set_xscale("symlog", linthresh=1)
+    axis.set_xlim(left=0)
+    axis.xaxis.set_major_formatter("{x:g}")
+    rightmost = axis.get_xlim()[1]
+    axis.set_xticks([x for x in LOG_TICKS if x <= rightmost], minor=False)
+    axis.minorticks_off()
+
+
+def integer_ticks(axis: "Axes") -> None:
+    """Put the ticks of the horizontal axis at whole numbers.
+
+    Parameters
+    ----------
+    axis : matplotlib.axes.Axes
+        Axes of a figure by epoch or round.
+    """
+    locator = cast("MaxNLocator", axis.xaxis.get_major_locator())
+    locator.set_params(integer=True)
+
+
+def _axes(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """Return a figure of a size in inches, and its axes."""
     import seaborn
     from matplotlib.figure import Figure
 
@@ -419,33 +725,3 @@ def _axes(width: float, height: float) -> tuple["Figure", Any]:
         axis = figure.subplots()
     seaborn.despine(ax=axis)
     return figure, axis
-
-
-def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns: int) -> "Figure":
-    """Draw rows of images as one mosaic, every pixel enlarged without smoothing, row names at the left."""
-    from matplotlib.figure import Figure
-
-    height, width, channels = next(images for _, images in rows if len(images)).shape[1:]
-    gap = max(1, height // 16)
-    mosaic = np.full(
-        (len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8
-    )
-    for r, (_, images) in enumerate(rows):
-        for c, image in enumerate(images[:columns]):
-            top, left = r * (height + gap), c * (width + gap)
-            mosaic[top : top + height, left : left + width] = (
-                image if channels == 3 else image.repeat(3, axis=2)
-            )
-    side = float(np.clip(9 / columns, 0.45, 0.9))
-    figure = Figure(
-        figsize=(columns * side + 1.5, len(rows) * side * height / width + 0.6),
-        layout="constrained",
-    )
-    axis = figure.subplots()
-    axis.imshow(mosaic, interpolation="nearest")
-    axis.set(xticks=[], yticks=[r * (height + gap) + height / 2 for r in range(len(rows))])
-    axis.set_yticklabels([name for name, _ in rows], fontsize=8)
-    axis.tick_params(length=0)
-    axis.spines[:].set_visible(False)
-    axis.set_title(title, fontsize=10)
-    return figure
