@@ -4,7 +4,7 @@
 usage: scripts/benchmark_embedding.py [--counts 10000,25000,50000] [--json FILE]
 
 For each count, a process of its own opens a .npy file of random 32x32 RGB images, builds conv8 (untrained: the weights'
-values cost nothing) and embeds all images with `latentlab.encoders.embedding.write_parts`, which is what `latentlab embed` calls.
+values cost nothing) and embeds all images with `latentlab.encoders.embedding.Embeddings`, which is what `latentlab embed` calls.
 The peak is the largest resident size the operating system saw of that process, the mapped part of the file included.
 """
 
@@ -48,13 +48,13 @@ def embed(images_file: Path, folder: Path) -> None:
     from latentlab.config import DataOptions
     from latentlab.data.opening import open_images
     from latentlab.encoders import networks
-    from latentlab.encoders.embedding import write_parts
+    from latentlab.encoders.embedding import Embeddings
 
     model = networks.build("conv8", SHAPE)
     start = peak_mib()
     images = open_images(DataOptions(data=str(images_file)))
     started = time.perf_counter()
-    parts = write_parts(model, images, folder)
+    parts = Embeddings(folder).write(model, images)
     seconds = time.perf_counter() - started
     print(
         json.dumps(
@@ -66,10 +66,9 @@ def embed(images_file: Path, folder: Path) -> None:
 def measure(count: int) -> dict[str, Any]:
     """Embed `count` images in a new process and return its figures."""
     with tempfile.TemporaryDirectory() as folder:
-        images_file, embeddings = Path(folder) / "images.npy", Path(folder) / "embeddings"
-        embeddings.mkdir()
+        images_file = Path(folder) / "images.npy"
         write_images(images_file, count)
-        command = [sys.executable, __file__, "--worker", str(images_file), str(embeddings)]
+        command = [sys.executable, __file__, "--worker", str(images_file), folder]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise SystemExit(

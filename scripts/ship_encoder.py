@@ -9,6 +9,7 @@ encoder's own features: by the scorer, of the clusters of the run and of those o
 
 import argparse
 import contextlib
+import dataclasses
 import logging
 import shutil
 import tempfile
@@ -64,10 +65,11 @@ def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the fit's options with its teacher's name in the place of the path, and how the teacher was trained: nothing without one."""
     if not (path := fit["objective_options"].get("teacher")):
         return fit, {}
-    teacher = Run.open(path).manifest
+    teacher_run = Run.open(path)
+    teacher = teacher_run.manifest
     own = {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}
-    if name := ready_made.name_of(teacher):  # whose own description tells the rest
-        return own, {"teacher": {"ready_made": name, "sha256": ready_made.describe(name)["sha256"]}}
+    if name := ready_made.shipped().name_of(teacher_run):  # whose own description tells the rest
+        return own, {"teacher": {"ready_made": name, "sha256": ready_made.shipped().describe(name).sha256}}
     told = {
         "fit": teacher["config"]["fit"],
         "summary": teacher["fit"],
@@ -108,13 +110,13 @@ def main() -> None:
     (weights, above), described = weights_of(run), model_files.describe(run)
     data = DataOptions(**run.manifest["config"]["data"])
     fit, teacher = taught(run.manifest["config"]["fit"])
-    description: dict[str, Any] = {
-        "arch": described["arch"],
-        "options": described["options"],
-        "image_shape": described["image_shape"],
-        "fit": fit,
-        "summary": run.manifest["fit"],
-        "trained": {
+    description = ready_made.ShippedEncoder(
+        described.arch,
+        described.options,
+        described.image_shape,
+        fit=fit,
+        summary=run.manifest["fit"],
+        trained={
             "data": data.data,
             "images": run.manifest["images"],
             "git": run.manifest.get("git"),
@@ -122,17 +124,18 @@ def main() -> None:
             "note": arguments.note,
             **teacher,
         },
-        "curve": [{key: row[key] for key in CURVE if key in row} for row in run.metrics()],
-    }
+        curve=tuple({key: row[key] for key in CURVE if key in row} for row in run.metrics()),
+    )
     with restored_on_failure(arguments.name), tempfile.TemporaryDirectory() as folder:
-        ready_made.save(arguments.name, weights, description, objective=above, bits=arguments.bits)
+        ready_made.shipped().save(arguments.name, weights, description, objective_weights=above, bits=arguments.bits)
         shipped = pipeline.use_ready_made(data, arguments.name, Path(folder) / "run")
-        description["cost"] = {"trained": scores(run), "stored": scores(shipped)}
+        cost = {"trained": scores(run), "stored": scores(shipped)}
+        description = dataclasses.replace(description, cost=cost)
         print(
-            ready_made.save(
-                arguments.name, weights, description, objective=above, bits=arguments.bits
+            ready_made.shipped().save(
+                arguments.name, weights, description, objective_weights=above, bits=arguments.bits
             ),
-            description["cost"],
+            cost,
         )
 
 

@@ -52,15 +52,6 @@ def use_weights_in(monkeypatch, folder):
     from latentlab.encoders import ready_made
 
     monkeypatch.setattr(ready_made, "FOLDER", folder)
-    for function in (
-        ready_made.names,
-        ready_made.describe,
-        ready_made.load,
-        ready_made.weights,
-        ready_made.of_objective,
-        ready_made.save,
-    ):
-        monkeypatch.setattr(function, "__defaults__", (folder,))
 
 
 def small_fit(**changes) -> FitOptions:

@@ -3,7 +3,7 @@
 import numpy as np
 from conftest import small_fit
 
-from latentlab.encoders import model_files
+from latentlab.encoders import model_files, ready_made
 from latentlab.storage import checkpoints
 
 SMALL = {
@@ -41,15 +41,18 @@ def weights_of(run):
 
 
 def to_ship(run):
-    """Return what `ready_made.save` takes of a run: the encoder's weights, the objective's above them, and the description."""
+    """Return what `ShippedEncoders.save` takes of a run: weights, the objective's, and the description."""
     arrays = checkpoints.in_order(
         "weight", checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0]
     )
-    described, n_weights = model_files.describe(run), len(weights_of(run))
-    description = {key: described[key] for key in ("arch", "options", "image_shape")}
-    description |= {
-        "fit": run.manifest["config"]["fit"],
-        "summary": run.manifest["fit"],
-        "curve": run.metrics(),
-    }
+    described = model_files.describe(run)
+    n_weights = len(weights_of(run))
+    description = ready_made.ShippedEncoder(
+        described.arch,
+        described.options,
+        described.image_shape,
+        fit=run.manifest["config"]["fit"],
+        summary=run.manifest["fit"],
+        curve=tuple(run.metrics()),
+    )
     return arrays[:n_weights], arrays[n_weights:], description

@@ -23,7 +23,7 @@ def ready(strong_run, tmp_path, monkeypatch):
     """Let "strong", of the session's small fit, be the one encoder that comes ready-made; return its weights and what is above them."""
     use_weights_in(monkeypatch, tmp_path / "weights")
     own, above, description = to_ship(strong_run)
-    ready_made.save("strong", own, description, objective=above)
+    ready_made.shipped().save("strong", own, description, objective_weights=above)
     return own, above
 
 
@@ -54,7 +54,7 @@ def test_other_pictures_are_brought_to_what_the_encoder_takes(ready, tmp_path):
     assert (
         pipeline.run_image_shape(run)
         == shape
-        == tuple(ready_made.describe("strong")["image_shape"])
+        == tuple(ready_made.shipped().describe("strong").image_shape)
     )
     assert pipeline.open_run_images(run).image_shape == shape
     assert (
@@ -77,7 +77,7 @@ def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
     for says, options in wrong.items():
         with pytest.raises(ConfigError, match=says):
             pipeline.fit(data, options, tmp_path / "run")
-    height, width, _ = ready_made.describe("strong")["image_shape"]
+    height, width, _ = ready_made.shipped().describe("strong").image_shape
     for changed in ({"size": height + 1}, {"grey": True}):
         with pytest.raises(
             ConfigError, match=f"takes images of {height}x{width}x3: leave --size and --grey out"
@@ -104,16 +104,16 @@ def test_without_mirrored_crops_nothing_is_averaged_with_mirror_images(strong_ru
 def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
     for machine in recipes.MACHINES:
         chosen = recipes.fit_settings("adapt", machine)
-        described = ready_made.describe(chosen["objective_options"]["start"])
+        described = ready_made.shipped().describe(chosen["objective_options"]["start"])
         assert (chosen["arch"], chosen.get("arch_options", {})) == (
-            described["arch"],
-            described["options"],
+            described.arch,
+            described.options,
         )
     with cli.fit.make_context("fit", ["--recipe", "adapt", "--set", "mirror=false"]) as context:
         options = cli._options.fit_of(context.params, context.params["learning_rate"])
     own = swav.Options(**options.objective_options)
     assert (own.start, own.mirror, options.least_steps) == ("cifar10-strong", False, 1000)
-    above = ready_made.of_objective(own.start)
+    above = ready_made.shipped().objective_weights(own.start)
     assert (len(above[-1]), above[-1].shape[1], above[0].shape[1]) == (
         own.projection,
         own.prototypes,

@@ -56,7 +56,7 @@ def test_a_student_puts_images_where_its_teacher_does(data, teacher, tmp_path):
     assert rows[0]["agreement"] < 0.8 < rows[-1]["agreement"]
     known = teachers.read(str(teacher.path), pipeline.open_run_images(teacher))
     embedded = np.concatenate(
-        list(embedding.read_parts(pipeline.embed(student).path / "embeddings", column="embedding"))
+        list(embedding.Embeddings(pipeline.embed(student).path).parts(column="embedding"))
     )
     placed = feature_steps.fit(
         feature_steps.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(student)
@@ -90,20 +90,15 @@ def test_a_ready_made_encoder_can_teach(data, teacher, tmp_path, monkeypatch):
         "weight", checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0]
     )[len(own) :]
     use_weights_in(monkeypatch, tmp_path / "weights")
-    described = {
-        key: model_files.describe(teacher)[key] for key in ("arch", "options", "image_shape")
-    }
-    ready_made.save(
-        "stripes",
-        own,
-        described
-        | {
-            "fit": teacher.manifest["config"]["fit"],
-            "summary": teacher.manifest["fit"],
-            "curve": [],
-        },
-        objective=above,
+    described = model_files.describe(teacher)
+    description = ready_made.ShippedEncoder(
+        described.arch,
+        described.options,
+        described.image_shape,
+        fit=teacher.manifest["config"]["fit"],
+        summary=teacher.manifest["fit"],
     )
+    ready_made.shipped().save("stripes", own, description, objective_weights=above)
     shipped = pipeline.embed(pipeline.use_ready_made(data, "stripes", tmp_path / "shipped"))
     known, stored = (
         teachers.read(str(run.path), pipeline.open_run_images(run)) for run in (teacher, shipped)

@@ -23,31 +23,33 @@ def shipped(finished_run, tmp_path, monkeypatch):
     described = model_files.describe(finished_run)
     with np.load(finished_run.path / "encoder" / "weights.npz") as arrays:
         weights = checkpoints.in_order("weight", dict(arrays))
-    description = {key: described[key] for key in ("arch", "options", "image_shape")}
-    description |= {
-        "fit": finished_run.manifest["config"]["fit"],
-        "summary": finished_run.manifest["fit"],
-        "curve": finished_run.metrics(),
-    }
+    description = ready_made.ShippedEncoder(
+        described.arch,
+        described.options,
+        described.image_shape,
+        fit=finished_run.manifest["config"]["fit"],
+        summary=finished_run.manifest["fit"],
+        curve=tuple(finished_run.metrics()),
+    )
     use_weights_in(monkeypatch, tmp_path / "weights")
-    return ready_made.save("stripes", weights, description)
+    return ready_made.shipped().save("stripes", weights, description)
 
 
 def test_weights_come_back_in_half_precision(shipped, finished_run):
-    model, described = ready_made.load("stripes")
+    model, described = ready_made.shipped().load("stripes")
     for stored, own in zip(model.weights(), model_files.load(finished_run).weights(), strict=True):
         assert np.abs(stored - own).max() <= 1e-3 * max(1, np.abs(own).max())
-    assert described["bytes"] == shipped.stat().st_size
-    assert ready_made.names() == ["stripes"]
+    assert described.bytes == shipped.stat().st_size
+    assert ready_made.shipped().names() == ["stripes"]
 
 
 def test_kernels_in_8_bits_come_back_within_half_a_step_of_each_filter(shipped, finished_run):
     own = model_files.load(finished_run).weights()
     own[0] = own[0] * 1e-4
     own[0][..., 1] = 0  # a filter that is nothing has no scale to be divided by
-    smaller = ready_made.save("eight", own, ready_made.describe("stripes"), bits=8)
-    model, described = ready_made.load("eight")
-    assert described["bits"] == 8
+    smaller = ready_made.shipped().save("eight", own, ready_made.shipped().describe("stripes"), bits=8)
+    model, described = ready_made.shipped().load("eight")
+    assert described.bits == 8
     for stored, weight in zip(model.weights(), own, strict=True):
         step = (
             np.abs(weight).max(axis=tuple(range(weight.ndim - 1))) / 127
@@ -61,22 +63,23 @@ def test_kernels_in_8_bits_come_back_within_half_a_step_of_each_filter(shipped, 
         } == {np.dtype(np.int8)}
     assert smaller.stat().st_size < shipped.stat().st_size
     with pytest.raises(ConfigError, match="16 or 8 bits"):
-        ready_made.save("four", own, {}, bits=4)
+        ready_made.shipped().save("four", own, described, bits=4)
 
 
 def test_changed_weights_and_unknown_names_are_refused(shipped):
     shipped.write_bytes(shipped.read_bytes()[:-1] + b"x")
     with pytest.raises(RunError, match="not what stripes.json describes"):
-        ready_made.load("stripes")
+        ready_made.shipped().load("stripes")
     with pytest.raises(ConfigError, match="there are stripes"):
-        ready_made.describe("stripe")
+        ready_made.shipped().describe("stripe")
 
 
 def test_weights_that_do_not_fit_are_not_shipped(shipped):
+    description = ready_made.shipped().describe("stripes")
     with pytest.raises(ConfigError, match="not finite"):
-        ready_made.save("huge", [np.array([1e6])], {})
+        ready_made.shipped().save("huge", [np.array([1e6])], description)
     with pytest.raises(ConfigError, match="may be shipped"):
-        ready_made.save("large", [np.zeros(13 * 2**20)], {})
+        ready_made.shipped().save("large", [np.zeros(13 * 2**20)], description)
 
 
 def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(
@@ -140,11 +143,11 @@ def test_images_of_another_shape_than_the_encoders_are_refused(shipped, tmp_path
 
 
 def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
-    for name in ready_made.names():
-        _, described = ready_made.load(name)
-        assert described["trained"]["data"]
+    for name in ready_made.shipped().names():
+        _, described = ready_made.shipped().load(name)
+        assert described.trained["data"]
         whole, shipped = (
-            described["cost"][kind]["imc"]["purity"] for kind in ("trained", "stored")
+            described.cost[kind]["imc"]["purity"] for kind in ("trained", "stored")
         )
         assert whole - 0.01 < shipped > 0.5
         assert read_json(ready_made.FOLDER / f"{name}.json")["bytes"] < 12 * 2**20

@@ -1,11 +1,14 @@
 """Encode images to parquet parts, shard by shard, in memory that does not grow with their number.
 
-A part of embeddings/ holds id, split, code and, where the encoder goes on above its code, embedding. A part of averages/, made where it is
-asked for, holds id, split and averaged: the mean of the embeddings of the image and of its mirror image.
+    embeddings/part-00000.parquet    id, split, code; embedding too if the encoder has one
+    averages/part-00000.parquet      id, split, averaged; written on request
+
+"averaged" is the mean of the embeddings of an image and of its mirror image.
 """
 
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from latentlab.data.images import ImageSet, as_input
+from latentlab.encoders.encoder import embedding_hint
 from latentlab.errors import ConfigError, RunError
 from latentlab.progress import track
 from latentlab.storage import tables
@@ -21,175 +25,232 @@ from latentlab.storage import tables
 if TYPE_CHECKING:
     import keras
 
-    from latentlab.encoders.networks import Model
+    from latentlab.encoders.model import Model
 
-SHARD = 2048
-BATCH = 256
-AVERAGES = "averages"
+SHARD = 2048  # images of a part file
+BATCH = 256  # images that the network sees at once
+PART_NAME = re.compile(r"part-\d{5,}\.parquet")
 
 
-def write_parts(model: "Model", images: ImageSet, folder: Path) -> list[Path]:
-    """Encode every image and write one part file a shard of 2,048 images; parts that are there already are kept.
+@dataclass(frozen=True)
+class EmbeddedImages:
+    """Which images were embedded.
 
-    Parameters
+    Attributes
     ----------
-    model : Model
-        Whose encoder, and top, are used.
-    images : ImageSet
-        What to encode; part i holds images 2,048 i to 2,048 (i + 1) - 1, in order.
-    folder : pathlib.Path
-        Where part-00000.parquet and so on go. The code is flattened in row-major order.
-
-    Returns
-    -------
-    list of pathlib.Path
-        All parts, in order.
+    ids, splits : ndarray of shape (n,), str
+        Name and split of each image, in order.
     """
-    return _write_shards(
-        "embed", images, folder, lambda indices, _: _encode_shard(model, images, indices)
-    )
+
+    ids: np.ndarray
+    splits: np.ndarray
+
+    def count(self, split: str) -> int:
+        """Return the number of images of a split, "train" or "test"."""
+        return int((self.splits == split).sum())
 
 
-def write_averages(model: "Model", images: ImageSet, folder: Path) -> list[Path]:
-    """Write the averages beside the embeddings of the same images, which `folder` holds; parts and result as for `write_parts`."""
+@dataclass(frozen=True)
+class Embeddings:
+    """The vectors that a run's encoder gives for its images, as files.
 
-    def average(indices: np.ndarray, name: str) -> pa.Table:
-        mirrored = _above(model, encode(model.encoder, images.read(indices)[:, :, ::-1]))
-        mean = (
-            tables.matrix(tables.read(folder / name, ["embedding"])["embedding"]) + mirrored
-        ) / 2
-        return _table(images, indices, averaged=mean)
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The run folder. Its folders "embeddings" and "averages" hold the parts.
+    """
 
-    return _write_shards("average", images, _home(folder, "averaged"), average)
+    folder: Path
 
+    def write(self, model: "Model", images: ImageSet) -> list[Path]:
+        """Encode every image and write one part per 2,048 images; complete parts stay.
 
-def _write_shards(
-    what: str, images: ImageSet, folder: Path, make: Callable[[np.ndarray, str], pa.Table]
-) -> list[Path]:
-    """Write make(positions, file name) for each shard that is not there; return all paths."""
-    parts = []
-    with track(what, len(images)) as bar:
-        for number, indices in enumerate(images.shards(SHARD)):
-            path = folder / f"part-{number:05d}.parquet"
-            if not _is_complete(path, images, indices):
-                tables.write(path, make(indices, path.name))
-            parts.append(path)
-            bar.update(int(indices[-1]) + 1)
-    return parts
+        Parameters
+        ----------
+        model : Model
+            Its encoder is used, and its top if there is one.
+        images : ImageSet
+            Part i holds images 2,048 i to 2,048 (i + 1) - 1, in order.
+
+        Returns
+        -------
+        list of pathlib.Path
+            All parts, in order. The codes are flattened in row-major order.
+        """
+
+        def encode_shard(indices: np.ndarray, _: str) -> pa.Table:
+            codes = encode(model.encoder, images.read(indices))
+            columns = {"code": codes}
+            if model.top is not None:
+                columns["embedding"] = _embed(model, codes)
+            return _as_table(images, indices, columns)
+
+        return _write_parts("embed", images, self._part_folder("code"), encode_shard)
+
+    def write_averages(self, model: "Model", images: ImageSet) -> list[Path]:
+        """Write the averages of images that are embedded already; parts as in `write`.
+
+        Parameters
+        ----------
+        model : Model
+            Has a top.
+        images : ImageSet
+            The same images.
+
+        Returns
+        -------
+        list of pathlib.Path
+            All parts, in order.
+        """
+        embedded = self._part_folder("embedding")
+
+        def average_shard(indices: np.ndarray, file_name: str) -> pa.Table:
+            column = tables.read(embedded / file_name, ["embedding"])["embedding"]
+            mirror_images = images.read(indices)[:, :, ::-1]
+            mirrored = _embed(model, encode(model.encoder, mirror_images))
+            return _as_table(images, indices, {"averaged": (tables.matrix(column) + mirrored) / 2})
+
+        return _write_parts("average", images, self._part_folder("averaged"), average_shard)
+
+    def parts(self, split: str | None = None, column: str = "code") -> Iterator[np.ndarray]:
+        """Yield the vectors of each part, float32 (m, d), m at least 1.
+
+        Parameters
+        ----------
+        split : {"train", "test"} or None
+            Only images of this split; None: all.
+        column : {"code", "embedding", "averaged"}
+            Which vectors.
+
+        Raises
+        ------
+        ConfigError
+            If the encoder does not give such vectors.
+        RunError
+            If the parts are missing or damaged.
+        """
+        for path in self.files(column):
+            if column not in pq.read_schema(path).names:
+                raise missing_column(column)
+            table = tables.read(path, ["split", column])
+            vectors = tables.matrix(table[column])
+            if split is not None:
+                vectors = vectors[np.asarray(table["split"]) == split]
+            if len(vectors):
+                yield vectors
+
+    def index(self) -> EmbeddedImages:
+        """Return names and splits of all embedded images; errors as in `parts`."""
+        table = pa.concat_tables(tables.read(path, ["id", "split"]) for path in self.files())
+        ids = np.asarray(table["id"].to_pylist(), dtype=str)
+        splits = np.asarray(table["split"].to_pylist(), dtype=str)
+        return EmbeddedImages(ids, splits)
+
+    def files(self, column: str = "code") -> list[Path]:
+        """Return the part files that hold a column, in order.
+
+        Parameters
+        ----------
+        column : {"code", "embedding", "averaged"}
+
+        Raises
+        ------
+        RunError
+            If there are none.
+        """
+        folder = self._part_folder(column)
+        candidates = sorted(folder.glob("part-*.parquet"))
+        files = [path for path in candidates if PART_NAME.fullmatch(path.name)]
+        if not files:
+            averages = ", averages=True" if column == "averaged" else ""
+            raise RunError(
+                f"{folder} holds no embeddings.",
+                hint=f"Make them with: `embed(run={str(self.folder)!r}{averages})`",
+            )
+        return files
+
+    def _part_folder(self, column: str) -> Path:
+        return self.folder / ("averages" if column == "averaged" else "embeddings")
 
 
 def encode(encoder: "keras.Model", batch: np.ndarray) -> np.ndarray:
-    """Return the flattened outputs, float32 (n, d), of an encoder, or of an embedder, for uint8 images (n, height, width, channels)."""
-    pieces = [
-        np.asarray(encoder.predict_on_batch(as_input(batch[i : i + BATCH])))
-        for i in range(0, len(batch), BATCH)
-    ]
+    """Return the flattened outputs of an encoder, float32 (n, d).
+
+    Parameters
+    ----------
+    encoder : keras.Model
+        Images in [0, 1] -> codes or embeddings.
+    batch : ndarray of shape (n, height, width, channels), uint8
+        Images.
+    """
+    pieces = []
+    for start in range(0, len(batch), BATCH):
+        images = as_input(batch[start : start + BATCH])
+        pieces.append(np.asarray(encoder.predict_on_batch(images)))
     return np.concatenate(pieces).reshape(len(batch), -1).astype(np.float32)
 
 
-def part_files(folder: Path) -> list[Path]:
-    """Return the parts in `folder`, in order.
+def missing_column(column: str) -> ConfigError:
+    """Return the error for features that start from vectors which the encoder does not give.
 
-    Raises
-    ------
-    RunError
-        If there are none.
+    Parameters
+    ----------
+    column : {"embedding", "averaged"}
     """
-    parts = sorted(
-        path
-        for path in folder.glob("part-*.parquet")
-        if re.fullmatch(r"part-\d{5,}\.parquet", path.name)
-    )
-    if not parts:
-        option = " --averages" if folder.name == AVERAGES else ""
-        raise RunError(
-            f"{folder} holds no embeddings. Make them with: latentlab embed --run {folder.parent}{option}"
-        )
-    return parts
-
-
-def missing(column: str) -> ConfigError:
-    """Return the error that an encoder does not give what features start from."""
     if column == "averaged":
         return ConfigError(
-            "averages need an encoder that learnt from mirrored views, as --recipe strong trains it: start from embedding or code."
+            "averages need an encoder that learnt from mirrored views, as `recipe=strong` trains"
+            " it: start from embedding or code."
         )
     return ConfigError(
-        f"this encoder has no {column} above its code: use --features code, or fit with --arch fast8 or resnet18."
+        f"this encoder has no {column} above its code: use `features=code`, or fit with"
+        f" {embedding_hint()}."
     )
 
 
-def read_parts(
-    folder: Path, split: str | None = None, column: str = "code"
-) -> Iterator[np.ndarray]:
-    """Yield the codes, or another column's vectors, of each part, float32 (m, d), of one split or of all images.
-
-    `folder` is that of the embeddings, the averages' too.
-
-    Raises
-    ------
-    ConfigError
-        If the encoder has no embedding and `column` asks for it.
-    """
-    for path in part_files(_home(folder, column)):
-        if column not in pq.read_schema(path).names:
-            raise missing(column)
-        table = tables.read(path, ["split", column])
-        codes = tables.matrix(table[column])
-        yield codes if split is None else codes[np.asarray(table["split"]) == split]
-
-
-def read_index(folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Return ids and splits of all embedded images, str arrays of shape (n,), in order."""
-    parts = [tables.read(path, ["id", "split"]) for path in part_files(folder)]
-    table = pa.concat_tables(parts)
-    return np.asarray(table["id"].to_pylist(), dtype=str), np.asarray(
-        table["split"].to_pylist(), dtype=str
-    )
-
-
-def _encode_shard(model: "Model", images: ImageSet, indices: np.ndarray) -> pa.Table:
-    codes = encode(model.encoder, images.read(indices))
-    return _table(
-        images,
-        indices,
-        code=codes,
-        **({"embedding": _above(model, codes)} if model.top is not None else {}),
-    )
-
-
-def _above(model: "Model", codes: np.ndarray) -> np.ndarray:
-    """Return the embeddings, float32 (n, d), of flattened codes."""
-    assert model.top is not None
-    maps = codes.reshape(-1, *model.code_shape)
-    return np.concatenate(
-        [
-            np.asarray(model.top.predict_on_batch(maps[i : i + BATCH]), np.float32)
-            for i in range(0, len(maps), BATCH)
-        ]
-    )
-
-
-def _table(images: ImageSet, indices: np.ndarray, **vectors: np.ndarray) -> pa.Table:
-    named = {name: tables.vectors(array) for name, array in vectors.items()}
-    return pa.table(
-        {"id": images.ids[indices].tolist(), "split": images.splits[indices].tolist(), **named}
-    )
-
-
-def _home(folder: Path, column: str) -> Path:
-    """Return where a column's parts lie, beside the embeddings' `folder`."""
-    return folder.with_name(AVERAGES) if column == "averaged" else folder
+def _write_parts(
+    title: str,
+    images: ImageSet,
+    folder: Path,
+    make_table: Callable[[np.ndarray, str], pa.Table],
+) -> list[Path]:
+    """Write make_table(positions of images, file name) for each part that is not complete."""
+    paths = []
+    with track(title, len(images)) as bar:
+        for number, indices in enumerate(images.shards(SHARD)):
+            path = folder / f"part-{number:05d}.parquet"
+            if not _is_complete(path, images, indices):
+                tables.write(path, make_table(indices, path.name))
+            paths.append(path)
+            bar.update(int(indices[-1]) + 1)
+    return paths
 
 
 def _is_complete(path: Path, images: ImageSet, indices: np.ndarray) -> bool:
-    """Return whether a part is there and holds just these images."""
+    """Return whether a part exists and holds exactly these images."""
     if not path.exists():
         return False
     try:
-        return (
-            pq.read_table(path, columns=["id"], partitioning=None)["id"].to_pylist()
-            == images.ids[indices].tolist()
-        )
+        table = pq.read_table(path, columns=["id"], partitioning=None)
     except (OSError, pa.ArrowException):
         return False
+    return table["id"].to_pylist() == images.ids[indices].tolist()
+
+
+def _embed(model: "Model", codes: np.ndarray) -> np.ndarray:
+    """Return the embeddings, float32 (n, d), of flattened codes."""
+    assert model.top is not None
+    maps = codes.reshape(-1, *model.code_shape)
+    pieces = []
+    for start in range(0, len(maps), BATCH):
+        outputs = model.top.predict_on_batch(maps[start : start + BATCH])
+        pieces.append(np.asarray(outputs, np.float32))
+    return np.concatenate(pieces)
+
+
+def _as_table(images: ImageSet, indices: np.ndarray, columns: dict[str, np.ndarray]) -> pa.Table:
+    """Return id, split and columns of vectors of some images."""
+    table = {"id": images.ids[indices].tolist(), "split": images.splits[indices].tolist()}
+    for name, vectors in columns.items():
+        table[name] = tables.vectors(vectors)
+    return pa.table(table)

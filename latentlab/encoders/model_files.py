@@ -1,6 +1,18 @@
-"""Save a trained autoencoder in a run and load it again: plain `.keras` files, and weights without pickle."""
+"""Save a run's trained autoencoder and load it again.
+
+    encoder/encoder.keras    images -> codes; plain Keras opens it without latentlab
+    encoder/decoder.keras    codes -> reconstructions, if the code suffices for them
+    encoder/embedder.keras   images -> embeddings, if the encoder goes on above its code
+    encoder/weights.npz      all weights in order, without pickle
+    encoder/model.json       architecture and shapes
+
+The networks take float32 images in [0, 1].
+"""
 
 import contextlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,127 +20,229 @@ import numpy as np
 from latentlab import plugins
 from latentlab.config import FitOptions, recorded
 from latentlab.encoders import networks
-from latentlab.encoders.networks import Model
+from latentlab.encoders.model import Model
 from latentlab.errors import ConfigError, RunError
-from latentlab.features import feature_steps
-from latentlab.storage.files import atomic_path, read_json, write_json
+from latentlab.features.spec import STARTS, FeatureSpec, as_spec
+from latentlab.storage import checkpoints, json_form
+from latentlab.storage.files import atomic_path, read_json
+from latentlab.storage.json_form import json_field
 from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
 
-LARGEST_SIDE = 1 << 20  # of a picture, a code or an embedding that model.json may name
+LARGEST_SIDE = 1 << 20  # of an image, a code or an embedding that model.json may name
+
+
+@dataclass(frozen=True)
+class EncoderDescription:
+    """Contents of model.json.
+
+    Attributes
+    ----------
+    arch : str
+        Name of the architecture.
+    options : mapping
+        Values for its `Options`.
+    image_shape : tuple of int
+        Height, width and channels of the images.
+    code_shape : tuple of int
+        (height, width, channels) or (d,).
+    embedding_shape : tuple of int, or None
+        (d,); None if the encoder ends with its code.
+    """
+
+    arch: str
+    options: Mapping[str, Any]
+    image_shape: tuple[int, int, int]
+    code_shape: tuple[int, ...]
+    embedding_shape: tuple[int, ...] | None = json_field(optional=True)
+
+    @property
+    def has_embedding(self) -> bool:
+        """Whether the encoder goes on above its code."""
+        return self.embedding_shape is not None
+
+    def vector_shape(self, spec: FeatureSpec) -> tuple[int, ...]:
+        """Return the shape of the vectors that features start from.
+
+        Parameters
+        ----------
+        spec : FeatureSpec
+            The feature steps.
+        """
+        if spec.starts_above_code and self.embedding_shape is not None:
+            return self.embedding_shape
+        return self.code_shape
+
+    def check(self) -> None:
+        """Raise ValueError unless every size could be one of a real network."""
+        for shape in (self.image_shape, self.code_shape, self.embedding_shape):
+            if shape is not None and not _is_plausible(shape):
+                raise ValueError(f"{shape} is no shape")
 
 
 def save(
     model: Model,
     arch: str,
-    arch_options: dict[str, Any],
+    arch_options: Mapping[str, Any],
     image_shape: tuple[int, int, int],
     run: Run,
-) -> list:
-    """Write encoder.keras, decoder.keras and embedder.keras (where there are), model.json and weights.npz; return their paths.
+) -> list[Path]:
+    """Write an autoencoder into a run.
 
-    Plain Keras opens the `.keras` files without latentlab. Input: float32 images in [0, 1].
+    Parameters
+    ----------
+    model : Model
+        The trained autoencoder.
+    arch : str
+        Name of its architecture.
+    arch_options : mapping
+        Values for the architecture's `Options`.
+    image_shape : tuple of int
+        Height, width and channels of the images.
+    run : Run
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
     """
     folder = run.path / "encoder"
-    written = []
-    for name, part in (
-        ("encoder", model.encoder),
-        ("decoder", model.decoder),
-        ("embedder", model.embedder if model.top is not None else None),
-    ):
-        if part is not None:
-            with atomic_path(folder / f"{name}.keras") as path:
-                # Keras insists on the file's ending, which the temporary name keeps.
-                part.save(path)
-            written.append(folder / f"{name}.keras")
+    written = _save_networks(model, folder)
+    weights = checkpoints.numbered("weight", model.weights())
     with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
-        np.savez(file, **{f"weight-{i:04d}": w for i, w in enumerate(model.weights())})
-    shapes = {"image_shape": list(image_shape), "code_shape": list(model.code_shape)}
-    if model.top is not None:
-        shapes["embedding_shape"] = list(model.top.output_shape[1:])
-    write_json(folder / "model.json", {"arch": arch, "options": arch_options, **shapes})
+        np.savez(file, **dict[str, Any](weights))
+    embedding_shape = tuple(model.top.output_shape[1:]) if model.top is not None else None
+    description = EncoderDescription(
+        arch, arch_options, image_shape, model.code_shape, embedding_shape
+    )
+    json_form.write(folder / "model.json", description)
     return [*written, folder / "weights.npz", folder / "model.json"]
 
 
-def describe(run: Run) -> dict[str, Any]:
-    """Return model.json: arch, options, image_shape, code_shape and, where there is one, embedding_shape.
+def describe(run: Run) -> EncoderDescription:
+    """Return the description of a run's encoder.
+
+    Parameters
+    ----------
+    run : Run
 
     Raises
     ------
     RunError
-        If the run has no trained encoder.
+        If the run has no trained encoder, or model.json is damaged.
     """
     path = run.path / "encoder" / "model.json"
     if not path.exists():
         raise RunError(
-            f"{run.path} has no trained encoder. Train one with: latentlab fit --run {run.path}"
+            f"{run.path} has no trained encoder.",
+            hint=f"Train one with: `fit(run={str(run.path)!r})`",
         )
-    found = read_json(path)
-    shapes = (
-        "image_shape",
-        "code_shape",
-        *(["embedding_shape"] if isinstance(found, dict) and "embedding_shape" in found else []),
-    )
-    if not (
-        isinstance(found, dict)
-        and isinstance(found.get("arch"), str)
-        and isinstance(found.get("options"), dict)
-    ) or not all(
-        isinstance(found.get(name), list)
-        and found[name]
-        and all(type(size) is int and 0 < size < LARGEST_SIDE for size in found[name])
-        for name in shapes
-    ):
-        raise RunError(f"{path} does not describe an encoder. Fit again with --overwrite.")
-    return found
+    value = read_json(path)
+    try:
+        description = json_form.from_json(EncoderDescription, value)
+        description.check()
+    except ValueError as error:
+        raise RunError(
+            f"{path} does not describe an encoder.", hint="Fit again with `overwrite=True`."
+        ) from error
+    return description
 
 
-def vector_shape(run: Run, spec: str) -> tuple[int, ...]:
-    """Return the shape of what the feature steps `spec` start from, (height, width, channels) or (d,)."""
-    described = describe(run)
-    return tuple(
-        described["embedding_shape"]
-        if feature_steps.column(spec) in feature_steps.ABOVE and has_embedding(run)
-        else described["code_shape"]
-    )
+def vector_shape(run: Run, spec: FeatureSpec) -> tuple[int, ...]:
+    """Return the shape of the vectors that features of a run start from.
+
+    Parameters
+    ----------
+    run : Run
+    spec : FeatureSpec
+        The feature steps.
+
+    Returns
+    -------
+    tuple of int
+        (height, width, channels) or (d,).
+    """
+    return describe(run).vector_shape(as_spec(spec) or FeatureSpec())
 
 
 def has_embedding(run: Run) -> bool:
-    """Return whether the run's encoder goes on above its code."""
-    return describe(run).get("embedding_shape") is not None
+    """Return whether the encoder of a run goes on above its code."""
+    return describe(run).has_embedding
 
 
 def columns(run: Run) -> tuple[str, ...]:
-    """Return what features of an image can start from, of `features.COLUMNS`: what the run's encoder gives."""
+    """Return the vectors that features of a run may start from.
+
+    Parameters
+    ----------
+    run : Run
+
+    Returns
+    -------
+    tuple of str
+        Some of "code", "embedding" and "averaged".
+    """
     if not has_embedding(run):
         return ("code",)
     fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
-    with contextlib.suppress(ConfigError):  # an objective that is no longer installed
-        if getattr(
-            plugins.load("objectives", fit.objective), "MIRRORS", False
-        ) and fit.objective_options.get("mirror", True):
-            return feature_steps.COLUMNS
-    return ("code", "embedding")
+    return STARTS if _trained_on_mirrored_views(fit) else ("code", "embedding")
 
 
 def load(run: Run) -> Model:
-    """Rebuild the run's autoencoder with its trained weights.
+    """Rebuild the autoencoder of a run with its trained weights.
+
+    Parameters
+    ----------
+    run : Run
 
     Raises
     ------
     RunError
-        If the run has no trained encoder or its files are damaged.
+        If the run has no trained encoder, or its files are damaged.
     """
-    described = describe(run)
+    description = describe(run)
     path = run.path / "encoder" / "weights.npz"
     try:
         arrays = read_npz(path)
-        model = networks.build(
-            described["arch"], tuple(described["image_shape"]), described["options"]
-        )
+        model = networks.build(description.arch, description.image_shape, description.options)
         model.set_weights([arrays[name] for name in sorted(arrays)])
     except ConfigError:
         raise
     except (OSError, ValueError) as error:
-        raise RunError(f"{path} is damaged ({error}). Fit again with --overwrite.") from error
+        raise RunError(
+            f"{path} is damaged ({error}).", hint="Fit again with `overwrite=True`."
+        ) from error
     return model
+
+
+def _save_networks(model: Model, folder: Path) -> list[Path]:
+    """Write the parts that plain Keras can open; return their paths."""
+    parts = {"encoder": model.encoder, "decoder": model.decoder}
+    if model.top is not None:
+        parts["embedder"] = model.embedder
+    written = []
+    for name, part in parts.items():
+        if part is not None:
+            # Keras insists on the file's ending, which the temporary name keeps.
+            with atomic_path(folder / f"{name}.keras") as path:
+                part.save(path)
+            written.append(folder / f"{name}.keras")
+    return written
+
+
+def _is_plausible(shape: tuple[int, ...]) -> bool:
+    return len(shape) > 0 and all(0 < size < LARGEST_SIDE for size in shape)
+
+
+def _trained_on_mirrored_views(fit: FitOptions) -> bool:
+    with contextlib.suppress(ConfigError):  # an objective that is no longer installed
+        objective = plugins.load("objectives", fit.objective)
+        return _mirrors_views(objective) and bool(fit.objective_options.get("mirror", True))
+    return False
+
+
+def _mirrors_views(objective: Any) -> bool:
+    capabilities = getattr(objective, "capabilities", None)
+    if capabilities is None:
+        return bool(getattr(objective, "MIRRORS", False))
+    return capabilities.mirrors_views

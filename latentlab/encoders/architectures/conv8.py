@@ -1,7 +1,8 @@
-"""The default: a plain convolutional autoencoder whose code keeps the image's layout, 32x32x3 to 8x8xC and back.
+"""The default: a plain convolutional autoencoder whose code keeps the image's layout.
 
-Two strided convolutions, two at the code's resolution, and their mirror image. The code is linear, so that its
-distances are not cut by an activation. A plain transposed convolution is the fastest way back up on a CPU.
+Images of 32x32x3 become codes of 8x8xC. Two strided convolutions, two at the code's resolution,
+and their mirror image. The code is linear, so that no activation cuts its distances. A plain
+transposed convolution is the fastest way back up on a CPU.
 
     latentlab fit --data cifar10 --arch conv8 --epochs 20
 
@@ -9,12 +10,14 @@ See reports/cifar10-baseline for its figures.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
-from latentlab.encoders.networks import Model, assemble, require_multiple
+from latentlab.encoders.encoder import Encoder
+from latentlab.encoders.model import Model
 
 
 @dataclass(frozen=True)
-class Options:
+class Conv8Options:
     """Sizes of the network.
 
     Attributes
@@ -29,30 +32,42 @@ class Options:
     width: int = 32
 
 
-def build(image_shape: tuple[int, int, int], options: Options) -> Model:
-    """Build the network for (height, width, channels), both sides multiples of 4; the code is a quarter of each side."""
-    import keras
+class Conv8(Encoder):
+    """A plain convolutional autoencoder."""
+
+    Options = Conv8Options
+
+    def build(self, image_shape: tuple[int, int, int], options: Conv8Options) -> Model:
+        """Build the network for images whose sides are multiples of 4; codes are a quarter."""
+        import keras
+        from keras import layers
+
+        self.require_multiple(image_shape, 4)
+        narrow = options.width
+        wide = 2 * options.width
+        channels = image_shape[2]
+
+        # Encoder
+        image = keras.Input(image_shape, name="image")
+        hidden = _conv(narrow, 4, strides=2)(image)
+        hidden = _conv(wide, 4, strides=2)(hidden)
+        hidden = _conv(wide, 3)(hidden)
+        code_layer = layers.Conv2D(
+            options.code_channels, 3, padding="same", dtype="float32", name="code"
+        )
+        code = code_layer(hidden)
+
+        # Decoder
+        decoder_layers = [
+            _conv(wide, 3),
+            _conv(wide, 3),
+            layers.Conv2DTranspose(narrow, 4, 2, "same", activation="relu"),
+            layers.Conv2DTranspose(channels, 4, 2, "same", dtype="float32", name="reconstruction"),
+        ]
+        return Model.from_layers(image, code, decoder_layers)
+
+
+def _conv(filters: int, kernel: int, strides: int = 1) -> Any:
     from keras import layers
 
-    require_multiple("conv8", image_shape, 4)
-    narrow, wide = options.width, 2 * options.width
-
-    def conv(
-        filters: int, kernel: int, strides: int = 1, activation: str | None = "relu", **settings
-    ):
-        return layers.Conv2D(filters, kernel, strides, "same", activation=activation, **settings)
-
-    image = keras.Input(image_shape, name="image")
-    hidden = conv(narrow, 4, 2)(image)
-    hidden = conv(wide, 4, 2)(hidden)
-    hidden = conv(wide, 3)(hidden)
-    code = conv(options.code_channels, 3, activation=None, dtype="float32", name="code")(hidden)
-    decode = [
-        conv(wide, 3),
-        conv(wide, 3),
-        layers.Conv2DTranspose(narrow, 4, 2, "same", activation="relu"),
-        layers.Conv2DTranspose(
-            image_shape[2], 4, 2, "same", dtype="float32", name="reconstruction"
-        ),
-    ]
-    return assemble(image, code, decode)
+    return layers.Conv2D(filters, kernel, strides, "same", activation="relu")

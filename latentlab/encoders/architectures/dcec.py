@@ -1,19 +1,21 @@
-"""The convolutional autoencoder of "Deep Clustering with Convolutional Autoencoders" (Guo et al., ICONIP 2017).
+"""The convolutional autoencoder of "Deep Clustering with Convolutional Autoencoders".
 
-Encoder: 32 filters 5x5 stride 2, 64 filters 5x5 stride 2, 128 filters 3x3 stride 2 (padding "same" where the side is
-a multiple of 8, else "valid"), flatten, dense 10 without activation (the code). Decoder: the mirror image. ReLU inside,
-linear output. The paper trains 200 epochs with Adam and batches of 256:
+Guo et al., ICONIP 2017. The encoder has 32 filters 5x5 of stride 2, 64 filters 5x5 of stride 2,
+128 filters 3x3 of stride 2, and a dense layer of 10 without activation: the code. The third
+convolution is padded ("same") if both sides are multiples of 8. The decoder is the mirror image,
+with ReLU inside and a linear output. The paper trains 200 epochs with Adam and batches of 256:
 
     latentlab fit --data mnist --arch dcec --batch-size 256 --epochs 200
 """
 
 from dataclasses import dataclass
 
-from latentlab.encoders.networks import Model, assemble, require_multiple
+from latentlab.encoders.encoder import Encoder
+from latentlab.encoders.model import Model
 
 
 @dataclass(frozen=True)
-class Options:
+class DCECOptions:
     """Sizes of the network.
 
     Attributes
@@ -25,25 +27,35 @@ class Options:
     code_dim: int = 10
 
 
-def build(image_shape: tuple[int, int, int], options: Options) -> Model:
-    """Build the network for (height, width, channels), both sides multiples of 4 and at least 12."""
-    import keras
-    from keras import layers
+class DCEC(Encoder):
+    """The convolutional autoencoder of DCEC."""
 
-    require_multiple("dcec", image_shape, 4)
-    height, width, channels = image_shape
-    third = "same" if height % 8 == 0 and width % 8 == 0 else "valid"
-    image = keras.Input(image_shape, name="image")
-    hidden = layers.Conv2D(32, 5, 2, "same", activation="relu")(image)
-    hidden = layers.Conv2D(64, 5, 2, "same", activation="relu")(hidden)
-    hidden = layers.Conv2D(128, 3, 2, third, activation="relu")(hidden)
-    smallest = hidden.shape[1:]
-    code = layers.Dense(options.code_dim, dtype="float32", name="code")(layers.Flatten()(hidden))
-    decode = [
-        layers.Dense(smallest[0] * smallest[1] * 128, activation="relu"),
-        layers.Reshape(smallest),
-        layers.Conv2DTranspose(64, 3, 2, third, activation="relu"),
-        layers.Conv2DTranspose(32, 5, 2, "same", activation="relu"),
-        layers.Conv2DTranspose(channels, 5, 2, "same", dtype="float32", name="reconstruction"),
-    ]
-    return assemble(image, code, decode)
+    Options = DCECOptions
+
+    def build(self, image_shape: tuple[int, int, int], options: DCECOptions) -> Model:
+        """Build the network for images whose sides are multiples of 4 and at least 12."""
+        import keras
+        from keras import layers
+
+        self.require_multiple(image_shape, 4)
+        height, width, channels = image_shape
+        padding = "same" if height % 8 == 0 and width % 8 == 0 else "valid"
+
+        # Encoder
+        image = keras.Input(image_shape, name="image")
+        hidden = layers.Conv2D(32, 5, 2, "same", activation="relu")(image)
+        hidden = layers.Conv2D(64, 5, 2, "same", activation="relu")(hidden)
+        hidden = layers.Conv2D(128, 3, 2, padding, activation="relu")(hidden)
+        smallest_map = hidden.shape[1:]
+        hidden = layers.Flatten()(hidden)
+        code = layers.Dense(options.code_dim, dtype="float32", name="code")(hidden)
+
+        # Decoder
+        decoder_layers = [
+            layers.Dense(smallest_map[0] * smallest_map[1] * 128, activation="relu"),
+            layers.Reshape(smallest_map),
+            layers.Conv2DTranspose(64, 3, 2, padding, activation="relu"),
+            layers.Conv2DTranspose(32, 5, 2, "same", activation="relu"),
+            layers.Conv2DTranspose(channels, 5, 2, "same", dtype="float32", name="reconstruction"),
+        ]
+        return Model.from_layers(image, code, decoder_layers)

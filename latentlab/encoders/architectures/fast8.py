@@ -1,8 +1,9 @@
-"""A small, wide, shallow network for processors: 32x32 to an 8x8xC code, and an embedding above it. The CPU's strong encoder.
+"""A small, wide, shallow network for processors, with an embedding: the CPU's strong encoder.
 
-In the manner of the networks that hold CIFAR's speed records (few layers, strides early): a 4x4 convolution of stride 2,
-then pairs of 3x3 convolutions at 16x16, 8x8 and 4x4, the second of each with a shortcut; the embedding is the last map's
-average. 35 million multiplications for a 32x32 image with the default width.
+It resembles the networks that hold CIFAR's speed records: few layers, strides early. A 4x4
+convolution of stride 2, then pairs of 3x3 convolutions at 16x16, 8x8 and 4x4, the second of each
+with a shortcut. The 8x8 map becomes the code, and the average of the last map the embedding. A
+32x32 image takes 35 million multiplications at the default width.
 
     latentlab fit --data cifar10 --recipe strong
 
@@ -13,17 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentlab.encoders import towers
-from latentlab.encoders.networks import Model, require_multiple
+from latentlab.encoders.encoder import Encoder, EncoderCapabilities
+from latentlab.encoders.model import Model
 
 
 @dataclass(frozen=True)
-class Options:
+class Fast8Options:
     """Sizes of the network.
 
     Attributes
     ----------
     width : int
-        Channels at 16x16; twice as many at 8x8, four times at 4x4, which is the embedding's size too.
+        Channels at 16x16; twice as many at 8x8, four times at 4x4 and in the embedding.
     code_channels : int
         C of the 8x8xC code, through which everything passes.
     decoder_width : int
@@ -35,23 +37,29 @@ class Options:
     decoder_width: int = 16
 
 
-def build(image_shape: tuple[int, int, int], options: Options) -> Model:
-    """Build the network for (height, width, channels), both sides multiples of 4; the code is a quarter of each side."""
+class Fast8(Encoder):
+    """A small, wide, shallow network."""
+
+    Options = Fast8Options
+    capabilities = EncoderCapabilities(has_embedding=True)
+
+    def build(self, image_shape: tuple[int, int, int], options: Fast8Options) -> Model:
+        """Build the network for images whose sides are multiples of 4; codes are a quarter."""
+        self.require_multiple(image_shape, 4)
+
+        def lower(image: Any) -> Any:
+            hidden = _pair(towers.centered(image), options.width, 4)
+            return towers.code_of(_pair(hidden, 2 * options.width), options.code_channels)
+
+        def top(code: Any) -> Any:
+            return towers.average_embedding(_pair(code, 4 * options.width))
+
+        return towers.build_tower(image_shape, lower, top, options.decoder_width)
+
+
+def _pair(feature_map: Any, filters: int, kernel: int = 3) -> Any:
+    """Return a strided convolution, and one more with a shortcut around it."""
     from keras import layers
 
-    require_multiple("fast8", image_shape, 4)
-
-    def pair(x: Any, filters: int, kernel: int = 3) -> Any:
-        x = towers.conv(x, filters, kernel, 2)
-        return layers.Add()([x, towers.conv(x, filters)])
-
-    def lower(image: Any) -> Any:
-        x = pair(towers.centered(image), options.width, 4)
-        return towers.code_of(pair(x, 2 * options.width), options.code_channels)
-
-    def top(code: Any) -> Any:
-        return layers.GlobalAveragePooling2D(dtype="float32", name="embedding")(
-            pair(code, 4 * options.width)
-        )
-
-    return towers.assemble(image_shape, lower, top, options.decoder_width)
+    hidden = towers.conv(feature_map, filters, kernel, 2)
+    return layers.Add()([hidden, towers.conv(hidden, filters)])

@@ -1,7 +1,8 @@
-"""ResNet-18 with the stem for small images (He et al., CVPR 2016; 3x3, no pooling); its third stage gives the 8x8 code.
+"""ResNet-18 with the stem for small images, and an embedding: the GPU's strong encoder.
 
-The fourth stage and the average above it give the embedding. The strong encoder where there is a GPU; 0.56 billion
-multiplications for a 32x32 image, which a processor is too slow for.
+He et al., CVPR 2016; the stem is a 3x3 convolution without pooling. The third stage gives the 8x8
+code, the fourth stage and the average above it the embedding. A 32x32 image takes 0.56 billion
+multiplications, for which a processor is too slow.
 
     latentlab fit --data cifar10 --recipe strong
 """
@@ -10,19 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentlab.encoders import towers
-from latentlab.encoders.networks import Model, require_multiple
+from latentlab.encoders.encoder import Encoder, EncoderCapabilities
+from latentlab.encoders.model import Model
 
 
 @dataclass(frozen=True)
-class Options:
+class ResNet18Options:
     """Sizes of the network.
 
     Attributes
     ----------
     width : int
-        Channels of the first stage, 64 in the paper; twice, four and eight times as many in the others.
+        Channels of the first stage, 64 in the paper; two, four and eight times as many after it.
     code_channels : int
-        C of the 8x8xC code; 0 takes the third stage's map as it is, 4 width channels.
+        C of the 8x8xC code; 0 takes the third stage's map as it is, with 4 x `width` channels.
     decoder_width : int
         Channels of the decoder's last layer but one.
     """
@@ -32,36 +34,48 @@ class Options:
     decoder_width: int = 32
 
 
-def build(image_shape: tuple[int, int, int], options: Options) -> Model:
-    """Build the network for (height, width, channels), both sides multiples of 4; the code is a quarter of each side."""
+class ResNet18(Encoder):
+    """ResNet-18 for small images."""
+
+    Options = ResNet18Options
+    capabilities = EncoderCapabilities(has_embedding=True)
+
+    def build(self, image_shape: tuple[int, int, int], options: ResNet18Options) -> Model:
+        """Build the network for images whose sides are multiples of 4; codes are a quarter."""
+        self.require_multiple(image_shape, 4)
+        width = options.width
+
+        def lower(image: Any) -> Any:
+            hidden = _stage(towers.conv(towers.centered(image), width), width, 1)
+            hidden = _stage(hidden, 2 * width, 2)
+            return _code(_stage(hidden, 4 * width, 2), options.code_channels)
+
+        def top(code: Any) -> Any:
+            return towers.average_embedding(_stage(code, 8 * width, 2))
+
+        return towers.build_tower(image_shape, lower, top, options.decoder_width)
+
+
+def _stage(feature_map: Any, filters: int, strides: int) -> Any:
+    return _block(_block(feature_map, filters, strides), filters, 1)
+
+
+def _block(feature_map: Any, filters: int, strides: int) -> Any:
+    """Return two convolutions with a shortcut, which is a 1x1 convolution if the shape changes."""
     from keras import layers
 
-    require_multiple("resnet18", image_shape, 4)
+    hidden = towers.conv(feature_map, filters, 3, strides)
+    hidden = towers.conv(hidden, filters, activation=None)
+    if strides == 1 and feature_map.shape[-1] == filters:
+        shortcut = feature_map
+    else:
+        shortcut = towers.conv(feature_map, filters, 1, strides, activation=None)
+    return layers.Activation("relu")(layers.Add()([hidden, shortcut]))
 
-    def block(x: Any, filters: int, strides: int) -> Any:
-        inner = towers.conv(towers.conv(x, filters, 3, strides), filters, activation=None)
-        short = (
-            x
-            if strides == 1 and x.shape[-1] == filters
-            else towers.conv(x, filters, 1, strides, activation=None)
-        )
-        return layers.Activation("relu")(layers.Add()([inner, short]))
 
-    def stage(x: Any, filters: int, strides: int) -> Any:
-        return block(block(x, filters, strides), filters, 1)
+def _code(feature_map: Any, code_channels: int) -> Any:
+    from keras import layers
 
-    def lower(image: Any) -> Any:
-        x = stage(towers.conv(towers.centered(image), options.width), options.width, 1)
-        x = stage(stage(x, 2 * options.width, 2), 4 * options.width, 2)
-        return (
-            towers.code_of(x, options.code_channels)
-            if options.code_channels
-            else layers.Activation("linear", dtype="float32", name="code")(x)
-        )
-
-    def top(code: Any) -> Any:
-        return layers.GlobalAveragePooling2D(dtype="float32", name="embedding")(
-            stage(code, 8 * options.width, 2)
-        )
-
-    return towers.assemble(image_shape, lower, top, options.decoder_width)
+    if code_channels:
+        return towers.code_of(feature_map, code_channels)
+    return layers.Activation("linear", dtype="float32", name="code")(feature_map)
