@@ -102,10 +102,10 @@ def warm_up(with_umap: bool = True) -> None:
     from latentlab import cli, pipeline  # noqa: F401
     from latentlab.nets import layers  # noqa: F401
     from latentlab.refinement import refined  # noqa: F401
-    from latentlab.reporting import projection, report  # noqa: F401
+    from latentlab.reporting import report, umap_map  # noqa: F401
 
     if with_umap:
-        projection.lay_out(np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32), 0)
+        umap_map.lay_out(np.random.default_rng(0).normal(size=(60, 8)).astype(np.float32), 0)
     del matplotlib, seaborn, sklearn, bokeh, keras
 
 

@@ -22,7 +22,7 @@ import numpy as np
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
-from latentlab.reporting import projection
+from latentlab.reporting import umap_map
 from latentlab.storage import files
 from latentlab.storage.run import Run
 
@@ -56,7 +56,7 @@ def make_run(work: Path, count: int) -> Run:
         work / "run",
     )
     pipeline.cluster(run, ClusterOptions(k=KINDS, restarts=1))
-    projection.lay_out = lambda vectors, seed, epochs=None: vectors[
+    umap_map.lay_out = lambda vectors, seed, epochs=None: vectors[
         :, :2
     ]  # they are principal components
     return pipeline.project(run, sample=count)
