@@ -6,6 +6,7 @@ from typing import Any
 import click
 
 from latentlab import __version__
+from latentlab.storage.json_form import to_json
 
 JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
 
@@ -29,7 +30,7 @@ def print_result(value: Any, text: str) -> None:
     """Print the result of a command: the text, or with --json the value in the envelope that `latentlab schema` describes."""
     ctx = click.get_current_context()
     ctx.meta["latentlab.printed"] = True
-    click.echo(envelope(ctx.info_name, result=value) if ctx.meta.get("latentlab.json") else text)
+    click.echo(envelope(ctx.info_name, result=to_json(value)) if ctx.meta.get("latentlab.json") else text)
 
 
 def envelope(command: str | None, **content: Any) -> str:

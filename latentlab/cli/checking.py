@@ -19,14 +19,14 @@ from latentlab.errors import ConfigError
 def compare(named: tuple[str, ...], out: str) -> None:
     """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
     from latentlab import pipeline
-    from latentlab.scoring import comparing
+    from latentlab.cli.texts.compare import comparison_text
 
     if len(named) < 2:
         raise ConfigError(
             "compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run."
         )
     found = pipeline.compare([open_named(text) for text in named], out)
-    print_result(found, f"{comparing.text(found)}\n\n{out}")
+    print_result(found, f"{comparison_text(found)}\n\n{out}")
 
 
 @click.command()
@@ -36,11 +36,11 @@ def compare(named: tuple[str, ...], out: str) -> None:
 def verify(run_path: str, name: str | None) -> None:
     """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
     from latentlab import pipeline
+    from latentlab.cli.texts.verify import verification_text
     from latentlab.errors import NotReproducedError
-    from latentlab.scoring import verifying
 
-    found = pipeline.verify(open_run(run_path), name)
-    print_result(found, verifying.text(found))
-    if not found["reproduces"]:
-        failed = ", ".join(check["what"] for check in found["checks"] if not check["held"])
+    verification = pipeline.verify(open_run(run_path), name)
+    print_result(verification, verification_text(verification))
+    if not verification.reproduces:
+        failed = ", ".join(verification.failed)
         raise NotReproducedError(f"{run_path} does not reproduce here: {failed}.")

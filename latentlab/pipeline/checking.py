@@ -1,15 +1,20 @@
 """Runs beside each other, and a run beside what it was."""
 
+import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from latentlab.errors import DataError, RunError
 from latentlab.pipeline.run_data import open_run_images
-from latentlab.storage.files import atomic_path, write_json
-from latentlab.storage.run import Run, embed_config
+from latentlab.storage.files import atomic_path
+from latentlab.storage.run import Run
+
+if TYPE_CHECKING:
+    from latentlab.scoring.compare import Comparison
+    from latentlab.scoring.verify import Verification
 
 
-def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str, Any]:
+def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Comparison":
     """Compare clusterings with the first of them; write comparison.json, a page, three tables and a figure to `folder`.
 
     Parameters
@@ -24,55 +29,62 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> dict[str
     """
     import numpy as np
 
-    from latentlab.clustering import assignments
     from latentlab.reporting import clustering_summary, comparison_page, plots
-    from latentlab.scoring.compare import common_images, comparison_frame, overlap_of, score_differences
-    from latentlab.scoring.evaluate import align, read_labels
-    from latentlab.storage import text_tables
-
-    chosen = [(run, assignments.choose(run, name)) for run, name in named]
-    short = len({run.path.resolve() for run, _ in chosen}) == len(
-        {run.path.name for run, _ in chosen}
+    from latentlab.scoring.compare import (
+        Candidate,
+        Comparison,
+        common_images,
+        comparison_frame,
+        overlap_of,
+        score_differences,
     )
-    assigned = [
-        (
-            f"{run.path.name if short else run.path}:{name}",
-            assignments.read(run, name),
-            assignments.options_of(run, name).k,
-        )
-        for run, name in chosen
-    ]
-    (first, *others), ids, splits = common_images(assigned)
-    labels = read_labels(chosen[0][0])
+    from latentlab.scoring.evaluate import align, read_labels
+    from latentlab.storage import json_form, text_tables
+
+    clusterings = [run.clustering(name) for run, name in named]
+    paths = {item.run.path.resolve() for item in clusterings}
+    short = len(paths) == len({item.run.path.name for item in clusterings})
+    candidates = []
+    for item in clusterings:
+        place = item.run.path.name if short else item.run.path
+        candidates.append(Candidate(f"{place}:{item.name}", item.assignments, item.k))
+    common = common_images(candidates)
+    first, *others = common.sides
+    labels = read_labels(clusterings[0].run)
     sides = []
     for other in others:
-        side = {"name": other.name, **overlap_of(first, other)}
+        side = overlap_of(first, other)
         if labels is not None:
-            side["scores"] = score_differences(
-                first, other, align(ids, labels), splits, len(labels.class_names)
+            classes = align(common.ids, labels)
+            scores = score_differences(
+                first, other, classes, common.splits, len(labels.class_names)
             )
+            side = dataclasses.replace(side, scores=scores)
         sides.append(side)
-    found = {"first": first.name, "images": len(ids), "others": sides}
+    comparison = Comparison(first.name, len(common.ids), tuple(sides))
     target = Path(folder)
-    write_json(target / "comparison.json", found)
-    text_tables.write(comparison_frame(found), target, "comparison")
+    json_form.write(target / "comparison.json", comparison)
+    text_tables.write(comparison_frame(comparison), target, "comparison")
     if labels is None:
         figure = plots.transfer_heatmap(
-            np.array(sides[0]["overlap"]),
+            np.array(sides[0].overlap),
             f"of {first.name}",
-            f"of {sides[0]['name']}",
+            f"of {sides[0].name}",
             "Images by their clusters in both",
         )
     else:
         figure = plots.score_differences(sides, first.name)
     plots.save_png(figure, target / "comparison.png")
-    gathered = [clustering_summary.read_summary(run, name, open_run_images(run), labels) for run, name in chosen]
+    gathered = [
+        clustering_summary.read_summary(item, open_run_images(item.run), labels)
+        for item in clusterings
+    ]
     with atomic_path(target / "index.html") as path:
-        path.write_text(comparison_page.render(found, gathered), encoding="utf-8")
-    return found
+        path.write_text(comparison_page.render(comparison, gathered), encoding="utf-8")
+    return comparison
 
 
-def verify(run: Run, name: str | None = None) -> dict[str, Any]:
+def verify(run: Run, name: str | None = None) -> "Verification":
     """Check whether the run still reproduces here; return {"reproduces", "checks", "versions"}. The run is not changed.
 
     Checked are the files, the images, and what the run has of: codes, clusters `name` (default: the newest), their scores.
@@ -80,25 +92,32 @@ def verify(run: Run, name: str | None = None) -> dict[str, Any]:
     import zipfile
 
     from latentlab import backend
-    from latentlab.clustering import assignments
-    from latentlab.scoring.verify import Check, check_clusters, check_codes, check_files, check_scores, version_differences
-    from latentlab.scoring.evaluate import align, read_labels
+    from latentlab.scoring.evaluate import read_labels
+    from latentlab.scoring.verify import (
+        Check,
+        Verification,
+        check_clusters,
+        check_codes,
+        check_files,
+        check_scores,
+        version_differences,
+    )
 
-    embed_config(run)
-    backend.set_precision(run.manifest["precision"])
+    run.encoder_config()
+    backend.set_precision(run.precision)
     checks = check_files(run)
-    stages = run.manifest["stages"]
     try:
         images = open_run_images(run)
         checks.append(Check("images", True, f"{len(images):,} as recorded"))
-        if "embed" in stages:
+        if run.record("embed") is not None:
             checks.append(check_codes(run, images))
-        if assignments.names(run) or name is not None:
-            name = assignments.choose(run, name)
-            checks.append(check_clusters(run, name, images))
-        labels = read_labels(run, keep=False) if f"evaluate/{name}" in stages else None
-        if labels is not None:
-            checks.append(check_scores(run, str(name), labels))
+        if run.clustering_names() or name is not None:
+            clustering = run.clustering(name)
+            checks.append(check_clusters(clustering, images))
+            if run.record(f"evaluate/{clustering.name}") is not None:
+                labels = read_labels(run, keep=False)
+                if labels is not None:
+                    checks.append(check_scores(clustering, labels))
     except (
         RunError,
         DataError,
@@ -106,12 +125,8 @@ def verify(run: Run, name: str | None = None) -> dict[str, Any]:
         ValueError,
         KeyError,
         zipfile.BadZipFile,
-    ) as error:  # what is gone or damaged is what is looked for
-        if name is not None and name not in assignments.names(run):
+    ) as error:  # damage is what is looked for
+        if name is not None and name not in run.clustering_names():
             raise
         checks.append(Check("recomputing", False, str(error)))
-    return {
-        "reproduces": all(check.held for check in checks),
-        "checks": [check._asdict() for check in checks],
-        "versions": version_differences(run),
-    }
+    return Verification.of(checks, version_differences(run))

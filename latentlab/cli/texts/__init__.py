@@ -1,0 +1,1 @@
+"""What commands print for people: one module per command, functions of results."""

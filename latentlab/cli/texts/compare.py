@@ -1,0 +1,38 @@
+"""The text of `latentlab compare`."""
+
+from latentlab.scoring.compare import Comparison, Difference, SideComparison
+
+SHOWN_FLOWS = 5
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Return what moved and how the scores differ, one paragraph per clustering.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What `latentlab.pipeline.compare` returned.
+
+    Returns
+    -------
+    str
+    """
+    lines = [f"against {comparison.first}, {comparison.images:,} images that all have"]
+    for side in comparison.others:
+        lines += ["", _moves(side)]
+        lines += [_difference(row) for row in side.scores or ()]
+    return "\n".join(lines)
+
+
+def _moves(side: SideComparison) -> str:
+    flows = []
+    for flow in side.flows[:SHOWN_FLOWS]:
+        flows.append(f"{flow.images:,} from {flow.source} to {flow.target}")
+    largest = f" ({', '.join(flows)})" if flows else ""
+    return f"{side.name}: {side.moved:.1%} of the images are outside matched clusters{largest}"
+
+
+def _difference(row: Difference) -> str:
+    values = f"{row.first:.3f} -> {row.value:.3f}"
+    interval = f"{row.difference:+.3f} [{row.low:+.3f}, {row.high:+.3f}]"
+    return f"  {row.metric:<7}{row.split} split  {values}  {interval}  {row.verdict}"

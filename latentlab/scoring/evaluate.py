@@ -1,0 +1,309 @@
+"""Score assignments against held-out labels and write scores.json.
+
+Labels are read here and in the other modules of this package only, after every assignment is
+written. The form of scores.json is `latentlab.scoring.scores.Scores`.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from latentlab.data import opening
+from latentlab.data.images import TEST, TRAIN
+from latentlab.data.opening import Labels
+from latentlab.errors import DataError
+from latentlab.scoring import intervals, metrics
+from latentlab.scoring.intervals import Interval
+from latentlab.scoring.purity_gap import find_gap
+from latentlab.scoring.scores import KScores, ScoreRow, Scores, SeedSpread
+from latentlab.scoring.tables import frame
+from latentlab.storage import json_form, tables, text_tables
+from latentlab.storage.assignments import Assignments
+from latentlab.storage.clustering import SCORES_NAME, Clustering
+from latentlab.storage.files import fingerprint
+from latentlab.storage.run import Run
+
+SCORES_FORMAT = 3  # scores.json of an older format is made again
+NO_INTERVAL = (None, None)
+
+
+def read_labels(run: Run, keep: bool = True) -> Labels | None:
+    """Return the held-out labels of a run's data.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    keep : bool
+        Write them to labels.parquet in the run.
+
+    Returns
+    -------
+    Labels or None
+        None if the data has no labels.
+    """
+    labels = opening.read_labels(run.config.data)
+    if labels is not None and keep:
+        table = pa.table({"id": labels.ids.tolist(), "label": labels.labels})
+        class_names = {"class_names": json.dumps(labels.class_names)}
+        tables.write(run.path / "labels.parquet", table.replace_schema_metadata(class_names))
+    return labels
+
+
+def fingerprint_of(labels: Labels | None) -> str:
+    """Return the SHA-256 of labels, in hexadecimal digits.
+
+    Parameters
+    ----------
+    labels : Labels or None
+        Ids, labels and class names count; None has a fingerprint too.
+
+    Returns
+    -------
+    str
+    """
+    if labels is None:
+        return fingerprint(None)
+    return fingerprint([labels.ids.tolist(), labels.labels.tolist(), list(labels.class_names)])
+
+
+def align(ids: np.ndarray, labels: Labels) -> np.ndarray:
+    """Return the class of each image.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,), str
+        Image ids.
+    labels : Labels
+        Labels of some of the images, in any order.
+
+    Returns
+    -------
+    ndarray of shape (n,), int64
+        -1 for images without a label.
+
+    Examples
+    --------
+    >>> labels = Labels(np.array(["b", "a"]), np.array([1, 0]), ("cat", "dog"))
+    >>> align(np.array(["a", "b", "c"]), labels)
+    array([ 0,  1, -1])
+    """
+    number_of = dict(zip(labels.ids.tolist(), labels.labels.tolist(), strict=True))
+    return np.array([number_of.get(image_id, -1) for image_id in ids.tolist()], dtype=np.int64)
+
+
+def scores_of(dataset: str, labels: Labels, methods: Mapping[str, Assignments], k: int) -> Scores:
+    """Score the assignments of several methods on the same images.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the data, for the rows.
+    labels : Labels
+        Images without a label are left out, and counted.
+    methods : mapping of str to Assignments
+        Assignments by the name of the method. The first is the clustering itself: its tables,
+        recalls and classes without a cluster are kept too.
+    k : int
+        Number of clusters.
+
+    Returns
+    -------
+    Scores
+
+    Raises
+    ------
+    DataError
+        If no image has a label.
+    """
+    rows: list[ScoreRow] = []
+    split_tables = []
+    for method, assignments in methods.items():
+        by_split = _tables_by_split(labels, assignments, k)
+        split_tables.append(by_split)
+        rows += _rows(dataset, method, by_split)
+    first = next(iter(methods.values()))
+    n_unlabelled = int((align(first.ids, labels) < 0).sum())
+    return _scores(labels, k, split_tables[0], n_unlabelled, rows)
+
+
+def over_seeds(by_seed: Sequence[Sequence[ScoreRow]]) -> tuple[SeedSpread, ...]:
+    """Return how every score spreads over several seeds.
+
+    Parameters
+    ----------
+    by_seed : sequence of sequences of ScoreRow
+        The rows of each seed.
+
+    Returns
+    -------
+    tuple of SeedSpread
+
+    Examples
+    --------
+    >>> rows = [ScoreRow(method="m", split="test", metric="nmi", value=v) for v in (0.25, 0.75)]
+    >>> over_seeds([rows[:1], rows[1:]])[0].mean
+    0.5
+    """
+    values_of: dict[tuple[str, str], list[float]] = {}
+    for rows in by_seed:
+        for row in rows:
+            values_of.setdefault((row.split, row.metric), []).append(row.value)
+    spread = []
+    for (split, metric), values in values_of.items():
+        mean, std = float(np.mean(values)), float(np.std(values, ddof=1))
+        spread.append(SeedSpread(split, metric, mean, std, min(values), max(values), len(values)))
+    return tuple(spread)
+
+
+def write_scores(clustering: Clustering, scores: Scores) -> list[Path]:
+    """Write scores.json of a clustering, and the same as CSV, Markdown and LaTeX.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+    scores : Scores
+        Its scores.
+
+    Returns
+    -------
+    list of Path
+        The files.
+    """
+    path = json_form.write(clustering.folder / SCORES_NAME, scores)
+    return [path, *text_tables.write(frame(scores.rows), path.parent, "scores")]
+
+
+def scores_by_k(dataset: str, labels: Labels, by_k: Mapping[int, Assignments]) -> KScores:
+    """Score k-means for several numbers of clusters.
+
+    Parameters
+    ----------
+    dataset : str
+        Name of the data, for the rows.
+    labels : Labels
+        Images without a label are left out.
+    by_k : mapping of int to Assignments
+        Assignments by the number of clusters.
+
+    Returns
+    -------
+    KScores
+
+    Raises
+    ------
+    DataError
+        If no image has a label.
+    """
+    rows: list[ScoreRow] = []
+    for k, assignments in by_k.items():
+        rows += _rows(dataset, "kmeans", _tables_by_split(labels, assignments, k), k)
+    return KScores(labels.class_names, tuple(rows))
+
+
+def write_scores_by_k(scores: KScores, target: Path) -> Path:
+    """Write scores by k as JSON, and the same as CSV, Markdown and LaTeX.
+
+    Parameters
+    ----------
+    scores : KScores
+        The scores.
+    target : Path
+        The JSON file; the tables have its name with other suffixes.
+
+    Returns
+    -------
+    Path
+        The JSON file.
+    """
+    text_tables.write(frame(scores.rows), target.parent, target.stem)
+    return json_form.write(target, scores)
+
+
+def _tables_by_split(labels: Labels, assignments: Assignments, k: int) -> dict[str, np.ndarray]:
+    """Return the contingency table of each split that has labelled images."""
+    classes = align(assignments.ids, labels)
+    if not (classes >= 0).any():
+        raise DataError(
+            f"none of the {len(classes)} images has a label. Evaluate data with labels, or go on "
+            "to: latentlab report"
+        )
+    by_split = {}
+    for split in (TRAIN, TEST):
+        is_scored = (assignments.splits == split) & (classes >= 0)
+        if is_scored.any():
+            clusters = assignments.clusters[is_scored]
+            n_classes = len(labels.class_names)
+            by_split[split] = metrics.contingency(clusters, classes[is_scored], k, n_classes)
+    return by_split
+
+
+def _rows(
+    dataset: str, method: str, by_split: Mapping[str, np.ndarray], k: int | None = None
+) -> list[ScoreRow]:
+    """Return every score of both splits."""
+    rows = []
+    for split, table in by_split.items():
+        training = by_split.get(TRAIN) if split == TEST else None
+        interval_of = _intervals(table, training)
+        for metric, value, chance in metrics.score(table, training):
+            low, high = interval_of.get(metric, NO_INTERVAL)
+            rows.append(
+                ScoreRow(
+                    k=k,
+                    dataset=dataset,
+                    method=method,
+                    split=split,
+                    metric=metric,
+                    value=value,
+                    chance=chance,
+                    low=low,
+                    high=high,
+                    n=int(table.sum()),
+                )
+            )
+    return rows
+
+
+def _intervals(table: np.ndarray, training: np.ndarray | None) -> dict[str, Interval]:
+    maps = None if training is None else metrics.maps_of(training)
+    return intervals.of_scores(table, maps)
+
+
+def _scores(
+    labels: Labels,
+    k: int,
+    by_split: Mapping[str, np.ndarray],
+    n_unlabelled: int,
+    rows: Sequence[ScoreRow],
+) -> Scores:
+    """Return the scores, with what the first method's tables say about clusters and classes."""
+    maps = metrics.maps_of(next(iter(by_split.values())))
+    training = by_split.get(TRAIN)
+    contingency = {}
+    gap = {}
+    recall = {}
+    for split, table in by_split.items():
+        contingency[split] = tuple(tuple(row) for row in table.tolist())
+        gap[split] = find_gap(table, training)
+        recall[split] = _without_nan(metrics.recalls(table, maps.majority))
+    return Scores(
+        class_names=tuple(labels.class_names),
+        k=k,
+        contingency=contingency,
+        majority_class=tuple(maps.majority.tolist()),
+        matched_class=tuple(maps.matched.tolist()),
+        gap=gap,
+        recall=recall,
+        unlabelled=n_unlabelled,
+        rows=tuple(rows),
+    )
+
+
+def _without_nan(values: np.ndarray) -> tuple[float | None, ...]:
+    """Return numbers for JSON, with None in place of NaN."""
+    return tuple(None if np.isnan(value) else float(value) for value in values)

@@ -1,0 +1,292 @@
+"""Whether a finished run still reproduces here: a list of checks, each of which holds or fails.
+
+Recomputed is what takes seconds: fingerprints of files and images, codes and clusters of a sample,
+scores. Training is not repeated, and nothing in the run is changed.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentlab import backend
+from latentlab.data.images import ImageSet
+from latentlab.data.opening import Labels
+from latentlab.encoders import model_files
+from latentlab.encoders.embedding import Embeddings, encode
+from latentlab.refinement import predicting
+from latentlab.scoring.evaluate import scores_of
+from latentlab.scoring.scores import ScoreRow, read_scores
+from latentlab.storage.clustering import Clustering
+from latentlab.storage.files import sha256
+from latentlab.storage.json_form import json_field
+from latentlab.storage.manifest import Output
+from latentlab.storage.run import Run
+
+SAMPLE = 256  # images that are encoded and assigned again
+
+# Largest deviation of a code, in standard deviations of the codes.
+TOLERANCE = {"float32": 1e-4}  # by precision
+MIXED_TOLERANCE = 0.05  # for 16-bit numbers, of which bfloat16 keeps eight bits
+
+# Share of the sample that must get its cluster again; the rest may lie between two clusters.
+SAME_CLUSTERS = 0.99
+SCORE_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of a run.
+
+    Attributes
+    ----------
+    subject : str
+        What was checked, such as "codes".
+    held : bool
+        Whether it is as recorded.
+    detail : str
+        The evidence, in words.
+    """
+
+    subject: str = json_field(key="what")
+    held: bool = json_field()
+    detail: str = json_field(key="found")
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What `latentlab verify` finds.
+
+    Attributes
+    ----------
+    reproduces : bool
+        Whether every check held.
+    checks : tuple of Check
+        In the order of the stages.
+    versions : tuple of str
+        What differs in the versions of libraries; this alone fails no check.
+    """
+
+    reproduces: bool
+    checks: tuple[Check, ...]
+    versions: tuple[str, ...]
+
+    @classmethod
+    def of(cls, checks: Sequence[Check], versions: Sequence[str]) -> "Verification":
+        """Return the verification that some checks amount to.
+
+        Parameters
+        ----------
+        checks : sequence of Check
+            The checks.
+        versions : sequence of str
+            What differs in the versions.
+
+        Returns
+        -------
+        Verification
+
+        Examples
+        --------
+        >>> Verification.of([Check("codes", False, "changed")], []).reproduces
+        False
+        """
+        return cls(all(check.held for check in checks), tuple(checks), tuple(versions))
+
+    @property
+    def failed(self) -> tuple[str, ...]:
+        """The subjects of the checks that failed."""
+        return tuple(check.subject for check in self.checks if not check.held)
+
+
+def check_files(run: Run) -> list[Check]:
+    """Check the files that run.json records, stage by stage.
+
+    A file that several stages wrote counts for the latest of them.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    list of Check
+        One per stage that wrote files.
+    """
+    # Each file counts for the stage that wrote it last.
+    outputs_of = {}
+    writer_of = {}
+    for stage in run.stage_names():
+        record = run.record(stage)
+        outputs_of[stage] = () if record is None else record.outputs
+        writer_of.update({output.path: stage for output in outputs_of[stage]})
+
+    # Every stage that wrote files gets a check.
+    checks = []
+    for stage, outputs in outputs_of.items():
+        latest = [output for output in outputs if writer_of[output.path] == stage]
+        if latest:
+            checks.append(_check_outputs(run, stage, latest))
+    return checks
+
+
+def check_codes(run: Run, images: ImageSet, seed: int = 0) -> Check:
+    """Encode a sample of the images again and compare with the stored codes.
+
+    Parameters
+    ----------
+    run : Run
+        A run that has been embedded.
+    images : ImageSet
+        Its images.
+    seed : int
+        Seed of the sample.
+
+    Returns
+    -------
+    Check
+    """
+    embeddings = Embeddings(run.path)
+    if embeddings.index().ids.tolist() != images.ids.tolist():
+        return Check("codes", False, "the run holds codes of other images")
+
+    # The sample's codes, stored and computed again.
+    positions = sample(images, seed)
+    stored = np.concatenate(list(embeddings.parts()))[positions]
+    again = encode(model_files.load(run).encoder, images.read(positions))
+
+    # The largest deviation, in standard deviations.
+    deviation = float(np.abs(again - stored).max() / max(float(stored.std()), 1e-12))
+    limit = TOLERANCE.get(run.precision, MIXED_TOLERANCE)
+    detail = (
+        f"{len(positions)} images encoded again: at most {deviation:.1e} standard deviations off, "
+        f"{limit:g} allowed"
+    )
+    return Check("codes", deviation <= limit, detail)
+
+
+def check_clusters(clustering: Clustering, images: ImageSet, seed: int = 0) -> Check:
+    """Assign a sample of the images again and compare with assignments.parquet.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+    images : ImageSet
+        The run's images.
+    seed : int
+        Seed of the sample.
+
+    Returns
+    -------
+    Check
+    """
+    stored = clustering.assignments.clusters
+    parts = []
+    for indices, assigned in predicting.assign(
+        clustering.run, clustering.name, images, [sample(images, seed)]
+    ):
+        parts.append(assigned.cluster == stored[indices])
+    same = np.concatenate(parts)
+    detail = f"{same.sum()} of {len(same)} images get their cluster again"
+    return Check(f"clusters {clustering.name}", bool(same.mean() >= SAME_CLUSTERS), detail)
+
+
+def check_scores(clustering: Clustering, labels: Labels) -> Check:
+    """Score the clusters again and compare with scores.json.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        A clustering that has been evaluated.
+    labels : Labels
+        Held-out labels of the data.
+
+    Returns
+    -------
+    Check
+    """
+    recorded = read_scores(clustering)
+    method = recorded.rows[0].method
+    methods = {method: clustering.assignments}
+    again = scores_of(clustering.run.data_name, labels, methods, recorded.k)
+
+    # Every recorded score of the clustering itself, not of its baselines.
+    before = _values(recorded.rows, method)
+    after = _values(again.rows, method)
+    changed = []
+    for (split, metric), value in before.items():
+        if abs(value - after.get((split, metric), np.inf)) > SCORE_TOLERANCE:
+            changed.append(f"{metric} ({split})")
+    subject = f"scores {clustering.name}"
+    if changed:
+        return Check(subject, False, f"changed: {', '.join(changed)}")
+    return Check(subject, True, f"{len(before)} scores of {method} as recorded")
+
+
+def version_differences(run: Run) -> list[str]:
+    """Return what differs between the versions that made a run and the present ones.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    list of str
+        One sentence per difference.
+    """
+    import platform
+
+    import latentlab
+
+    present = {
+        "latentlab": latentlab.__version__,
+        "python": platform.python_version(),
+        **backend.versions(),
+    }
+    differences = []
+    for name, version in present.items():
+        recorded = run.fact(name)
+        if recorded != version:
+            differences.append(f"{name} was {recorded} and is {version}")
+    return differences
+
+
+def sample(images: ImageSet, seed: int) -> np.ndarray:
+    """Draw images at random.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images.
+    seed : int
+        Seed of the draw.
+
+    Returns
+    -------
+    ndarray of shape (m,), int64
+        Positions of at most `SAMPLE` images, in ascending order.
+    """
+    order = np.random.default_rng([seed, 31]).permutation(len(images))
+    return np.sort(order[:SAMPLE])
+
+
+def _values(rows: Sequence[ScoreRow], method: str) -> dict[tuple[str, str], float]:
+    """Return (split, metric) -> score of one method."""
+    return {(row.split, row.metric): row.value for row in rows if row.method == method}
+
+
+def _check_outputs(run: Run, stage: str, outputs: Sequence[Output]) -> Check:
+    changed = [output.path for output in outputs if not _is_as_recorded(run, output)]
+    subject = f"files of {stage}"
+    if changed:
+        return Check(subject, False, f"missing or changed: {', '.join(changed)}")
+    return Check(subject, True, f"{len(outputs)} as recorded")
+
+
+def _is_as_recorded(run: Run, output: Output) -> bool:
+    path = run.path / output.path
+    return path.is_file() and sha256(path) == output.sha256
