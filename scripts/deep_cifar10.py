@@ -184,7 +184,7 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=10)
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
     clock = Clock(arguments.minutes)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]

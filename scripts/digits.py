@@ -127,7 +127,7 @@ def main() -> None:
     parser.add_argument("--seeds", default="0,1,2,3,4")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     for seed in seeds:
         work_through(arguments.work, arguments.out / "parts", seed)

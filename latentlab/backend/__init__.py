@@ -1,29 +1,60 @@
-"""The only module that imports a deep-learning framework by name: device, precision, compilation, seeds, versions.
+"""The only package that imports a deep-learning framework by name.
 
-Everything else speaks `keras.ops` and layers. `select` has to run before the first import of keras.
+It knows device, precision, compilation, seeds and versions. Everything else uses `keras.ops` and
+layers. `start` has to run before the first import of keras; `current` starts the default backend if
+none runs.
 """
 
 import contextlib
 import functools
-import importlib.abc
 import os
 import sys
-import warnings
 from collections.abc import Iterator
-from typing import Any
 
+from latentlab.backend.frameworks import FRAMEWORKS, Framework, framework_named
+from latentlab.backend.quiet import frameworks_hidden, native_stderr_hidden
+from latentlab.config import PRECISIONS
 from latentlab.errors import ConfigError, MissingDependencyError
 
-BACKENDS = ("tensorflow", "jax", "torch")
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
+__all__ = [
+    "BACKENDS",
+    "PRECISIONS",
+    "bfloat16_unit",
+    "current",
+    "frameworks_hidden",
+    "is_deterministic",
+    "jit_compile",
+    "on_gpu",
+    "ordered_sums",
+    "peak_memory",
+    "seed",
+    "set_deterministic",
+    "set_precision",
+    "start",
+    "stays_on_device",
+    "versions",
+]
+
+BACKENDS = tuple(FRAMEWORKS)
+DEFAULT_BACKEND = "tensorflow"
 CPU_INFO = "/proc/cpuinfo"
-KEPT_BYTES = (
-    1 << 30
-)  # at most, of an accelerator's memory, for images: six times CIFAR-10's, and an eighth of a small card
+# Most bytes of images that stay in an accelerator's memory: an eighth of a small card's, and six
+# times CIFAR-10.
+MOST_RESIDENT_BYTES = 1 << 30
 
 
-def select(name: str | None = None) -> str:
-    """Choose the Keras backend: `name`, else the environment's KERAS_BACKEND, else TensorFlow.
+def start(name: str | None = None) -> str:
+    """Start Keras on a backend; starting the one that runs does nothing.
+
+    Parameters
+    ----------
+    name : {"tensorflow", "jax", "torch"} or None
+        None is the environment's KERAS_BACKEND, or else TensorFlow.
+
+    Returns
+    -------
+    str
+        The backend's name.
 
     Raises
     ------
@@ -32,58 +63,57 @@ def select(name: str | None = None) -> str:
     MissingDependencyError
         If the backend's package is not installed.
     """
-    chosen = name or os.environ.get("KERAS_BACKEND") or "tensorflow"
-    if chosen not in BACKENDS:
-        raise ConfigError(f"unknown backend {chosen!r}: known are {', '.join(BACKENDS)}.")
+    framework = framework_named(name or os.environ.get("KERAS_BACKEND") or DEFAULT_BACKEND)
     if "keras" in sys.modules:
-        import keras
+        _check_running(framework)
+        _set_up_devices(framework)
+    else:
+        _prepare_environment(framework)
+        _import_keras(framework)
+    return framework.name
 
-        if keras.backend.backend() != chosen:
-            raise ConfigError(
-                f"keras runs on {keras.backend.backend()} already; choose {chosen} before it is imported."
-            )
-        _set_up_devices(chosen)
-        return chosen
-    os.environ["KERAS_BACKEND"] = chosen
-    if is_deterministic():
-        # Read while the backends start; the first by XLA on a GPU, the second by PyTorch.
-        os.environ["XLA_FLAGS"] = (
-            f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true".strip()
-        )
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    # Without oneDNN the blog's network trains at half the speed on AMD processors, where TensorFlow leaves it off.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    try:
-        with _native_stderr_hidden():
-            import keras  # noqa: F401
 
-            _set_up_devices(chosen)
-    except ImportError as error:
-        extra = {"tensorflow": "", "jax": "[jax]", "torch": "[torch]"}[chosen]
-        raise MissingDependencyError(
-            f"the backend {chosen} is not installed: pip install 'latentlab{extra}' ({error})."
-        ) from error
-    return chosen
+def current() -> str:
+    """Return the name of the running backend; start the default one if none runs.
+
+    Returns
+    -------
+    str
+        "tensorflow", "jax" or "torch".
+
+    Raises
+    ------
+    ConfigError, MissingDependencyError
+        As `start`.
+    """
+    return start()
 
 
 def set_deterministic(wanted: bool) -> None:
-    """Have every operation give the same bits each time on one machine; to be called before `select`.
+    """Choose whether every operation gives the same bits each time; call it before `start`.
 
-    On a GPU the backend's slower kernels are used. On a processor only k-means changes, and what starts from it; it then uses
-    one thread, since it adds up in the order in which threads finish.
+    On a GPU the backend's slower kernels are used then. On a processor only k-means changes, and
+    what starts from it: it uses one thread, since it adds up in the order in which threads finish.
+
+    Parameters
+    ----------
+    wanted : bool
+        Whether it does.
     """
     os.environ["LATENTLAB_DETERMINISTIC"] = "1" if wanted else ""
 
 
 def is_deterministic() -> bool:
-    """Return whether `set_deterministic`, or LATENTLAB_DETERMINISTIC=1 in the environment, asks for the same bits each time."""
+    """Return whether the same bits are wanted each time.
+
+    `set_deterministic` asks for it, or LATENTLAB_DETERMINISTIC=1 in the environment.
+    """
     return os.environ.get("LATENTLAB_DETERMINISTIC", "") not in ("", "0")
 
 
 @contextlib.contextmanager
 def ordered_sums() -> Iterator[None]:
-    """Keep OpenMP to one thread where results are to be the same each time."""
+    """Use one thread of OpenMP inside the context, if the same bits are wanted each time."""
     if not is_deterministic():
         yield
         return
@@ -93,194 +123,188 @@ def ordered_sums() -> Iterator[None]:
         yield
 
 
-@contextlib.contextmanager
-def _native_stderr_hidden() -> Iterator[None]:
-    """Hide what native code prints while it starts: TensorFlow tells its processor's features whatever one asks of it.
-
-    Python's own errors are raised as ever; they do not pass through here.
-    """
-    sys.stderr.flush()
-    kept = os.dup(2)
-    try:
-        with open(os.devnull, "wb") as nowhere:
-            os.dup2(nowhere.fileno(), 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-
-
-class _Hide(importlib.abc.MetaPathFinder):
-    """Answers for the deep-learning frameworks that they are not installed."""
-
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if name in ("tensorflow", "torch"):
-            raise ModuleNotFoundError(f"{name} is hidden", name=name)
-
-
-@contextlib.contextmanager
-def frameworks_hidden() -> Iterator[None]:
-    """Let packages be imported without the deep-learning framework that they would import along, for seconds and noise.
-
-    umap-learn does so for its parametric variant, which is not used here.
-    """
-    finder = _Hide()
-    sys.meta_path.insert(0, finder)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        sys.meta_path.remove(finder)
-
-
 def on_gpu() -> bool:
-    """Return whether the selected backend sees an accelerator."""
-    name = select()
-    if name == "tensorflow":
-        import tensorflow as tf
-
-        return bool(tf.config.list_physical_devices("GPU"))
-    if name == "jax":
-        import jax
-
-        return any(device.platform != "cpu" for device in jax.devices())
-    import torch
-
-    return torch.cuda.is_available()
+    """Return whether the running backend sees an accelerator."""
+    return _framework().has_gpu()
 
 
 def jit_compile() -> bool:
-    """Return whether to compile with XLA: on a GPU (and always on JAX), not on a CPU, where it is 3 to 4 times slower."""
-    return on_gpu() or select() == "jax"
+    """Return whether networks are compiled with XLA: on a GPU, and always on JAX.
+
+    On a CPU TensorFlow is 3 to 4 times slower with it.
+    """
+    return on_gpu() or current() == "jax"
 
 
 def stays_on_device(size: int) -> bool:
-    """Return whether `size` bytes that training reads again and again are kept in the accelerator's memory; on a processor nothing is copied."""
-    return size <= KEPT_BYTES and on_gpu()
+    """Return whether data that training reads again and again stays in an accelerator's memory.
+
+    Parameters
+    ----------
+    size : int
+        Bytes of the data.
+
+    Returns
+    -------
+    bool
+        False on a processor, where nothing is copied.
+    """
+    return size <= MOST_RESIDENT_BYTES and on_gpu()
 
 
 def peak_memory() -> int | None:
-    """Return the most bytes that were in use so far: of the accelerator's memory, else of this process; None where nobody tells."""
-    if not on_gpu():
-        try:
-            import resource
-        except ImportError:  # Windows
-            return None
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-            1 if sys.platform == "darwin" else 1024
-        )
-    name = select()
-    if name == "tensorflow":
-        import tensorflow as tf
+    """Return the most bytes that were in use so far.
 
-        return int(tf.config.experimental.get_memory_info("GPU:0")["peak"])
-    if name == "jax":
-        import jax
-
-        return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-    import torch
-
-    return torch.cuda.max_memory_allocated()
+    Returns
+    -------
+    int or None
+        Of the accelerator's memory, or else of this process; None if the system does not say.
+    """
+    if on_gpu():
+        return _framework().peak_gpu_memory()
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def bfloat16_unit() -> str:
-    """Return what multiplies bfloat16 for TensorFlow on this processor: "amx" (tiles), "avx512" (vectors) or "" for nothing.
+    """Return what multiplies bfloat16 for TensorFlow on this processor.
 
-    Vectors train fast8 1.4 to 1.5 times as fast as float32 does (reports/cifar10-strong), tiles more than that.
+    Vectors train fast8 1.4 to 1.5 times as fast as float32 does (reports/cifar10-strong), tiles
+    more than that.
+
+    Returns
+    -------
+    str
+        "amx" (tiles), "avx512" (vectors) or "" for nothing.
     """
-    if select() != "tensorflow":
+    if current() != "tensorflow":
         return ""
     try:
         with open(CPU_INFO, encoding="ascii", errors="ignore") as file:
             flags = set(file.read().split())
     except OSError:
         return ""
-    return "amx" if "amx_bf16" in flags else "avx512" if "avx512_bf16" in flags else ""
+    if "amx_bf16" in flags:
+        return "amx"
+    return "avx512" if "avx512_bf16" in flags else ""
 
 
 def set_precision(precision: str = "auto") -> str:
-    """Set the numeric policy of the layers built from now on and return it.
+    """Set the number format of the layers built from now on.
 
-    auto is mixed_bfloat16 on a GPU and float32 on a CPU. Losses and code are float32 under every policy.
+    Losses and codes are float32 in every format.
+
+    Parameters
+    ----------
+    precision : {"auto", "float32", "mixed_bfloat16", "mixed_float16"}
+        "auto" is mixed_bfloat16 on a GPU and float32 on a CPU.
+
+    Returns
+    -------
+    str
+        The format, never "auto".
+
+    Raises
+    ------
+    ConfigError
+        If there is no such format.
     """
     if precision not in PRECISIONS:
         raise ConfigError(f"unknown precision {precision!r}: known are {', '.join(PRECISIONS)}.")
-    select()
+    start()
     import keras
 
-    policy = ("mixed_bfloat16" if on_gpu() else "float32") if precision == "auto" else precision
-    keras.mixed_precision.set_dtype_policy(policy)
-    return policy
+    if precision == "auto":
+        precision = "mixed_bfloat16" if on_gpu() else "float32"
+    keras.mixed_precision.set_dtype_policy(precision)
+    return precision
 
 
 def seed(value: int) -> None:
-    """Seed the initialisers and random layers of models built from now on."""
-    select()
+    """Seed the initialisers and random layers of models built from now on.
+
+    Parameters
+    ----------
+    value : int
+        The seed.
+    """
+    start()
     import keras
 
     keras.utils.set_random_seed(value)
 
 
 def versions() -> dict[str, str]:
-    """Return the versions of keras and of the backend, and the device in words."""
-    import importlib.metadata as metadata
+    """Return what run.json records of the software.
 
-    name = select()
+    Returns
+    -------
+    dict of str to str
+        "backend", "backend_version", "keras" and "device", in words.
+    """
+    framework = _framework()
     import keras
 
-    distributions = {
-        "tensorflow": ("tensorflow", "tensorflow-cpu"),
-        "jax": ("jax",),
-        "torch": ("torch",),
-    }[name]
-    installed = {d.metadata["Name"].lower(): d.version for d in metadata.distributions()}
-    version = next((installed[d] for d in distributions if d in installed), "unknown")
     return {
-        "backend": name,
-        "backend_version": version,
+        "backend": framework.name,
+        "backend_version": framework.version(),
         "keras": keras.__version__,
-        "device": _device_words(name),
+        "device": framework.gpu_name() if on_gpu() else f"cpu-{_count_processors()}",
     }
 
 
-def _device_words(name: str) -> str:
-    if not on_gpu():
-        return f"cpu-{len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count()}"
-    if name == "tensorflow":
-        import tensorflow as tf
+def _framework() -> Framework:
+    return FRAMEWORKS[current()]
 
-        return str(
-            tf.config.experimental.get_device_details(
-                tf.config.list_physical_devices("GPU")[0]
-            ).get("device_name", "gpu")
+
+def _check_running(framework: Framework) -> None:
+    import keras
+
+    running = keras.backend.backend()
+    if running != framework.name:
+        raise ConfigError(
+            f"keras runs on {running} already; choose {framework.name} before it is imported."
         )
-    if name == "jax":
-        import jax
 
-        return str(jax.devices()[0].device_kind)
-    import torch
 
-    return torch.cuda.get_device_name(0)
+def _prepare_environment(framework: Framework) -> None:
+    """Set the environment variables that the frameworks read while they start."""
+    os.environ["KERAS_BACKEND"] = framework.name
+    if is_deterministic():
+        # XLA reads the first on a GPU, PyTorch the second.
+        flags = f"{os.environ.get('XLA_FLAGS', '')} --xla_gpu_deterministic_ops=true"
+        os.environ["XLA_FLAGS"] = flags.strip()
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # On AMD processors TensorFlow leaves oneDNN off, and the blog's network trains half as fast.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+
+
+def _import_keras(framework: Framework) -> None:
+    try:
+        with native_stderr_hidden():
+            import keras  # noqa: F401
+
+            _set_up_devices(framework)
+    except ImportError as error:
+        raise MissingDependencyError(
+            f"the backend {framework.name} is not installed:"
+            f" pip install 'latentlab{framework.extra}' ({error})."
+        ) from error
 
 
 @functools.cache
-def _set_up_devices(name: str) -> None:
-    if name == "torch" and is_deterministic():
-        import torch
+def _set_up_devices(framework: Framework) -> None:
+    """Prepare the devices of a framework, the first time that it starts."""
+    framework.set_up(is_deterministic())
 
-        torch.use_deterministic_algorithms(True)
-    if name != "tensorflow":
-        return
-    import tensorflow as tf
 
-    if is_deterministic():
-        tf.config.experimental.enable_op_determinism()
-
-    tf.get_logger().setLevel(
-        "ERROR"
-    )  # it warns of retracing where the last batch of a data set is a short one
-    for gpu in tf.config.list_physical_devices("GPU"):
-        with contextlib.suppress(RuntimeError):  # whoever imported keras first uses the GPU already
-            tf.config.experimental.set_memory_growth(gpu, True)
-    tf.zeros(())  # starts the runtime here, where its greeting is hidden
+def _count_processors() -> int | None:
+    """Return the processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count()

@@ -1,10 +1,12 @@
-"""Many training steps in one compiled call, the same for every backend: gradients and compilation, nothing else.
+"""Many training steps in one compiled call, on every backend: gradients and compilation only.
 
-A loss is written in `keras.ops` and reads, and may assign, Keras variables. TensorFlow takes its gradients from a tape
-inside one graph that loops; JAX from `value_and_grad` of the same function without state inside one `scan`.
+A loss is written in `keras.ops` and reads, and may assign, Keras variables. TensorFlow takes its
+gradients from a tape inside one graph that loops. JAX takes them from `value_and_grad` of the same
+function without state, inside one `scan`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,8 +16,8 @@ from latentlab.errors import ConfigError
 
 Batch = dict[str, Any]
 Loss = Callable[[Batch], tuple[Any, dict[str, Any]]]
-Run = Callable[[Batch, Batch], dict[str, Any]]
-RATE = "rate"  # the learning rate of each step among the batches' arrays
+Call = Callable[[Batch, Batch], dict[str, Any]]
+RATE = "rate"  # name of the array that holds the learning rate of each step
 
 
 class CompiledSteps:
@@ -24,14 +26,14 @@ class CompiledSteps:
     Parameters
     ----------
     loss : callable
-        loss(batch) -> (scalar tensor, dict of scalar tensors to report); batch holds tensors by name. What the loss
-        assigns to non-trainable variables is kept.
+        loss(batch) -> (scalar tensor, dict of scalar tensors to report). `batch` holds tensors by
+        name. What the loss assigns to non-trainable variables stays.
     names : sequence of str
         Keys of that dict.
     trainable, non_trainable : list of keras.Variable
         Every variable that the loss reads; the first are trained.
     optimizer : keras.optimizers.Optimizer
-        Built here.
+        It is built here.
 
     Raises
     ------
@@ -47,120 +49,168 @@ class CompiledSteps:
         non_trainable: list[Any],
         optimizer: Any,
     ) -> None:
-        self.loss, self.names = loss, ("loss", *names)
-        self.trainable, self.non_trainable, self.optimizer = trainable, non_trainable, optimizer
         optimizer.build(trainable)
-        makers = {"tensorflow": self._tensorflow, "jax": self._jax}
-        name = backend.select()
-        if name not in makers:
+        self.optimizer = optimizer
+        self.trainable = trainable
+        task = _Task(loss, ("loss", *names), trainable, non_trainable, optimizer)
+        name = backend.current()
+        if name not in _COMPILERS:
             raise ConfigError(
-                f"this objective runs on {' and '.join(makers)}, not on {name}: choose --backend."
+                f"this objective runs on {' and '.join(_COMPILERS)}, not on {name}:"
+                " choose `backend`."
             )
-        self._run = makers[name]()
+        self._call = _COMPILERS[name](task)
 
-    def send(self, batches: dict[str, Any]) -> dict[str, Any]:
-        """Return the arrays, of any shapes, on the device: another thread may so send them while the device computes. Those there stay."""
-        if backend.select() == "jax":
+    def send(self, batches: Mapping[str, Any]) -> Batch:
+        """Return arrays on the device; those that are there stay.
+
+        Another thread may send the next ones while the device computes.
+
+        Parameters
+        ----------
+        batches : mapping of str to array
+            Arrays of any shapes.
+
+        Returns
+        -------
+        dict of str to tensor
+        """
+        if backend.current() == "jax":
             import jax
 
-            return jax.device_put(batches)
+            return jax.device_put(dict(batches))
         import tensorflow as tf
 
         return {name: tf.convert_to_tensor(value) for name, value in batches.items()}
 
-    def __call__(
-        self, batches: dict[str, Any], shared: dict[str, Any] | None = None
-    ) -> dict[str, float]:
-        """Train one step on each of `batches` and return the means of the loss and of what it reports.
+    def __call__(self, batches: Mapping[str, Any], shared: Batch | None = None) -> dict[str, float]:
+        """Train one step on each of `batches`.
 
         Parameters
         ----------
-        batches : dict of ndarray of shape (n_steps, ...), or what `send` made of them
-            What the loss takes, stacked; "rate", of shape (n_steps,), where there is one, is the learning rate, and does not
-            reach the loss.
+        batches : mapping of str to array of shape (n_steps, ...)
+            What the loss takes, stacked, or what `send` returned of it. "rate", of shape
+            (n_steps,), sets the learning rate of each step and does not reach the loss.
         shared : dict, optional
-            What the loss takes beside that, from `send`: every step sees all of it, and from call to call it stays on the device.
+            More that the loss takes, from `send`: every step sees all of it, and it stays on the
+            device from call to call.
+
+        Returns
+        -------
+        dict of str to float
+            Means over the steps: "loss", and what the loss reports.
         """
-        told = self._run(self.send(batches), shared or {})
-        return {
-            name: float(np.mean(np.asarray(values, np.float32))) for name, values in told.items()
-        }
+        reports = self._call(self.send(batches), shared or {})
+        means = {}
+        for name, values in reports.items():
+            means[name] = float(np.mean(np.asarray(values, np.float32)))
+        return means
 
-    def _tensorflow(self) -> Run:
-        import tensorflow as tf
 
-        signature = dict.fromkeys(self.names, tf.TensorSpec((), tf.float32))
+@dataclass(frozen=True)
+class _Task:
+    """What is compiled: see `CompiledSteps`."""
 
-        def step(batch: Batch) -> dict[str, Any]:
-            if RATE in batch:
-                self.optimizer.learning_rate.assign(batch.pop(RATE))
-            with tf.GradientTape() as tape:
-                loss, told = self.loss(batch)
-            self.optimizer.apply(
-                tape.gradient(loss, [variable.value for variable in self.trainable]), self.trainable
-            )
-            return {
-                name: tf.cast(value, tf.float32) for name, value in {"loss": loss, **told}.items()
-            }
+    loss: Loss
+    names: tuple[str, ...]
+    trainable: list[Any]
+    non_trainable: list[Any]
+    optimizer: Any
 
-        @tf.function(jit_compile=backend.jit_compile())
-        def run(batches: Batch, shared: Batch) -> dict[str, Any]:
-            def numbered(i: Any) -> dict[str, Any]:
-                return step({name: value[i] for name, value in batches.items()} | shared)
 
-            numbers = tf.range(len(next(iter(batches.values()))))
-            return tf.map_fn(
-                numbered, numbers, fn_output_signature=signature, parallel_iterations=1
-            )
+def _compile_tensorflow(task: _Task) -> Call:
+    """Return one graph that loops over the steps."""
+    import tensorflow as tf
 
-        return run
+    signature = dict.fromkeys(task.names, tf.TensorSpec((), tf.float32))
 
-    def _jax(self) -> Run:
-        import jax
-        import keras
+    def step(batch: Batch) -> dict[str, Any]:
+        if RATE in batch:
+            task.optimizer.learning_rate.assign(batch.pop(RATE))
+        with tf.GradientTape() as tape:
+            loss, reports = task.loss(batch)
+        values = [variable.value for variable in task.trainable]
+        task.optimizer.apply(tape.gradient(loss, values), task.trainable)
+        reports = {"loss": loss, **reports}
+        return {name: tf.cast(value, tf.float32) for name, value in reports.items()}
 
-        rate_at = next(
-            i
-            for i, variable in enumerate(self.optimizer.variables)
-            if variable is self.optimizer.learning_rate
-        )
+    @tf.function(jit_compile=backend.jit_compile())
+    def call(batches: Batch, shared: Batch) -> dict[str, Any]:
+        def step_number(i: Any) -> dict[str, Any]:
+            return step({name: value[i] for name, value in batches.items()} | shared)
 
-        def step(state: Any, batch: Batch) -> tuple[Any, dict[str, Any]]:
-            trainable, others, own = state
-            if RATE in batch:
-                own[rate_at] = batch.pop(RATE)
+        numbers = tf.range(len(next(iter(batches.values()))))
+        return tf.map_fn(step_number, numbers, fn_output_signature=signature, parallel_iterations=1)
 
-            def stateless(values: Any) -> tuple[Any, Any]:
-                mapping = [
-                    *zip(self.trainable, values, strict=True),
-                    *zip(self.non_trainable, others, strict=True),
-                ]
-                with keras.StatelessScope(state_mapping=mapping) as scope:
-                    loss, told = self.loss(batch)
-                return loss, (
-                    [scope.get_current_value(variable) for variable in self.non_trainable],
-                    told,
-                )
+    return call
 
-            (loss, (others, told)), gradients = jax.value_and_grad(stateless, has_aux=True)(
-                trainable
-            )
-            trainable, own = self.optimizer.stateless_apply(own, gradients, trainable)
-            return (trainable, others, own), {"loss": loss, **told}
 
-        def steps(state: Any, batches: Batch, shared: Batch) -> Any:
-            return jax.lax.scan(lambda state, batch: step(state, batch | shared), state, batches)
+def _compile_jax(task: _Task) -> Call:
+    """Return one scan over the steps, as a function without state, and assign its results."""
+    import jax
 
-        run = jax.jit(steps, donate_argnums=0)
-        groups = (self.trainable, self.non_trainable, self.optimizer.variables)
+    step = _stateless_step(task)
 
-        def call(batches: Batch, shared: Batch) -> dict[str, Any]:
-            state, told = run(
-                tuple([variable.value for variable in group] for group in groups), batches, shared
-            )
-            for group, values in zip(groups, state, strict=True):
-                for variable, value in zip(group, values, strict=True):
-                    variable.assign(value)
-            return told
+    def steps(state: Any, batches: Batch, shared: Batch) -> Any:
+        return jax.lax.scan(lambda state, batch: step(state, batch | shared), state, batches)
 
-        return call
+    compiled = jax.jit(steps, donate_argnums=0)
+    groups = (task.trainable, task.non_trainable, task.optimizer.variables)
+
+    def call(batches: Batch, shared: Batch) -> dict[str, Any]:
+        state = tuple([variable.value for variable in group] for group in groups)
+        state, reports = compiled(state, batches, shared)
+        for group, values in zip(groups, state, strict=True):
+            for variable, value in zip(group, values, strict=True):
+                variable.assign(value)
+        return reports
+
+    return call
+
+
+def _stateless_step(task: _Task) -> Callable[[Any, Batch], tuple[Any, dict[str, Any]]]:
+    """Return one step for JAX: (state, batch) -> (state, reports).
+
+    The state is the values of the trainable, the other and the optimizer's variables.
+    """
+    import jax
+    import keras
+
+    optimizer = task.optimizer
+    rate_position = _position_of(optimizer.learning_rate, optimizer.variables)
+
+    def loss_of(values: Any, others: Any, batch: Batch) -> tuple[Any, Any]:
+        """Return the loss, and with it the new values of the other variables and the reports."""
+        mapping = [
+            *zip(task.trainable, values, strict=True),
+            *zip(task.non_trainable, others, strict=True),
+        ]
+        with keras.StatelessScope(state_mapping=mapping) as scope:
+            loss, reports = task.loss(batch)
+        changed = [scope.get_current_value(variable) for variable in task.non_trainable]
+        return loss, (changed, reports)
+
+    gradient_of = jax.value_and_grad(loss_of, has_aux=True)
+
+    def step(state: Any, batch: Batch) -> tuple[Any, dict[str, Any]]:
+        trainable, others, of_optimizer = state
+        if RATE in batch:
+            of_optimizer[rate_position] = batch.pop(RATE)
+        (loss, (others, reports)), gradients = gradient_of(trainable, others, batch)
+        trainable, of_optimizer = optimizer.stateless_apply(of_optimizer, gradients, trainable)
+        return (trainable, others, of_optimizer), {"loss": loss, **reports}
+
+    return step
+
+
+def _position_of(variable: Any, variables: Sequence[Any]) -> int:
+    for position, candidate in enumerate(variables):
+        if candidate is variable:
+            return position
+    raise LookupError(variable.path)
+
+
+_COMPILERS: dict[str, Callable[[_Task], Call]] = {
+    "tensorflow": _compile_tensorflow,
+    "jax": _compile_jax,
+}

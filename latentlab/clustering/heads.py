@@ -1,308 +1,461 @@
-"""Linear heads on vectors that stay as they are, trained on pairs of neighbours: several at once, and one is chosen by its loss.
+"""Clusters by a linear head on fixed vectors, trained on pairs of neighbours.
 
-A head is softmax(z kernel + bias). Its objective is a file's own, see scan.py, temi.py and imc.py; no label takes part, and the
-choice among the heads goes by the loss on all training images. Half of SCAN's and TEMI's heads start at random, as the papers' do, and
-half from k-means: those that start at random often put two groups together and split a third, and training seldom undoes it.
+A head is softmax(z kernel + bias). Several are trained side by side, and the one of the lowest
+loss on the training images is the result. A method file brings its own `HeadObjective`: see
+scan.py, temi.py and imc.py. No label takes part.
+
+Half of SCAN's and TEMI's heads start at random, as in the papers, and half from k-means, see
+docs/decisions/0030-heads-from-kmeans.md.
 """
 
 import abc
+import math
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from latentlab import backend
 from latentlab.backend.steps import Batch, CompiledSteps
-from latentlab.clustering.base import (
-    Assigned,
+from latentlab.clustering.assigned import Assigned, canonical_order, distances_to
+from latentlab.clustering.clusterer import (
     Clusterer,
-    Vectors,
-    assigned_softly,
-    canonical_order,
-    cluster_means,
-    distances_to,
+    FittedClusters,
+    check_enough_images,
+    number_of_clusters,
 )
+from latentlab.clustering.means import cluster_means
+from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
-from latentlab.errors import ConfigError, DataError
+from latentlab.features.neighbors import nearest_others
+from latentlab.options import CheckedOptions, option
 from latentlab.progress import log, track
 
 STEPS_PER_CALL = 10
-SMALLEST = 0.1  # of an even share; a head with a smaller cluster has collapsed
+SMALLEST_SHARE = 0.1  # of an even share; a head with a smaller cluster has collapsed
 MOST_TRIES = 3
 LEAST_STEPS = 1000  # few images have epochs of a step or two; they get more epochs
-EXACT_NEIGHBORS = 100_000  # images; above, neighbours are approximate
 SAMPLE = 50_000  # images that k-means starts from, at most
+
+# Heads from k-means take its clusters for Gaussians of SOFTNESS times the variance within clusters.
+# With that variance itself hardly any image would be unsure, and heads would learn slowly.
+SOFTNESS = 10.0
 LEAST_VARIANCE = 0.01  # within clusters, of all: a head that is sure of everything does not learn
-SOFTNESS = 10.0  # times the variance within clusters: with that variance itself hardly any image would be unsure, and heads would learn slowly
+
+Arrays = Mapping[str, np.ndarray]
 
 
 @dataclass(frozen=True)
-class HeadOptions:
+class HeadOptions(CheckedOptions):
     """How heads are trained.
 
     Attributes
     ----------
     heads : int
-        Trained side by side from different initial weights; of scan and temi the first half (or the only one) from k-means.
+        Heads trained side by side from different initial weights. With scan and temi the first
+        half (or the only one) starts from k-means.
     neighbors : int
-        Nearest neighbours of which an image's partner is drawn.
+        An image's partner is drawn from so many of its nearest neighbours.
     epochs, batch_size : int
     learning_rate : float
         Adam's.
     entropy : float
-        Weight of what keeps the clusters even in size.
+        Weight of the term that keeps the clusters even in size.
     """
 
-    heads: int = 10
-    neighbors: int = 20
-    epochs: int = 50
-    batch_size: int = 1000
-    learning_rate: float = 0.003
-    entropy: float = 5.0
-
-    def __post_init__(self) -> None:
-        if (
-            min(self.heads, self.neighbors, self.epochs, self.batch_size) < 1
-            or self.learning_rate <= 0
-            or self.entropy < 0
-        ):
-            raise ConfigError(
-                "--set heads, neighbors, epochs and batch_size must be at least 1, learning_rate above 0, entropy at least 0."
-            )
+    heads: int = option(10, "Heads that are trained; the best is used.", at_least=1)
+    neighbors: int = option(20, "Nearest neighbours that partners are drawn from.", at_least=1)
+    epochs: int = option(50, "Passes over the images, at least 1,000 steps.", at_least=1)
+    batch_size: int = option(1000, "Images per step.", at_least=1)
+    learning_rate: float = option(0.003, "Learning rate of Adam.", above=0)
+    entropy: float = option(5.0, "Weight of even cluster sizes.", at_least=0)
 
 
 @dataclass(frozen=True)
-class Head:
+class Head(FittedClusters):
     """Clusters by a fitted head.
 
     Attributes
     ----------
     kernel, bias : ndarray of shape (d, k) and (k,), float32
-    centers : ndarray of shape (k, d), float32
-        Mean of each cluster's training vectors.
     """
 
     kernel: np.ndarray
     bias: np.ndarray
-    centers: np.ndarray
-    facts: dict[str, Any] = field(default_factory=dict)
 
     def assign(self, vectors: np.ndarray) -> Assigned:
         """Assign feature vectors of shape (n, d) to their most probable clusters."""
         from scipy.special import softmax
 
-        return assigned_softly(
-            softmax(vectors @ self.kernel + self.bias, axis=1), distances_to(self.centers, vectors)
-        )
+        soft = softmax(vectors @ self.kernel + self.bias, axis=1)
+        return Assigned.from_probabilities(soft, distances_to(self.centers, vectors))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return kernel, bias and centers by name."""
         return {"kernel": self.kernel, "bias": self.bias, "centers": self.centers}
 
 
-class Objective(abc.ABC):
-    """What heads are trained to do; a method file has one of its own.
+class HeadObjective(abc.ABC):
+    """The loss of several heads, trained at once.
+
+    Parameters
+    ----------
+    n_dims : int
+        Numbers in a vector.
+    k : int
+        Number of clusters.
+    settings : HeadOptions
+    seed : int
+        Of the initial weights.
 
     Attributes
     ----------
     kernel, bias : keras.Variable
-        Of all heads, (heads, d, k) and (heads, 1, k).
+        Of all heads: (heads, d, k) and (heads, 1, k).
     trainable, frozen : list of keras.Variable
-        What is trained, and what `losses` assigns.
-    from_kmeans : bool
+        Variables that are trained, and variables that `losses` assigns or only reads.
+    starts_from_kmeans : bool
         Whether half of the heads start from k-means.
     """
 
-    from_kmeans: ClassVar[bool] = True
+    starts_from_kmeans: ClassVar[bool] = True
 
-    def __init__(self, n_dims: int, k: int, own: Any, seed: int) -> None:
+    def __init__(self, n_dims: int, k: int, settings: Any, seed: int) -> None:
         import keras
 
         rng = np.random.default_rng([seed, 9])
-        self.own = own
-        self.kernel = keras.Variable(
-            rng.normal(0, n_dims**-0.5, (own.heads, n_dims, k)).astype(np.float32)
-        )
-        self.bias = keras.Variable(np.zeros((own.heads, 1, k), np.float32))
+        shape = (settings.heads, n_dims, k)
+        self.settings = settings
+        self.kernel = keras.Variable(rng.normal(0, n_dims**-0.5, shape).astype(np.float32))
+        self.bias = keras.Variable(np.zeros((settings.heads, 1, k), np.float32))
         self.trainable: list[Any] = [self.kernel, self.bias]
         self.frozen: list[Any] = []
 
-    def logits(self, z: Any) -> Any:
-        """Return (heads, n, k) for vectors z, (n, d)."""
-        return z @ self.kernel + self.bias
+    def logits(self, vectors: Any) -> Any:
+        """Return the logits (heads, n, k) of vectors (n, d)."""
+        return vectors @ self.kernel + self.bias
 
     @abc.abstractmethod
-    def losses(self, one: Any, other: Any) -> Any:
-        """Return each head's loss, (heads,), on vectors (n, d) and what `fit` was given of their partners, (n, ...)."""
+    def losses(self, vectors: Any, partners: Any) -> Any:
+        """Return the loss of each head, (heads,).
+
+        Parameters
+        ----------
+        vectors : tensor of shape (n, d)
+        partners : tensor of shape (n, ...)
+            Partner data of a neighbour of each vector, see `HeadClusterer.partner_data`.
+        """
 
     def start(self, kernels: np.ndarray, biases: np.ndarray) -> None:
-        """Let the first m heads start from kernels (m, d, k) and biases (m, 1, k)."""
+        """Set the initial weights of the first m heads.
+
+        Parameters
+        ----------
+        kernels : ndarray of shape (m, d, k)
+        biases : ndarray of shape (m, 1, k)
+        """
         for variable, first in ((self.kernel, kernels), (self.bias, biases)):
             variable.assign(np.concatenate([first, np.asarray(variable)[len(first) :]]))
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return kernel (heads, d, k) and bias (heads, k) whose softmax gives the probabilities."""
+        """Return kernels (heads, d, k) and biases (heads, k); their softmax gives probabilities."""
         return np.asarray(self.kernel), np.asarray(self.bias)[:, 0]
 
 
-def fit(
-    vectors: Vectors,
-    options: ClusterOptions,
-    own: Any,
-    make: Callable[[int, int, Any, int], Objective],
-    others: np.ndarray | None = None,
-) -> Clusterer:
-    """Train own.heads heads and return the one of the lowest loss among those whose clusters all live.
+class HeadClusterer(Clusterer):
+    """Base of the methods whose clusters are a head.
 
-    Where none does, all are trained again with twice the weight of the entropy; `facts` tells of it.
+    Attributes
+    ----------
+    Objective : type
+        The method's loss.
+    """
+
+    Objective: ClassVar[type[HeadObjective]]
+
+    def partner_data(self, vectors: Vectors) -> np.ndarray | None:
+        """Return the data of an image that losses of its neighbours read, (n_images, ...).
+
+        None stands for its scaled vector.
+
+        Parameters
+        ----------
+        vectors : Vectors
+            Features of the training images.
+        """
+        return None
+
+    def fit(self, vectors: Vectors, options: ClusterOptions, settings: Any) -> Head:
+        """Train `settings.heads` heads and return the best one without a collapsed cluster.
+
+        If every head has lost a cluster, all are trained again with twice the weight of the
+        entropy; `facts` records it. Arguments and errors as in `Clusterer.fit`.
+        """
+        k = number_of_clusters(options)
+        check_enough_images(k, vectors.n_images, at_least=2)
+        backend.current()
+
+        # Heads are trained on centered vectors of a spread of about 1.
+        matrix = vectors.matrix()
+        scaling = _Scaling.of(matrix)
+        pairs = _Pairs.of(scaling.apply(matrix), self.partner_data(vectors), settings.neighbors)
+        trained, recoveries = self._train_until_alive(pairs, k, settings, options.seed)
+
+        # The best head, for the vectors as they are, with its largest cluster first.
+        best = trained.best()
+        order = canonical_order(trained.labels[best], k)
+        kernel = trained.kernels[best][:, order] / scaling.scale
+        bias = trained.biases[best][order] - scaling.mean @ kernel
+        means = cluster_means(matrix, trained.labels[best], np.zeros((k, matrix.shape[1])))
+        return Head(
+            means[order],
+            kernel.astype(np.float32),
+            bias.astype(np.float32),
+            facts={
+                "algorithm": options.method,
+                "losses": [round(float(loss), 5) for loss in trained.losses],
+                "head": best,
+                "alive": len(trained.alive()),
+                "recoveries": recoveries,
+            },
+        )
+
+    def load(self, arrays: Arrays) -> Head:
+        """Return a fitted head from its saved arrays."""
+        return Head(arrays["centers"], arrays["kernel"], arrays["bias"])
+
+    def _train_until_alive(
+        self, pairs: "_Pairs", k: int, settings: Any, seed: int
+    ) -> tuple["_TrainedHeads", list[dict[str, object]]]:
+        """Train heads until one has all clusters; return them and what was done about collapses."""
+        recoveries: list[dict[str, object]] = []
+        for attempt in range(MOST_TRIES):
+            objective = self._objective(pairs.vectors, k, settings, seed + 1000 * attempt)
+            losses = _HeadTraining(objective, pairs, settings, seed).run()
+            trained = _TrainedHeads.of(objective, losses, pairs.vectors)
+            if trained.alive() or attempt == MOST_TRIES - 1:
+                break
+            recoveries.append(
+                {
+                    "what": "trained again",
+                    "because": "every head had lost a cluster",
+                    "entropy": settings.entropy,
+                }
+            )
+            settings = replace(settings, entropy=2 * settings.entropy)
+            log.warning(
+                "every head has lost a cluster: training again with entropy=%g", settings.entropy
+            )
+        return trained, recoveries
+
+    def _objective(self, vectors: np.ndarray, k: int, settings: Any, seed: int) -> HeadObjective:
+        """Return untrained heads."""
+        objective = self.Objective(vectors.shape[1], k, settings, seed)
+        if objective.starts_from_kmeans:
+            n_from_kmeans = math.ceil(settings.heads / 2)
+            objective.start(*heads_from_kmeans(vectors, k, n_from_kmeans, seed))
+        return objective
+
+
+@dataclass(frozen=True)
+class _Scaling:
+    """Shift and scale that give vectors a mean of 0 and a mean standard deviation of 1.
+
+    Attributes
+    ----------
+    mean : ndarray of shape (d,), float32
+    scale : float
+    """
+
+    mean: np.ndarray
+    scale: float
+
+    @classmethod
+    def of(cls, matrix: np.ndarray) -> "_Scaling":
+        return cls(matrix.mean(axis=0), float(matrix.std(axis=0).mean()) or 1.0)
+
+    def apply(self, matrix: np.ndarray) -> np.ndarray:
+        return (matrix - self.mean) / self.scale
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """Vectors and the neighbours that they are paired with.
+
+    Attributes
+    ----------
+    vectors : ndarray of shape (n, d), float32
+    partner_data : ndarray of shape (n, ...)
+        What the loss reads of an image as a partner.
+    neighbors : ndarray of shape (n, m), int32
+        Positions of each vector's nearest others.
+    """
+
+    vectors: np.ndarray
+    partner_data: np.ndarray
+    neighbors: np.ndarray
+
+    @classmethod
+    def of(cls, vectors: np.ndarray, partner_data: np.ndarray | None, n_neighbors: int) -> "_Pairs":
+        if partner_data is None:
+            partner_data = vectors
+        return cls(vectors, partner_data, nearest_others(vectors, n_neighbors))
+
+    def batches(self, rng: np.random.Generator, n_steps: int, size: int) -> Iterator[Batch]:
+        """Yield one epoch's batches, `STEPS_PER_CALL` stacked at a time."""
+        positions = rng.permutation(len(self.vectors))[: n_steps * size].reshape(n_steps, size)
+        drawn = rng.integers(0, self.neighbors.shape[1], positions.shape)
+        partners = self.neighbors[positions, drawn]
+        for first in range(0, n_steps, STEPS_PER_CALL):
+            steps = slice(first, first + STEPS_PER_CALL)
+            yield {
+                "vectors": self.vectors[positions[steps]],
+                "partners": self.partner_data[partners[steps]],
+            }
+
+
+@dataclass(frozen=True)
+class _TrainedHeads:
+    """Heads after training.
+
+    Attributes
+    ----------
+    kernels, biases : ndarray of shape (heads, d, k) and (heads, k)
+    losses : ndarray of shape (heads,)
+    labels : list of ndarray of shape (n,)
+        Cluster of each training vector by each head.
+    """
+
+    kernels: np.ndarray
+    biases: np.ndarray
+    losses: np.ndarray
+    labels: list[np.ndarray]
+
+    @classmethod
+    def of(
+        cls, objective: HeadObjective, losses: np.ndarray, vectors: np.ndarray
+    ) -> "_TrainedHeads":
+        kernels, biases = objective.linear()
+        labels = []
+        for kernel, bias in zip(kernels, biases, strict=True):
+            labels.append((vectors @ kernel + bias).argmax(axis=1))
+        return cls(kernels, biases, losses, labels)
+
+    def alive(self) -> list[int]:
+        """Return the positions of the heads without a collapsed cluster."""
+        k = self.kernels.shape[2]
+        positions = []
+        for position, labels in enumerate(self.labels):
+            smallest = np.bincount(labels, minlength=k).min()
+            if smallest >= SMALLEST_SHARE * len(labels) / k:
+                positions.append(position)
+        return positions
+
+    def best(self) -> int:
+        """Return the position of the living head of the lowest loss."""
+        candidates = self.alive() or range(len(self.losses))
+        return min(candidates, key=lambda position: self.losses[position])
+
+
+class _HeadTraining:
+    """Trains the heads of an objective."""
+
+    def __init__(
+        self, objective: HeadObjective, pairs: _Pairs, settings: HeadOptions, seed: int
+    ) -> None:
+        import keras
+
+        self.objective = objective
+        self.pairs = pairs
+        self.settings = settings
+        self.seed = seed
+        self.batch_size = min(settings.batch_size, len(pairs.vectors))
+        self.steps_per_epoch = len(pairs.vectors) // self.batch_size
+        self.loss_names = [f"head{number}" for number in range(settings.heads)]
+        self.steps = CompiledSteps(
+            self._loss,
+            self.loss_names,
+            objective.trainable,
+            objective.frozen,
+            keras.optimizers.Adam(settings.learning_rate),
+        )
+
+    def run(self) -> np.ndarray:
+        """Return the loss of each head, (heads,), averaged over the last epoch."""
+        n_epochs = max(self.settings.epochs, math.ceil(LEAST_STEPS / self.steps_per_epoch))
+        with track(f"{self.settings.heads} heads", n_epochs) as bar:
+            for epoch in range(n_epochs):
+                losses = self._train_epoch(epoch)
+                bar.update(epoch + 1, f"loss {losses.min():.4f}")
+        return losses
+
+    def _train_epoch(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, 10, epoch])
+        sums = np.zeros(len(self.loss_names))
+        for batches in self.pairs.batches(rng, self.steps_per_epoch, self.batch_size):
+            means = self.steps(batches)
+            losses = np.array([means[name] for name in self.loss_names])
+            sums += losses * len(batches["vectors"])
+        return sums / self.steps_per_epoch
+
+    def _loss(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
+        from keras import ops
+
+        losses = self.objective.losses(batch["vectors"], batch["partners"])
+        by_name = {name: losses[number] for number, name in enumerate(self.loss_names)}
+        return ops.sum(losses), by_name
+
+
+def heads_from_kmeans(
+    vectors: np.ndarray, k: int, count: int, seed: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return heads that give the clusters of k-means, each from a start of its own.
+
+    A head gives the probability of each center for Gaussians around the centers. Their variance is
+    `SOFTNESS` times the mean variance within clusters.
 
     Parameters
     ----------
-    others : ndarray of shape (n_images, ...) or None
-        What the loss takes of an image's partner; None for its vector.
+    vectors : ndarray of shape (n, d)
+    k : int
+        Number of clusters.
+    count : int
+        Number of heads.
+    seed : int
 
-    Raises
-    ------
-    DataError
-        If there are fewer images than clusters.
+    Returns
+    -------
+    kernels : ndarray of shape (count, d, k), float32
+    biases : ndarray of shape (count, 1, k), float32
     """
-    if vectors.n_images < max(options.k, 2):
-        raise DataError(
-            f"--k {options.k} is more than the {vectors.n_images} training images. Choose a smaller --k."
-        )
-    backend.select()
-    matrix = vectors.matrix()
-    mean, scale = matrix.mean(axis=0), float(matrix.std(axis=0).mean()) or 1.0
-    z = (matrix - mean) / scale
-    partners = nearest(z, own.neighbors)
-    recoveries: list[dict[str, Any]] = []
-    for number in range(MOST_TRIES):
-        objective = make(z.shape[1], options.k, own, options.seed + 1000 * number)
-        if objective.from_kmeans:
-            objective.start(
-                *_from_kmeans(z, options.k, -(-own.heads // 2), options.seed + 1000 * number)
-            )
-        losses = _train(objective, z, z if others is None else others, partners, own, options.seed)
-        kernels, biases = objective.linear()
-        labels = [
-            (z @ kernel + bias).argmax(axis=1) for kernel, bias in zip(kernels, biases, strict=True)
-        ]
-        alive = [
-            i
-            for i, one in enumerate(labels)
-            if np.bincount(one, minlength=options.k).min() >= SMALLEST * len(z) / options.k
-        ]
-        if alive or number == MOST_TRIES - 1:
-            break
-        recoveries.append(
-            {
-                "what": "trained again",
-                "because": "every head had lost a cluster",
-                "entropy": own.entropy,
-            }
-        )
-        own = replace(own, entropy=2 * own.entropy)
-        log.warning("every head has lost a cluster: training again with entropy=%g", own.entropy)
-    best = min(alive or range(len(losses)), key=lambda i: losses[i])
-    order = canonical_order(labels[best], options.k)
-    kernel = kernels[best][:, order] / scale
-    told = [round(float(loss), 5) for loss in losses]
-    facts = {
-        "algorithm": options.method,
-        "losses": told,
-        "head": int(best),
-        "alive": len(alive),
-        "recoveries": recoveries,
-    }
-    return Head(
-        kernel.astype(np.float32),
-        (biases[best][order] - mean @ kernel).astype(np.float32),
-        cluster_means(matrix, labels[best], np.zeros((options.k, matrix.shape[1])))[order],
-        facts,
-    )
-
-
-def load(arrays: dict[str, np.ndarray]) -> Head:
-    """Return a fitted head from its saved arrays."""
-    return Head(arrays["kernel"], arrays["bias"], arrays["centers"])
-
-
-def nearest(z: np.ndarray, count: int) -> np.ndarray:
-    """Return the positions, int32 (n, count), of each vector's nearest others."""
-    count = min(count, len(z) - 1)
-    if len(z) <= EXACT_NEIGHBORS:
-        from sklearn.neighbors import NearestNeighbors
-
-        found = (
-            NearestNeighbors(n_neighbors=count, algorithm="brute")
-            .fit(z)
-            .kneighbors(return_distance=False)
-        )
-    else:
-        with backend.frameworks_hidden():
-            from pynndescent import NNDescent
-        found = NNDescent(z, n_neighbors=count + 1, random_state=0).neighbor_graph[0][:, 1:]
-    return np.asarray(found, np.int32)
-
-
-def _from_kmeans(z: np.ndarray, k: int, count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernels (count, d, k) and biases (count, 1, k) of heads whose clusters are k-means', each from a start of its own.
-
-    A head says how probable each center is for Gaussians around them, of SOFTNESS times the mean variance within clusters.
-    """
-    from sklearn.cluster import KMeans
-    from sklearn.exceptions import ConvergenceWarning
-
-    kernels, biases, size = [], [], max(SAMPLE, k)
+    kernels = []
+    biases = []
     for number in range(count):
         rng = np.random.default_rng([seed, 14, number])
-        sample = z if len(z) <= size else z[rng.choice(len(z), size, replace=False)]
-        with warnings.catch_warnings(), backend.ordered_sums():
-            warnings.simplefilter(
-                "ignore", ConvergenceWarning
-            )  # of fewer different vectors than clusters: random heads may do better
-            model = KMeans(k, n_init=1, random_state=int(rng.integers(1 << 31))).fit(sample)
-        precision = 1 / (SOFTNESS * max(model.inertia_ / sample.size, LEAST_VARIANCE))
+        sample = _sample(vectors, max(SAMPLE, k), rng)
+        model = _kmeans_once(sample, k, int(rng.integers(1 << 31)))
+        variance = max(model.inertia_ / sample.size, LEAST_VARIANCE)
+        precision = 1 / (SOFTNESS * variance)
         kernels.append(precision * model.cluster_centers_.T)
         biases.append(-precision / 2 * np.square(model.cluster_centers_).sum(axis=1)[None])
     return np.array(kernels, np.float32), np.array(biases, np.float32)
 
 
-def _train(
-    objective: Objective,
-    z: np.ndarray,
-    others: np.ndarray,
-    partners: np.ndarray,
-    own: Any,
-    seed: int,
-) -> np.ndarray:
-    """Train the heads and return the loss of each, (heads,), averaged over the last epoch."""
-    import keras
-    from keras import ops
+def _sample(vectors: np.ndarray, size: int, rng: np.random.Generator) -> np.ndarray:
+    """Return at most `size` of the vectors."""
+    if len(vectors) <= size:
+        return vectors
+    return vectors[rng.choice(len(vectors), size, replace=False)]
 
-    def loss(batch: Batch) -> tuple[Any, dict[str, Any]]:
-        each = objective.losses(batch["one"], batch["other"])
-        return ops.sum(each), {f"head{i}": each[i] for i in range(own.heads)}
 
-    names = [f"head{i}" for i in range(own.heads)]
-    steps = CompiledSteps(
-        loss, names, objective.trainable, objective.frozen, keras.optimizers.Adam(own.learning_rate)
-    )
-    size = min(own.batch_size, len(z))
-    per_epoch = len(z) // size
-    told: dict[str, float] = {}
-    epochs = max(own.epochs, -(-LEAST_STEPS // per_epoch))
-    with track(f"{own.heads} heads", epochs) as bar:
-        for epoch in range(epochs):
-            rng = np.random.default_rng([seed, 10, epoch])
-            order = rng.permutation(len(z))[: per_epoch * size].reshape(per_epoch, size)
-            picked = partners[order, rng.integers(0, partners.shape[1], order.shape)]
-            sums = np.zeros(own.heads)
-            for first in range(0, per_epoch, STEPS_PER_CALL):
-                part = slice(first, first + STEPS_PER_CALL)
-                told = steps({"one": z[order[part]], "other": others[picked[part]]})
-                sums += np.array([told[name] for name in names]) * len(order[part])
-            bar.update(epoch + 1, f"loss {sums.min() / per_epoch:.4f}")
-    return sums / per_epoch
+def _kmeans_once(sample: np.ndarray, k: int, seed: int) -> Any:
+    """Return scikit-learn's k-means of one start."""
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings(), backend.ordered_sums():
+        # Of fewer different vectors than clusters: random heads may do better.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return KMeans(k, n_init=1, random_state=seed).fit(sample)

@@ -32,6 +32,6 @@ def build(
     ConfigError
         If the architecture or an option is unknown, or the image does not fit the network.
     """
-    backend.select()
+    backend.current()
     encoder = Encoder.named(arch)
     return encoder.build(image_shape, encoder.parse_options(dict(arch_options or {})))

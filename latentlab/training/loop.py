@@ -1,370 +1,383 @@
-"""Train an encoder, an epoch at a time, so that a killed run resumes to exactly the weights it would have had.
+"""Train an encoder, one epoch at a time.
 
-An epoch is a function of (weights and optimizer state, seed, epoch number): the order of the images comes from
-(seed, epoch), the learning rate from the step number, and a checkpoint holds the rest. Keras' own `fit` is not used:
-its seeded shuffle repeats the first epoch's order, its backup is neither exact nor atomic, and on a CPU it stalls for
-seconds at the end of each call. What an epoch does is the objective's, see `latentlab.training.objective`.
+An epoch is a function of weights, optimizer state, seed and epoch number. A killed run therefore
+resumes to exactly the weights that it would have had. What a step is, the objective says: see
+`latentlab.training.objective`. Why Keras' own `fit` is not used:
+docs/decisions/0011-own-training-loop.md.
 """
 
 import dataclasses
 import math
 import time
-from collections.abc import Generator, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
-from latentlab import backend, plugins
-from latentlab.config import FitOptions, plugin_options
-from latentlab.data.images import ImageSet, as_input
-from latentlab.encoders.networks import Model
-from latentlab.errors import RunError, TrainingError
+from latentlab import backend
+from latentlab.config import FitOptions
+from latentlab.data.images import ImageSet
+from latentlab.encoders.model import Model
+from latentlab.errors import TrainingError
 from latentlab.progress import log
-from latentlab.storage import checkpoints
-from latentlab.storage.files import atomic_path, write_json
+from latentlab.storage.files import write_json
+from latentlab.storage.fit_summary import FitSummary
+from latentlab.storage.json_form import to_json
 from latentlab.storage.run import Run
-from latentlab.training.fit_state import FitState
+from latentlab.training import reconstructions
+from latentlab.training.batches import batches, split_validation, steps_per_epoch
+from latentlab.training.fit_progress import Collapse, FitProgress
+from latentlab.training.objective import EpochResult, NonFiniteLossError, Objective, Trainer
+from latentlab.training.snapshot import Arrays, all_finite
+from latentlab.training.state import TrainingState
+from latentlab.training.tensorboard import ScalarLog
 
-SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
-SHOWN_IMAGES = 16
-LEAST_RANK = 1.05  # effective dimensions of the embedding below which it has collapsed
+LEAST_RANK = 1.05  # effective dimensions of the embedding; below, it has collapsed
+MOST_RECOVERIES = 3
+ROLLED_BACK = "rolled back"
+NON_FINITE_FILE = "non-finite.json"
 
-Item = TypeVar("Item")
+
+@dataclass(frozen=True)
+class EpochRow:
+    """One epoch as a row of metrics.jsonl."""
+
+    epoch: int
+    result: EpochResult
+    validation: dict[str, float]
+    seconds: float
+
+    @property
+    def val_loss(self) -> float:
+        """Mean squared reconstruction error of the validation images."""
+        return self.validation["val_loss"]
+
+    @property
+    def effective_rank(self) -> float:
+        """Effective dimensions of the embedding; infinite where the objective does not measure."""
+        return self.validation.get("effective_rank", math.inf)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the row."""
+        return {
+            "stage": "fit",
+            "epoch": self.epoch,
+            **self.result.losses,
+            "learning_rate": self.result.learning_rate,
+            "images_per_second": self.result.images_per_second,
+            **self.validation,
+            "seconds": self.seconds,
+        }
 
 
 def train(
     model: Model, images: ImageSet, options: FitOptions, run: Run, keep_every: int = 0
-) -> dict[str, Any]:
-    """Train `model` on the training split of `images` and leave the best epoch's weights, or the last's, in it.
+) -> FitSummary:
+    """Train an encoder on the training split; it ends with the weights of the best epoch.
 
-    "Best" and early stopping go by the loss on a validation part of the training images, where the objective has one to
-    go by. One row an epoch goes to metrics.jsonl. Resumes from the newest checkpoint in the run. An epoch after which
-    the embedding has collapsed is undone, and tried again with half the learning rate. With `keep_every` the checkpoints of
-    every so many epochs are kept, beside the newest and the best.
+    The best epoch has the lowest loss on a validation part of the training images. For objectives
+    without such a loss it is the last. One row per epoch goes to metrics.jsonl. Training resumes
+    from the newest checkpoint of the run. An epoch after which the embedding has collapsed is
+    undone, and tried again with half the learning rate.
+
+    Parameters
+    ----------
+    model : Model
+        The encoder; its weights change.
+    images : ImageSet
+        Images of all splits.
+    options : FitOptions
+        Objective, epochs, learning rate, seed and more.
+    run : Run
+        Where metrics, checkpoints and examples go.
+    keep_every : int
+        Checkpoints of the epochs 0, n, 2n and on stay on disk; 0: only the newest and the best.
 
     Returns
     -------
-    dict
-        best_epoch, best_val_loss, epochs (trained), stopped_early, images_per_second (median over epochs), recoveries,
-        flops_per_image (operations of training on it once, or None) and peak_memory (bytes, of the process that ended the
-        fit, or None).
+    FitSummary
 
     Raises
     ------
     TrainingError
-        If the loss or a gradient is not finite, with the batch named, or the embedding collapses again and again; the
+        If the loss or a gradient is not finite, or the embedding collapses again and again. The
         weights of the last good epoch are in the run's checkpoints.
     """
-    training, validation = split_validation(images, options)
-    options = lasting(options, len(training))
-    objective = _objective(model, images, options)
-    state = FitState(objective, run, options.epochs, keep_every)
-    if not state.arrays:
-        _record_untrained(objective, images, validation, run)
-        state.keep(objective.snapshot())
-    with _TensorBoard(run) as board:
-        while state.goes_on(options.patience):
-            row, arrays = _train_epoch(state, images, (training, validation), options, run)
-            if row.get("effective_rank", math.inf) < LEAST_RANK:
-                state.recover(row)
-                continue
-            state.advance(row)
-            _save_reconstructions(
-                objective,
-                images,
-                validation,
-                run,
-                row["epoch"],
-                last=row["epoch"] == options.epochs,
+    fit = _Fit(model, images, options, run, keep_every)
+    if fit.state.is_new:
+        fit.record_untrained()
+    with ScalarLog(run.path / "tensorboard") as scalars:
+        while not fit.is_over():
+            row, arrays = fit.train_epoch()
+            if row.effective_rank < LEAST_RANK:
+                fit.undo_collapse(row)
+            else:
+                fit.keep(row, arrays)
+                scalars.add(row.to_json())
+    fit.finish()
+    return fit.summary()
+
+
+def check_settings(model: Model, images: ImageSet, options: FitOptions, folder: Path) -> None:
+    """Raise what `train` would raise of wrong settings, before anything is done.
+
+    Parameters
+    ----------
+    model : Model
+        The encoder that is to be trained.
+    images : ImageSet
+        Images of all splits.
+    options : FitOptions
+        Settings of the training.
+    folder : pathlib.Path
+        Folder of the run.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is wrong, or does not go with the encoder.
+    TrainingError
+        If there are too few images.
+    """
+    objective = Objective.named(options.objective)
+    objective_options = objective.parse_options(options.objective_options)
+    split_validation(images, options)
+    objective.check(model, images, objective_options, folder)
+
+
+def with_least_steps(options: FitOptions, n_images: int) -> FitOptions:
+    """Raise `epochs` so that training takes at least `least_steps` steps.
+
+    Parameters
+    ----------
+    options : FitOptions
+        Settings of the training.
+    n_images : int
+        Images to train on.
+
+    Returns
+    -------
+    FitOptions
+        The same settings where there are enough epochs.
+    """
+    steps = steps_per_epoch(n_images, options.batch_size)
+    epochs = max(options.epochs, math.ceil(options.least_steps / steps))
+    return dataclasses.replace(options, epochs=epochs)
+
+
+class _Fit:
+    """One training of an encoder: its parts of the images, its trainer and its state."""
+
+    def __init__(
+        self, model: Model, images: ImageSet, options: FitOptions, run: Run, keep_every: int
+    ) -> None:
+        self.images = images
+        self.run = run
+        self.training, self.validation = split_validation(images, options)
+        self.options = with_least_steps(options, len(self.training))
+        self.trainer = _start(model, images, self.options)
+        self.state = TrainingState(
+            self.trainer, run.path / "checkpoints", "epoch", FitProgress(keep_every)
+        )
+        if self.state.resume():
+            self.state.progress.keep_every = keep_every or self.state.progress.keep_every
+            self.state.prune()
+
+    def is_over(self) -> bool:
+        """Return whether all epochs are trained, or too many without a better one."""
+        progress, patience = self.state.progress, self.options.patience
+        waits = self.trainer.keeps_best and patience > 0
+        gave_up = waits and progress.epoch - progress.best_epoch >= patience
+        return progress.epoch >= self.options.epochs or gave_up
+
+    def record_untrained(self) -> None:
+        """Record the losses before training, and the state that a first epoch goes back to.
+
+        Raises
+        ------
+        TrainingError
+            If they are not finite: see docs/decisions/0012-untrained-losses.md.
+        """
+        # The blog post that this project began with reports the loss on one image.
+        loss = self.trainer.validate(self.validation[:1])["val_loss"]
+        measures = self.trainer.validate(self.validation)
+        if not (math.isfinite(loss) and _are_finite(measures)):
+            raise TrainingError(
+                "the untrained network gives numbers that are not finite:"
+                f" {backend.current()} miscalculates in precision"
+                f" {self.run.precision}."
+                " Choose `precision=float32`, or another `backend`."
             )
-            run.append_metrics(
-                row
-            )  # before the checkpoint: a kill in between repeats the epoch and its row, and loses neither
-            state.keep(arrays)
-            board.add(row)
-            log.info(
-                "epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f, %(images_per_second).0f images/s",
-                row,
+        row = {"stage": "fit", "epoch": 0, "loss_one_image": loss, **measures}
+        self.run.append_metrics(row)
+        log.info("loss on one image before training: %.5f", loss)
+        self._write_examples(0)
+        self._keep_arrays(self.trainer.snapshot())
+
+    def train_epoch(self) -> tuple[EpochRow, Arrays]:
+        """Train and validate the next epoch; return its row and the snapshot after it.
+
+        Raises
+        ------
+        TrainingError
+            If the loss or a weight is not finite; the trainer is then back at the epoch before.
+        """
+        started = time.perf_counter()
+        epoch = self.state.progress.epoch + 1
+        try:
+            result = self.trainer.train_epoch(self.training, epoch)
+        except NonFiniteLossError:
+            raise self._explain_divergence() from None
+        arrays = self.trainer.snapshot()
+        if not (_are_finite(result.losses) and all_finite(arrays.values())):
+            raise self._explain_divergence()
+        validation = self.trainer.validate(self.validation)
+        if not _are_finite(validation):
+            raise self._explain_divergence()
+        return EpochRow(epoch, result, validation, time.perf_counter() - started), arrays
+
+    def undo_collapse(self, row: EpochRow) -> None:
+        """Go back to the epoch before with half the learning rate.
+
+        Raises
+        ------
+        TrainingError
+            If that has not helped several times.
+        """
+        recoveries = self.state.progress.recoveries
+        if len(recoveries) == MOST_RECOVERIES:
+            self._go_back()
+            raise TrainingError(
+                f"the embedding has collapsed in epoch {row.epoch} (effective rank"
+                f" {row.effective_rank:.2f}), with a smaller learning rate too: lower"
+                " `learning_rate`, or use more images. The last good epoch is in the run's"
+                " checkpoints."
             )
-    state.finish(training)
-    return {
-        **state.summary(run),
-        "flops_per_image": _flops_of(objective),
-        "peak_memory": backend.peak_memory(),
-    }
+        recoveries.append(Collapse(row.epoch, ROLLED_BACK, row.effective_rank))
+        self.state.roll_back()
+        self.state.write()
+        log.warning(
+            "the embedding has collapsed in epoch %d: back to the epoch before, with half the"
+            " learning rate",
+            row.epoch,
+        )
+
+    def keep(self, row: EpochRow, arrays: Arrays) -> None:
+        """Take an epoch for the last good one: write its examples, its row and its checkpoint."""
+        self.state.progress.advance(row.val_loss, self.trainer.keeps_best)
+        self._write_examples(row.epoch)
+        # The row comes before the checkpoint: a kill in between repeats the epoch and its row.
+        self.run.append_metrics(row.to_json())
+        self._keep_arrays(arrays)
+        log.info(
+            "epoch %(epoch)d: loss %(loss).5f, validation %(val_loss).5f,"
+            " %(images_per_second).0f images/s",
+            row.to_json(),
+        )
+
+    def finish(self) -> None:
+        """Bring the trainer to the best epoch and settle it."""
+        best_epoch = self.state.progress.best_epoch
+        self.trainer.restore(self.state.load_arrays(best_epoch))
+        if self.trainer.settle(self.training):
+            self.state.replace_arrays(best_epoch, self.trainer.snapshot())
+
+    def summary(self) -> FitSummary:
+        """Return what the fit came to."""
+        progress = self.state.progress
+        return FitSummary(
+            epochs=progress.epoch,
+            best_epoch=progress.best_epoch,
+            best_val_loss=progress.best_val_loss,
+            stopped_early=progress.epoch < self.options.epochs,
+            images_per_second=_median_speed(self.run),
+            recoveries=tuple(map(to_json, progress.recoveries)),
+            flops_per_image=_count_flops(self.trainer),
+            peak_memory=backend.peak_memory(),
+        )
+
+    def _keep_arrays(self, arrays: Arrays) -> None:
+        """Hold a snapshot; write it unless it is big and no epoch is better than another."""
+        progress = self.state.progress
+        is_last = progress.epoch == self.options.epochs
+        is_regular = progress.epoch in progress.regular_epochs()
+        self.state.keep(arrays, must_write=self.trainer.keeps_best or is_last or is_regular)
+
+    def _write_examples(self, epoch: int) -> None:
+        if reconstructions.is_shown(epoch, self.options.epochs):
+            pixels = self.images.read(self.validation[: reconstructions.SHOWN_IMAGES])
+            reconstructions.write_examples(self.run.path, epoch, pixels, self.trainer.reconstruct)
+
+    def _go_back(self) -> None:
+        """Undo what was trained since the last good epoch, whose checkpoint is then on disk."""
+        self.state.roll_back()
+        self.state.write_if_missing()
+
+    def _explain_divergence(self) -> TrainingError:
+        """Go back to the epoch before and return the error that names the batch at fault."""
+        epoch = self.state.progress.epoch + 1
+        step = self._find_diverging_step(epoch)
+        advice = (
+            f"Lower `learning_rate` (now {self.options.learning_rate:g})."
+            f" The run stands at its last good epoch, {epoch - 1}."
+        )
+        if step is None:
+            return TrainingError(
+                "the loss or embedding of the validation images is not finite after epoch"
+                f" {epoch}. {advice}"
+            )
+        ids = self._ids_of_step(epoch, step)
+        path = self.run.path / NON_FINITE_FILE
+        write_json(path, {"epoch": epoch, "step": step, "images": ids})
+        return TrainingError(
+            f"the loss or a gradient is not finite in epoch {epoch}, step {step}, whose"
+            f" {len(ids)} images, {ids[0]} the first, are listed in {path}. {advice}"
+        )
+
+    def _find_diverging_step(self, epoch: int) -> int | None:
+        """Train an epoch again, looking at the weights after every step.
+
+        A gradient that is not finite shows in the weights after its step, but in the loss only one
+        step later.
+        """
+        self._go_back()
+        step = None
+        try:
+            self.trainer.train_epoch(self.training, epoch, check_weights=True)
+        except NonFiniteLossError as error:
+            step = error.step
+        self._go_back()
+        return step
+
+    def _ids_of_step(self, epoch: int, step: int) -> list[str]:
+        of_epoch = batches(self.training, self.options.batch_size, self.options.seed, epoch)
+        return self.images.ids[list(of_epoch)[step - 1]].tolist()
 
 
-def lasting(options: FitOptions, n_images: int) -> FitOptions:
-    """Return the options with as many more epochs as make `least_steps` steps of `n_images` images, where they have too few."""
-    steps = max(1, n_images // options.batch_size)
-    return dataclasses.replace(
-        options, epochs=max(options.epochs, math.ceil(options.least_steps / steps))
-    )
+def _start(model: Model, images: ImageSet, options: FitOptions) -> Trainer:
+    objective = Objective.named(options.objective)
+    objective_options = objective.parse_options(options.objective_options)
+    return objective.start(model, images, options, objective_options)
 
 
-def _flops_of(objective: Any) -> int | None:
-    """Return the operations of training on one image; None for networks and objectives of other packages that cannot be counted."""
+def _are_finite(measures: dict[str, float]) -> bool:
+    return all(map(math.isfinite, measures.values()))
+
+
+def _median_speed(run: Run) -> float | None:
+    """Return the median images per second of the epochs of a fit."""
+    speeds = []
+    for row in run.metrics():
+        if row.get("stage") == "fit" and row["epoch"] > 0:
+            speeds.append(row["images_per_second"])
+    return float(np.median(speeds)) if speeds else None
+
+
+def _count_flops(trainer: Trainer) -> int | None:
+    """Return the operations of training on one image; None where they cannot be counted."""
     try:
-        return int(objective.flops_per_image())
-    except Exception as error:  # it is only told: no fit may fail for it at its very end
+        return int(trainer.flops_per_image())
+    except Exception as error:  # only a report: no fit may fail at its very end
         log.info("operations were not counted: %s", " ".join(str(error).split()))
         return None
-
-
-def check(model: Model, images: ImageSet, options: FitOptions, place: Path) -> None:
-    """Raise what `train` would raise of wrong settings, before anything is done: ConfigError, TrainingError or what the objective adds.
-
-    `place` is the folder of the run that is to be trained.
-    """
-    own = objective_options(options)
-    split_validation(images, options)
-    if of_objective := getattr(plugins.load("objectives", options.objective), "check", None):
-        of_objective(model, images, own, place)
-
-
-def _objective(model: Model, images: ImageSet, options: FitOptions) -> Any:
-    module = plugins.load("objectives", options.objective)
-    return module.objective(model, images, options, objective_options(options))
-
-
-def objective_options(options: FitOptions) -> Any:
-    """Return the objective's own options; ConfigError where it has no such option or refuses a value."""
-    module = plugins.load("objectives", options.objective)
-    return plugin_options(
-        module.Options, options.objective_options, f"--objective {options.objective}"
-    )
-
-
-def _train_epoch(
-    state: FitState,
-    images: ImageSet,
-    parts: tuple[np.ndarray, np.ndarray],
-    options: FitOptions,
-    run: Run,
-) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Train the next epoch on the first of `parts`, validate on the second and return the epoch's row, with its seconds, and the state after it.
-
-    Raises
-    ------
-    TrainingError
-        If the loss or a weight is not finite; the objective is then back at the epoch before.
-    """
-    training, validation = parts
-    epoch, objective, started = state.now.epoch + 1, state.objective, time.perf_counter()
-    row = {"stage": "fit", "epoch": epoch, **objective.train_epoch(training, epoch)}
-    if math.isfinite(row["loss"]) and all_finite((arrays := objective.snapshot()).values()):
-        told = objective.validate(validation)
-        if all(map(math.isfinite, told.values())):
-            return row | told | {"seconds": time.perf_counter() - started}, arrays
-    raise _diverged(state, images, training, options, run)
-
-
-def _diverged(
-    state: FitState, images: ImageSet, training: np.ndarray, options: FitOptions, run: Run
-) -> TrainingError:
-    """Go back to the epoch before, find the batch that made a number that is not finite, and return the error that names it.
-
-    A gradient that is not finite shows in the weights after its step, but in the loss only one step later. Hence the epoch,
-    which is a function of its start, is trained again with a look at the weights after every step.
-    """
-    epoch = state.now.epoch + 1
-    state.go_back()
-    step = state.objective.train_epoch(training, epoch, watch=True).get("step")
-    state.go_back()
-    advice = f"Lower --learning-rate (now {options.learning_rate:g}). The run stands at its last good epoch, {epoch - 1}."
-    if step is None:
-        return TrainingError(
-            f"the loss or embedding of the validation images is not finite after epoch {epoch}. {advice}"
-        )
-    batch = list(batches(training, options.batch_size, options.seed, epoch))[int(step) - 1]
-    ids = images.ids[batch].tolist()
-    write_json(run.path / "non-finite.json", {"epoch": epoch, "step": step, "images": ids})
-    return TrainingError(
-        f"the loss or a gradient is not finite in epoch {epoch}, step {step}, whose {len(ids)} images, {ids[0]} the first, are listed in"
-        f" {run.path / 'non-finite.json'}. {advice}"
-    )
-
-
-def all_finite(arrays: Iterable[np.ndarray]) -> bool:
-    """Return whether every number of the arrays is finite."""
-    return all(bool(np.isfinite(array).all()) for array in arrays)
-
-
-def split_validation(images: ImageSet, options: FitOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices to train on and those kept for validation, both from the training split, both sorted."""
-    members = images.indices("train")
-    count = min(max(1, round(options.validation * len(members))), len(members) - 1)
-    if count < 1:
-        raise TrainingError(
-            f"{images.name}: {len(members)} training images are too few to train on; at least 2 are needed."
-        )
-    order = np.random.default_rng([options.seed, 1]).permutation(members)
-    return np.sort(order[count:]), np.sort(order[:count])
-
-
-def batches(indices: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iterator[np.ndarray]:
-    """Yield the shuffled index arrays of one epoch; the order depends on (seed, epoch) only.
-
-    The last, short batch is dropped where there is another one, so that every step has the same shape.
-    """
-    order = np.random.default_rng([seed, 2, epoch]).permutation(indices)
-    stop = len(order) - len(order) % batch_size if len(order) >= batch_size else len(order)
-    for start in range(0, stop, batch_size):
-        yield order[start : start + batch_size]
-
-
-def ahead(items: Iterator[Item]) -> Generator[Item]:
-    """Yield items, each made in another thread while the one before is in use, so that the device need not wait for the processor.
-
-    To be closed where it is left before its end.
-    """
-    with ThreadPoolExecutor(1, thread_name_prefix="ahead") as pool:
-        following = pool.submit(next, items, None)
-        while (item := following.result()) is not None:
-            following = pool.submit(next, items, None)
-            yield item
-
-
-def learning_rate(options: FitOptions, step: int, n_steps: int) -> float:
-    """Return the learning rate of step `step` in 0..n_steps-1: constant, or half a cosine down to 0."""
-    if options.schedule == "constant":
-        return options.learning_rate
-    return options.learning_rate * half_cosine(step / n_steps)
-
-
-def half_cosine(progress: float) -> float:
-    """Return the height of a schedule that falls from 1 to 0 along half a cosine, at `progress` in [0, 1]."""
-    return 0.5 * (1 + math.cos(math.pi * progress))
-
-
-def mean_squared_error(
-    net: Any, images: ImageSet, indices: np.ndarray, batch_size: int = 500
-) -> float:
-    """Return the mean squared reconstruction error over `indices`, in squared units of [0, 1]."""
-    total = 0.0
-    for start in range(0, len(indices), batch_size):
-        batch = as_input(images.read(indices[start : start + batch_size]))
-        total += float(np.square(net.predict_on_batch(batch) - batch).mean(dtype=np.float64)) * len(
-            batch
-        )
-    return total / len(indices)
-
-
-def _record_untrained(objective: Any, images: ImageSet, validation: np.ndarray, run: Run) -> None:
-    """Record the loss on one image, and on the validation part, before training, as the blog post does.
-
-    Raises
-    ------
-    TrainingError
-        If they are not finite. With random weights of a sane size that is a fault of the backend's arithmetic; JAX 0.11.2 has one on
-        processors, in two convolutions of bfloat16 that it compiles together.
-    """
-    one, told = objective.validate(validation[:1])["val_loss"], objective.validate(validation)
-    if not all(map(math.isfinite, (one, *told.values()))):
-        raise TrainingError(
-            f"the untrained network gives numbers that are not finite: {backend.select()} miscalculates in precision"
-            f" {run.manifest.get('precision', 'auto')}. Choose --precision float32, or another --backend."
-        )
-    run.append_metrics({"stage": "fit", "epoch": 0, "loss_one_image": one, **told})
-    log.info("loss on one image before training: %.5f", one)
-    _save_reconstructions(objective, images, validation, run, 0, last=False)
-
-
-def _save_reconstructions(
-    objective: Any, images: ImageSet, validation: np.ndarray, run: Run, epoch: int, last: bool
-) -> None:
-    if epoch not in SHOWN_EPOCHS and not last:
-        return
-    originals = images.read(validation[:SHOWN_IMAGES])
-    rebuilt = (objective.reconstruct(as_input(originals)).clip(0, 1) * 255).round().astype(np.uint8)
-    with (
-        atomic_path(run.path / "reconstructions" / f"epoch-{epoch:04d}.npy") as path,
-        path.open("wb") as file,
-    ):
-        np.save(file, rebuilt)
-    if epoch == 0:
-        with (
-            atomic_path(run.path / "reconstructions" / "originals.npy") as path,
-            path.open("wb") as file,
-        ):
-            np.save(file, originals)
-
-
-def write_reconstructions(net: Any, images: ImageSet, run: Run, epoch: int) -> None:
-    """Write what an autoencoder makes of some training images, for an encoder that was not trained in this run."""
-    originals = images.read(images.indices("train")[:SHOWN_IMAGES])
-    rebuilt = (
-        (np.asarray(net.predict_on_batch(as_input(originals))).clip(0, 1) * 255)
-        .round()
-        .astype(np.uint8)
-    )
-    for name, pixels in (("originals", originals), (f"epoch-{epoch:04d}", rebuilt)):
-        with (
-            atomic_path(run.path / "reconstructions" / f"{name}.npy") as path,
-            path.open("wb") as file,
-        ):
-            np.save(file, pixels)
-
-
-def snapshot(net: Any) -> dict[str, np.ndarray]:
-    """Return weights and optimizer state of a compiled Keras model as named arrays."""
-    return checkpoints.numbered("weight", net.get_weights()) | optimizer_state(net.optimizer)
-
-
-def restore(net: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Undo `snapshot` on a model of the same layers and optimizer."""
-    net.set_weights(checkpoints.in_order("weight", arrays))
-    restore_optimizer(net.optimizer, arrays)
-
-
-def optimizer_state(optimizer: Any) -> dict[str, np.ndarray]:
-    """Return the state of a built Keras optimizer as named arrays."""
-    own: dict[str, Any] = {}
-    optimizer.save_own_variables(own)
-    return checkpoints.numbered("optimizer", [own[str(i)] for i in range(len(own))])
-
-
-def restore_optimizer(optimizer: Any, arrays: dict[str, np.ndarray]) -> None:
-    """Undo `optimizer_state`.
-
-    Raises
-    ------
-    RunError
-        If the state is of another optimizer, as an older version's may be.
-    """
-    if len(checkpoints.in_order("optimizer", arrays)) != len(optimizer.variables):
-        raise RunError(
-            "the checkpoint is of another version of latentlab, and training cannot go on from it. To begin again, remove the folder"
-            " checkpoints of the run, or of the clustering in its folder clusters."
-        )
-    optimizer.load_own_variables(
-        {str(i): array for i, array in enumerate(checkpoints.in_order("optimizer", arrays))}
-    )
-
-
-class _TensorBoard:
-    """Scalars for TensorBoard, written by its own small package on every backend; nothing where it is not installed."""
-
-    def __init__(self, run: Run) -> None:
-        self.folder = run.path / "tensorboard"
-        self.writer: Any = None
-
-    def __enter__(self) -> "_TensorBoard":
-        try:
-            from tensorboard.summary import Writer
-        except ImportError:
-            return self
-        self.writer = Writer(str(self.folder))
-        return self
-
-    def add(self, row: dict[str, Any]) -> None:
-        if self.writer:
-            for name in ("loss", "val_loss", "learning_rate", "images_per_second"):
-                self.writer.add_scalar(name, row[name], row["epoch"])
-            self.writer.flush()
-
-    def __exit__(self, *error: Any) -> None:
-        if self.writer:
-            self.writer.close()

@@ -1,59 +1,114 @@
-"""What a fit has learnt beside its encoder: the projection head above the embedding, and the prototypes that its outputs are compared with.
+"""What a fit has trained above its encoder: the projection head and the prototypes.
 
-From the run's last checkpoint, or from the file of an encoder that comes with latentlab.
+They come from the run's last checkpoint, or from the file of an encoder that ships with latentlab.
 """
 
+import enum
 import functools
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latentlab import plugins
-from latentlab.config import FitOptions, plugin_options, recorded
 from latentlab.data.images import TRAIN
-from latentlab.encoders import embedding, ready_made
+from latentlab.encoders import ready_made
+from latentlab.encoders.embedding import Embeddings
 from latentlab.errors import ConfigError, RunError
-from latentlab.features import feature_steps
+from latentlab.features.fitted import through
+from latentlab.features.spec import STARTS_ABOVE_CODE
 from latentlab.storage import checkpoints
 from latentlab.storage.run import Run
+from latentlab.training.objective import Objective
+from latentlab.training.snapshot import Arrays
 
-DAMAGES = (
-    RunError,
-    ValueError,
-    IndexError,
-    KeyError,
-    TypeError,
-)  # what weights of other shapes or number end in
-PROTOTYPES = ("IMC-SwAV's head (imc) needs the prototypes", "choose --method scan")
-HEAD = ("the feature step project needs the projection head", "choose --features embedding+l2")
+# What reading damaged weights, or weights of other shapes or number, may raise.
+DAMAGES = (RunError, ValueError, IndexError, KeyError, TypeError)
 
 
-def check(run: Run, needed: tuple[str, str] = PROTOTYPES) -> None:
-    """Raise ConfigError where the run has no projection head and prototypes, with what needs them and what to do instead."""
-    _source(run, needed)
+class Purpose(enum.Enum):
+    """Who needs prototypes or projection head; errors name it, and what to do without them."""
+
+    IMC_METHOD = enum.auto()
+    PROJECT_STEP = enum.auto()
+    TEACHER = enum.auto()
+
+
+_NEEDS = {
+    Purpose.IMC_METHOD: "IMC-SwAV's head (imc) needs the prototypes",
+    Purpose.PROJECT_STEP: "the feature step project needs the projection head",
+    Purpose.TEACHER: "a teacher needs the projection head and prototypes",
+}
+_ALTERNATIVES = {
+    Purpose.IMC_METHOD: "choose `method=scan`",
+    Purpose.PROJECT_STEP: "choose `features=embedding+l2`",
+    Purpose.TEACHER: "choose another `objective_options.teacher`",
+}
+
+
+def require(run: Run, purpose: Purpose = Purpose.IMC_METHOD) -> None:
+    """Raise ConfigError if a run has no projection head and prototypes.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    purpose : Purpose
+        What they are needed for.
+
+    Raises
+    ------
+    ConfigError
+        The message says what needs them, and what to do instead.
+    """
+    _find(run, purpose)
 
 
 def are_there(run: Run) -> bool:
-    """Return whether the run has a projection head and prototypes of its fit."""
+    """Return whether a run has the projection head and prototypes of its fit.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
     try:
-        _source(run, PROTOTYPES)
+        _find(run, Purpose.IMC_METHOD)
     except ConfigError:
         return False
     return True
 
 
-def head(run: Run) -> Callable[[], feature_steps.Arrays]:
-    """Return what gives the projection head, as `features.through` takes it.
+def head(run: Run) -> Callable[[], Arrays]:
+    """Return a function that reads the projection head; nothing is read before it is called.
 
-    It raises ConfigError where the run has none, and RunError where its checkpoint is damaged.
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    callable
+        () -> dense layers, as `latentlab.features.fitted.through` takes them. It raises ConfigError
+        if the run has none, and RunError if its checkpoint is damaged.
     """
-    return functools.partial(_head, run)
+    return functools.partial(_read_head, run)
 
 
 def kernel(run: Run) -> np.ndarray:
-    """Return the prototypes, float32 (d, prototypes), as the fit left them: not of length 1.
+    """Return the trained prototypes.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    ndarray of shape (d, n_prototypes), float32
+        Not normalised.
 
     Raises
     ------
@@ -62,80 +117,99 @@ def kernel(run: Run) -> np.ndarray:
     RunError
         If its checkpoint is damaged.
     """
-    _, _, path = _source(run, PROTOTYPES)
+    source = _find(run, Purpose.IMC_METHOD)
     try:
-        return checkpoints.in_order("weight", _arrays(path))[-1]
-    except IndexError as error:
-        raise RunError(f"{path}, where the prototypes are, is damaged: fit again.") from error
+        return source.objective.prototypes(source.read())
+    except DAMAGES as error:
+        raise RunError(
+            f"{source.path}, where the prototypes are, is damaged: fit again."
+        ) from error
 
 
 def training_shares(run: Run, column: str = "embedding") -> Callable[[], np.ndarray]:
-    """Return what gives the training images' shares of the prototypes, float32 (n, prototypes), in the order of their embeddings.
+    """Return a function that computes the training images' shares of the prototypes.
 
-    They are of the embeddings, or of the "averaged" ones where these are clustered. It raises as `head` does.
+    Parameters
+    ----------
+    run : Run
+        The run, whose images are embedded.
+    column : str
+        Start of the features that are clustered: the shares of "averaged" embeddings are computed
+        for these, otherwise those of the embeddings.
+
+    Returns
+    -------
+    callable
+        () -> shares, float32 (n, n_prototypes), in the order of the embeddings. It raises the
+        errors of `head`.
     """
-    return functools.partial(
-        _training_shares, run, column if column in feature_steps.ABOVE else "embedding"
-    )
+    start = column if column in STARTS_ABOVE_CODE else "embedding"
+    return functools.partial(_compute_shares, run, start)
 
 
-def _head(run: Run) -> feature_steps.Arrays:
-    _, objective, path = _source(run, HEAD)
-    try:
-        found: feature_steps.Arrays = objective.projection_head(_arrays(path))
-        feature_steps.through(
-            found, np.zeros((1, len(found["kernel0"])), np.float32)
-        )  # whose shapes fit together
-    except DAMAGES as error:
-        raise RunError(
-            f"{path}, where the projection head is, is damaged: fit again, or remove it: then the embedding below the head is clustered."
-        ) from error
-    return found
+@dataclass(frozen=True)
+class _Source:
+    """Where the weights are: the checkpoint of the encoder's epoch, or a shipped file."""
+
+    objective: Objective
+    objective_options: dict[str, Any]
+    path: Path
+    shipped_name: str = ""
+
+    def read(self) -> Arrays:
+        """Return weights, numbered; those above the encoder are the last."""
+        if not self.shipped_name:
+            return checkpoints.load(self.path)[0]
+        weights = ready_made.shipped().objective_weights(self.shipped_name)
+        return checkpoints.numbered("weight", weights)
 
 
-def _training_shares(run: Run, column: str) -> np.ndarray:
-    fit, objective, path = _source(run, PROTOTYPES)
-    options = plugin_options(
-        objective.Options, fit.objective_options, f"--objective {fit.objective}"
-    )
-    parts = [
-        part for part in embedding.read_parts(run.path / "embeddings", TRAIN, column) if len(part)
-    ]
-    try:
-        shares = objective.prototype_shares(_arrays(path), options)
-        return np.concatenate([shares(part) for part in parts])
-    except DAMAGES as error:
-        raise RunError(
-            f"{path}, where the prototypes are, is damaged: fit again, or choose --method scan."
-        ) from error
-
-
-def _source(run: Run, needed: tuple[str, str]) -> tuple[FitOptions, Any, Path]:
-    """Return the settings of the fit, its objective and where its weights are: the checkpoint of the encoder's epoch, or the shipped file."""
-    what, instead = needed
-    fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
-    objective = plugins.load("objectives", fit.objective)
-    if not hasattr(objective, "prototype_shares"):
+def _find(run: Run, purpose: Purpose) -> _Source:
+    fit = run.config.fit
+    objective = Objective.named(fit.objective)
+    if not objective.capabilities.has_prototypes:
         raise ConfigError(
-            f"{what} of the run's own fit, and --objective {fit.objective} has none: fit with --recipe strong, or {instead}."
+            f"{_NEEDS[purpose]} of the run's own fit, and {objective.argument} has none:"
+            f" fit with `recipe=strong`, or {_ALTERNATIVES[purpose]}."
         )
-    if (name := ready_made.name_of(run.manifest)) and ready_made.of_objective(name):
-        return fit, objective, ready_made.FOLDER / f"{name}.npz"
-    checkpoint = checkpoints.folder_of(
-        run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"]
-    )
+    shipped = ready_made.shipped()
+    name = shipped.name_of(run)
+    if name and shipped.objective_weights(name):
+        return _Source(objective, fit.objective_options, shipped.weights_file(name), name)
+    folder = run.path / "checkpoints"
+    checkpoint = checkpoints.folder_of(folder, "epoch", run.fit_summary.best_epoch)
     if not checkpoint.exists():
         raise ConfigError(
-            f"{what} of the run's own fit, which are in the checkpoint of its last epoch, and {run.path} has none: its encoder was trained"
-            f" elsewhere, or the checkpoint was removed. To go on, {instead}."
+            f"{_NEEDS[purpose]} of the run's own fit, which are in the checkpoint of its last"
+            f" epoch, and {run.path} has none: its encoder was trained elsewhere, or the checkpoint"
+            f" was removed. To go on, {_ALTERNATIVES[purpose]}."
         )
-    return fit, objective, checkpoint
+    return _Source(objective, fit.objective_options, checkpoint)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return weights, numbered, of which the objective's own are the last, from what `_source` found."""
-    return (
-        checkpoints.load(path)[0]
-        if path.is_dir()
-        else checkpoints.numbered("weight", ready_made.of_objective(path.stem))
-    )
+def _read_head(run: Run) -> Arrays:
+    source = _find(run, Purpose.PROJECT_STEP)
+    try:
+        layers = source.objective.projection_head(source.read())
+        # Fails if the shapes of the layers do not fit together.
+        through(layers, np.zeros((1, len(layers["kernel0"])), np.float32))
+    except DAMAGES as error:
+        raise RunError(
+            f"{source.path}, where the projection head is, is damaged: fit again, or remove it:"
+            " then the embedding below the head is clustered."
+        ) from error
+    return layers
+
+
+def _compute_shares(run: Run, column: str) -> np.ndarray:
+    source = _find(run, Purpose.IMC_METHOD)
+    options = source.objective.parse_options(source.objective_options)
+    parts = list(Embeddings(run.path).parts(TRAIN, column))
+    try:
+        shares_of = source.objective.prototype_shares(source.read(), options)
+        return np.concatenate([shares_of(part) for part in parts])
+    except DAMAGES as error:
+        raise RunError(
+            f"{source.path}, where the prototypes are, is damaged: fit again, or choose"
+            " `method=scan`."
+        ) from error

@@ -6,26 +6,23 @@ See docs/decisions/0010-checkpoints-of-big-states.md for when a checkpoint is wr
 """
 
 import abc
-import dataclasses
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
-from latentlab.config import recorded
+from latentlab.errors import RunError
 from latentlab.progress import log
 from latentlab.storage import checkpoints
+from latentlab.storage.json_form import from_json, to_json
 
 BIG_STATE = 64 * 2**20  # bytes; larger states are not written after every epoch
 SECONDS_BETWEEN_BIG_STATES = 30.0
 
 Arrays = dict[str, np.ndarray]
-Event = dict[
-    str, Any
-]  # one repair, as JSON: "what" happened, in which "epoch" or "round", and more
 
 
 class Trainee(Protocol):
@@ -51,8 +48,7 @@ class Trainee(Protocol):
 class Progress(abc.ABC):
     """How far a training is, and what was repaired: the state.json of a checkpoint.
 
-    A subclass is a dataclass with a field `recoveries: list[Event]`. Its fields, in their order,
-    are the keys of the file.
+    A subclass is a dataclass. Its fields, in their order, are the keys of the file.
     """
 
     @property
@@ -126,7 +122,7 @@ class TrainingState(Generic[ProgressType]):
         if newest is None:
             return False
         self.arrays, values = checkpoints.load(newest)
-        self.progress = recorded(type(self.progress), values, newest)
+        self.progress = self._read_progress(values, newest)
         self._note_written()
         self.roll_back()
         log.info("resuming after %s %d", self.kind, self.progress.number)
@@ -157,7 +153,7 @@ class TrainingState(Generic[ProgressType]):
             self.kind,
             self.progress.number,
             self.arrays,
-            dataclasses.asdict(self.progress),
+            to_json(self.progress),
             keep=self.progress.lasting_checkpoints(),
         )
         self._note_written()
@@ -182,11 +178,20 @@ class TrainingState(Generic[ProgressType]):
         return checkpoints.load(checkpoints.folder_of(self.folder, self.kind, number))[0]
 
     def replace_arrays(self, number: int, arrays: Arrays) -> None:
-        """Write other arrays into the checkpoint of one epoch or round, which keeps its progress."""
+        """Write other arrays into an older checkpoint, which keeps its progress."""
         folder = checkpoints.folder_of(self.folder, self.kind, number)
         values = checkpoints.load(folder)[1]
         others = (self.progress.number, *self.progress.lasting_checkpoints())
         checkpoints.save(self.folder, self.kind, number, arrays, values, keep=others)
+
+    def _read_progress(self, values: object, folder: Path) -> ProgressType:
+        try:
+            return from_json(type(self.progress), values)
+        except ValueError as error:
+            raise RunError(
+                f"the checkpoint {folder} is of another version of latentlab ({error})."
+                " Fit or cluster again."
+            ) from error
 
     def _note_written(self) -> None:
         self._written_number = self.progress.number

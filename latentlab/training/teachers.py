@@ -8,13 +8,13 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.data.images import ImageSet
-from latentlab.encoders import embedding
+from latentlab.encoders.embedding import Embeddings
 from latentlab.errors import ConfigError, RunError
-from latentlab.features import feature_steps
-from latentlab.storage.run import Run, embed_config
+from latentlab.features.fitted import through, unit
+from latentlab.storage.run import Run
 from latentlab.training import prototypes
 
-NEEDED = ("a teacher needs the projection head and prototypes", "choose another --set teacher")
+TEACHER_FIELD = "objective_options.teacher"
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,10 @@ class Teacher:
     points : ndarray of shape (n, d), float32
         Where the projection head puts each image, in their order; of length 1.
     prototypes : ndarray of shape (d, m), float32
-        Not of length 1.
+        Not normalised.
     digest : ndarray of shape (32,), uint8
-        SHA-256 of the files that both were made of: another machine's rounding does not change it.
+        SHA-256 of the files that both were made of, which the rounding of another machine does not
+        change.
     """
 
     points: np.ndarray
@@ -36,64 +37,101 @@ class Teacher:
     digest: np.ndarray
 
 
-def read(path: str, images: ImageSet) -> Teacher:
-    """Return what the run in folder `path` knows of `images`.
+def read_teacher(path: str, images: ImageSet) -> Teacher:
+    """Return what a run knows of some images.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the teacher's run.
+    images : ImageSet
+        The images, which the run must have embedded.
+
+    Returns
+    -------
+    Teacher
 
     Raises
     ------
     ConfigError
-        If it has no projection head and prototypes, or was fitted on other images, or with another split of them.
+        If the run has no projection head and prototypes, or was fitted on other images or another
+        split of them.
     RunError
         If it is no finished run, has not embedded its images, or is damaged.
     """
     run = Run.open(path)
-    if not run.is_done("embed", embed_config(run)):
+    if not run.is_done("embed", run.encoder_config()):
         raise RunError(
-            f"the teacher {path} has not embedded its images. Run: latentlab embed --run {path}"
+            f"the teacher {path} has not embedded its images.", hint=f"Run: `embed(run='{path}')`"
         )
-    prototypes.check(run, NEEDED)
-    _check_images(run, path, images)
+    prototypes.require(run, prototypes.Purpose.TEACHER)
+    _check_images(run, images)
     try:
-        embedded = np.concatenate(
-            list(embedding.read_parts(run.path / "embeddings", column="embedding"))
-        )
-        points = feature_steps.unit(feature_steps.through(prototypes.head(run)(), embedded))
-        known = prototypes.kernel(run)
-        if (
-            known.ndim != 2
-            or len(known) != points.shape[1]
-            or not (np.isfinite(points).all() and np.isfinite(known).all())
-        ):
-            raise ValueError("its numbers do not fit together")
+        embeddings = np.concatenate(list(Embeddings(run.path).parts(column="embedding")))
+        points = unit(through(prototypes.head(run)(), embeddings))
+        kernel = prototypes.kernel(run)
+        _check_numbers(points, kernel)
     except (*prototypes.DAMAGES, pa.ArrowException) as error:
         raise RunError(
-            f"the teacher {path} is damaged. Fit and embed it again, or choose another --set teacher."
+            f"the teacher {path} is damaged. Fit and embed it again, or choose another"
+            f" `{TEACHER_FIELD}`."
         ) from error
-    return Teacher(points, known, _digest(run, known))
+    return Teacher(points, kernel, _digest(run, kernel))
 
 
-def check_apart(path: str, place: Path) -> None:
-    """Raise ConfigError where the teacher is in the folder of the run that is to learn, which may be cleared."""
-    teacher, own = Path(path).resolve(), place.resolve()
-    if teacher == own or own in teacher.parents:
+def check_apart(path: str, folder: Path) -> None:
+    """Raise ConfigError if the teacher is in the folder of the run that is to learn.
+
+    That folder may be cleared.
+
+    Parameters
+    ----------
+    path : str
+        Folder of the teacher's run.
+    folder : pathlib.Path
+        Folder of the run that is to learn.
+    """
+    teacher = Path(path).resolve()
+    student = folder.resolve()
+    if teacher == student or student in teacher.parents:
         raise ConfigError(
-            f"--set teacher={path}: a run cannot learn from itself. Choose another --run."
+            ": a run cannot learn from itself",
+            field=TEACHER_FIELD,
+            value=path,
+            hint="Choose another `run`.",
         )
 
 
-def _check_images(run: Run, path: str, images: ImageSet) -> None:
-    """Raise ConfigError where pixels, names or splits differ: what the teacher was fitted on must not be held out here."""
-    ids, splits = embedding.read_index(run.path / "embeddings")
-    same = run.manifest["config"].get("images_sha256") == images.fingerprint
-    if not (same and np.array_equal(ids, images.ids) and np.array_equal(splits, images.splits)):
-        raise ConfigError(
-            f"--set teacher={path} was fitted on other images than these, or on another split: give the same --data and --held-out."
-        )
+def _check_images(run: Run, images: ImageSet) -> None:
+    """Raise ConfigError if pixels, names or splits differ.
 
-
-def _digest(run: Run, known: np.ndarray) -> np.ndarray:
-    files = [output["sha256"] for output in run.manifest["stages"]["embed"]["outputs"]]
-    digest = hashlib.sha256(
-        "".join(files).encode() + np.ascontiguousarray(known, np.float32).tobytes()
+    What the teacher was fitted on must not be held out from its student.
+    """
+    embedded = Embeddings(run.path).index()
+    is_same = (
+        run.config.images_sha256 == images.fingerprint
+        and np.array_equal(embedded.ids, images.ids)
+        and np.array_equal(embedded.splits, images.splits)
     )
+    if not is_same:
+        raise ConfigError(
+            "was fitted on other images than these, or on another split",
+            field=TEACHER_FIELD,
+            value=run.path,
+            hint="Give the same `data` and `held_out`.",
+        )
+
+
+def _check_numbers(points: np.ndarray, kernel: np.ndarray) -> None:
+    """Raise ValueError unless points and prototypes are finite and of the same dimensions."""
+    fit_together = kernel.ndim == 2 and len(kernel) == points.shape[1]
+    if not (fit_together and np.isfinite(points).all() and np.isfinite(kernel).all()):
+        raise ValueError("points and prototypes do not fit together")
+
+
+def _digest(run: Run, kernel: np.ndarray) -> np.ndarray:
+    record = run.record("embed")
+    digests = [output.sha256 for output in record.outputs] if record else []
+    digest = hashlib.sha256("".join(digests).encode())
+    digest.update(np.ascontiguousarray(kernel, np.float32).tobytes())
     return np.frombuffer(digest.digest(), np.uint8)

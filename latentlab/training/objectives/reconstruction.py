@@ -4,116 +4,111 @@ latentlab fit --objective reconstruction
 """
 
 import math
-import time
-from dataclasses import dataclass
-from typing import Any, ClassVar
 
 import numpy as np
 
 from latentlab import backend
 from latentlab.config import FitOptions
 from latentlab.data.images import ImageSet, as_input
-from latentlab.encoders.networks import Model
+from latentlab.encoders.model import Model
 from latentlab.nets import flops
 from latentlab.nets.augmentation import augment
-from latentlab.progress import track
-from latentlab.training.loop import (
-    all_finite,
-    batches,
-    learning_rate,
-    mean_squared_error,
-    restore,
-    snapshot,
-)
+from latentlab.options import NoOptions
+from latentlab.training.batches import batches, steps_per_epoch
+from latentlab.training.meter import EpochMeter
+from latentlab.training.objective import EpochResult, NonFiniteLossError, Objective, Trainer
+from latentlab.training.reconstructions import mean_squared_error
+from latentlab.training.schedule import learning_rate
+from latentlab.training.snapshot import Arrays, all_finite, restore, snapshot
 
 
-@dataclass(frozen=True)
-class Options:
-    """There are none."""
+class ReconstructionTrainer(Trainer):
+    """An autoencoder in training.
 
+    Parameters
+    ----------
+    model : Model
+        The autoencoder; its weights change.
+    images : ImageSet
+        Where training images are read.
+    options : FitOptions
+        Learning rate, batch size, augmentation and seed.
+    """
 
-class Reconstruction:
-    """An autoencoder in training."""
-
-    keeps_best: ClassVar[bool] = True
-
-    def __init__(self, model: Model, images: ImageSet, fit: FitOptions) -> None:
+    def __init__(self, model: Model, images: ImageSet, options: FitOptions) -> None:
         import keras
 
-        self.net, self.images, self.fit, self.factor = model.autoencoder, images, fit, 1.0
-        self.net.compile(
-            optimizer=keras.optimizers.Adam(fit.learning_rate),
+        self.network = model.autoencoder
+        self.images = images
+        self.options = options
+        self.network.compile(
+            optimizer=keras.optimizers.Adam(options.learning_rate),
             loss="mse",
             jit_compile=backend.jit_compile(),
         )
-        self.net.optimizer.build(self.net.trainable_variables)
+        self.network.optimizer.build(self.network.trainable_variables)
 
     def train_epoch(
-        self, training: np.ndarray, epoch: int, watch: bool = False
-    ) -> dict[str, float]:
-        """Train one epoch and return loss, learning_rate and images_per_second.
-
-        Stops where the loss is not finite, with `watch` where a weight is not either, and returns loss and step.
-        """
-        net, fit = self.net, self.fit
-        n_steps = max(1, len(training) // fit.batch_size)
-        started, seen, loss, rate = time.perf_counter(), 0, math.nan, math.nan
-        net.reset_metrics()
-        with track(f"epoch {epoch}/{fit.epochs}", n_steps) as bar:
-            for step, indices in enumerate(batches(training, fit.batch_size, fit.seed, epoch)):
-                rate = self.factor * learning_rate(
-                    fit, (epoch - 1) * n_steps + step, fit.epochs * n_steps
+        self, training: np.ndarray, epoch: int, check_weights: bool = False
+    ) -> EpochResult:
+        """Train one epoch; see `Trainer`."""
+        options = self.options
+        n_steps = steps_per_epoch(len(training), options.batch_size)
+        loss = rate = math.nan
+        self.network.reset_metrics()
+        with EpochMeter(options, epoch, len(training)) as meter:
+            order = batches(training, options.batch_size, options.seed, epoch)
+            for step, indices in enumerate(order):
+                rate = self._rate((epoch - 1) * n_steps + step, options.epochs * n_steps)
+                loss = self._train_step(
+                    indices, np.random.default_rng([options.seed, 4, epoch, step]), rate
                 )
-                net.optimizer.learning_rate = rate
-                batch = augment(
-                    as_input(self.images.read(indices)),
-                    fit.augment,
-                    np.random.default_rng([fit.seed, 4, epoch, step]),
-                )
-                loss = float(net.train_on_batch(batch, batch))
-                if not math.isfinite(loss) or (watch and not all_finite(net.get_weights())):
-                    return {"loss": loss, "step": step + 1}
-                seen += len(batch)
-                speed = seen / (time.perf_counter() - started)
-                left = (fit.epochs - epoch + 1) * len(training) / speed - (
-                    time.perf_counter() - started
-                )
-                bar.update(
-                    step + 1,
-                    f"loss {loss:.5f}, {speed:.0f} images/s, {left / 60:.1f} min left in all",
-                )
-        seconds = time.perf_counter() - started
-        return {"loss": loss, "learning_rate": rate, "images_per_second": seen / seconds}
+                if not math.isfinite(loss) or (check_weights and not self._has_finite_weights()):
+                    raise NonFiniteLossError(step + 1)
+                meter.add(loss, len(indices))
+        return EpochResult({"loss": loss}, rate, meter.images_per_second)
 
     def validate(self, validation: np.ndarray) -> dict[str, float]:
         """Return val_loss."""
-        return {"val_loss": mean_squared_error(self.net, self.images, validation)}
+        return {"val_loss": mean_squared_error(self.network, self.images, validation)}
 
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
         """Return reconstructions."""
-        return np.asarray(self.net.predict_on_batch(batch))
-
-    def settle(self, training: np.ndarray) -> bool:
-        """Change nothing: training sees the images as they will be embedded."""
-        return False
+        return np.asarray(self.network.predict_on_batch(batch))
 
     def flops_per_image(self) -> int:
         """Return the operations of training on one image."""
-        return flops.training_flops(flops.multiply_adds(self.net, self.images.image_shape))
+        forward = flops.multiply_adds(self.network, self.images.image_shape)
+        return flops.training_flops(forward)
 
-    def snapshot(self) -> dict[str, np.ndarray]:
+    def snapshot(self) -> Arrays:
         """Return weights and optimizer state."""
-        return snapshot(self.net)
+        return snapshot(self.network)
 
-    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+    def restore(self, arrays: Arrays) -> None:
         """Undo `snapshot`."""
-        restore(self.net, arrays)
+        restore(self.network, arrays)
 
-    def slow_down(self, factor: float) -> None:
-        """Multiply the learning rate by `factor`."""
-        self.factor *= factor
+    def _rate(self, step: int, n_steps: int) -> float:
+        return self.rate_factor * learning_rate(self.options, step, n_steps)
+
+    def _train_step(self, indices: np.ndarray, rng: np.random.Generator, rate: float) -> float:
+        """Train on the images at `indices`; return the mean loss of the epoch so far."""
+        self.network.optimizer.learning_rate = rate
+        batch = augment(as_input(self.images.read(indices)), self.options.augment, rng)
+        return float(self.network.train_on_batch(batch, batch))
+
+    def _has_finite_weights(self) -> bool:
+        return all_finite(self.network.get_weights())
 
 
-def objective(model: Model, images: ImageSet, fit: FitOptions, options: Any) -> Reconstruction:
-    """Return the objective at work on `model`."""
-    return Reconstruction(model, images, fit)
+class Reconstruction(Objective):
+    """Mean squared error between an image and what the decoder makes of its code."""
+
+    Options = NoOptions
+
+    def start(
+        self, model: Model, images: ImageSet, fit_options: FitOptions, options: NoOptions
+    ) -> Trainer:
+        """Return the autoencoder in training."""
+        return ReconstructionTrainer(model, images, fit_options)
