@@ -16,11 +16,7 @@ from latentlab.clustering.assigned import Assigned, distances_to
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
-
-try:
-    from latentlab.plugins import Plugin
-except ImportError:
-    from latentlab.encoders.plugin_stand_in import Plugin
+from latentlab.plugins import Plugin
 
 
 @dataclass(frozen=True)
@@ -151,7 +147,7 @@ def number_of_clusters(options: ClusterOptions) -> int:
     return options.k
 
 
-def check_enough_images(k: int, n_images: int) -> None:
+def check_enough_images(k: int, n_images: int, at_least: int = 1) -> None:
     """Raise DataError if there are fewer training images than clusters.
 
     Parameters
@@ -160,8 +156,10 @@ def check_enough_images(k: int, n_images: int) -> None:
         Number of clusters.
     n_images : int
         Number of training images.
+    at_least : int
+        Images that the method needs anyway.
     """
-    if n_images < k:
+    if n_images < max(k, at_least):
         raise DataError(
             f"is more than the {n_images} training images",
             field="k",

@@ -1,258 +1,350 @@
-"""A linear head of clusters on the embedding, or above it, trained with the whole network on strongly changed views of the images.
+"""A linear cluster head trained together with the encoder, on strong views of the images.
 
-What `selflabel` and `consistency` share: the network, the views, the neighbours at the start, the decoder, which goes
-on learning the code with its gradient stopped. A method says what a step takes beside images, and its loss.
+`selflabel` and `consistency` share this network, its views, the neighbours at the start, and the
+decoder, which goes on learning the code with its gradient stopped. Each method adds its own images
+and its own loss.
 """
 
 import abc
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
 from latentlab.backend.steps import RATE, Batch, CompiledSteps
-from latentlab.clustering.base import cluster_means
-from latentlab.clustering.heads import nearest
+from latentlab.clustering.means import cluster_means
 from latentlab.errors import ConfigError
+from latentlab.features.neighbors import nearest_others
 from latentlab.nets import crops
-from latentlab.refinement.base import LoopOptions, Start
+from latentlab.nets.batch_norm import SETTLING_BATCHES, settle
+from latentlab.options import option
 from latentlab.refinement.feature_layers import vectors_of
-from latentlab.training.loop import half_cosine
+from latentlab.refinement.options import LoopOptions
+from latentlab.refinement.refiner import Arrays, Refinement, Start
+from latentlab.training.schedule import half_cosine
 
-SETTLING = 20  # batches from which the statistics of batch normalisation are taken anew
 REPORTED = ("clustering_loss", "reconstruction_loss")
+MOVED = 1e-7  # a center that moved further than this was re-seeded
+SHARPNESS = 10.0  # of the head made from centers, in units of 1 / mean squared distance
+
+# What the random numbers of a step are for: the last part of their seeds.
+TRAINING_VIEWS = 11
+PARTNERS = 12
+SETTLING_IMAGES = 13
+SETTLING_VIEWS = 14
 
 
 @dataclass(frozen=True)
 class TrainedHeadOptions(LoopOptions):
-    """Settings that the methods share, beside those of the loop.
+    """Settings that the methods share, beyond those of the loop.
 
     Attributes
     ----------
     learning_rate : float
-        Adam's at the start; it falls along half a cosine to 0 at the end of the last round.
+        Initial learning rate of Adam; it falls to 0 along half a cosine until the last round ends.
     average : float
-        Share of a round's steps over which the weights are averaged (exponentially, the newest count most). The network becomes
-        that average at the round's end: the teacher whose assignments are the next round's. 0 takes the weights as they are.
+        Share of a round's steps over which the weights are averaged, exponentially: the newest
+        count most. The network becomes that average at the round's end, and its assignments are
+        the next round's targets. 0 uses the weights as they are.
     smallest_crop : float
         Smallest share of the image in a strong view.
     cutout : float
-        Largest side of the missing square, as a share of the view's.
+        Largest side of the missing square, as a share of the view's side.
     neighbors : int
-        Of each image at the start; and of UMAP where the start is N2D's.
+        Neighbours of each image at the start, and of UMAP for an N2D start.
     """
 
-    start: str = "scan"
-    learning_rate: float = 3e-4
-    average: float = 0.5
-    smallest_crop: float = 0.3
-    cutout: float = 0.5
-    POSITIVE: ClassVar[tuple[str, ...]] = ("learning_rate", "smallest_crop")
+    start: str = option("scan", "Clustering method that makes the initial clusters.")
+    learning_rate: float = option(3e-4, "Initial learning rate of Adam.", above=0)
+    average: float = option(
+        0.5, "Share of a round's steps over which weights are averaged.", at_least=0, at_most=1
+    )
+    smallest_crop: float = option(
+        0.3, "Smallest share of the image in a strong view.", above=0, at_most=1
+    )
+    cutout: float = option(
+        0.5, "Largest side of the missing square, as a share.", at_least=0, at_most=1
+    )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.smallest_crop > 1 or not 0 <= self.cutout <= 1 or not 0 <= self.average <= 1:
-            raise ConfigError(
-                "--set smallest_crop must be at most 1, cutout and average between 0 and 1."
-            )
+    @property
+    def n_steps(self) -> int:
+        """Steps of all rounds together."""
+        return max(1, self.max_steps // self.interval) * self.interval
 
 
-class TrainedHead(abc.ABC):
-    """Encoder and head in training; a `Refiner` but for what the method adds.
+def require_embedding(start: Start, argument: str) -> None:
+    """Refuse an encoder that ends with its code.
+
+    Parameters
+    ----------
+    start : Start
+        What the method is to start from.
+    argument : str
+        The method as messages name it, see `Plugin.argument`.
 
     Raises
     ------
     ConfigError
-        If the encoder ends with its code.
+        If the encoder has no embedding.
+    """
+    if start.model.top is None:
+        raise ConfigError(
+            f"{argument} needs an encoder with an embedding above its code: fit with"
+            " `recipe=strong`."
+        )
+
+
+def cosine_rates(first: float, n_steps: int) -> np.ndarray:
+    """Compute the learning rate of every step, along half a cosine from `first` towards 0.
+
+    Each rate follows from the one before in single precision. That keeps the bits of clusterings
+    from earlier versions, which read the last rate back from the optimizer.
+
+    Parameters
+    ----------
+    first : float
+        Learning rate of the first step.
+    n_steps : int
+        Number of steps.
+
+    Returns
+    -------
+    ndarray of shape (n_steps,), float32
+        The rates.
+
+    Examples
+    --------
+    >>> cosine_rates(1.0, 4).round(3).tolist()
+    [1.0, 0.8539999723434448, 0.5, 0.1459999978542328]
+    """
+    rates = np.full(n_steps, first, np.float32)
+    for step in range(1, n_steps):
+        last = float(rates[step - 1])
+        rates[step] = last * half_cosine(step / n_steps) / half_cosine((step - 1) / n_steps)
+    return rates
+
+
+class TrainedHead(Refinement):
+    """Encoder and head in training.
+
+    Parameters
+    ----------
+    start : Start
+        An encoder with an embedding, and initial clusters.
+    options : TrainedHeadOptions
+        Settings of the method.
     """
 
-    def __init__(self, start: Start, options: Any, method: str) -> None:
+    def __init__(self, start: Start, options: Any) -> None:
+        self.model = start.model
+        self.options = options
+        self.seed = start.seed
+        self.read = start.read
+        self.learning_rate = options.learning_rate
+        self._rates = cosine_rates(options.learning_rate, options.n_steps)
+        self._build(start)
+        self.view_kind = crops.ViewKind(
+            size=self.trainer.input_shape[1],
+            scale=(options.smallest_crop, 1.0),
+            cutout=options.cutout,
+        )
+        self._train = CompiledSteps(
+            self._loss,
+            REPORTED,
+            self.trainer.trainable_variables,
+            self.trainer.non_trainable_variables,
+            self.trainer.optimizer,
+        )
+        self._centers = start.centers
+        self._neighbors = np.zeros((0, 0), np.int32)
+        self._rounds = 0
+        self._steps = 0
+
+    def _build(self, start: Start) -> None:
+        """Put the head on the encoder and make the networks of it."""
         import keras
 
-        if start.model.top is None:
-            raise ConfigError(
-                f"--method {method} needs an encoder with an embedding above its code: fit with --recipe strong."
-            )
-        self.model, self.options, self.seed = start.model, options, start.seed
+        # The head, from the initial clusters' own or from their centers.
         image = self.model.encoder.input
         z = vectors_of(self.model, start.features)
-        kernel, bias = start.head if start.head is not None else _head_of(start)
         self.head = keras.layers.Dense(
             len(start.centers), activation="softmax", dtype="float32", name="clusters"
         )
         q = self.head(z)
+        kernel, bias = start.head or _head_of_centers(start)
         self.head.set_weights([kernel, bias])
-        self.lower, self.decoder = (
-            self.model.autoencoder.get_layer("lower"),
-            self.model.autoencoder.get_layer("decode"),
-        )
+
+        # The networks share their layers.
+        self.lower = self.model.autoencoder.get_layer("lower")
+        self.decoder = self.model.autoencoder.get_layer("decode")
         self.assigner = keras.Model(image, [z, q], name="assigner")
         self.trainer = keras.Model(image, [self.model.autoencoder.output, q], name="trainer")
-        self.trainer.compile(
-            optimizer=keras.optimizers.Adam(options.learning_rate, **_averaging(options))
-        )
-        side = image.shape[1]
-        self.kind = crops.ViewKind(
-            side,
-            (options.smallest_crop, 1.0),
-            (0.4, 0.4, 0.4, 0.1),
-            0.8,
-            0.2,
-            cutout=options.cutout,
-        )
-        variables = self.trainer.trainable_variables, self.trainer.non_trainable_variables
-        self._train = CompiledSteps(self._loss, REPORTED, *variables, self.trainer.optimizer)
-        self._above = keras.Model(self.model.encoder.output, q)
-        self._centers, self.read = start.centers, start.read
-        self._neighbors = np.zeros((0, 0), np.int32)
-        self._rounds = self._steps = 0
+        self._assign_code = keras.Model(self.model.encoder.output, q)
+        averaging = _averaging(self.options)
+        self.trainer.compile(optimizer=keras.optimizers.Adam(self.learning_rate, **averaging))
 
     @abc.abstractmethod
     def clustering_loss(self, q: Any, batch: Batch) -> Any:
-        """Return the scalar loss of the assignments q, (m, k), of the views of one step's images."""
-
-    @abc.abstractmethod
-    def material(
-        self, images: np.ndarray, positions: np.ndarray
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Return the images whose views a step takes, (m, height, width, channels), and what else the loss reads of them.
+        """Compute the clustering loss of one step.
 
         Parameters
         ----------
-        images, positions
-            As for `Refiner.step`.
+        q : tensor of shape (m, k)
+            Assignments of the views of the step's images.
+        batch : dict of str to tensor
+            What `material` returned.
+
+        Returns
+        -------
+        tensor of shape ()
+            The loss.
         """
 
-    def networks(self) -> tuple[Any, Any]:
-        """Return the trained model and images -> [z, q]."""
-        return self.trainer, self.assigner
+    @abc.abstractmethod
+    def material(self, images: np.ndarray, positions: np.ndarray) -> tuple[np.ndarray, Arrays]:
+        """Prepare the images and targets of one step.
+
+        Parameters
+        ----------
+        images : ndarray of shape (m, height, width, channels), float32
+            The step's images, as for `Refinement.step`.
+        positions : ndarray of shape (m,), int
+            Their places among the training images.
+
+        Returns
+        -------
+        images : ndarray of shape (m', height, width, channels)
+            Images of which the step uses strong views.
+        arrays : dict of str to ndarray
+            Whatever else the loss reads.
+        """
 
     def begin_round(self, z: np.ndarray, q: np.ndarray) -> None:
-        """Find the neighbours, the first time, and the clusters' centers."""
+        """Compute the clusters' centers and, in the first round, the neighbours."""
         if not len(self._neighbors):
-            self._neighbors = nearest(z, self.options.neighbors)
+            self._neighbors = nearest_others(z, self.options.neighbors)
         self._centers = cluster_means(z, q.argmax(axis=1), self._centers)
         self._rounds += 1
 
     def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
         """Train on strong views of one batch and return the losses."""
-        images, more = self.material(np.asarray(batch, np.float32), positions)
-        drawn = self._draw(len(images), 11)
+        images, arrays = self.material(np.asarray(batch, np.float32), positions)
+        views = self._draw_views(len(images), TRAINING_VIEWS)
         self._steps += 1
-        arrays = {
-            "images": images,
-            "views": drawn,
-            RATE: np.array(self._next_rate(), np.float32),
-            **more,
-        }
-        told = self._train({name: array[None] for name, array in arrays.items()})
-        if self.options.average and self._steps % self.options.interval == 0:
+        inputs = {"images": images, "views": views, RATE: self._rate(), **arrays}
+
+        # CompiledSteps takes arrays of several steps; here each holds a single step.
+        losses = self._train({name: array[None] for name, array in inputs.items()})
+        ends_round = self._steps % self.options.interval == 0
+        if ends_round and self.options.average:
             self._settle(len(self._neighbors), len(batch))
-        return {name: told[name] for name in REPORTED}
+        return {name: losses[name] for name in REPORTED}
 
-    def _settle(self, count: int, size: int) -> None:
-        """Take the statistics of batch normalisation anew: those that training kept are of the weights before they were averaged."""
-        for number in range(SETTLING):
-            positions = np.random.default_rng([self.seed, 13, self._steps, number]).integers(
-                0, count, size
-            )
-            self.trainer(
-                crops.apply(self.read(positions), self._draw(size, 14, number), self.kind.size),
-                training=True,
-            )
+    def _rate(self) -> np.ndarray:
+        """Return the learning rate of the step just begun, float32 of shape ()."""
+        step = min(self._steps, len(self._rates)) - 1
+        return np.array(float(self._rates[step]) * self.rate_factor, np.float32)
 
-    def _draw(self, count: int, *purpose: int) -> np.ndarray:
-        """Return the numbers of strong views, which depend on the seed, the step and what they are for."""
+    def _settle(self, n_images: int, batch_size: int) -> None:
+        """Settle batch normalisation: training kept statistics of weights before the average."""
+        views = self._settling_views(n_images, batch_size)
+        settle(
+            [self.trainer],
+            views,
+            lambda inputs: self.trainer(inputs, training=True),
+            equal_weights=False,
+        )
+
+    def _settling_views(self, n_images: int, batch_size: int) -> Iterator[Any]:
+        """Yield batches of strong views of random training images."""
+        for number in range(SETTLING_BATCHES):
+            rng = np.random.default_rng([self.seed, SETTLING_IMAGES, self._steps, number])
+            positions = rng.integers(0, n_images, batch_size)
+            numbers = self._draw_views(batch_size, SETTLING_VIEWS, number)
+            yield crops.apply(self.read(positions), numbers, self.view_kind.size)
+
+    def _draw_views(self, count: int, *purpose: int) -> np.ndarray:
+        """Draw the numbers of strong views, by the seed, the step and their purpose."""
         rng = np.random.default_rng([self.seed, *purpose, self._steps])
-        return crops.draw(self.kind, count, self.trainer.input_shape[1:], rng)
+        return crops.draw(self.view_kind, count, self.trainer.input_shape[1:], rng)
 
     def _set_head(self, kernel: np.ndarray, bias: np.ndarray) -> None:
-        """Set the head's weights, and their averages, which would else bring the old ones back."""
+        """Set the head's weights and their averages, which would bring the old ones back."""
         self.head.set_weights([kernel, bias])
         optimizer = self.trainer.optimizer
-        if optimizer.use_ema:
-            for variable, average in zip(
-                self.trainer.trainable_variables,
-                optimizer._model_variables_moving_average,
-                strict=True,
-            ):
-                if any(variable is own for own in self.head.weights):
-                    average.assign(variable)
+        if not optimizer.use_ema:
+            return
+        averages = optimizer._model_variables_moving_average
+        ids = {id(weight) for weight in self.head.weights}
+        for variable, average in zip(self.trainer.trainable_variables, averages, strict=True):
+            if id(variable) in ids:
+                average.assign(variable)
 
     def centers(self) -> np.ndarray:
-        """Return the mean vector of each cluster's training images before the last round, float32 (k, d)."""
+        """Return the mean vectors of the clusters before the last round, float32 (k, d)."""
         return self._centers
 
     def set_centers(self, centers: np.ndarray) -> None:
-        """Move the head so that clusters lie around new centers, where a collapsed one was filled again."""
+        """Move the head so that re-seeded clusters lie around their new centers, (k, d)."""
         kernel, bias = self.head.get_weights()
-        changed = np.flatnonzero(np.abs(centers - self._centers).max(axis=1) > 1e-7)
+        moved = np.flatnonzero(np.abs(centers - self._centers).max(axis=1) > MOVED)
         scale = np.linalg.norm(kernel, axis=0).mean()
-        kernel[:, changed] = (
-            scale * centers[changed] / np.linalg.norm(centers[changed], axis=1, keepdims=True)
-        ).T
-        bias[changed] = bias.mean()
+        lengths = np.linalg.norm(centers[moved], axis=1, keepdims=True)
+        kernel[:, moved] = (scale * centers[moved] / lengths).T
+        bias[moved] = bias.mean()
         self._set_head(kernel, bias)
         self._centers = centers
 
     def reorder(self, order: np.ndarray) -> None:
-        """Number the clusters anew."""
+        """Renumber the clusters."""
         kernel, bias = self.head.get_weights()
         self._set_head(kernel[:, order], bias[order])
         self._centers = self._centers[order]
 
-    def extras(self) -> dict[str, np.ndarray]:
-        """Return how far training is, the centers, and the neighbours at the start."""
+    def extras(self) -> Arrays:
+        """Return the counts of rounds and steps, the centers, and the neighbours at the start."""
         return {
             "counts": np.array([self._rounds, self._steps]),
             "centers": self._centers,
             "neighbors": self._neighbors,
         }
 
-    def set_extras(self, arrays: dict[str, np.ndarray]) -> None:
-        """Undo `extras`."""
+    def set_extras(self, arrays: Arrays) -> None:
+        """Restore counts, centers and neighbours."""
         self._rounds, self._steps = map(int, arrays["counts"])
-        self._centers, self._neighbors = arrays["centers"], arrays["neighbors"]
-
-    def _next_rate(self) -> float:
-        """Return the learning rate of the step that `_steps` counts as begun: the last one, lower by what the cosine falls.
-
-        Relative to the last one, since the loop lowers it too, where it rolls back.
-        """
-        total = max(1, self.options.max_steps // self.options.interval) * self.options.interval
-        last = float(np.asarray(self.trainer.optimizer.learning_rate))
-        return (
-            last
-            * half_cosine((self._steps - 1) / total)
-            / half_cosine(max(0, self._steps - 2) / total)
-        )
+        self._centers = arrays["centers"]
+        self._neighbors = arrays["neighbors"]
 
     def _loss(self, batch: Batch) -> tuple[Any, dict[str, Any]]:
+        """Return the loss of one step, and its parts by name."""
         from keras import ops
 
-        strong = crops.apply(batch["images"], batch["views"], self.kind.size)
-        code = self.lower(strong, training=True)
-        loss = self.clustering_loss(self._above(code, training=True), batch)
+        views = crops.apply(batch["images"], batch["views"], self.view_kind.size)
+        code = self.lower(views, training=True)
+        clustering_loss = self.clustering_loss(self._assign_code(code, training=True), batch)
+
+        # The decoder goes on learning, but its error does not reach the encoder.
         rebuilt = self.decoder(ops.stop_gradient(code), training=True)
-        error = ops.mean(ops.square(rebuilt - strong))
-        return loss + error, {"clustering_loss": loss, "reconstruction_loss": error}
+        error = ops.mean(ops.square(rebuilt - views))
+        parts = {"clustering_loss": clustering_loss, "reconstruction_loss": error}
+        return clustering_loss + error, parts
 
 
 def _averaging(options: TrainedHeadOptions) -> dict[str, Any]:
-    """Return what makes a Keras optimizer keep the average of the weights and, at each round's end, put it in their place."""
+    """Return arguments that make a Keras optimizer average weights over the end of each round."""
     steps = options.average * options.interval
-    return (
-        {
-            "use_ema": True,
-            "ema_momentum": 1 - 1 / steps,
-            "ema_overwrite_frequency": options.interval,
-        }
-        if steps > 1
-        else {}
-    )
+    if steps <= 1:
+        return {}
+    return {
+        "use_ema": True,
+        "ema_momentum": 1 - 1 / steps,
+        "ema_overwrite_frequency": options.interval,
+    }
 
 
-def _head_of(start: Start) -> tuple[np.ndarray, np.ndarray]:
-    """Return a linear head whose clusters are the cells of the starting centers, for starts that have none of their own."""
-    sharpness = 10 / max(start.spread, 1e-6)
-    return sharpness * start.centers.T, -sharpness * np.square(start.centers).sum(axis=1) / 2
+def _head_of_centers(start: Start) -> tuple[np.ndarray, np.ndarray]:
+    """Return kernel and bias of a linear head whose clusters are the cells of the centers."""
+    sharpness = SHARPNESS / max(start.spread, 1e-6)
+    bias = -sharpness * np.square(start.centers).sum(axis=1) / 2
+    return sharpness * start.centers.T, bias

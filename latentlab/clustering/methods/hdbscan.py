@@ -1,37 +1,35 @@
-"""HDBSCAN (Campello, Moulavi and Sander 2013), scikit-learn's: clusters are dense places, and it finds their number by itself.
+"""HDBSCAN (Campello, Moulavi and Sander 2013), by scikit-learn: clusters are dense places.
 
-    latentlab cluster --run RUN --method hdbscan            # no --k
+    latentlab cluster --run RUN --method hdbscan            # no --k: it finds their number
     latentlab cluster --run RUN --method hdbscan --set min_cluster_size=50
 
-Density says little in hundreds of dimensions, so it works on a few UMAP coordinates. Images in no dense place, its
-"noise", go to the cluster of the nearest image that has one, and a column `noise` tells them apart: so scores count
-every image, as those of the other methods do.
+Density says little in hundreds of dimensions, so it works on a few UMAP coordinates. Images in no
+dense place are its "noise". They go to the cluster of the nearest image that has one, and a column
+`noise` marks them. So scores count every image, as with the other methods.
 """
 
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
-from latentlab.clustering.base import (
-    Assigned,
-    Clusterer,
-    Vectors,
-    canonical_order,
-    cluster_means,
-    distances_to,
-)
-from latentlab.config import ClusterOptions, plugin_options
+from latentlab.clustering.assigned import Assigned, canonical_order, distances_to
+from latentlab.clustering.clusterer import Clusterer, ClustererCapabilities, FittedClusters
+from latentlab.clustering.means import cluster_means
+from latentlab.clustering.vectors import Vectors
+from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
+from latentlab.features.neighbors import nearest
+from latentlab.options import CheckedOptions, option
 
-FEATURES = "pca50+umap5"
-FINDS_K = True
-NEIGHBORS = 15  # whose clusters make the margin
+MARGIN_NEIGHBORS = 15  # whose clusters make the margin
+SMALLEST_CLUSTER = 5  # images, where the share below is fewer
+SMALLEST_SHARE = 100  # a cluster has at least one image in so many
 NOISE = -1
 
 
 @dataclass(frozen=True)
-class Options:
+class HDBSCANOptions(CheckedOptions):
     """Settings of HDBSCAN.
 
     Attributes
@@ -39,120 +37,152 @@ class Options:
     min_cluster_size : int or None
         Fewest images of a cluster; None is a hundredth of the fitted images, at least 5.
     min_samples : int
-        Images within the core distance, the image itself among them: more of them make smoother clusters and more noise.
+        Images within the core distance, the image itself among them. More make smoother clusters
+        and more noise.
     sample : int
-        At most this many training images, drawn at random, are fitted; the others follow their nearest.
+        Most training images that are fitted, drawn at random; the others follow their nearest.
     """
 
-    min_cluster_size: int | None = None
-    min_samples: int = 5
-    sample: int = 20_000
+    min_cluster_size: int | None = option(None, "Fewest images of a cluster.")
+    min_samples: int = option(5, "Images within the core distance.")
+    sample: int = option(20_000, "Most training images that are fitted.")
 
 
 @dataclass(frozen=True)
-class DensityClusters:
+class DensityClusters(FittedClusters):
     """Fitted images with their clusters; any other image follows the nearest of them.
+
+    The centers are the means of the clusters.
 
     Attributes
     ----------
     reference : ndarray of shape (m, d), float32
         Features of the fitted images.
     labels : ndarray of shape (m,), int32
-        Their clusters, -1 where they are noise.
+        Their clusters; -1 is noise.
     """
 
     reference: np.ndarray
     labels: np.ndarray
-    facts: dict[str, Any] = field(default_factory=dict)
 
-    @property
-    def centers(self) -> np.ndarray:
-        """The clusters' means, float32 (k, d)."""
-        k = int(self.labels.max()) + 1
-        return cluster_means(
-            self.reference, self.labels, np.zeros((k, self.reference.shape[1]), np.float32)
-        )
+    @classmethod
+    def of(
+        cls, reference: np.ndarray, labels: np.ndarray, facts: Mapping[str, object]
+    ) -> "DensityClusters":
+        """Make the clusters of fitted images; the centers are computed."""
+        n_clusters = int(labels.max()) + 1
+        no_members = np.zeros((n_clusters, reference.shape[1]), np.float32)
+        centers = cluster_means(reference, labels, no_members)
+        return cls(centers, reference, labels, facts=facts)
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign feature vectors (n, d); the margin is the share of the 15 nearest in the own cluster less that in the next one."""
+        """Assign feature vectors (n, d) to the clusters of the nearest fitted images.
+
+        The margin is the share of the 15 nearest in the image's cluster, less that in the next.
+        """
         dense = self.labels != NOISE
-        places = _nearest(self.reference[dense], vectors, NEIGHBORS)
-        near = self.labels[dense][places]
-        cluster = near[:, 0]
-        shares = np.stack(
-            [(near == c).mean(axis=1) for c in range(int(self.labels.max()) + 1)], axis=1
-        )
-        own = shares[np.arange(len(cluster)), cluster].copy()
-        shares[np.arange(len(cluster)), cluster] = 0
-        noise = self.labels[_nearest(self.reference, vectors, 1)[:, 0]] == NOISE
-        distance = distances_to(self.centers, vectors)[np.arange(len(cluster)), cluster]
-        return Assigned(
-            cluster, distance, (own - shares.max(axis=1)).astype(np.float32), noise=noise
-        )
+        _, positions = nearest(self.reference[dense], vectors, MARGIN_NEIGHBORS)
+        neighbor_clusters = self.labels[dense][positions]
+        cluster = neighbor_clusters[:, 0]
+        rows = np.arange(len(cluster))
+
+        # Margin: the image's cluster against the best of the others.
+        shares = self._shares(neighbor_clusters)
+        first_share = shares[rows, cluster].copy()
+        shares[rows, cluster] = 0
+        margin = (first_share - shares.max(axis=1)).astype(np.float32)
+
+        _, closest = nearest(self.reference, vectors, 1)
+        is_noise = self.labels[closest[:, 0]] == NOISE
+        distance = distances_to(self.centers, vectors)[rows, cluster]
+        return Assigned(cluster, distance, margin, noise=is_noise)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return features and clusters of the fitted images by name."""
         return {"reference": self.reference, "labels": self.labels}
 
+    def _shares(self, neighbor_clusters: np.ndarray) -> np.ndarray:
+        """Return the share of each cluster, (n, k), among the neighbours' clusters (n, m)."""
+        columns = []
+        for cluster in range(len(self.centers)):
+            columns.append((neighbor_clusters == cluster).mean(axis=1))
+        return np.stack(columns, axis=1)
 
-def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:
-    """Fit HDBSCAN to `vectors`; options.k is not used.
 
-    Raises
-    ------
-    DataError
-        If no place is dense enough for two clusters.
-    """
-    from sklearn.cluster import HDBSCAN
+class HDBSCAN(Clusterer):
+    """Clusters are dense places, and their number is found."""
 
-    own: Options = plugin_options(Options, options.settings, "--method hdbscan")
-    matrix = vectors.matrix()
-    if len(matrix) > own.sample:
-        matrix = matrix[
-            np.sort(
-                np.random.default_rng([options.seed, 23]).choice(
-                    len(matrix), own.sample, replace=False
-                )
+    Options = HDBSCANOptions
+    capabilities = ClustererCapabilities(
+        default_features="pca50+umap5", finds_k=True, can_start_refinement=False
+    )
+
+    def fit(
+        self, vectors: Vectors, options: ClusterOptions, settings: HDBSCANOptions
+    ) -> DensityClusters:
+        """Find the clusters; `options.k` is not used.
+
+        Raises
+        ------
+        DataError
+            If no place is dense enough for two clusters.
+        ConfigError
+            If a setting does not fit the number of images.
+        """
+        from sklearn import cluster
+
+        matrix = _sample(vectors.matrix(), settings.sample, options.seed)
+        smallest = settings.min_cluster_size
+        if smallest is None:
+            smallest = max(len(matrix) // SMALLEST_SHARE, SMALLEST_CLUSTER)
+        self._check(smallest, settings.min_samples, len(matrix))
+
+        model = cluster.HDBSCAN(
+            min_cluster_size=smallest, min_samples=settings.min_samples, copy=True
+        )
+        labels = model.fit(matrix).labels_
+        k = int(labels.max()) + 1
+        if k < 2:
+            raise DataError(
+                f"HDBSCAN finds no two dense groups of {smallest} images or more.",
+                hint=f"Try `settings.min_cluster_size={max(2, smallest // 2)}`, or a method with"
+                " `k`.",
             )
-        ]
-    least = max(len(matrix) // 100, 5) if own.min_cluster_size is None else own.min_cluster_size
-    if not 2 <= least <= len(matrix) // 2 or not 1 <= own.min_samples <= len(matrix):
-        raise ConfigError(
-            f"--method hdbscan: min_cluster_size {least} must be 2 to {len(matrix) // 2} and min_samples {own.min_samples} 1 to {len(matrix)},"
-            f" with {len(matrix)} images to fit. Change them with --set."
-        )
-    labels = (
-        HDBSCAN(min_cluster_size=least, min_samples=own.min_samples, copy=True).fit(matrix).labels_
-    )
-    k = int(labels.max()) + 1
-    if k < 2:
-        raise DataError(
-            f"HDBSCAN finds no two dense groups of {least} images or more. Try --set min_cluster_size={max(2, least // 2)}, or a method with --k."
-        )
-    dense = labels != NOISE
-    number = np.argsort(canonical_order(labels[dense], k))
-    labels = np.where(dense, number[labels], NOISE).astype(np.int32)
-    facts = {
-        "algorithm": "HDBSCAN",
-        "k": k,
-        "fitted_images": len(matrix),
-        "noise": float((~dense).mean()),
-        "min_cluster_size": least,
-    }
-    return DensityClusters(matrix.astype(np.float32), labels, facts)
+        facts = {
+            "algorithm": "HDBSCAN",
+            "k": k,
+            "fitted_images": len(matrix),
+            "noise": float((labels == NOISE).mean()),
+            "min_cluster_size": smallest,
+        }
+        return DensityClusters.of(matrix.astype(np.float32), _by_size(labels, k), facts)
+
+    def load(self, arrays: Mapping[str, np.ndarray]) -> DensityClusters:
+        """Return the clusters from their saved arrays."""
+        return DensityClusters.of(arrays["reference"], arrays["labels"], {})
+
+    def _check(self, min_cluster_size: int, min_samples: int, n_images: int) -> None:
+        size_fits = 2 <= min_cluster_size <= n_images // 2
+        samples_fit = 1 <= min_samples <= n_images
+        if not size_fits or not samples_fit:
+            raise ConfigError(
+                f"{self.argument}: min_cluster_size {min_cluster_size} must be 2 to"
+                f" {n_images // 2} and min_samples {min_samples} 1 to {n_images}, with {n_images}"
+                " images to fit.",
+                hint="Change them with `settings`.",
+            )
 
 
-def load(arrays: dict[str, np.ndarray]) -> Clusterer:
-    """Return the clusters from their saved arrays."""
-    return DensityClusters(arrays["reference"], arrays["labels"])
+def _sample(matrix: np.ndarray, size: int, seed: int) -> np.ndarray:
+    """Return at most `size` of the vectors, drawn at random, in their order."""
+    if len(matrix) <= size:
+        return matrix
+    rng = np.random.default_rng([seed, 23])
+    return matrix[np.sort(rng.choice(len(matrix), size, replace=False))]
 
 
-def _nearest(reference: np.ndarray, vectors: np.ndarray, count: int) -> np.ndarray:
-    """Return the positions, int (n, count), of the nearest references, the nearest first."""
-    from sklearn.neighbors import NearestNeighbors
-
-    return (
-        NearestNeighbors(n_neighbors=min(count, len(reference)))
-        .fit(reference)
-        .kneighbors(vectors, return_distance=False)
-    )
+def _by_size(labels: np.ndarray, k: int) -> np.ndarray:
+    """Return labels, int32, whose clusters are numbered by size; noise stays."""
+    is_dense = labels != NOISE
+    new_numbers = np.argsort(canonical_order(labels[is_dense], k))
+    return np.where(is_dense, new_numbers[labels], NOISE).astype(np.int32)

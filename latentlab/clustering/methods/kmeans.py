@@ -1,80 +1,95 @@
-"""k-means (Lloyd 1982, k-means++ initial centers), scikit-learn's; above a stated size its mini-batch form, read in parts.
+"""k-means (Lloyd 1982) with k-means++ initial centers, by scikit-learn.
 
-latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
+Above a stated size its mini-batch form is used, which reads the images in parts.
+
+    latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
 """
+
+import warnings
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
 from latentlab import backend
-from latentlab.clustering.base import Centers, Clusterer, Vectors, canonical_order
+from latentlab.clustering.assigned import canonical_order
+from latentlab.clustering.clusterer import (
+    Centers,
+    Clusterer,
+    FittedClusters,
+    check_enough_images,
+    number_of_clusters,
+)
+from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError
 
 MINIBATCH_PASSES = 3
-SAMPLE = 20_000
+SAMPLE = 20_000  # images from which the mini-batch form starts
 
 
-def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:
-    """Cluster `vectors` into options.k groups.
+class KMeans(Clusterer):
+    """Clusters around centers."""
 
-    Raises
-    ------
-    DataError
-        If there are fewer images, or fewer different vectors, than clusters.
-    """
-    if vectors.n_images < options.k:
-        raise DataError(
-            f"--k {options.k} is more than the {vectors.n_images} training images. Choose a smaller --k."
-        )
-    if vectors.n_images * vectors.n_dims > options.minibatch_above:
-        return _fit_parts(vectors, options)
-    return _fit_in_memory(vectors.matrix(), options)
+    def fit(self, vectors: Vectors, options: ClusterOptions, settings: Any) -> Centers:
+        """Cluster vectors.
 
+        Raises
+        ------
+        DataError
+            If there are fewer images, or fewer different vectors, than clusters.
+        """
+        check_enough_images(number_of_clusters(options), vectors.n_images)
+        if vectors.n_images * vectors.n_dims > options.minibatch_above:
+            return _fit_in_parts(vectors, options)
+        return _fit_in_memory(vectors.matrix(), options)
 
-def load(arrays: dict[str, np.ndarray]) -> Clusterer:
-    """Return the fitted clusters from their saved arrays."""
-    return Centers(arrays["centers"])
+    def load(self, arrays: Mapping[str, np.ndarray]) -> Centers:
+        """Return the fitted clusters from their saved arrays."""
+        return Centers(arrays["centers"])
 
 
 def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
-    import warnings
-
-    from sklearn.cluster import KMeans
+    from sklearn.cluster import KMeans as ScikitKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    with warnings.catch_warnings():
+    k = number_of_clusters(options)
+    model = ScikitKMeans(k, n_init=options.restarts, random_state=options.seed)
+    with warnings.catch_warnings(), backend.ordered_sums():
         warnings.simplefilter("error", ConvergenceWarning)
         try:
-            with backend.ordered_sums():
-                model = KMeans(options.k, n_init=options.restarts, random_state=options.seed).fit(
-                    matrix
-                )
+            model.fit(matrix)
         except ConvergenceWarning as warning:
             raise DataError(
-                f"--k {options.k} is more than the different images there are ({warning}). Choose a smaller --k."
+                f"is more than the different images there are ({warning})",
+                field="k",
+                value=k,
+                hint="Choose a smaller `k`.",
             ) from None
-    order = canonical_order(model.labels_, options.k)
+    order = canonical_order(model.labels_, k)
     facts = {"algorithm": "KMeans", "inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
-    return Centers(model.cluster_centers_[order].astype(np.float32), facts)
+    return Centers(model.cluster_centers_[order].astype(np.float32), facts=facts)
 
 
-def _fit_parts(vectors: Vectors, options: ClusterOptions) -> Clusterer:
-    """Start from k-means on a random sample of all parts, since one part may hold a single class; then refine in passes."""
+def _fit_in_parts(vectors: Vectors, options: ClusterOptions) -> Centers:
+    """Start from a sample of all parts, since one part may hold a single class; then refine."""
     from sklearn.cluster import MiniBatchKMeans
 
+    k = number_of_clusters(options)
     start = _fit_in_memory(_sample(vectors, options.seed), options).centers
     model = MiniBatchKMeans(
-        options.k, init=start, n_init=1, reassignment_ratio=0, random_state=options.seed
+        k, init=start, n_init=1, reassignment_ratio=0, random_state=options.seed
     )
     with backend.ordered_sums():
         for _ in range(MINIBATCH_PASSES):
             for part in vectors.parts():
                 model.partial_fit(part)
-    labels, inertia = _assign_parts(vectors, Centers(model.cluster_centers_.astype(np.float32)))
+
+    # Number the clusters by size.
+    centers = model.cluster_centers_
+    labels, inertia = _assign_parts(vectors, Centers(centers.astype(np.float32)))
     facts = {"algorithm": "MiniBatchKMeans", "inertia": inertia, "n_iter": MINIBATCH_PASSES}
-    return Centers(
-        model.cluster_centers_[canonical_order(labels, options.k)].astype(np.float32), facts
-    )
+    return Centers(centers[canonical_order(labels, k)].astype(np.float32), facts=facts)
 
 
 def _sample(vectors: Vectors, seed: int) -> np.ndarray:
@@ -84,11 +99,12 @@ def _sample(vectors: Vectors, seed: int) -> np.ndarray:
     return np.concatenate([part[rng.random(len(part)) < share] for part in vectors.parts()])
 
 
-def _assign_parts(vectors: Vectors, clusterer: Clusterer) -> tuple[np.ndarray, float]:
+def _assign_parts(vectors: Vectors, clusters: FittedClusters) -> tuple[np.ndarray, float]:
     """Return labels, int32 (n,), and the sum of squared distances."""
-    labels, inertia = [], 0.0
+    labels = []
+    inertia = 0.0
     for part in vectors.parts():
-        assigned = clusterer.assign(part)
+        assigned = clusters.assign(part)
         labels.append(assigned.cluster)
         inertia += float(np.square(assigned.distance, dtype=np.float64).sum())
     return np.concatenate(labels), inertia

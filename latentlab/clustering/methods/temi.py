@@ -1,10 +1,14 @@
-"""TEMI on vectors (Adaloglou et al., BMVC 2023, equation 7): neighbours share information about their cluster.
+"""TEMI on vectors: neighbours share information about their cluster.
 
-    L = - w log sum_c (q_s(c|x) q_t(c|x'))^beta / q_t(c),    symmetric,    w = mean over heads of sum_c q_t(c|x) q_t(c|x')
+Adaloglou et al., BMVC 2023, equation 7:
 
-Student q_s and teacher q_t are cosine heads with temperature 0.1; the teacher is the student's moving average, q_t(c) the
-moving average of its shares, and w trusts those pairs that the heads put together. beta below 1 keeps clusters from
-swallowing others. The paper's heads have two hidden layers; these are linear. Heads whose loss is lowest are kept.
+    L = - w log sum_c (q_s(c|x) q_t(c|x'))^beta / q_t(c),    symmetric,
+    w = mean over heads of sum_c q_t(c|x) q_t(c|x')
+
+Student q_s and teacher q_t are cosine heads with temperature 0.1. The teacher is the student's
+moving average, q_t(c) the moving average of its shares, and w trusts the pairs that the heads put
+together. beta below 1 keeps clusters from swallowing others. The paper's heads have two hidden
+layers; these are linear. The head of the lowest loss is used.
 
     latentlab cluster --run RUN --k 10 --method temi
     latentlab cluster --embeddings vectors.parquet --k 10 --method temi
@@ -15,132 +19,125 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.clustering import heads
-from latentlab.clustering.base import Clusterer, Vectors
-from latentlab.config import ClusterOptions, plugin_options
-from latentlab.errors import ConfigError
+from latentlab.clustering.heads import HeadClusterer, HeadObjective, HeadOptions
+from latentlab.options import option
 
 
 @dataclass(frozen=True)
-class Options(heads.HeadOptions):
+class TEMIOptions(HeadOptions):
     """Settings of TEMI; `entropy` is not used.
 
     Attributes
     ----------
     beta : float
-        Power of the joint probability, in (0.5, 1]: smaller is more even.
+        Power of the joint probability, in (0.5, 1]; smaller is more even.
     temperature : float
+        Of the softmax over cosines.
     teacher : float
         Momentum of the teacher's weights.
     shares : float
         Momentum of the teacher's shares.
     """
 
-    heads: int = 16
-    neighbors: int = 50
-    learning_rate: float = 0.001
-    beta: float = 0.6
-    temperature: float = 0.1
-    teacher: float = 0.996
-    shares: float = 0.9
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if (
-            not 0.5 < self.beta <= 1
-            or self.temperature <= 0
-            or not (0 <= self.teacher < 1 and 0 <= self.shares < 1)
-        ):
-            raise ConfigError(
-                "--set beta must be above 0.5 and at most 1, temperature above 0, teacher and shares at least 0 and below 1."
-            )
+    heads: int = option(16, "Heads that are trained; the best is used.", at_least=1)
+    neighbors: int = option(50, "Nearest neighbours that partners are drawn from.", at_least=1)
+    learning_rate: float = option(0.001, "Learning rate of Adam.", above=0)
+    beta: float = option(0.6, "Power of the joint probability.", above=0.5, at_most=1)
+    temperature: float = option(0.1, "Temperature of the softmax.", above=0)
+    teacher: float = option(0.996, "Momentum of the teacher's weights.", at_least=0, below=1)
+    shares: float = option(0.9, "Momentum of the teacher's shares.", at_least=0, below=1)
 
 
-class MutualInformation(heads.Objective):
+class MutualInformation(HeadObjective):
     """TEMI's loss for several heads at once."""
 
-    def __init__(self, n_dims: int, k: int, own: Any, seed: int) -> None:
+    def __init__(self, n_dims: int, k: int, settings: TEMIOptions, seed: int) -> None:
         import keras
 
-        super().__init__(n_dims, k, own, seed)
+        super().__init__(n_dims, k, settings, seed)
+        even_shares = np.full((settings.heads, 1, k), 1 / k, np.float32)
         self.teacher_kernel = keras.Variable(np.asarray(self.kernel), trainable=False)
-        self.teacher_shares = keras.Variable(
-            np.full((own.heads, 1, k), 1 / k, np.float32), trainable=False
-        )
+        self.teacher_shares = keras.Variable(even_shares, trainable=False)
         self.trainable = [self.kernel]
         self.frozen = [self.bias, self.teacher_kernel, self.teacher_shares]
 
     def start(self, kernels: np.ndarray, biases: np.ndarray) -> None:
-        """Let the first m heads, and their teachers, start from the directions of kernels (m, d, k): a start near k-means' clusters.
+        """Let the first heads and their teachers start from the directions of kernels (m, d, k).
 
-        A center in the very middle has no direction: its place keeps the random one.
+        That is near the clusters of k-means. A center in the very middle has no direction, so its
+        place keeps the random one.
         """
         lengths = np.linalg.norm(kernels, axis=1, keepdims=True)
-        directed = lengths > 1e-3 * lengths.max(axis=2, keepdims=True)
-        super().start(
-            np.where(directed, kernels, np.asarray(self.kernel)[: len(kernels)]),
-            np.zeros_like(biases),
-        )
-        self.teacher_kernel.assign(
-            np.asarray(self.kernel).copy()
-        )  # a copy: JAX gives the memory of what it trains away
+        has_direction = lengths > 1e-3 * lengths.max(axis=2, keepdims=True)
+        random_kernels = np.asarray(self.kernel)[: len(kernels)]
+        super().start(np.where(has_direction, kernels, random_kernels), np.zeros_like(biases))
+        # A copy: JAX gives away the memory of trained variables.
+        self.teacher_kernel.assign(np.asarray(self.kernel).copy())
 
-    def losses(self, one: Any, other: Any) -> Any:
-        """Return each head's loss, (heads,), and move the teacher."""
+    def losses(self, vectors: Any, partners: Any) -> Any:
+        """Return the loss of each head, (heads,), and move the teacher."""
         from keras import ops
 
-        own = self.own
-        kernel = ops.stop_gradient(ops.convert_to_tensor(self.kernel))
-        self.teacher_kernel.assign(own.teacher * self.teacher_kernel + (1 - own.teacher) * kernel)
-        teacher, teacher_other = (
-            ops.stop_gradient(self._soft(z, self.teacher_kernel)) for z in (one, other)
-        )
-        both = (
-            ops.mean(teacher, axis=1, keepdims=True)
-            + ops.mean(teacher_other, axis=1, keepdims=True)
-        ) / 2
-        self.teacher_shares.assign(own.shares * self.teacher_shares + (1 - own.shares) * both)
-        shares = ops.convert_to_tensor(self.teacher_shares)
-        weight = ops.mean(ops.sum(teacher * teacher_other, axis=2), axis=0)
-        student, student_other = self._soft(one, self.kernel), self._soft(other, self.kernel)
-        pairs = ((student, teacher_other), (student_other, teacher))
-        each = [
-            ops.mean(
-                -weight * ops.log(ops.sum(ops.power(s * t + 1e-12, own.beta) / shares, axis=2)),
-                axis=1,
-            )
-            for s, t in pairs
-        ]
-        return (each[0] + each[1]) / 2
+        # The teacher follows the student, and its shares follow the teacher.
+        self._move_teacher()
+        teacher = ops.stop_gradient(self._soft(vectors, self.teacher_kernel))
+        teacher_partners = ops.stop_gradient(self._soft(partners, self.teacher_kernel))
+        self._move_shares(teacher, teacher_partners)
+
+        # Pairs that the heads put together weigh more.
+        weight = ops.mean(ops.sum(teacher * teacher_partners, axis=2), axis=0)
+        student = self._soft(vectors, self.kernel)
+        student_partners = self._soft(partners, self.kernel)
+        forward = self._loss(student, teacher_partners, weight)
+        backward = self._loss(student_partners, teacher, weight)
+        return (forward + backward) / 2
 
     def linear(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the teacher's kernel (heads, d, k), by the temperature and the usual length of z: the cosine's own is the same for all clusters."""
+        """Return the teacher's kernels (heads, d, k) and biases (heads, k) of 0.
+
+        The cosine's length of z is the same for all clusters, so its usual length stands for it.
+        """
         kernel = np.asarray(self.teacher_kernel)
         unit = kernel / np.linalg.norm(kernel, axis=1, keepdims=True)
-        return unit / (self.own.temperature * np.sqrt(kernel.shape[1])), np.zeros(
-            kernel.shape[::2], np.float32
-        )
+        scaled = unit / (self.settings.temperature * np.sqrt(kernel.shape[1]))
+        return scaled, np.zeros(kernel.shape[::2], np.float32)
 
-    def _soft(self, z: Any, kernel: Any) -> Any:
+    def _move_teacher(self) -> None:
         from keras import ops
 
-        return ops.softmax(
-            ops.normalize(z, axis=1)
-            @ ops.normalize(ops.convert_to_tensor(kernel), axis=1)
-            / self.own.temperature
+        momentum = self.settings.teacher
+        kernel = ops.stop_gradient(ops.convert_to_tensor(self.kernel))
+        self.teacher_kernel.assign(momentum * self.teacher_kernel + (1 - momentum) * kernel)
+
+    def _move_shares(self, teacher: Any, teacher_partners: Any) -> None:
+        from keras import ops
+
+        momentum = self.settings.shares
+        shares = ops.mean(teacher, axis=1, keepdims=True)
+        partner_shares = ops.mean(teacher_partners, axis=1, keepdims=True)
+        both = (shares + partner_shares) / 2
+        self.teacher_shares.assign(momentum * self.teacher_shares + (1 - momentum) * both)
+
+    def _loss(self, student: Any, teacher: Any, weight: Any) -> Any:
+        """Return one side of the symmetric loss, (heads,)."""
+        from keras import ops
+
+        shares = ops.convert_to_tensor(self.teacher_shares)
+        joint = ops.power(student * teacher + 1e-12, self.settings.beta) / shares
+        return ops.mean(-weight * ops.log(ops.sum(joint, axis=2)), axis=1)
+
+    def _soft(self, vectors: Any, kernel: Any) -> Any:
+        """Return the soft assignments (heads, n, k) of a cosine head."""
+        from keras import ops
+
+        cosines = ops.normalize(vectors, axis=1) @ ops.normalize(
+            ops.convert_to_tensor(kernel), axis=1
         )
+        return ops.softmax(cosines / self.settings.temperature)
 
 
-def fit(vectors: Vectors, options: ClusterOptions) -> Clusterer:
-    """Cluster `vectors` into options.k groups; errors as in `_heads.fit`."""
-    return heads.fit(
-        vectors,
-        options,
-        plugin_options(Options, options.settings, "--method temi"),
-        MutualInformation,
-    )
+class TEMI(HeadClusterer):
+    """Heads that share information about neighbours."""
 
-
-def load(arrays: dict[str, np.ndarray]) -> Clusterer:
-    """Return the fitted clusters from their saved arrays."""
-    return heads.load(arrays)
+    Options = TEMIOptions
+    Objective = MutualInformation
