@@ -1,13 +1,14 @@
 """The main path: fit, embed, cluster, evaluate, project, report.
 
-Each function is one stage. It reads files of the run folder, writes others, and is skipped where the run folder says
-that it is done with the same settings; an unfinished stage goes on where it stopped. The modules follow the path:
+Each function is one stage. It reads files of the run folder, writes others, and is skipped if the
+run folder says that it is done with the same settings. An unfinished stage goes on where it
+stopped. The modules follow the path:
 
-    fitting       images to codes          fit, embed; or use_ready_made, at_epoch, with_weights; sweep
-    clustering    codes to clusters        cluster, or cluster_seeds; choose_k; predict
-    scoring       clusters to scores       evaluate; score_by_k, probe, audit. The first that reads a label
+    fitting       images to codes          fit, embed, use_ready_made, at_epoch, sweep
+    clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
+    scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, look
-    checking      runs beside each other   compare, verify
+    checking      several runs             compare, verify
     run_data      what all of them share
 """
 

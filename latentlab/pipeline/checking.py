@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 
 
 def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Comparison":
-    """Compare clusterings with the first of them; write comparison.json, a page, three tables and a figure to `folder`.
+    """Compare clusterings of the same images with the first of them.
 
     Parameters
     ----------
     named : list of (Run, str or None)
         Runs with the name of their clusters; None is the newest.
+    folder : str or pathlib.Path
+        Where comparison.json, a page, three tables and a figure go.
+
+    Returns
+    -------
+    Comparison
+        As in comparison.json.
 
     Raises
     ------
@@ -80,14 +87,26 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
         for item in clusterings
     ]
     with atomic_path(target / "index.html") as path:
-        path.write_text(comparison_page.render(comparison, gathered), encoding="utf-8")
+        path.write_text(comparison_page.render_comparison(comparison, gathered), encoding="utf-8")
     return comparison
 
 
 def verify(run: Run, name: str | None = None) -> "Verification":
-    """Check whether the run still reproduces here; return {"reproduces", "checks", "versions"}. The run is not changed.
+    """Check whether a run still reproduces on this machine; the run is not changed.
 
-    Checked are the files, the images, and what the run has of: codes, clusters `name` (default: the newest), their scores.
+    Checked are the files, the images, and what there is of codes, clusters and their scores.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    name : str or None
+        Its clusters; None is the newest.
+
+    Returns
+    -------
+    Verification
+        Every check, with what was seen.
     """
     import zipfile
 

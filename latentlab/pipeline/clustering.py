@@ -1,59 +1,88 @@
-"""Codes to clusters: with one seed, with several, of vectors of one's own, of new images. No label is read here."""
+"""Codes to clusters: with one seed or several, of a file of vectors, of new images; no labels."""
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from latentlab.config import ClusterOptions, DataOptions, FitOptions, as_dict, recorded
+from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError
+from latentlab.features.spec import NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
 from latentlab.pipeline.fitting import embed, fit
 from latentlab.pipeline.run_data import open_like, open_run_images
-from latentlab.storage.files import read_json, write_json
-from latentlab.storage.run import Run, embed_config
+from latentlab.storage.clustering import EDITS_NAME, Clustering
+from latentlab.storage.files import clear_folder, remove_folder
+from latentlab.storage.run import Run
+
+if TYPE_CHECKING:
+    from latentlab.clustering.choose_k import KChoice
+
+MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report")  # stages that a new clustering undoes
 
 
-def cluster(run: Run, options: ClusterOptions) -> dict[str, Any]:
-    """Cluster the run's codes: fit on the training split, assign every image; return the facts, result.json.
+def cluster(run: Run, options: ClusterOptions) -> Clustering:
+    """Cluster the codes of a run: fit on the training split, assign every image.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run; its images are embedded if they are not yet.
+    options : ClusterOptions
+        How to cluster.
+
+    Returns
+    -------
+    Clustering
+        The clusters, with `assignments`, `k` and `result`.
 
     Raises
     ------
+    ConfigError
+        If an option is wrong, or needs what the run has not.
     DataError
         If k is more than the training images.
     """
-    from latentlab.clustering import assignments
-    from latentlab.encoders import model_files
-    from latentlab.refinement import refined
+    from latentlab.clustering.run_method import check_enough_images
+    from latentlab.refinement.run_methods import run_method
 
     options = prepare(run, options)
-    config = {"options": as_dict(options), "embed": embed_config(run)}
+    method = run_method(options.method)
+    config = {"options": options.recorded(), "embed": run.encoder_config()}
+
+    def make() -> list[Path]:
+        if not resumes:
+            _start_over(run, options.name)
+        return method.make(run, options, open_run_images)
+
     stage = f"cluster/{options.name}"
     if not run.is_done(stage, config):
-        assignments.check(run, options)
-        resumes = assignments.is_deep(options.method) and refined.resumes(run, options)
-        with run.lock(), run.stage(stage, config) as outputs:
-            if not resumes:
-                assignments.start_over(run, options.name)
-            if assignments.is_deep(options.method):
-                outputs += _refine(run, options)
-            else:
-                outputs += assignments.make(
-                    run, options, model_files.vector_shape(run, options.features)
-                )
-    if assignments.is_deep(options.method):
-        refined.tidy(run, options)
-    return assignments.read_result(run, options.name)
+        # Before anything of an older clustering of this name is removed.
+        check_enough_images(run, options.k)
+        resumes = method.resumes(run, options)
+        run.do_stage(stage, config, make, uses_network=method.traits.trains_network)
+    method.finish(run, options)
+    return run.clustering(options.name)
 
 
-def _refine(run: Run, options: ClusterOptions) -> list[Path]:
-    from latentlab import backend
-    from latentlab.encoders import model_files
-    from latentlab.refinement import refined
+def _start_over(run: Run, name: str) -> None:
+    """Remove the files of a clustering that begins anew, and what was made of it.
 
-    backend.set_precision(run.manifest["precision"])
-    return refined.make(run, options, model_files.load(run), open_run_images(run))
+    Edits made by hand stay in their file.
+    """
+    run.forget(*(f"{stage}/{name}" for stage in MADE_OF_CLUSTERS))
+    clear_folder(run.path / "clusters" / name, keep=EDITS_NAME)
+    remove_folder(run.path / "audit" / name)
 
 
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
-    """Return the options with what "auto" means for the run.
+    """Return the options with what "auto" means for a run.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    options : ClusterOptions
+        What was asked for.
 
     Raises
     ------
@@ -62,40 +91,45 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     RunError
         If the run has no encoder.
     """
-    from latentlab.clustering import assignments
+    from latentlab.refinement.run_methods import run_method
+
+    run.encoder_config()  # says what to do if nothing is fitted
+    method = run_method(options.method)
+    options = method.resolve(options, run.config.fit.augment, _default_above(run))
+    method.check(run, options)
+    return options
+
+
+def _default_above(run: Run) -> FeatureSpec | None:
+    """Return what is clustered by default above the code; None if the encoder ends with it."""
     from latentlab.encoders import model_files
-    from latentlab.features import feature_steps
     from latentlab.training import prototypes
 
-    embed_config(run)  # which says what to do where nothing is fitted
-    above = (
-        ""
-        if not model_files.has_embedding(run)
-        else feature_steps.PROJECTED
-        if prototypes.are_there(run)
-        else "embedding+l2"
-    )
-    options = assignments.resolve(options, run.manifest["config"]["fit"]["augment"], above)
-    assignments.check_method(run, options)
-    return options
+    if not model_files.has_embedding(run):
+        return None
+    return PROJECTED if prototypes.are_there(run) else NORMALIZED_EMBEDDING
 
 
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
     """Return the options as `resolve` does, with the images embedded as they ask for."""
-    from latentlab.features import feature_steps
-
     options = resolve(run, options)
-    embed(run, averages=feature_steps.averages(options.features))
+    embed(run, averages=options.features is not None and options.features.averages)
     return options
 
 
 def prototypes_of(run: Run) -> str:
-    """Return whose images the run's prototypes, by which clusters can be made, were learnt from.
+    """Return the images that a run's prototypes were trained on.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
 
     Returns
     -------
     str
-        "own" where it was the run's images, the data's name where the encoder came ready-made and has seen others, "" without prototypes.
+        "own" for the run's images; the data's name if the encoder was shipped and has seen others;
+        "" without prototypes.
 
     Raises
     ------
@@ -105,156 +139,221 @@ def prototypes_of(run: Run) -> str:
     from latentlab.encoders import ready_made
     from latentlab.training import prototypes
 
-    embed_config(run)
+    run.encoder_config()
     if not prototypes.are_there(run):
         return ""
-    config = run.manifest["config"]
-    name = config.get("ready_made")
-    learnt = ready_made.describe(name).get("trained", {}).get("data") if name else None
-    return "own" if learnt in (None, config["data"]["data"]) else learnt
+    config = run.config
+    if config.ready_made is None:
+        return "own"
+    trained = ready_made.shipped().describe(config.ready_made).trained or {}
+    data = trained.get("data")
+    return "own" if data in (None, config.data.data) else data
 
 
-def cluster_seeds(
-    run: Run, options: ClusterOptions, count: int, refit: bool = False
-) -> tuple[str, dict[str, Any]]:
-    """Cluster with `count` seeds and unite what they give; return the consensus' name and its facts, result.json.
+def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> Clustering:
+    """Cluster with several seeds and unite what they give.
 
     Parameters
     ----------
+    run : Run
+        A fitted run.
     options : ClusterOptions
-        Of the first; the others have the next seeds.
+        Those of the first member; the others have the next seeds.
+    count : int
+        Number of seeds, at least 2.
     refit : bool
-        Fit an encoder for each of the other seeds too, kept below seeds/ of the run: the spread of the whole run, where
-        without it there is that of the clustering alone.
+        Fit an encoder for each of the other seeds too, below seeds/ of the run. Then the spread is
+        that of the whole run, and not of the clustering alone.
+
+    Returns
+    -------
+    Clustering
+        The consensus.
 
     Raises
     ------
     ConfigError
-        If there are fewer than two seeds, the method finds k, which differs by seed, or the encoder to fit again came ready-made.
+        If there are fewer than two seeds, the method finds k, which differs by seed, or the
+        encoder to fit again was not trained in this run.
     """
-    from latentlab.clustering import assignments
+    from latentlab.clustering.consensus_files import write_consensus
 
-    if count < 2:
-        raise ConfigError(f"--seeds must be at least 2, not {count}.")
-    if not options.k:
-        raise ConfigError(
-            f"--seeds needs a number of clusters, and --method {options.method} finds one for each seed."
-        )
-    if refit and {"ready_made", "weights_sha256"} & set(run.manifest["config"]):
-        raise ConfigError(
-            "--refit would train the encoder again, which came ready-made with this run: leave --refit out."
-        )
+    _check_seeds(run, options, count, refit)
     options = resolve(run, options)
     members = [_member(run, options, step, refit) for step in range(count)]
     name = f"{options.name}-{'refits' if refit else 'seeds'}{count}"
+    places = [member.run.path.relative_to(run.path).as_posix() for member in members]
     config = {
-        "options": as_dict(options),
-        "members": [[member.path.relative_to(run.path).as_posix(), own] for member, own in members],
-        "of": [member.manifest["stages"][f"cluster/{own}"]["outputs"] for member, own in members],
+        "options": options.recorded(),
+        "members": [[place, member.name] for place, member in zip(places, members, strict=True)],
+        "of": [member.recorded_outputs() for member in members],
     }
-    if not run.is_done(f"cluster/{name}", config):
-        with run.lock(), run.stage(f"cluster/{name}", config) as outputs:
-            assignments.start_over(run, name)
-            seeds = [options.seed + step for step in range(count)]
-            outputs += assignments.write_consensus(run, name, members, options, seeds)
-    return name, assignments.read_result(run, name)
+
+    def make() -> list[Path]:
+        _start_over(run, name)
+        seeds = [options.seed + step for step in range(count)]
+        return write_consensus(run.path / "clusters" / name, members, options, seeds)
+
+    run.do_stage(f"cluster/{name}", config, make)
+    return run.clustering(name)
 
 
-def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> tuple[Run, str]:
-    """Make the clustering of one seed; return its run, which is another one where the encoder was fitted again, and its name."""
-    import dataclasses
-
-    label = f"{options.label}-seed{options.seed + step}" if options.label else ""
-    own = dataclasses.replace(options, seed=options.seed + step, label=label)
-    where = run
-    if refit and step:
-        config = run.manifest["config"]
-        fitted = dataclasses.replace(
-            recorded(FitOptions, config["fit"], run.path), seed=config["fit"]["seed"] + step
+def _check_seeds(run: Run, options: ClusterOptions, count: int, refit: bool) -> None:
+    if count < 2:
+        raise ConfigError(": must be at least 2", field="seeds", value=count, limit=2)
+    if options.k is None:
+        raise ConfigError(
+            "`seeds` needs a number of clusters, and"
+            f" `method={options.method}` finds one for each seed."
         )
-        with run.lock():  # which the encoder lies below: nobody may clear it meanwhile
-            where = fit(
-                recorded(DataOptions, config["data"], run.path),
-                fitted,
-                run.path / "seeds" / f"seed{fitted.seed}",
-            )
-            cluster(where, own)
-    else:
-        cluster(where, own)
-    return where, own.name
+    if refit and not run.config.has_trained_encoder:
+        raise ConfigError(
+            "`refit` would train the encoder again, which came ready-made with this run:"
+            " leave `refit` out."
+        )
+
+
+def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> Clustering:
+    """Make the clustering of one seed; with `refit` in a run with an encoder of its own."""
+    seed = options.seed + step
+    label = f"{options.label}-seed{seed}" if options.label else ""
+    member_options = replace(options, seed=seed, label=label)
+    if not (refit and step):
+        return cluster(run, member_options)
+    config = run.config
+    fit_options = replace(config.fit, seed=config.fit.seed + step)
+    # The other run lies below this one: nobody may clear it meanwhile.
+    with run.lock():
+        folder = run.path / "seeds" / f"seed{fit_options.seed}"
+        return cluster(fit(config.data, fit_options, folder), member_options)
 
 
 def cluster_vectors(
     path: str | Path, options: ClusterOptions, target: str | Path
-) -> dict[str, Any]:
-    """Cluster the vectors of a parquet file, not of a run, and write id, cluster, distance, margin and soft to `target`.
+) -> Mapping[str, Any]:
+    """Cluster the vectors of a parquet file that belong to no run.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The file; its column "embedding" is clustered, or else its first column of vectors.
+    options : ClusterOptions
+        How to cluster, by a method that leaves the vectors as they are.
+    target : str or pathlib.Path
+        The parquet file to write: id, cluster, distance, margin and soft.
+
+    Returns
+    -------
+    mapping
+        What result.json holds of a run's clusters.
 
     Raises
     ------
+    ConfigError
+        If the method trains a network.
     DataError
         If the file has no column of vectors, or fewer than k.
     """
-    from latentlab.clustering import assignments
+    from latentlab.clustering.vector_clustering import cluster_file
+    from latentlab.refinement.run_methods import run_method
 
-    return assignments.make_of_vectors(Path(path), assignments.resolve(options), Path(target))
+    method = run_method(options.method)
+    options = method.resolve(options)
+    if method.traits.trains_network:
+        raise ConfigError(
+            "trains the network that made the vectors, which a file of vectors lacks:"
+            " use kmeans, gmm, n2d, scan or temi",
+            field="method",
+            value=options.method,
+        )
+    return cluster_file(Path(path), options, Path(target))
 
 
-def predict(run: Run, name: str, data: DataOptions, target: str | Path) -> Path:
-    """Assign new images to the clusters `name` of a run and write id, cluster, distance and margin to `target`.
+def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -> Path:
+    """Assign new images to the clusters of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    name : str or None
+        Its clusters; None is the newest.
+    data : DataOptions
+        The new images.
+    target : str or pathlib.Path
+        The parquet file to write: id, cluster, distance, margin and soft.
+
+    Returns
+    -------
+    pathlib.Path
+        `target`.
 
     Raises
     ------
     DataError
-        If the images have another shape than the run's and cannot be brought to it.
+        If the images cannot be brought to the shape of the run's.
     """
+    import pyarrow as pa
+
     from latentlab import backend
-    from latentlab.clustering import assignments
-    from latentlab.refinement import predicting
+    from latentlab.clustering.vector_clustering import assigned_table
+    from latentlab.refinement.run_methods import assign_images
+    from latentlab.storage import tables
 
-    backend.set_precision(run.manifest["precision"])
+    clustering = run.clustering(name)
+    backend.set_precision(run.precision)
     images = open_like(run, data)
-    return assignments.write_predictions(images, predicting.assign(run, name, images), Path(target))
+    parts = []
+    for indices, assigned in assign_images(clustering, images):
+        parts.append(assigned_table(images.ids[indices].tolist(), assigned))
+    return tables.write(Path(target), pa.concat_tables(parts))
 
 
-def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[str, Any]:
-    """Look at k-means on the run's codes for every k of `ks`, without labels; return choose-k/<features>.json.
+def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KChoice":
+    """Recommend a number of clusters for k-means on the codes of a run, without labels.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    options : ClusterOptions
+        Features, restarts and seed are used.
+    ks : list of int
+        Numbers of clusters to look at.
+
+    Returns
+    -------
+    KChoice
+        The recommendation and each criterion's values, as in choose-k/<features>.json.
 
     Raises
     ------
     DataError
         If there are too few different training images for the largest k.
     """
-    from latentlab.clustering import assignments, choosing
-    from latentlab.encoders import model_files
+    from latentlab.clustering import choose_k as choosing
+    from latentlab.clustering.vector_clustering import TrainingVectors
     from latentlab.progress import track
+    from latentlab.storage import json_form
 
     options = prepare(run, options)
+    features = str(options.features)
     config = {
-        "features": options.features,
+        "features": features,
         "seed": options.seed,
         "restarts": options.restarts,
         "ks": ks,
-        "embed": embed_config(run),
+        "embed": run.encoder_config(),
     }
-    name = f"choose-k/{options.features}"
+    name = f"choose-k/{features}"
     target = run.path / f"{name}.json"
-    if not run.is_done(name, config):
-        with run.lock(), run.stage(name, config) as outputs, track("choose-k", ks[-1]) as bar:
-            vectors = choosing.sample(
-                assignments.training_vectors(
-                    run, options, model_files.vector_shape(run, options.features)
-                )[1],
-                options.seed,
-            )
-            found = choosing.choose(vectors, ks, options.seed, options.restarts, step=bar.update)
-            write_json(
-                target,
-                {
-                    "features": options.features,
-                    "images": len(vectors),
-                    "seed": options.seed,
-                    **found._asdict(),
-                },
-            )
-            outputs.append(target)
-    return read_json(target)
+
+    def make() -> list[Path]:
+        with track("choose-k", ks[-1]) as bar:
+            vectors = choosing.sample(TrainingVectors.of(run, options).vectors, options.seed)
+            choice = choosing.choose(vectors, ks, options.seed, options.restarts, bar.update)
+        facts = {"features": features, "images": len(vectors), "seed": options.seed}
+        return [json_form.write(target, facts | json_form.to_json(choice))]
+
+    run.do_stage(name, config, make)
+    return json_form.read(choosing.KChoice, target)

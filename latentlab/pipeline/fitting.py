@@ -1,24 +1,28 @@
-"""Images to codes: train an encoder, or take a ready-made one, and encode every image. No label is read here."""
+"""Images to codes: train an encoder, or take a shipped one, and encode every image; no labels."""
 
 import hashlib
 import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab import plugins
-from latentlab.config import DataOptions, FitOptions, as_dict, as_toml
+from latentlab.config import DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError, RunError
-from latentlab.pipeline.run_data import open_run_images, open_shaped
+from latentlab.options import recorded_values
+from latentlab.pipeline.run_data import open_run_images, open_shaped, write_image_list
 from latentlab.progress import log
+from latentlab.storage import json_form
 from latentlab.storage.files import atomic_folder, atomic_path
-from latentlab.storage.run import Run, embed_config
+from latentlab.storage.manifest import RunConfig
+from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
-    from latentlab.encoders.networks import Model
+    from latentlab.encoders.model import Model
 
 
 def fit(
@@ -29,58 +33,100 @@ def fit(
     fresh: bool = False,
     keep_every: int = 0,
 ) -> Run:
-    """Train an encoder on the training split of `data` and keep it in the folder `run_path`.
+    """Train an encoder on the training split and store it in a run folder.
+
+    A fit that is done with the same settings is not repeated; an interrupted one goes on.
+
+    Parameters
+    ----------
+    data : DataOptions
+        The images.
+    options : FitOptions
+        How to train.
+    run_path : str or pathlib.Path
+        The run folder.
+    overwrite : bool
+        Replace a run with other settings.
+    fresh : bool
+        Begin anew, also if a run with the same settings could go on.
+    keep_every : int
+        Keep the checkpoints of every so many epochs, for `at_epoch`; 0 keeps the best and the last.
+
+    Returns
+    -------
+    Run
+        The run with its trained encoder.
 
     Raises
     ------
+    ConfigError
+        If an option is wrong; nothing is changed.
     RunError
         If the folder holds a run with other settings and `overwrite` is false.
-
-    With `fresh`, what the folder holds of the same settings is removed too, instead of resumed. With `keep_every`, the
-    checkpoints of every so many epochs are kept, for `at_epoch`.
+    TrainingError
+        If the loss is not finite.
     """
     from latentlab import backend
     from latentlab.encoders import model_files, networks
     from latentlab.training import loop
 
     data, images = _open_for(data, options)
-    if bad := len(images.unreadable):
-        log.warning(
-            "%d of %d images cannot be read and are skipped; images.parquet lists them",
-            bad,
-            len(images) + bad,
-        )
+    _warn_of_unreadable(images)
     run = Run.create(run_path)
     with run.lock():
-        config = _config(data, options, images)
-        if not fresh and run.manifest.get("config") == config and run.is_done("fit", config):
+        config = RunConfig(data, options, images.fingerprint)
+        is_same = run.recorded_config == config.to_json()
+        if is_same and not fresh and run.is_done("fit", config.to_json()):
             log.info("fit: done already in %s", run.path)
             return run
         if not (overwrite or fresh):
-            _refuse_others(run, config, ", or --overwrite")
-        precision = backend.set_precision(
-            options.precision
-        )  # what follows refuses wrong settings before anything is removed
+            _refuse_others(run, config, ", or `overwrite=True`")
+        # Wrong settings are refused before anything is removed.
+        precision = backend.set_precision(options.precision)
         backend.seed(options.seed)
         model = networks.build(options.arch, images.image_shape, options.arch_options)
-        loop.check(model, images, options, run.path)
+        loop.check_settings(model, images, options, run.path)
         if fresh:
             run.clear()
-        _claim(run, data, options, images, config)
-        run.note(
-            **backend.versions(), precision=precision, deterministic=backend.is_deterministic()
-        )
-        with run.stage("fit", config) as outputs:
+        _claim(run, config, images)
+        is_deterministic = backend.is_deterministic()
+        run.note(**backend.versions(), precision=precision, deterministic=is_deterministic)
+        with run.stage("fit", config.to_json()) as outputs:
             summary = loop.train(model, images, options, run, keep_every)
             outputs += model_files.save(
                 model, options.arch, options.arch_options, images.image_shape, run
             )
-            run.note(fit=summary)  # before the stage is listed: what is listed is whole
+            # Before the stage is listed: what is listed is whole.
+            run.note(fit=json_form.to_json(summary))
     return run
 
 
+def _warn_of_unreadable(images: ImageSet) -> None:
+    count = len(images.unreadable)
+    if count:
+        log.warning(
+            "%d of %d images cannot be read and are skipped; images.parquet lists them",
+            count,
+            len(images) + count,
+        )
+
+
 def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
-    """Make a run of `data` whose encoder comes with latentlab (see `latentlab.encoders.ready_made`) instead of being trained; return it.
+    """Make a run whose encoder ships with latentlab instead of being trained.
+
+    Parameters
+    ----------
+    data : DataOptions
+        The images; they are brought to the shape that the encoder takes.
+    name : str
+        Name of the encoder, see `latentlab.encoders.ready_made`.
+    run_path : str or pathlib.Path
+        The run folder.
+
+    Returns
+    -------
+    Run
+        The run.
 
     Raises
     ------
@@ -92,26 +138,45 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     from latentlab import backend
     from latentlab.encoders import ready_made
 
-    described = ready_made.describe(name)
-    data, images = open_shaped(data, tuple(described["image_shape"]))
-    options = FitOptions(**described["fit"])
+    encoder = ready_made.shipped().describe(name)
+    data, images = open_shaped(data, encoder.image_shape)
     run = Run.create(run_path)
     with run.lock():
-        config = _config(data, options, images) | {"ready_made": name}
+        config = RunConfig(data, FitOptions(**encoder.fit), images.fingerprint, ready_made=name)
         _refuse_others(run, config)
-        if run.is_done("fit", config):
+        if run.is_done("fit", config.to_json()):
             return run
-        _claim(run, data, options, images, config)
+        _claim(run, config, images)
         run.note(**backend.versions(), precision=backend.set_precision("auto"))
-        model, _ = ready_made.load(name)
-        _keep_trained(
-            run, model, described, images, config, described["summary"], described["curve"]
+        model, _ = ready_made.shipped().load(name)
+        elsewhere = _TrainedElsewhere(
+            model,
+            encoder.arch,
+            encoder.options,
+            encoder.image_shape,
+            encoder.summary,
+            encoder.curve,
         )
+        elsewhere.store(run, images, config)
     return run
 
 
 def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
-    """Make a run whose encoder is that of `run` after `epoch`, whose checkpoint `fit` kept; return it. It has the checkpoint too.
+    """Make a run with the encoder that another run had after an epoch.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run that kept the epoch's checkpoint; the new run gets the checkpoint too.
+    epoch : int
+        Number of the epoch.
+    path : str or pathlib.Path
+        Folder of the new run.
+
+    Returns
+    -------
+    Run
+        The new run.
 
     Raises
     ------
@@ -123,30 +188,41 @@ def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
     folder = checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch)
     if not folder.exists():
         raise RunError(
-            f"{run.path} has no checkpoint of epoch {epoch}. Fit again into another folder, and keep it with keep_every."
+            f"{run.path} has no checkpoint of epoch {epoch}."
+            " Fit again into another folder, and keep it with keep_every."
         )
-    other = with_weights(
-        run, checkpoints.in_order("weight", checkpoints.load(folder)[0]), path, epoch
-    )
-    own = checkpoints.folder_of(other.path / "checkpoints", "epoch", epoch)
-    if not own.exists():  # it holds the prototypes of that epoch, which some clusters are made by
-        with other.lock(), atomic_folder(own) as copy:
+    weights = checkpoints.in_order("weight", checkpoints.load(folder)[0])
+    new_run = with_weights(run, weights, path, epoch)
+    target = checkpoints.folder_of(new_run.path / "checkpoints", "epoch", epoch)
+    # It holds the prototypes of that epoch, by which some clusters are made.
+    if not target.exists():
+        with new_run.lock(), atomic_folder(target) as copy:
             shutil.copytree(folder, copy, dirs_exist_ok=True)
-    return other
+    return new_run
 
 
 def with_weights(
     run: Run, weights: list[np.ndarray], path: str | Path, epoch: int | None = None
 ) -> Run:
-    """Make a run on the images of `run` whose encoder has other weights; return it.
+    """Make a run on the images of another run, with other weights of its encoder.
 
     Parameters
     ----------
+    run : Run
+        A fitted run.
     weights : list of ndarray
-        The model's, in the order of `Model.weights`. What follows them, of an objective's own parts, is left out; where an
-        objective does not train what lies above the code, and has no weights of it, they stay.
+        The model's, in the order of `Model.weights`. Those that follow, of an objective's own
+        parts, are left out. If an objective trains nothing above the code, and so has no weights
+        of it, the run's stay.
+    path : str or pathlib.Path
+        Folder of the new run.
     epoch : int or None
-        Of `run`, whose weights they are; None for its last.
+        The epoch of `run` that the weights are of; None for its last.
+
+    Returns
+    -------
+    Run
+        The new run.
 
     Raises
     ------
@@ -156,74 +232,93 @@ def with_weights(
     from latentlab import backend
     from latentlab.encoders import model_files
 
-    backend.set_precision(run.manifest["precision"])
-    model, described = model_files.load(run), model_files.describe(run)
+    backend.set_precision(run.precision)
+    model = model_files.load(run)
+    description = model_files.describe(run)
     weights = _fitting(weights, model.weights(), run)
-    other = Run.create(path)
-    with other.lock():
-        config = run.manifest["config"] | {"weights_sha256": _digest(weights)}
-        _refuse_others(other, config)
-        if other.is_done("fit", config):
-            return other
+    new_run = Run.create(path)
+    with new_run.lock():
+        config = replace(run.config, weights_sha256=_digest(weights))
+        _refuse_others(new_run, config)
+        if new_run.is_done("fit", config.to_json()):
+            return new_run
         images = open_run_images(run)
-        _claim(other, DataOptions(**config["data"]), FitOptions(**config["fit"]), images, config)
-        other.note(
-            **backend.versions(),
-            precision=run.manifest["precision"],
-            deterministic=run.manifest.get("deterministic", False),
+        _claim(new_run, config, images)
+        new_run.note(
+            **backend.versions(), precision=run.precision, deterministic=run.is_deterministic
         )
         model.set_weights(weights)
-        summary = run.manifest["fit"] | (
-            {} if epoch is None else {"epochs": epoch, "best_epoch": epoch}
+        summary, rows = _history_until(run, epoch)
+        elsewhere = _TrainedElsewhere(
+            model,
+            description.arch,
+            description.options,
+            description.image_shape,
+            summary,
+            rows,
         )
-        rows = [row for row in run.metrics() if row.get("epoch", 0) <= summary["epochs"]]
-        if epoch is not None:
-            summary["best_val_loss"] = rows[-1]["val_loss"]
-        _keep_trained(other, model, described, images, config, summary, rows)
-    return other
+        elsewhere.store(new_run, images, config)
+    return new_run
 
 
-def _keep_trained(
-    run: Run,
-    model: "Model",
-    described: dict[str, Any],
-    images: ImageSet,
-    config: dict[str, Any],
-    summary: dict[str, Any],
-    rows: list[dict[str, Any]],
-) -> None:
-    """Do the stage "fit" of a run whose encoder was trained elsewhere.
+def _history_until(
+    run: Run, epoch: int | None
+) -> tuple[Mapping[str, Any], tuple[Mapping[str, Any], ...]]:
+    """Return what run.json says of the fit, and the rows of its metrics, up to an epoch."""
+    summary = dict(run.fact("fit"))
+    if epoch is not None:
+        summary |= {"epochs": epoch, "best_epoch": epoch}
+    rows = tuple(row for row in run.metrics() if row.get("epoch", 0) <= summary["epochs"])
+    if epoch is not None:
+        summary["best_val_loss"] = rows[-1]["val_loss"]
+    return summary, rows
 
-    Parameters
+
+@dataclass(frozen=True)
+class _TrainedElsewhere:
+    """An encoder that was not trained in the run that it is stored in.
+
+    Attributes
     ----------
-    described : dict
-        The encoder's arch, options and image_shape.
-    summary, rows
-        What `training.train` returned of the training, and what it wrote to metrics.jsonl.
+    model : Model
+        The encoder with its weights.
+    arch, options, image_shape
+        How it was built.
+    summary : mapping
+        What run.json says of its fit.
+    rows : tuple of mapping
+        The rows of metrics.jsonl.
     """
-    from latentlab.encoders import model_files
-    from latentlab.training import loop
 
-    with run.stage("fit", config) as outputs:
-        outputs += model_files.save(
-            model, described["arch"], described["options"], tuple(described["image_shape"]), run
-        )
-        loop.write_reconstructions(model.autoencoder, images, run, summary["epochs"])
-        for row in rows:
-            run.append_metrics(row)
-        run.note(fit=summary)
+    model: "Model"
+    arch: str
+    options: Mapping[str, Any]
+    image_shape: tuple[int, int, int]
+    summary: Mapping[str, Any]
+    rows: tuple[Mapping[str, Any], ...]
+
+    def store(self, run: Run, images: ImageSet, config: RunConfig) -> None:
+        """Do the stage "fit" of a run with this encoder."""
+        from latentlab.encoders import model_files
+        from latentlab.training.reconstructions import write_examples_of
+
+        with run.stage("fit", config.to_json()) as outputs:
+            outputs += model_files.save(self.model, self.arch, self.options, self.image_shape, run)
+            write_examples_of(self.model.autoencoder, images, run.path, self.summary["epochs"])
+            for row in self.rows:
+                run.append_metrics(dict(row))
+            run.note(fit=self.summary)
 
 
-def _fitting(weights: list[np.ndarray], own: list[np.ndarray], run: Run) -> list[np.ndarray]:
-    """Return as many weights as the model has of its `own`, which stand in for missing ones; RunError where a shape differs."""
-    chosen = [
-        np.asarray(weight, np.float32) for weight in [*weights[: len(own)], *own[len(weights) :]]
-    ]
-    if [weight.shape for weight in chosen] != [weight.shape for weight in own]:
+def _fitting(weights: list[np.ndarray], present: list[np.ndarray], run: Run) -> list[np.ndarray]:
+    """Return as many weights as the model has; its present ones stand in for missing ones."""
+    used = [*weights[: len(present)], *present[len(weights) :]]
+    arrays = [np.asarray(weight, np.float32) for weight in used]
+    if [array.shape for array in arrays] != [array.shape for array in present]:
         raise RunError(
             f"the weights are not of the encoder of {run.path}. Take a checkpoint of this very run."
         )
-    return chosen
+    return arrays
 
 
 def _digest(arrays: list[np.ndarray]) -> str:
@@ -235,138 +330,148 @@ def _digest(arrays: list[np.ndarray]) -> str:
 
 
 def embed(run: Run, averages: bool = False) -> Run:
-    """Encode every image of the run's data, in parts, and keep their codes, and their embeddings where the encoder goes on above the code.
+    """Encode every image of a run, in parts, and store codes and embeddings.
 
-    With `averages`, keep the means of the embeddings of each image and its mirror image too, which costs as much again.
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    averages : bool
+        Store the means of the embeddings of each image and its mirror image too, which costs as
+        much again.
+
+    Returns
+    -------
+    Run
+        The same run.
 
     Raises
     ------
     ConfigError
         If there should be averages and the encoder gives none.
     """
-    from latentlab import backend
     from latentlab.encoders import embedding, model_files
 
-    config = embed_config(run)
+    config = run.encoder_config()
     if averages and "averaged" not in model_files.columns(run):
-        raise embedding.missing("averaged")
-    for stage, write in {
-        "embed": embedding.write_parts,
-        **({"average": embedding.write_averages} if averages else {}),
-    }.items():
-        if not run.is_done(stage, config):
-            backend.set_precision(run.manifest["precision"])
-            images = open_run_images(run)
-            with run.lock(), run.stage(stage, config) as outputs:
-                outputs += write(model_files.load(run), images, run.path / "embeddings")
+        raise embedding.missing_column("averaged")
+    embeddings = embedding.Embeddings(run.path)
+    run.do_stage(
+        "embed",
+        config,
+        lambda: embeddings.write(model_files.load(run), open_run_images(run)),
+        uses_network=True,
+    )
+    if averages:
+        run.do_stage(
+            "average",
+            config,
+            lambda: embeddings.write_averages(model_files.load(run), open_run_images(run)),
+            uses_network=True,
+        )
     return run
 
 
 def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: str | Path) -> Path:
-    """Fit once for each learning rate, below `folder`, and draw their loss curves in one figure; return its path."""
-    import dataclasses
+    """Fit once for each learning rate and draw the loss curves in one figure.
 
+    Parameters
+    ----------
+    data : DataOptions
+        The images.
+    options : FitOptions
+        How to train; the learning rate is replaced.
+    rates : list of float
+        Learning rates.
+    folder : str or pathlib.Path
+        The runs go below it.
+
+    Returns
+    -------
+    pathlib.Path
+        The figure.
+    """
     from latentlab.reporting import plots
 
-    runs = {
-        f"{rate:g}": fit(
-            data, dataclasses.replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}"
-        )
-        for rate in rates
-    }
-    figure = plots.loss_curves(
-        {f"learning rate {rate}": run.metrics() for rate, run in runs.items()}
-    )
-    return plots.save_png(figure, Path(folder) / "learning-rates.png")
+    curves = {}
+    for rate in rates:
+        run = fit(data, replace(options, learning_rate=rate), Path(folder) / f"rate-{rate:g}")
+        curves[f"learning rate {rate:g}"] = run.metrics()
+    return plots.save_png(plots.loss_curves(curves), Path(folder) / "learning-rates.png")
 
 
 def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, ImageSet]:
-    """Open the images, in the shape that the objective needs where it needs one; return the options that do so too.
+    """Open the images in the shape that the objective needs, if it needs one.
 
-    Raises
-    ------
-    ConfigError
-        If another size, or grey images, are asked for than the objective needs.
+    Returns the options that open them so, and the images.
     """
-    from latentlab.training import loop
+    from latentlab.training.objective import Objective
 
-    own, shape_of = (
-        loop.objective_options(options),
-        getattr(plugins.load("objectives", options.objective), "image_shape", None),
-    )
-    shape = shape_of(own) if shape_of else None
+    objective = Objective.named(options.objective)
+    shape = objective.image_shape(objective.parse_options(options.objective_options))
     if shape is None:
         return data, opening.open_images(data)
     if data.size not in (None, shape[0]) or (data.grey and shape[2] != 1):
         raise ConfigError(
-            f"the encoder to start from takes images of {shape[0]}x{shape[1]}x{shape[2]}: leave --size and --grey out."
+            f"the encoder to start from takes images of {shape[0]}x{shape[1]}x{shape[2]}:"
+            " leave `size` and `grey` out."
         )
     return open_shaped(data, shape)
 
 
-def _config(data: DataOptions, options: FitOptions, images: ImageSet) -> dict[str, Any]:
-    return {"data": as_dict(data), "fit": as_dict(options), "images_sha256": images.fingerprint}
+def _refuse_others(run: Run, config: RunConfig, way_out: str = "") -> None:
+    """Raise RunError if the run was started with other settings.
 
-
-def _refuse_others(run: Run, config: dict[str, Any], way_out: str = "") -> None:
-    """Raise RunError where the run was started with other settings; `way_out` is what the message offers beside another folder."""
-    known = run.manifest.get("config")
-    if known is not None and known != config:
+    `way_out` is what the message offers besides another folder.
+    """
+    recorded = run.recorded_config
+    if recorded is not None and recorded != config.to_json():
         raise RunError(
-            f"{run.path} holds a run with other settings ({_differences(known, config)}). Choose another --run{way_out}."
+            f"{run.path} holds a run with other settings"
+            f" ({_differences(recorded, config.to_json())}). Choose another `run`{way_out}."
         )
 
 
-def _claim(
-    run: Run, data: DataOptions, options: FitOptions, images: ImageSet, config: dict[str, Any]
-) -> None:
-    """Write the run's settings and list of images, where they are not there; what the run has of other settings is removed."""
-    known = run.manifest.get("config")
-    if known == config:
+def _claim(run: Run, config: RunConfig, images: ImageSet) -> None:
+    """Write the run's settings and list of images; what it has of other settings is removed."""
+    import tomli_w
+
+    recorded = run.recorded_config
+    if recorded == config.to_json():
         return
-    if known is not None:
+    if recorded is not None:
         run.clear()
+    settings = {"data": _toml_table(config.data), "fit": _toml_table(config.fit)}
     with atomic_path(run.path / "config.toml") as path:
-        path.write_text(as_toml({"data": data, "fit": options}), encoding="utf-8")
-    _write_image_list(images, run)
+        path.write_text(tomli_w.dumps(settings), encoding="utf-8")
+    write_image_list(images, run.path)
     run.note(
-        config=config,
-        data=opening.name_of(data),
+        config=config.to_json(),
+        data=opening.name_of(config.data),
         images={split: int((images.splits == split).sum()) for split in ("train", "test")},
         unreadable=len(images.unreadable),
     )
 
 
-def _differences(known: dict[str, Any], wanted: dict[str, Any]) -> str:
+def _toml_table(options: DataOptions | FitOptions) -> dict[str, Any]:
+    """Return options as a table of TOML, which has no null."""
+    values = recorded_values(options)
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _differences(recorded: Any, wanted: Mapping[str, Any]) -> str:
+    """Return how recorded settings differ from wanted ones, in words."""
     texts = []
     for table in ("data", "fit"):
-        for key in sorted(set(known.get(table, {})) | set(wanted[table])):
-            old, new = known.get(table, {}).get(key), wanted[table].get(key)
+        old_values = recorded.get(table, {})
+        new_values = wanted[table]
+        for name in sorted({*old_values, *new_values}):
+            old, new = old_values.get(name), new_values.get(name)
             if old != new:
-                texts.append(f"{key} was {old!r} and is {new!r}")
-    if known.get("weights_sha256") != wanted.get("weights_sha256"):
+                texts.append(f"{name} was {old!r} and is {new!r}")
+    if recorded.get("weights_sha256") != wanted.get("weights_sha256"):
         texts.append("the encoder's weights were others")
-    if known.get("ready_made") != wanted.get("ready_made"):
-        texts.append(
-            f"the encoder was {known.get('ready_made') or 'trained'} and is {wanted.get('ready_made') or 'to be trained'}"
-        )
+    before, now = recorded.get("ready_made"), wanted.get("ready_made")
+    if before != now:
+        texts.append(f"the encoder was {before or 'trained'} and is {now or 'to be trained'}")
     return "; ".join(texts) or "the images changed"
-
-
-def _write_image_list(images: ImageSet, run: Run) -> None:
-    import pyarrow as pa
-
-    from latentlab.storage import tables
-
-    n_bad = len(images.unreadable)
-    tables.write(
-        run.path / "images.parquet",
-        pa.table(
-            {
-                "id": [*images.ids.tolist(), *(bad.path for bad in images.unreadable)],
-                "split": [*images.splits.tolist(), *[None] * n_bad],
-                "status": ["ok"] * len(images) + ["unreadable"] * n_bad,
-                "reason": [None] * len(images) + [bad.reason for bad in images.unreadable],
-            }
-        ),
-    )

@@ -1,5 +1,8 @@
 """Clusters to scores: what reads labels, once every assignment is written."""
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -8,277 +11,346 @@ from latentlab.config import ClusterOptions
 from latentlab.pipeline.clustering import prepare
 from latentlab.pipeline.run_data import feature_name, open_run_images
 from latentlab.progress import log
-from latentlab.storage.files import write_json
-from latentlab.storage.run import Run, embed_config
+from latentlab.storage.assignments import Assignments
+from latentlab.storage.clustering import Clustering
+from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from latentlab.reporting.audit import AuditReport
+    from latentlab.scoring.labels import Labels
     from latentlab.scoring.probes import ProbeReport, ProbeRow
-    from latentlab.scoring.scores import KScores, Scores
+    from latentlab.scoring.scores import KScores, ScoreRow, Scores
 
-PIXELS = "pixels"  # their name in what a probe found
+PIXELS = "pixels"  # their name in the rows of a probe
+
+
+@dataclass(frozen=True)
+class _LabelStage:
+    """A stage whose result depends on labels, which may have been corrected since it was done.
+
+    Attributes
+    ----------
+    run : Run
+        The run.
+    name : str
+        Name of the stage.
+    config : dict
+        Its settings but for the labels.
+    """
+
+    run: Run
+    name: str
+    config: dict[str, Any]
+
+    def is_done(self) -> bool:
+        """Return whether the stage is done with the labels that the data has now.
+
+        They are read only if the stage was done with some: then every assignment is written.
+        """
+        from latentlab.scoring.evaluate import fingerprint_of, read_labels
+
+        record = self.run.record(self.name)
+        before = record.setting("labels") if record else None
+        if before is None or not self.run.is_done(self.name, self.config | {"labels": before}):
+            return False
+        return fingerprint_of(read_labels(self.run, keep=False)) == before
+
+    def do(self, labels: "Labels | None", make: Callable[[], list[Path]]) -> None:
+        """Do the stage, with the fingerprint of the labels among its settings."""
+        from latentlab.scoring.evaluate import fingerprint_of
+
+        config = self.config | {"labels": fingerprint_of(labels)}
+        self.run.do_stage(self.name, config, make)
 
 
 def evaluate(run: Run, name: str | None = None) -> "Scores | None":
-    """Score the clusters `name` (default: the newest) and the baselines against held-out labels; return scores.json.
+    """Score clusters and baselines against held-out labels.
 
-    Returns None where the data has no labels.
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    name : str or None
+        Its clusters; None is the newest.
+
+    Returns
+    -------
+    Scores or None
+        As in scores.json; None if the data has no labels.
     """
-    import dataclasses
-
     from latentlab import backend
-    from latentlab.clustering import assignments, baselines
-    from latentlab.scoring.evaluate import (
-        SCORES_FORMAT,
-        fingerprint_of,
-        over_seeds,
-        read_labels,
-        scores_of,
-        write_scores,
-    )
+    from latentlab.clustering.baselines import baselines_of
+    from latentlab.scoring import evaluate as evaluation
     from latentlab.scoring.scores import read_scores
-    from latentlab.storage.assignments import Assignments
 
-    name = assignments.choose(run, name)
-    options = assignments.options_of(run, name)
-    _reconstruct(run)
+    clustering = run.clustering(name)
+    _measure_reconstruction(run)
     config = {
-        "clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"],
-        "scores": SCORES_FORMAT,
+        "clusters": clustering.recorded_outputs(),
+        "scores": evaluation.SCORES_FORMAT,
     }
-    if not _is_scored(run, f"evaluate/{name}", config):
-        backend.set_precision(run.manifest["precision"])
+    stage = _LabelStage(run, f"evaluate/{clustering.name}", config)
+    if not stage.is_done():
+        backend.set_precision(run.precision)
+        # Every assignment is written before the first label is read.
+        methods = {_method_name(clustering): clustering.assignments}
         with run.lock():
-            united = assignments.members_of(run, name)
-            clustering = run.clustering(name)
-            compared = {_method_name(run, options, len(united)): clustering.assignments}
-            compared |= {
-                method: Assignments(*triple)
-                for method, triple in baselines.assignments_of(
-                    run, options, open_run_images
-                ).items()
-            }
-            labels = read_labels(run)
-            if labels is None:
-                log.info(
-                    "evaluate: %s has no labels, so there is nothing to score", run.manifest["data"]
-                )
-                return None
-            scores = scores_of(run.data_name, labels, compared, options.k)
-            if united:
-                by_seed = [
-                    scores_of(
-                        run.data_name, labels, {name: of.clustering(name).assignments}, options.k
-                    ).rows
-                    for of, name in united
-                ]
-                scores = dataclasses.replace(scores, over_seeds=over_seeds(by_seed))
-            with run.stage(
-                f"evaluate/{name}", config | {"labels": fingerprint_of(labels)}
-            ) as outputs:
-                outputs += write_scores(clustering, scores)
-    return read_scores(run.clustering(name))
+            methods |= baselines_of(run, _with_k(clustering), open_run_images)
+            members = [member.assignments for member in clustering.members]
+            labels = evaluation.read_labels(run)
+        if labels is None:
+            log.info("evaluate: %s has no labels, so there is nothing to score", run.data_name)
+            return None
+        scores = evaluation.scores_of(run.data_name, labels, methods, clustering.k)
+        if members:
+            by_seed = [_member_rows(clustering, member, labels) for member in members]
+            scores = replace(scores, over_seeds=evaluation.over_seeds(by_seed))
+        stage.do(labels, lambda: evaluation.write_scores(clustering, scores))
+    return read_scores(clustering)
 
 
-def _is_scored(run: Run, stage: str, config: dict[str, Any]) -> bool:
-    """Return whether a stage that reads labels is done, with the labels that the data has now: they may have been corrected since.
+def _member_rows(
+    clustering: Clustering, member: Assignments, labels: "Labels"
+) -> "tuple[ScoreRow, ...]":
+    """Return the scores of one seed of a consensus."""
+    from latentlab.scoring.evaluate import scores_of
 
-    They are read only where the stage was done with some, that is where every assignment is written.
-    """
-    from latentlab.scoring.evaluate import fingerprint_of, read_labels
-
-    before = run.manifest["stages"].get(stage, {}).get("config", {}).get("labels")
-    if before is None or not run.is_done(stage, config | {"labels": before}):
-        return False
-    return fingerprint_of(read_labels(run, keep=False)) == before
+    methods = {"seed": member}
+    return scores_of(clustering.run.data_name, labels, methods, clustering.k).rows
 
 
-def _method_name(run: Run, options: ClusterOptions, seeds: int) -> str:
-    """Return encoder, feature steps and clustering, joined by "+", and of how many seeds it is the consensus."""
-    return f"{feature_name(run, options)}+{options.title}" + (f" x{seeds}" if seeds else "")
+def _with_k(clustering: Clustering) -> ClusterOptions:
+    """Return the options of a clustering with its number of clusters, also if it was found."""
+    return replace(clustering.options, k=clustering.k)
 
 
-def _reconstruct(run: Run) -> None:
+def _method_name(clustering: Clustering) -> str:
+    """Return encoder, feature steps and method, joined by "+", and the number of seeds."""
+    options = clustering.options
+    name = f"{feature_name(clustering.run, options)}+{options.title}"
+    count = len(clustering.members)
+    return f"{name} x{count}" if count else name
+
+
+def _measure_reconstruction(run: Run) -> None:
     """Measure the reconstruction error on both splits; no label takes part."""
-    from latentlab import backend
     from latentlab.encoders import model_files
-    from latentlab.training import loop
+    from latentlab.storage import json_form
+    from latentlab.training.reconstructions import mean_squared_error
 
-    if run.is_done("reconstruct", embed_config(run)):
-        return
-    backend.set_precision(run.manifest["precision"])
-    images = open_run_images(run)
-    with run.lock(), run.stage("reconstruct", embed_config(run)) as outputs:
-        net = model_files.load(run).autoencoder
-        errors = {
-            split: loop.mean_squared_error(net, images, images.indices(split))
-            for split in ("train", "test")
-            if len(images.indices(split))
-        }
-        write_json(run.path / "reconstructions" / "mse.json", errors)
-        outputs.append(run.path / "reconstructions" / "mse.json")
+    def make() -> list[Path]:
+        images = open_run_images(run)
+        network = model_files.load(run).autoencoder
+        errors = {}
+        for split in ("train", "test"):
+            indices = images.indices(split)
+            if len(indices):
+                errors[split] = mean_squared_error(network, images, indices)
+        return [json_form.write(run.path / "reconstructions" / "mse.json", errors)]
+
+    run.do_stage("reconstruct", run.encoder_config(), make, uses_network=True)
 
 
 def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KScores | None":
-    """Cluster with k-means for every k of `ks` and score each beside its chance; return by-k/<features>.json, None without labels.
+    """Cluster with k-means for several numbers of clusters and score each.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    options : ClusterOptions
+        Features, restarts and seed are used.
+    ks : list of int
+        Numbers of clusters.
+
+    Returns
+    -------
+    KScores or None
+        As in by-k/<features>.json; None if the data has no labels.
 
     Raises
     ------
     DataError
         If the largest k is more than the training images.
     """
-    from latentlab.clustering import assignments
-    from latentlab.encoders import model_files
+    from latentlab.clustering.vector_clustering import cluster_by_k
     from latentlab.reporting import plots
-    from latentlab.scoring.evaluate import (
-        SCORES_FORMAT,
-        fingerprint_of,
-        read_labels,
-        scores_by_k,
-        write_scores_by_k,
-    )
+    from latentlab.scoring import evaluate as evaluation
     from latentlab.scoring.scores import KScores
     from latentlab.storage import json_form
-    from latentlab.storage.assignments import Assignments
 
     options = prepare(run, options)
     name = f"by-k/{options.features}"
     target = run.path / f"{name}.json"
     config = {
-        "features": options.features,
+        "features": str(options.features),
         "seed": options.seed,
         "restarts": options.restarts,
         "ks": ks,
-        "embed": embed_config(run),
+        "embed": run.encoder_config(),
+        "scores": evaluation.SCORES_FORMAT,
     }
-    config["scores"] = SCORES_FORMAT
-    if not _is_scored(run, name, config):
-        with run.lock():
-            by_k = assignments.by_k(
-                run, options, ks, model_files.vector_shape(run, options.features)
-            )
-            labels = read_labels(run)
-            if labels is None:
-                return None
-            with run.stage(name, config | {"labels": fingerprint_of(labels)}) as outputs:
-                scores = scores_by_k(
-                    run.data_name, labels, {k: Assignments(*triple) for k, triple in by_k.items()}
-                )
-                outputs.append(write_scores_by_k(scores, target))
-                outputs.append(
-                    plots.save_png(
-                        plots.score_curve(scores.rows, scores.split), target.with_suffix(".png")
-                    )
-                )
+    stage = _LabelStage(run, name, config)
+    if not stage.is_done():
+        by_k = cluster_by_k(run, options, ks)
+        labels = evaluation.read_labels(run)
+        if labels is None:
+            return None
+        scores = evaluation.scores_by_k(run.data_name, labels, by_k)
+
+        def make() -> list[Path]:
+            table = evaluation.write_scores_by_k(scores, target)
+            figure = plots.score_curve(scores.rows, scores.split)
+            return [table, plots.save_png(figure, target.with_suffix(".png"))]
+
+        stage.do(labels, make)
     return json_form.read(KScores, target)
 
 
 def probe(run: Run, options: ClusterOptions) -> "ProbeReport | None":
-    """Probe the run's features, and raw pixels beside them, with labels; return probe/<features>.json, None without labels.
+    """Probe the features of a run, and raw pixels beside them, with labels.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    options : ClusterOptions
+        Features and seed are used.
+
+    Returns
+    -------
+    ProbeReport or None
+        As in probe/<features>.json; None if the data has no labels.
 
     Raises
     ------
     DataError
         If a split has no labelled image.
     """
-    from latentlab.clustering import assignments, baselines
-    from latentlab.encoders import model_files
-    from latentlab.scoring.evaluate import align, fingerprint_of, read_labels
-    from latentlab.scoring.probes import NEIGHBORS, ProbeReport, ProbeRow, probe_features
+    from latentlab.scoring.evaluate import fingerprint_of, read_labels
+    from latentlab.scoring.probes import NEIGHBORS, ProbeReport
     from latentlab.storage import json_form
 
     options = prepare(run, options)
-    name = f"probe/{options.features}"
-    target = run.path / f"{name}.json"
-    config = {"features": options.features, "seed": options.seed, "embed": embed_config(run)}
-    if not _is_scored(run, name, config):
+    features = str(options.features)
+    target = run.path / "probe" / f"{features}.json"
+    config = {"features": features, "seed": options.seed, "embed": run.encoder_config()}
+    stage = _LabelStage(run, f"probe/{features}", config)
+    if not stage.is_done():
         labels = read_labels(run)
         if labels is None:
             return None
-        config["labels"] = fingerprint_of(labels)
-        with run.lock(), run.stage(name, config) as outputs:
-            ids, splits, vectors = assignments.all_vectors(
-                run, options, model_files.vector_shape(run, options.features)
-            )
-            classes = align(ids, labels)
+        same_labels = config | {"labels": fingerprint_of(labels)}
 
-            def rows_of(method: str, matrix: np.ndarray) -> tuple[ProbeRow, ...]:
-                log.info("probe: %s", method)
-                return probe_features(matrix, splits, classes, options.seed, method=method)
+        def make() -> list[Path]:
+            prober = _Prober(run, options, labels)
+            rows = prober.feature_rows()
+            rows += _earlier_pixel_rows(run, same_labels) or prober.pixel_rows()
+            return [json_form.write(target, ProbeReport(features, NEIGHBORS, rows))]
 
-            rows = rows_of(feature_name(run, options), vectors)
-            if not (of_pixels := _pixel_rows(run, config)):
-                images = open_run_images(run)
-                of_pixels = rows_of(
-                    PIXELS,
-                    np.concatenate(
-                        [
-                            baselines.flat(images.read(part))
-                            for part in images.shards(baselines.SHARD)
-                        ]
-                    ),
-                )
-            rows += of_pixels
-            json_form.write(target, ProbeReport(str(options.features), NEIGHBORS, tuple(rows)))
-            outputs.append(target)
+        stage.do(labels, make)
     return json_form.read(ProbeReport, target)
 
 
-def _pixel_rows(run: Run, config: dict[str, Any]) -> "tuple[ProbeRow, ...]":
-    """Return the rows of raw pixels from an earlier probe of other features by the same seed and labels; empty where there is none."""
+class _Prober:
+    """Probes of one run against its labels."""
+
+    def __init__(self, run: Run, options: ClusterOptions, labels: "Labels") -> None:
+        from latentlab.encoders.embedding import Embeddings
+        from latentlab.scoring.evaluate import align
+
+        self.run = run
+        self.options = options
+        self.index = Embeddings(run.path).index()
+        self.classes = align(self.index.ids, labels)
+
+    def feature_rows(self) -> "tuple[ProbeRow, ...]":
+        """Return the probes of the features."""
+        from latentlab.clustering.vector_clustering import all_vectors
+
+        vectors = all_vectors(self.run, self.options)
+        return self._rows(feature_name(self.run, self.options), vectors)
+
+    def pixel_rows(self) -> "tuple[ProbeRow, ...]":
+        """Return the probes of raw pixels."""
+        from latentlab.clustering import baselines
+
+        images = open_run_images(self.run)
+        shards = images.shards(baselines.SHARD)
+        pixels = [baselines.flat(images.read(indices)) for indices in shards]
+        return self._rows(PIXELS, np.concatenate(pixels))
+
+    def _rows(self, method: str, vectors: np.ndarray) -> "tuple[ProbeRow, ...]":
+        from latentlab.scoring.probes import probe_features
+
+        log.info("probe: %s", method)
+        seed = self.options.seed
+        return probe_features(vectors, self.index.splits, self.classes, seed, method=method)
+
+
+def _earlier_pixel_rows(run: Run, config: dict[str, Any]) -> "tuple[ProbeRow, ...]":
+    """Return the probes of pixels by an earlier probe of other features; empty without one."""
     from latentlab.scoring.probes import ProbeReport
     from latentlab.storage import json_form
 
-    for name, entry in run.manifest["stages"].items():
-        before = entry.get("config")
-        same = (
-            name.startswith("probe/")
-            and isinstance(before, dict)
-            and {**before, "features": config["features"]} == config
-        )
-        if same and run.is_done(name, before):
+    for name in run.stage_names():
+        record = run.record(name)
+        if not name.startswith("probe/") or record is None or not isinstance(record.config, dict):
+            continue
+        is_same = {**record.config, "features": config["features"]} == config
+        if is_same and run.is_done(name, record.config):
             report = json_form.read(ProbeReport, run.path / f"{name}.json")
             return tuple(row for row in report.rows if row.method == PIXELS)
     return ()
 
 
 def audit(run: Run, name: str | None = None) -> "AuditReport":
-    """Look for duplicates within and across the splits and, where there are labels, for labels that are probably wrong.
+    """Look for duplicates within and across splits, and for labels that are probably wrong.
 
-    Writes audit/duplicates.csv, label-errors.csv, audit.json and two pictures; returns audit.json. Clusters `name` (default:
-    the newest) say what classes clusters stand for, and theirs are the scores with and without duplicates.
+    Writes audit/<name>/duplicates.csv, label-errors.csv, audit.json and two pictures.
+
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    name : str or None
+        The clusters that say which classes they stand for, and whose scores are compared with and
+        without duplicates; None is the newest.
+
+    Returns
+    -------
+    AuditReport
+        As in audit.json.
     """
-    from latentlab.clustering import assignments, duplicates
-    from latentlab.encoders import model_files
-    from latentlab.features import feature_steps
+    from latentlab.clustering import duplicates
+    from latentlab.clustering.vector_clustering import all_vectors
     from latentlab.progress import track
-    from latentlab.reporting.audit import AUDIT_FORMAT, nearest_images, read_audit, write_audit
-    from latentlab.scoring.evaluate import fingerprint_of, read_labels
+    from latentlab.reporting import audit as auditing
+    from latentlab.scoring.evaluate import read_labels
+    from latentlab.storage import json_form
 
-    name = assignments.choose(run, name)
-    options = prepare(run, ClusterOptions(seed=assignments.options_of(run, name).seed))
+    clustering = run.clustering(name)
+    options = prepare(run, ClusterOptions(seed=clustering.options.seed))
     config = {
-        "clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"],
-        "embed": embed_config(run),
-        "format": AUDIT_FORMAT,
+        "clusters": clustering.recorded_outputs(),
+        "embed": run.encoder_config(),
+        "format": auditing.FORMAT,
     }
-    if feature_steps.projects(options.features):
-        config["features"] = (
-            options.features
-        )  # an audit of an older version looked for neighbours in the embedding
-    if not _is_scored(run, f"audit/{name}", config):
-        images, labels = open_run_images(run), read_labels(run)
-        with (
-            run.lock(),
-            run.stage(f"audit/{name}", config | {"labels": fingerprint_of(labels)}) as outputs,
-        ):
-            near = nearest_images(
-                assignments.all_vectors(
-                    run, options, model_files.vector_shape(run, options.features)
-                )[2],
-                options.seed,
-            )
+    if options.features is not None and options.features.projects:
+        # Older versions looked for neighbours in the embedding, and recorded no features.
+        config["features"] = str(options.features)
+    stage = _LabelStage(run, f"audit/{clustering.name}", config)
+    target = auditing.audit_folder(clustering) / "audit.json"
+    if not stage.is_done():
+        images = open_run_images(run)
+        labels = read_labels(run)
+
+        def make() -> list[Path]:
+            neighbors = auditing.nearest_images(all_vectors(run, options), options.seed)
             with track("audit", len(images)) as bar:
-                pairs = duplicates.find(images, near[:, : duplicates.NEAREST], bar.update)
-            outputs += write_audit(run.clustering(name), images, pairs, near, labels)
-    return read_audit(run.clustering(name))
+                nearest = neighbors[:, : duplicates.NEAREST]
+                pairs = duplicates.find(images, nearest, bar.update)
+            return auditing.write_audit(clustering, images, pairs, neighbors, labels)
+
+        stage.do(labels, make)
+    return json_form.read(auditing.AuditReport, target)

@@ -1,68 +1,107 @@
 """Scores to pictures: map, decoded means, report, viewer, figures, files for other programs."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from latentlab.pipeline.fitting import embed
 from latentlab.pipeline.run_data import open_run_images
 from latentlab.pipeline.scoring import evaluate
-from latentlab.storage.run import Run, embed_config
+from latentlab.storage.clustering import Clustering
+from latentlab.storage.run import Run
 
-MAP_SAMPLE = 60_000  # images of the map, drawn at random where there are more
+if TYPE_CHECKING:
+    from latentlab.reporting.clustering_summary import ClusteringSummary
+    from latentlab.reporting.viewer import Server
+
+MAP_SAMPLE = 60_000  # largest number of images on the map
+FIGURE_FORMATS = ("png", "svg", "pdf")
 
 
 def project(run: Run, sample: int = MAP_SAMPLE, seed: int = 0) -> Run:
-    """Lay a sample of the codes out in two dimensions with UMAP, for looking only."""
-    from latentlab.reporting import projection
+    """Lay a sample of the codes out in two dimensions with UMAP, for looking only.
+
+    Parameters
+    ----------
+    run : Run
+        A fitted run.
+    sample : int
+        Largest number of images on the map; they are drawn at random.
+    seed : int
+        Seed of the sample and of UMAP.
+
+    Returns
+    -------
+    Run
+        The same run.
+    """
+    from latentlab.reporting import umap_map
     from latentlab.training import prototypes
 
     embed(run)
-    config = {"sample": sample, "seed": seed, "embed": embed_config(run)}
+    config = {"sample": sample, "seed": seed, "embed": run.encoder_config()}
     if prototypes.are_there(run):
-        config["features"] = projection.mapped(
-            run
-        )  # a map of an older version was of the embedding
-    if not run.is_done("project", config):
-        with run.lock(), run.stage("project", config) as outputs:
-            outputs += projection.write(run, sample, seed)
+        # Older versions mapped the embedding, and recorded no features.
+        config["features"] = str(umap_map.mapped_features(run))
+    run.do_stage("project", config, lambda: umap_map.write_map(run, sample, seed))
     return run
 
 
-def decode(run: Run, name: str) -> None:
-    """Decode the clusters' mean codes; deep methods have done so with the encoder that they trained."""
-    from latentlab import backend
-    from latentlab.clustering import assignments, decoding
-    from latentlab.encoders import model_files
+def decode(run: Run, name: str | None = None) -> None:
+    """Decode the mean codes of clusters, unless the clustering has done so itself.
 
-    config = {"clusters": run.manifest["stages"][f"cluster/{name}"]["outputs"]}
-    if assignments.is_deep(assignments.options_of(run, name).method) or run.is_done(
-        f"decode/{name}", config
-    ):
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    name : str or None
+        Its clusters; None is the newest.
+    """
+    from latentlab.clustering.decoded_means import write_decoded
+    from latentlab.encoders import model_files
+    from latentlab.refinement.run_methods import run_method
+
+    clustering = run.clustering(name)
+    if run_method(clustering.options.method).traits.trains_network:
         return
-    backend.set_precision(run.manifest["precision"])
-    model = model_files.load(run)
-    if model.decoder is not None:
-        with run.lock(), run.stage(f"decode/{name}", config) as outputs:
-            outputs.append(
-                decoding.write(run, name, assignments.read_result(run, name)["k"], model)
-            )
+
+    def make() -> list[Path]:
+        model = model_files.load(run)
+        if model.decoder is None:
+            return []
+        return [write_decoded(run, clustering.name, clustering.k, model)]
+
+    config = {"clusters": clustering.recorded_outputs()}
+    run.do_stage(f"decode/{clustering.name}", config, make, uses_network=True)
 
 
 def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0) -> Path:
-    """Write the report on the clusters `name` (default: the newest): one HTML file and its pictures; return its path."""
-    from latentlab.reporting import report
+    """Write the report on clusters: one HTML file and its pictures.
 
-    found = _found(run, name, sample, seed)
+    Parameters
+    ----------
+    run : Run
+        A clustered run; what the report needs is made first.
+    name : str or None
+        Its clusters; None is the newest.
+    sample, seed : int
+        As for `project`.
+
+    Returns
+    -------
+    pathlib.Path
+        The page.
+    """
+    from latentlab.reporting.report import write_report
+
+    summary = _complete_summary(run.clustering(name), sample, seed)
+    stage = f"report/{summary.name}"
     with (
         run.lock(),
-        run.stage(
-            f"report/{found.name}", {"name": found.name, "sample": sample, "seed": seed}
-        ) as outputs,
+        run.stage(stage, {"name": summary.name, "sample": sample, "seed": seed}) as outputs,
     ):
-        run.forget(
-            *(stage for stage in run.manifest["stages"] if stage.startswith("report/"))
-        )  # the folder holds one report
-        outputs += report.build(found)
+        # The folder holds one report.
+        run.forget(*(listed for listed in run.stage_names() if listed.startswith("report/")))
+        outputs += write_report(summary)
     return run.path / "report" / "index.html"
 
 
@@ -70,11 +109,29 @@ def figures(
     run: Run,
     folder: str | Path,
     name: str | None = None,
-    formats: tuple[str, ...] = ("png", "svg", "pdf"),
+    formats: tuple[str, ...] = FIGURE_FORMATS,
     sample: int = MAP_SAMPLE,
     seed: int = 0,
 ) -> list[Path]:
-    """Write figures fit for a paper, as PNG, SVG and PDF, of the clusters `name` (default: the newest); return their paths.
+    """Write figures fit for a paper.
+
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    folder : str or pathlib.Path
+        Where the figures go.
+    name : str or None
+        Its clusters; None is the newest.
+    formats : tuple of str
+        Of "png", "svg" and "pdf".
+    sample, seed : int
+        As for `project`.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The figures.
 
     Raises
     ------
@@ -83,67 +140,107 @@ def figures(
     """
     from latentlab.reporting import paper_figures
 
-    return paper_figures.write(_found(run, name, sample, seed), Path(folder), formats)
+    summary = _complete_summary(run.clustering(name), sample, seed)
+    return paper_figures.write(summary, Path(folder), formats)
 
 
 def viewer(
     run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0
-) -> Any:
-    """Return the server of `latentlab view`, whose serve_forever() answers until it is shut down.
+) -> "Server":
+    """Return the server of `latentlab view`.
+
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    name : str or None
+        Its clusters; None is the newest.
+    sample, seed : int
+        As for `project`.
+    port : int
+        Port on this machine; 0 is a free one.
+
+    Returns
+    -------
+    Server
+        Its serve_forever() answers until it is shut down.
 
     Raises
     ------
     RunError
         If the port is taken, or the edits were made for other assignments.
     """
-    from latentlab.reporting import report, viewer
+    from latentlab.reporting.report import training_figures
+    from latentlab.reporting.viewer import Server, Viewer
 
-    found = _found(run, name, sample, seed)
-    return viewer.Server(viewer.Viewer(found, report.training_figures(run)), port)
+    summary = _complete_summary(run.clustering(name), sample, seed)
+    return Server(Viewer(summary, training_figures(run)), port)
 
 
 def export(
     run: Run, kind: str, target: str | Path, name: str | None = None, link: bool = False
 ) -> Path:
-    """Write the clusters `name` (default: the newest), with the edits made by hand, for other programs; return the path.
+    """Write clusters, with the edits made by hand, for other programs.
+
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    kind : str
+        "csv", "parquet", "folders", "coco" or "projector".
+    target : str or pathlib.Path
+        The file, or the folder for folders, coco and projector.
+    name : str or None
+        Its clusters; None is the newest.
+    link : bool
+        folders: link to the pictures of an image folder instead of copying them.
+
+    Returns
+    -------
+    pathlib.Path
+        `target`.
 
     Raises
     ------
     ConfigError
-        If the format `kind` is unknown, or there is nothing to export.
+        If the format is unknown, or there is nothing to export.
     RunError
         If the target cannot be written, or the edits were made for other assignments.
     """
-    from latentlab.reporting import edits, exporting
+    from latentlab.reporting import edits
+    from latentlab.reporting import export as exporting
 
-    found = look(run, name)
+    summary = look(run, name)
     if kind == "projector":
         embed(run)
-    return exporting.write(found, edits.Editor(run, found.name).state(), kind, Path(target), link)
+    edited = edits.Editor(run, summary.name).state()
+    return exporting.write(summary, edited, kind, Path(target), link)
 
 
-def look(run: Run, name: str | None = None) -> Any:
-    """Return what the run's files say of the clusters `name` (default: the newest), `latentlab.reporting.clustering_summary.ClusteringSummary`; nothing is made or changed."""
-    from latentlab.clustering import assignments
-    from latentlab.reporting import clustering_summary
+def look(run: Run, name: str | None = None) -> "ClusteringSummary":
+    """Return what a run's files say of clusters; nothing is made or changed.
+
+    Parameters
+    ----------
+    run : Run
+        A clustered run.
+    name : str or None
+        Its clusters; None is the newest.
+    """
+    from latentlab.reporting.clustering_summary import read_summary
     from latentlab.scoring.evaluate import read_labels
 
-    return clustering_summary.read_summary(
-        run,
-        assignments.choose(run, name),
-        open_run_images(run),
-        read_labels(run, keep=False),
-    )
+    labels = read_labels(run, keep=False)
+    return read_summary(run.clustering(name), open_run_images(run), labels)
 
 
-def _found(run: Run, name: str | None, sample: int, seed: int) -> Any:
-    """Return what there is to show of the clusters `name`: everything that `report` makes but the page."""
-    from latentlab.clustering import assignments
-    from latentlab.reporting import clustering_summary
+def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "ClusteringSummary":
+    """Return the summary of clusters once scores, map and decoded means are made."""
+    from latentlab.reporting.clustering_summary import read_summary
     from latentlab.scoring.evaluate import read_labels
 
-    name = assignments.choose(run, name)
-    evaluate(run, name)
+    run = clustering.run
+    evaluate(run, clustering.name)
     project(run, sample, seed)
-    decode(run, name)
-    return clustering_summary.read_summary(run, name, open_run_images(run), read_labels(run))
+    decode(run, clustering.name)
+    return read_summary(clustering, open_run_images(run), read_labels(run))

@@ -1,0 +1,276 @@
+"""Cluster the vectors of a run as they are: features and clusters fitted on the training split."""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from latentlab.clustering.assigned import Assigned
+from latentlab.clustering.clusterer import Clusterer, FittedClusters
+from latentlab.clustering.run_method import RunMethod, Traits
+from latentlab.clustering.vectors import Vectors
+from latentlab.config import ClusterOptions
+from latentlab.data.images import TRAIN, ImageSet
+from latentlab.encoders import model_files
+from latentlab.encoders.embedding import Embeddings, encode
+from latentlab.errors import ConfigError, DataError, RunError
+from latentlab.features.fitted import FittedFeatures, fit_features
+from latentlab.features.spec import CODE
+from latentlab.storage import json_form, tables
+from latentlab.storage.assignments import Assignments
+from latentlab.storage.clustering import (
+    ASSIGNMENTS_NAME,
+    MODEL_NAME,
+    RESULT_NAME,
+    Clustering,
+)
+from latentlab.storage.files import atomic_path, write_json
+from latentlab.storage.npz import read_npz
+from latentlab.storage.run import Run
+from latentlab.training import prototypes
+
+
+@dataclass(frozen=True)
+class VectorClustering(RunMethod):
+    """A clustering method on vectors that stay as they are, at work on runs."""
+
+    plugin: Clusterer
+
+    @property
+    def traits(self) -> Traits:  # type: ignore[override]
+        """What the method needs and does."""
+        capabilities = self.plugin.capabilities
+        return Traits(
+            finds_k=capabilities.finds_k,
+            default_features=capabilities.default_features,
+            required_step=capabilities.required_step,
+        )
+
+    def needs_prototypes(self, options: ClusterOptions) -> bool:
+        """Return whether the method reads the prototypes of the run's fit."""
+        return self.plugin.capabilities.needs_prototypes
+
+    def resumes(self, run: Run, options: ClusterOptions) -> bool:
+        """Return False: these methods take seconds or minutes and begin again."""
+        return False
+
+    def make(
+        self, run: Run, options: ClusterOptions, open_images: Callable[[Run], ImageSet]
+    ) -> list[Path]:
+        """Write assignments.parquet, model.npz and result.json; return their paths."""
+        training = TrainingVectors.of(run, options)
+        settings = self.plugin.parse_options(options.settings)
+        clusters = self.plugin.fit(training.vectors, options, settings)
+        assignments = training.assign_all(clusters)
+        folder = run.path / "clusters" / options.name
+        arrays: dict[str, Any] = {**clusters.to_arrays(), **training.features.to_arrays()}
+        with atomic_path(folder / MODEL_NAME) as path, path.open("wb") as file:
+            np.savez(file, **arrays)
+        sizes = assignments.sizes(options.k or int(assignments.clusters.max()) + 1)
+        result = options.recorded() | json_form.to_json(clusters.facts) | {"sizes": sizes}
+        write_json(folder / RESULT_NAME, result)
+        table = assignments.write(folder / ASSIGNMENTS_NAME)
+        return [table, folder / MODEL_NAME, folder / RESULT_NAME]
+
+    def finish(self, run: Run, options: ClusterOptions) -> None:
+        """Do nothing: nothing is kept for resuming."""
+
+    def assign(
+        self, clustering: Clustering, images: ImageSet, shards: Iterable[np.ndarray]
+    ) -> Iterator[tuple[np.ndarray, Assigned]]:
+        """Yield (positions, where they belong) for the images at the positions of each shard."""
+        encoder = model_files.load(clustering.run).part(clustering.features.start)
+        features, clusters = self._load(clustering)
+        for indices in shards:
+            codes = encode(encoder, images.read(indices))
+            yield indices, clusters.assign(features.transform(codes))
+
+    def _load(self, clustering: Clustering) -> tuple[FittedFeatures, FittedClusters]:
+        path = clustering.folder / MODEL_NAME
+        try:
+            arrays = read_npz(path)
+            return FittedFeatures.from_arrays(arrays), self.plugin.load(arrays)
+        except (OSError, ValueError, KeyError) as error:
+            raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error
+
+
+@dataclass(frozen=True)
+class TrainingVectors:
+    """Feature steps fitted on a run's training split, and the features of that split.
+
+    Attributes
+    ----------
+    run : Run
+        The run.
+    features : FittedFeatures
+        The fitted steps.
+    vectors : Vectors
+        Features of the training images.
+    """
+
+    run: Run
+    features: FittedFeatures
+    vectors: Vectors
+
+    @classmethod
+    def of(cls, run: Run, options: ClusterOptions) -> "TrainingVectors":
+        """Fit the feature steps of a run.
+
+        Parameters
+        ----------
+        run : Run
+            Its images are embedded as the features need.
+        options : ClusterOptions
+            Features and seed are used.
+        """
+        spec = options.features or CODE
+        embeddings = Embeddings(run.path)
+
+        def codes() -> Iterator[np.ndarray]:
+            return embeddings.parts(TRAIN, spec.start)
+
+        shape = model_files.vector_shape(run, spec)
+        head = prototypes.head(run)
+        features = fit_features(spec, codes(), shape, options.seed, head=head)
+        n_dims = features.transform(next(codes())[:1]).shape[1]
+        vectors = Vectors(
+            embeddings.index().count(TRAIN),
+            n_dims,
+            lambda: map(features.transform, codes()),
+            prototypes.training_shares(run, spec.start),
+        )
+        return cls(run, features, vectors)
+
+    def all_parts(self) -> Iterator[np.ndarray]:
+        """Yield the features of all images of the run, float32 (m, d), in order."""
+        parts = Embeddings(self.run.path).parts(column=self.features.spec.start)
+        return map(self.features.transform, parts)
+
+    def assign_all(self, clusters: FittedClusters) -> Assignments:
+        """Return where all images of the run belong."""
+        index = Embeddings(self.run.path).index()
+        parts = [clusters.assign(part) for part in self.all_parts()]
+        return as_assignments(index.ids, index.splits, parts)
+
+
+def as_assignments(ids: np.ndarray, splits: np.ndarray, parts: list[Assigned]) -> Assignments:
+    """Return the parts of an assignment as one.
+
+    Parameters
+    ----------
+    ids, splits : ndarray of shape (n,), str
+        Of all images.
+    parts : list of Assigned
+        In the order of the images.
+    """
+
+    def joined(name: str) -> np.ndarray | None:
+        arrays = [getattr(part, name) for part in parts]
+        return None if arrays[0] is None else np.concatenate(arrays)
+
+    clusters = np.concatenate([part.cluster for part in parts])
+    optional = {name: joined(name) for name in ("distance", "margin", "noise", "soft")}
+    return Assignments(ids, splits, clusters, **optional)
+
+
+def all_vectors(run: Run, options: ClusterOptions) -> np.ndarray:
+    """Return the features of all images of a run, float32 (n, d).
+
+    Parameters
+    ----------
+    run : Run
+        Its images are embedded as the features need.
+    options : ClusterOptions
+        Features and seed are used; the steps are fitted on the training split.
+    """
+    return np.concatenate(list(TrainingVectors.of(run, options).all_parts()))
+
+
+def cluster_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[int, Assignments]:
+    """Return k -> k-means assignments of a run for every k; the feature steps are fitted once.
+
+    Parameters
+    ----------
+    run : Run
+        Its images are embedded as the features need.
+    options : ClusterOptions
+        Features, restarts and seed are used.
+    ks : list of int
+        Numbers of clusters.
+    """
+    training = TrainingVectors.of(run, options)
+    kmeans = Clusterer.named("kmeans")
+    by_k = {}
+    for k in ks:
+        settings = kmeans.parse_options({})
+        clusters = kmeans.fit(training.vectors, replace(options, k=k), settings)
+        by_k[k] = training.assign_all(clusters)
+    return by_k
+
+
+def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str, Any]:
+    """Cluster the vectors of a parquet file and write where they belong.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        Its column "embedding" is clustered, or else its first column of vectors. A column "id" is
+        copied.
+    options : ClusterOptions
+        From `RunMethod.resolve`; the method is one on vectors.
+    target : pathlib.Path
+        The parquet file to write.
+
+    Returns
+    -------
+    dict
+        What result.json holds of a clustering, and "out".
+
+    Raises
+    ------
+    DataError
+        If there is no column of vectors, they differ in length or are not finite, or there are
+        fewer than k.
+    ConfigError
+        If the features need images.
+    """
+    spec = options.features or CODE
+    if spec.averages:
+        raise ConfigError(
+            ": averages need images, and a file of vectors has none: leave averaged out",
+            field="features",
+            value=spec,
+        )
+    ids, matrix = tables.read_vectors(path)
+    if options.k is not None and len(matrix) < options.k:
+        raise DataError(
+            f"is more than the {len(matrix)} vectors of {path}",
+            field="k",
+            value=options.k,
+            limit=len(matrix),
+            hint="Choose a smaller `k`.",
+        )
+    features = fit_features(spec, [matrix], (matrix.shape[1],), options.seed)
+    vectors = features.transform(matrix)
+    plugin = Clusterer.named(options.method)
+    clusters = plugin.fit(Vectors.of(vectors), options, plugin.parse_options(options.settings))
+    assigned = clusters.assign(vectors)
+    tables.write(target, assigned_table(ids, assigned))
+    sizes = np.bincount(assigned.cluster, minlength=options.k or 0).tolist()
+    facts = json_form.to_json(clusters.facts)
+    return options.recorded() | facts | {"sizes": sizes, "out": str(target)}
+
+
+def assigned_table(ids: list[Any], assigned: Assigned) -> pa.Table:
+    """Return id, cluster, distance, margin and, if there are, noise and soft as a table."""
+    columns: dict[str, Any] = {"id": ids}
+    for name in ("cluster", "distance", "margin", "noise"):
+        values = getattr(assigned, name)
+        if values is not None:
+            columns[name] = values
+    if assigned.soft is not None:
+        columns["soft"] = tables.vectors(assigned.soft)
+    return pa.table(columns)

@@ -1,0 +1,70 @@
+"""The ways of clustering a run by name, and the one way to assign images to saved clusters."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from latentlab import plugins
+from latentlab.clustering import consensus_files
+from latentlab.clustering.assigned import Assigned
+from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.run_method import RunMethod
+from latentlab.clustering.vector_clustering import VectorClustering
+from latentlab.data.images import ImageSet
+from latentlab.refinement.deep_clustering import DeepClustering
+from latentlab.storage.clustering import Clustering
+
+METHOD_KINDS = ("clustering", "refinement")
+SHARD = 2048
+
+
+def run_method(name: str) -> RunMethod:
+    """Return the way of clustering runs that a method's name stands for.
+
+    Parameters
+    ----------
+    name : str
+        Name of a clustering or refinement method.
+
+    Raises
+    ------
+    ConfigError
+        If there is none of that name.
+
+    Examples
+    --------
+    >>> run_method("kmeans").traits.trains_network
+    False
+    """
+    plugin = plugins.load_any(METHOD_KINDS, name)
+    if isinstance(plugin, Clusterer):
+        return VectorClustering(plugin)
+    return DeepClustering(plugin)
+
+
+def assign_images(
+    clustering: Clustering, images: ImageSet, shards: list[np.ndarray] | None = None
+) -> Iterator[tuple[np.ndarray, Assigned]]:
+    """Yield (positions, where they belong) for images of any kind of clustering, shard by shard.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The saved clusters.
+    images : ImageSet
+        Images in the shape that the run's encoder takes.
+    shards : list of ndarray, or None
+        Positions of the images to assign; None is all images, 2,048 in a shard.
+
+    Raises
+    ------
+    RunError
+        If the clustering's files are missing or damaged.
+    """
+    positions = list(images.shards(SHARD)) if shards is None else shards
+    members = clustering.members
+    if members:
+        streams = [assign_images(member, images, positions) for member in members]
+        yield from consensus_files.vote(clustering, streams)
+    else:
+        yield from run_method(clustering.options.method).assign(clustering, images, positions)
