@@ -1,117 +1,140 @@
-"""A run in a notebook: `RunView(path)` at the end of a cell shows what was found, the map and typical images of each cluster."""
+"""A run in a notebook: `RunView(path)` at the end of a cell shows the result of a clustering."""
 
 import html
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from latentlab import pipeline
-from latentlab.reporting import html as pages
+from latentlab.errors import ConfigError
 from latentlab.reporting import palettes, plots, text
+from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
+from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.page_data import GalleryImage
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_CLUSTERS = 30
-IMAGES = 8
+IMAGES_PER_CLUSTER = 8
+IMAGE_STYLE = "height:40px;display:inline;margin:1px;image-rendering:pixelated"
 
 
 class RunView:
-    """Clusters of a run, to be looked at; reads the run's files and changes nothing.
+    """A clustering of a run, to look at: summary, map, and typical images of each cluster.
+
+    It reads the run's files and changes nothing.
 
     Parameters
     ----------
     run : str, pathlib.Path or Run
+        The run, or its folder.
     name : str or None
-        Which clusters; default: the newest.
+        Name of the clustering; None is the newest.
+
+    Attributes
+    ----------
+    summary : ClusteringSummary
+        The clustering as the report shows it.
 
     Raises
     ------
     RunError
-        If there is no such run, or it has no such clusters.
+        If there is no such run, or it has no such clustering.
     """
 
     def __init__(self, run: "str | Path | Run", name: str | None = None) -> None:
         opened = run if isinstance(run, Run) else Run.open(run)
-        self.summary = pipeline.look(opened, name)
+        self.summary: ClusteringSummary = pipeline.look(opened, name)
 
     def __repr__(self) -> str:
-        return f"RunView({str(self.summary.run.path)!r}, {self.summary.name!r}): {len(self.summary.images):,} images in {self.summary.k} clusters"
+        path = str(self.summary.run.path)
+        size = f"{len(self.summary.images):,} images in {self.summary.k} clusters"
+        return f"RunView({path!r}, {self.summary.name!r}): {size}"
 
     def plot_map(self, by: str = "cluster") -> "Figure":
-        """Return the map as a matplotlib figure, coloured by "cluster" or "label".
+        """Draw the map of the images.
+
+        Parameters
+        ----------
+        by : {"cluster", "label"}
+            What colours the points.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
 
         Raises
         ------
         RunError
-            If the run has no map yet: `latentlab report` makes one.
-        ValueError
+            If the run has no map yet; `latentlab report` makes one.
+        ConfigError
             If `by` is another word, or the data has no labels.
         """
-        xy, chosen = self.summary.read_map()
+        summary = self.summary
         if by == "cluster":
-            return plots.scatter(
-                xy,
-                self.summary.clusters[chosen],
-                [str(i) for i in range(self.summary.k)],
-                "By cluster",
-                self.summary.map_note(),
+            groups = summary.clusters
+            names = [str(i) for i in range(summary.k)]
+        elif by == "label" and summary.classes is not None:
+            groups = summary.classes
+            names = list(summary.class_names)
+        else:
+            raise ConfigError(
+                ": known are cluster and, if the data has labels, label", field="by", value=by
             )
-        if by != "label" or self.summary.classes is None:
-            raise ValueError(f"by={by!r}: known are cluster and, where the data has labels, label.")
-        return plots.scatter(
-            xy,
-            self.summary.classes[chosen],
-            list(self.summary.class_names),
-            "By label",
-            self.summary.map_note(),
-        )
+        xy, positions = summary.read_map()
+        return plots.scatter(xy, groups[positions], names, f"By {by}", summary.map_note())
 
     def plot_losses(self) -> "Figure":
-        """Return the loss curves of the fit as a matplotlib figure."""
-        return plots.loss_curves({self.summary.run.path.resolve().name: self.summary.run.metrics()})
+        """Draw the loss curves of the fit.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        run = self.summary.run
+        return plots.loss_curves({run.path.resolve().name: run.metrics()})
 
     def _repr_html_(self) -> str:
-        """Return the summary, the map where there is one, and the images nearest to each center, without scripts."""
-        told = "".join(
+        """Return the summary, the map if there is one, and typical images, without scripts."""
+        summary = self.summary
+        title = html.escape(f"{summary.images.name}: {summary.name}")
+        sentences = [
             f"<p style='margin:0.2em 0'>{html.escape(sentence)}</p>"
-            for sentence in text.summary_sentences(self.summary)
+            for sentence in text.summary_sentences(summary)
+        ]
+        rows = cluster_rows(summary, IMAGES_PER_CLUSTER, MOST_CLUSTERS)
+        colours = palettes.categories(summary.k)
+        table = "".join(_row_html(row, colours[row.number]) for row in rows)
+        return (
+            f"<div style='max-width:60em'><h3>{title}</h3>{''.join(sentences)}{self._map_html()}"
+            f"<table>{table}</table></div>"
         )
-        title = f"<h3>{html.escape(f'{self.summary.images.name}: {self.summary.name}')}</h3>"
-        return f"<div style='max-width:60em'>{title}{told}{self._map()}<table>{''.join(self._rows())}</table></div>"
 
-    def _map(self) -> str:
-        if not (self.summary.run.path / "projection" / "umap.parquet").exists():
+    def _map_html(self) -> str:
+        if not self.summary.map_path.exists():
             return ""
-        xy, chosen = self.summary.read_map()
-        figure = plots.plain_map(
-            xy, self.summary.clusters[chosen], palettes.categories(self.summary.k)
-        )
-        return f"<img style='max-width:22em' alt='Map of the images, coloured by cluster' src='{plots.png_uri(figure)}'>"
-
-    def _rows(self) -> list[str]:
-        picks, show = (
-            self.summary.gallery("nearest", IMAGES),
-            pages.gallery_pictures(self.summary),
-        )
+        xy, positions = self.summary.read_map()
         colours = palettes.categories(self.summary.k)
-        rows = []
-        for cluster in range(min(self.summary.k, MOST_CLUSTERS)):
-            members = np.flatnonzero(self.summary.clusters == cluster)
-            mix = ", ".join(
-                f"{name} {share:.0%}" for name, share in self.summary.label_mix(members, 2)
-            )
-            named = zip(
-                self.summary.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True
-            )
-            images = "".join(
-                f"<img style='height:40px;display:inline;margin:1px;image-rendering:pixelated' alt='{html.escape(i)}' src='{source}'>"
-                for i, source in named
-            )
-            dot = f"<span style='color:{colours[cluster]}'>&#9679;</span>"
-            rows.append(
-                f"<tr><td>{dot} {cluster}</td><td>{len(members):,}</td><td>{html.escape(mix)}</td><td style='text-align:left'>{images}</td></tr>"
-            )
-        return rows
+        figure = plots.plain_map(xy, self.summary.clusters[positions], colours)
+        return (
+            "<img style='max-width:22em' alt='Map of the images, coloured by cluster'"
+            f" src='{plots.png_uri(figure)}'>"
+        )
+
+
+def _row_html(row: ClusterRow, colour: str) -> str:
+    """Return a cluster as a row of a table: number, size, commonest labels, images."""
+    labels = ", ".join(f"{name} {share:.0%}" for name, share in row.labels)
+    images = "".join(map(_image_html, row.images))
+    cells = [
+        f"<td><span style='color:{colour}'>&#9679;</span> {row.number}</td>",
+        f"<td>{row.size:,}</td>",
+        f"<td>{html.escape(labels)}</td>",
+        f"<td style='text-align:left'>{images}</td>",
+    ]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _image_html(image: GalleryImage) -> str:
+    return f"<img style='{IMAGE_STYLE}' alt='{html.escape(image.id)}' src='{image.source}'>"

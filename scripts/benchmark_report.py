@@ -54,9 +54,9 @@ def build(run: Run) -> dict[str, float]:
     pipeline.decode(run, name)
     clock = Clock()
     found = clustering_summary.read_summary(
-        run, name, pipeline.open_run_images(run), read_labels(run)
+        run.clustering(name), pipeline.open_run_images(run), read_labels(run)
     )
-    page = report.build(found)[0]
+    page = report.write_report(found)[0]
     wall, processor = clock.read()
     seconds = {
         "UMAP": umap[0],

@@ -15,10 +15,10 @@ from PIL import Image
 from latentlab import RunView, pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, DataError
-from latentlab.reporting import clustering_summary, palettes, plots, projection, thumbnails
+from latentlab.reporting import clustering_summary, palettes, plots, thumbnails, umap_map
 from latentlab.reporting import html as pages
 from latentlab.reporting import text as texts
-from latentlab.scoring.evaluate import read_scores
+from latentlab.scoring.scores import read_scores
 from latentlab.storage import tables
 from latentlab.storage.run import Run
 
@@ -65,17 +65,15 @@ def test_page_needs_no_network(reported):
 
 def test_page_tells_scores_sample_labels_rule_and_run(reported):
     text = page(reported)
-    scores = read_scores(reported, "kmeans-k4")
+    scores = read_scores(reported.clustering("kmeans-k4"))
     purity = next(
-        r for r in scores["rows"] if r["metric"] == "purity_train_map" and r["split"] == "test"
+        r for r in scores.rows if r.metric == "purity_train_map" and r.split == "test"
     )
     acc = next(
-        r["value"]
-        for r in scores["rows"]
-        if r["metric"] == "acc_train_map" and r["split"] == "test"
+        r.value for r in scores.rows if r.metric == "acc_train_map" and r.split == "test"
     )
     assert (
-        f"the purity is {purity['value']:.3f} (95% interval {purity['low']:.3f} to {purity['high']:.3f}), ACC {acc:.3f}"
+        f"the purity is {purity.value:.3f} (95% interval {purity.low:.3f} to {purity.high:.3f}), ACC {acc:.3f}"
         in text
     )
     assert "Recall by class" in text
@@ -128,14 +126,14 @@ def test_grey_images_few_images_and_many_clusters_report(tmp_path):
 
 
 def test_map_holds_the_sample_of_both_splits_and_repeats(reported):
-    table = tables.read(reported.path / "projection" / "umap.parquet")
+    table = tables.read(reported.path / "umap_map" / "umap.parquet")
     assert table.num_rows == 100
     assert set(table["split"].to_pylist()) == {"train", "test"}
-    facts = read_json(reported.path / "projection" / "umap.json")
+    facts = read_json(reported.path / "umap_map" / "umap.json")
     assert facts["images"] == 100
     assert facts["of"] == 160
     assert 0.5 < facts["trustworthiness"] <= 1
-    again = projection.write(reported, 100, seed=0)
+    again = umap_map.write(reported, 100, seed=0)
     np.testing.assert_array_equal(table["x"], tables.read(again[0])["x"])
 
 
@@ -143,7 +141,7 @@ def test_map_keeps_groups_apart():
     rng = np.random.default_rng(0)
     centers = rng.normal(0, 20, (3, 8))
     groups = np.repeat(np.arange(3), 60)
-    xy = projection.lay_out(
+    xy = umap_map.lay_out(
         (centers[groups] + rng.normal(0, 1, (180, 8))).astype(np.float32), seed=0
     )
     distances = np.linalg.norm(xy[:, None] - xy[None], axis=2)
@@ -152,14 +150,14 @@ def test_map_keeps_groups_apart():
 
 
 def test_map_of_constant_codes_and_of_too_few_images(finished_run, monkeypatch):
-    assert np.isfinite(projection.lay_out(np.ones((40, 4), np.float32), seed=0)).all()
+    assert np.isfinite(umap_map.lay_out(np.ones((40, 4), np.float32), seed=0)).all()
     with pytest.raises(DataError, match="at least 5 images"):
-        projection.write(finished_run, 4, seed=0)
+        umap_map.write(finished_run, 4, seed=0)
 
 
 def test_galleries_pick_by_distance_and_margin(reported):
     found = clustering_summary.read_summary(
-        reported, "kmeans-k4", pipeline.open_run_images(reported), None
+        reported.clustering("kmeans-k4"), pipeline.open_run_images(reported), None
     )
     for kind, values in (("nearest", found.distance), ("ambiguous", found.margin)):
         for cluster, picks in enumerate(found.gallery(kind, 5)):
@@ -172,7 +170,7 @@ def test_summary_compares_with_the_best_baseline(reported):
     import dataclasses
 
     found = clustering_summary.read_summary(
-        reported, "kmeans-k4", pipeline.open_run_images(reported), None
+        reported.clustering("kmeans-k4"), pipeline.open_run_images(reported), None
     )
 
     def told(own, baseline):
@@ -203,7 +201,7 @@ def test_atlas_holds_each_image_in_its_place():
         [[250, 0, 0], [0, 250, 0], [0, 0, 250], [250, 250, 0], [0, 250, 250]], np.uint8
     )
     images = np.broadcast_to(colours[:, None, None], (5, 48, 24, 3))
-    made = thumbnails.build(5, lambda rows: images[rows])
+    made = thumbnails.build_atlas(5, lambda rows: images[rows])
     assert (made.side, made.columns, made.place.tolist()) == (32, 3, [0, 1, 2, 3, 4])
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(made.sheets[0]))))
     assert sheet.shape == (64, 96, 3)
@@ -277,7 +275,7 @@ def test_comparison_page_matches_clusters_and_needs_no_script(reported, tmp_path
 def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
     noise = np.random.default_rng(0).integers(0, 256, (300, 32, 32, 3), dtype=np.uint8)
     sides = {
-        budget: thumbnails.build(300, lambda rows: noise[rows], budget=budget)
+        budget: thumbnails.build_atlas(300, lambda rows: noise[rows], budget=budget)
         for budget in (10**9, 60_000, 20_000)
     }
     assert [one.side for one in sides.values()] == [32, 20, 16]
@@ -289,16 +287,16 @@ def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
 
 def test_long_ids_cost_thumbnails_and_not_the_size_of_the_page(reported, monkeypatch):
     found = clustering_summary.read_summary(
-        reported, "kmeans-k4", pipeline.open_run_images(reported), None
+        reported.clustering("kmeans-k4"), pipeline.open_run_images(reported), None
     )
-    whole = pages.render(found, {})
+    whole = pages.render_report(found, {})
     monkeypatch.setattr(pages, "LARGEST_PAGE", len(whole.encode()) - 5_000)
-    smaller = pages.render(found, {})
+    smaller = pages.render_report(found, {})
     assert len(smaller.encode()) < len(whole.encode()) - 4_000
     assert "thumbnail of 32 pixels" in whole
     assert "thumbnail of 32 pixels" not in smaller
     monkeypatch.setattr(pages, "LARGEST_PAGE", 0)
-    assert "0 of " in pages.render(found, {})  # and a page nevertheless
+    assert "0 of " in pages.render_report(found, {})  # and a page nevertheless
 
 
 def test_palettes_are_told_apart_by_colour_blind_readers():

@@ -2,17 +2,19 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from latentlab.clustering import assignments
 from latentlab.data.images import TEST, TRAIN, ImageSet
-from latentlab.data.opening import Labels
-from latentlab.features import feature_steps
+from latentlab.errors import RunError
+from latentlab.features.spec import FeatureSpec
+from latentlab.reporting import umap_map
 from latentlab.scoring.evaluate import align
+from latentlab.scoring.labels import Labels
+from latentlab.scoring.scores import Scores, read_scores, scores_path
 from latentlab.storage import tables
-from latentlab.storage.files import read_json
+from latentlab.storage.clustering import Clustering
+from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
 
 GALLERY_IMAGES = 1200  # images of all galleries of a page together, about
@@ -34,11 +36,11 @@ class Moves:
         Numbers of images.
     """
 
-    arrivals: list[tuple[int, int]]
-    departures: list[tuple[int, int]]
-    stayed: int
-    moved_in: int
-    moved_out: int
+    arrivals: list[tuple[int, int]] = json_field(key="in")
+    departures: list[tuple[int, int]] = json_field(key="out")
+    stayed: int = json_field()
+    moved_in: int = json_field(key="moved in")
+    moved_out: int = json_field(key="moved out")
 
 
 @dataclass(frozen=True)
@@ -47,10 +49,8 @@ class ClusteringSummary:
 
     Attributes
     ----------
-    run : Run
-        The run of the clustering.
-    name : str
-        The name of the clustering in the run.
+    clustering : Clustering
+        The clustering itself: options, files, result.
     images : ImageSet
         All n images of the run.
     clusters : ndarray of shape (n,), int
@@ -65,7 +65,7 @@ class ClusteringSummary:
         Class of each image, -1 if unknown; None if the data has no labels.
     class_names : tuple of str
         Name of each class; empty without labels.
-    scores : dict or None
+    scores : Scores or None
         Contents of scores.json; None without labels.
     confidence : ndarray of shape (n,), float, or None
         Largest soft assignment; None if the clustering has none.
@@ -75,8 +75,7 @@ class ClusteringSummary:
         Cluster before refinement; None if the clustering was not refined.
     """
 
-    run: Run
-    name: str
+    clustering: Clustering
     images: ImageSet
     clusters: np.ndarray
     distance: np.ndarray
@@ -84,25 +83,35 @@ class ClusteringSummary:
     k: int
     classes: np.ndarray | None
     class_names: tuple[str, ...]
-    scores: dict[str, Any] | None
+    scores: Scores | None
     confidence: np.ndarray | None = None
     agreement: np.ndarray | None = None
     start: np.ndarray | None = None
 
     @property
-    def split(self) -> str:
-        """The split that the scores are about: the held-out images if there are any."""
-        return TEST if len(self.images.indices(TEST)) else TRAIN
+    def run(self) -> Run:
+        """The run of the clustering."""
+        return self.clustering.run
 
     @property
-    def features(self) -> str:
-        """The features that were clustered, for example "code"."""
-        return self.run.manifest["stages"][f"cluster/{self.name}"]["config"]["options"]["features"]
+    def name(self) -> str:
+        """The name of the clustering in its run."""
+        return self.clustering.name
 
     @property
     def folder(self) -> Path:
         """The folder of the clustering."""
-        return self.run.path / "clusters" / self.name
+        return self.clustering.folder
+
+    @property
+    def features(self) -> FeatureSpec:
+        """The features that were clustered."""
+        return self.clustering.features
+
+    @property
+    def split(self) -> str:
+        """The split that the scores are about: the held-out images if there are any."""
+        return TEST if len(self.images.indices(TEST)) else TRAIN
 
     @property
     def map_path(self) -> Path:
@@ -124,10 +133,7 @@ class ClusteringSummary:
         -------
         pathlib.Path
         """
-        paths = [
-            self.run.path / folder / f"{spec}.json"
-            for spec in feature_steps.siblings(self.features)
-        ]
+        paths = [self.run.path / folder / f"{spec}.json" for spec in self.features.siblings()]
         return next((path for path in paths if path.exists()), paths[0])
 
     def members(self, cluster: int) -> np.ndarray:
@@ -189,12 +195,7 @@ class ClusteringSummary:
         -------
         str
         """
-        facts = read_json(self.run.path / "projection" / "umap.json")
-        images = f"{facts['images']:,} of {facts['of']:,} images, drawn at random"
-        if facts["images"] == facts["of"]:
-            images = f"all {facts['images']:,} images"
-        settings = f"UMAP, {facts['n_neighbors']} neighbours, seed {facts['seed']}"
-        return f"{images}; {settings}; {_faithfulness(facts)}"
+        return umap_map.read_facts(self.run).note
 
     def label_mix(self, members: np.ndarray, most: int = 5) -> list[tuple[str, float]]:
         """Return the commonest labels among some images.
@@ -288,15 +289,15 @@ class ClusteringSummary:
         return "margin", self.margin
 
 
-def read_summary(run: Run, name: str, images: ImageSet, labels: Labels | None) -> ClusteringSummary:
+def read_summary(
+    clustering: Clustering, images: ImageSet, labels: Labels | None
+) -> ClusteringSummary:
     """Read what the run's files say about one clustering.
 
     Parameters
     ----------
-    run : Run
-        The run.
-    name : str
-        Name of the clustering.
+    clustering : Clustering
+        The clustering, see `Run.clustering`.
     images : ImageSet
         The run's images.
     labels : Labels or None
@@ -305,35 +306,27 @@ def read_summary(run: Run, name: str, images: ImageSet, labels: Labels | None) -
     Returns
     -------
     ClusteringSummary
+
+    Raises
+    ------
+    RunError
+        If a file of the clustering is missing or damaged.
     """
-    folder = run.path / "clusters" / name
-    table = tables.read(folder / "assignments.parquet")
-    columns = {
-        column: np.asarray(table[column])
-        for column in ("distance", "margin", "agreement", "start")
-        if column in table.column_names
-    }
-    confidence = None
-    if "soft" in table.column_names:
-        confidence = tables.matrix(table["soft"]).max(axis=1)
-    scores_path = folder / "scores.json"
-    scores = None
-    if labels is not None and scores_path.exists():
-        scores = read_json(scores_path)
+    assignments = clustering.assignments
+    soft = assignments.soft
     return ClusteringSummary(
-        run=run,
-        name=name,
+        clustering=clustering,
         images=images,
-        clusters=np.asarray(table["cluster"]),
-        distance=columns["distance"],
-        margin=columns["margin"],
-        k=assignments.read_result(run, name)["k"],
+        clusters=assignments.clusters,
+        distance=_required(assignments.distance, "distance", clustering),
+        margin=_required(assignments.margin, "margin", clustering),
+        k=clustering.k,
         classes=None if labels is None else align(images.ids, labels),
-        class_names=labels.class_names if labels else (),
-        scores=scores,
-        confidence=confidence,
-        agreement=columns.get("agreement"),
-        start=columns.get("start"),
+        class_names=() if labels is None else labels.class_names,
+        scores=None if labels is None else _scores_of(clustering),
+        confidence=None if soft is None else soft.max(axis=1),
+        agreement=assignments.agreement,
+        start=assignments.start,
     )
 
 
@@ -359,20 +352,23 @@ def gallery_size(k: int) -> int:
     return int(np.clip(GALLERY_IMAGES // (2 * k), FEWEST_IN_GALLERY, MOST_IN_GALLERY))
 
 
+def _required(column: np.ndarray | None, name: str, clustering: Clustering) -> np.ndarray:
+    if column is None:
+        raise RunError(
+            f"the assignments in {clustering.folder} have no column {name!r}.",
+            hint="Cluster again.",
+        )
+    return column
+
+
+def _scores_of(clustering: Clustering) -> Scores | None:
+    """Return the scores, or None if the clustering has not been evaluated."""
+    if not scores_path(clustering.run, clustering.name).exists():
+        return None
+    return read_scores(clustering.run, clustering.name)
+
+
 def _largest(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
     """Return (cluster, images) of the largest counts that are not zero."""
     order = np.argsort(-counts, kind="stable")[:most]
     return [(int(c), int(counts[c])) for c in order if counts[c]]
-
-
-def _faithfulness(facts: dict[str, Any]) -> str:
-    """Return how far the map can be trusted; maps of older runs have the trustworthiness only."""
-    if "continuity" not in facts:
-        return f"trustworthiness {facts['trustworthiness']:.3f}"
-    spread = facts["over_seeds"]
-    measures = [
-        f"{name} {facts[name]:.3f} (± {spread[name]['std']:.3f} over {spread['seeds']} seeds)"
-        for name in ("trustworthiness", "continuity")
-    ]
-    stable = f"another seed keeps {spread['kept_neighbors']:.0%} of an image's nearest ones"
-    return f"{', '.join(measures)}; {stable}"

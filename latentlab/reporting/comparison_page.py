@@ -1,181 +1,230 @@
-"""The comparison of several clusterings as one HTML file without a script: maps, matched clusters side by side, scores, losses."""
+"""The comparison of several clusterings as one HTML file without a script."""
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 import latentlab
 from latentlab.reporting import html, palettes, plots
+from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.scoring.compare import verdict
+from latentlab.scoring.compare import Comparison
 
-IMAGES = 6  # nearest images of a cluster
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+IMAGES_PER_CLUSTER = 6
+NO_PARTNER = "without a partner"
+POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "style-src 'unsafe-inline'",
+        "img-src data:",
+        "base-uri 'none'",
+        "form-action 'none'",
+    ]
+)
 
 
-class Shown(NamedTuple):
+@dataclass(frozen=True)
+class Side:
     """One clustering on the page.
 
     Attributes
     ----------
     name : str
-    found : ClusteringSummary
-    partner : list of (int or None)
-        The first clustering's cluster of each of its own.
+        As the comparison names it.
+    summary : ClusteringSummary
+        The clustering.
+    partners : tuple of (int or None)
+        For each of its clusters, the matched cluster of the first clustering.
     """
 
     name: str
-    found: ClusteringSummary
-    partner: list[int | None]
+    summary: ClusteringSummary
+    partners: tuple[int | None, ...]
+
+    def colours(self, k: int) -> list[str]:
+        """Return the colour of each cluster: that of its partner, or else one of its own.
+
+        Parameters
+        ----------
+        k : int
+            Number of clusters of the first clustering.
+
+        Returns
+        -------
+        list of str
+            "#rrggbb" for each cluster.
+        """
+        palette = palettes.categories(k + len(self.partners))
+        unused = iter(palette[k:])
+        return [next(unused) if partner is None else palette[partner] for partner in self.partners]
 
 
-def render(compared: dict[str, Any], found: Sequence[ClusteringSummary]) -> str:
+@dataclass(frozen=True)
+class SharedMap:
+    """The clusters of one side on a map.
+
+    Attributes
+    ----------
+    name : str
+        Side that gives the colours.
+    of : str
+        Side that gives the map.
+    source : str
+        The picture as a data URI.
+    """
+
+    name: str
+    of: str
+    source: str
+
+
+@dataclass(frozen=True)
+class MatchedRow:
+    """Matched clusters next to each other.
+
+    Attributes
+    ----------
+    name : str
+        The first clustering's cluster, or "without a partner".
+    colour : str
+        "#rrggbb".
+    cells : list of (ClusterRow or None)
+        The matched cluster of each side.
+    """
+
+    name: str
+    colour: str
+    cells: list[ClusterRow | None]
+
+
+def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> str:
     """Return the page.
 
     Parameters
     ----------
-    compared : dict
-        What `latentlab.pipeline.compare` returns.
-    found : sequence of ClusteringSummary
-        Of the first clustering and of the others, in their order.
-    """
-    import jinja2
+    comparison : Comparison
+        What was compared, see `latentlab.pipeline.compare`.
+    summaries : sequence of ClusteringSummary
+        The first clustering, then the others in their order.
 
-    names = [compared["first"], *(side["name"] for side in compared["others"])]
-    partners = [list(range(found[0].k)), *(side["partner"] for side in compared["others"])]
-    shown = [
-        Shown(name, one, partner) for name, one, partner in zip(names, found, partners, strict=True)
-    ]
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("latentlab"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("comparison.html.jinja2").render(
-        title=f"{len(shown)} clusterings of {found[0].images.name}",
+    Returns
+    -------
+    str
+        HTML that needs no network and runs no script.
+    """
+    sides = _sides(comparison, summaries)
+    figures = _figures(comparison, sides)
+    return html.template("comparison.html.jinja2").render(
+        title=f"{len(sides)} clusterings of {summaries[0].images.name}",
         version=latentlab.__version__,
         style=html.read_asset("report.css"),
         policy=POLICY,
-        compared=compared,
-        names=names,
-        pictures={
-            name: plots.svg_uri(figure) for name, figure in _figures(compared, shown).items()
-        },
-        maps=_maps(shown),
-        rows=_rows(shown),
-        verdict=verdict,
-        facts=[_facts(one) for one in shown],
+        compared=comparison,
+        names=[side.name for side in sides],
+        pictures={name: plots.svg_uri(figure) for name, figure in figures.items()},
+        maps=_maps(sides),
+        rows=_matched_rows(sides),
+        facts=[_facts(side) for side in sides],
     )
 
 
-def colours(shown: Shown, k: int) -> list[str]:
-    """Return the colours of a clustering's clusters: that of the partner, or one that none of the first's k clusters has."""
-    spare = iter(palettes.categories(k + len(shown.partner))[k:])
-    first = palettes.categories(k)
-    return [next(spare) if partner is None else first[partner] for partner in shown.partner]
+def _sides(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> list[Side]:
+    """Return the first clustering, matched with itself, and the others."""
+    first = summaries[0]
+    sides = [Side(comparison.first, first, tuple(range(first.k)))]
+    for other, summary in zip(comparison.others, summaries[1:], strict=True):
+        sides.append(Side(other.name, summary, other.partner))
+    return sides
 
 
-def _figures(compared: dict[str, Any], shown: Sequence[Shown]) -> dict[str, Any]:
-    figures = {
-        "loss": plots.loss_curves(
-            {one.name: one.summary.run.metrics() for one in _one_a_run(shown)}
-        )
-    }
-    if all("scores" in side for side in compared["others"]):
-        figures["scores"] = plots.score_differences(compared["others"], compared["first"])
-    for i, side in enumerate(compared["others"]):
+def _figures(comparison: Comparison, sides: Sequence[Side]) -> "dict[str, Figure]":
+    curves = {side.name: side.summary.run.metrics() for side in _first_of_each_run(sides)}
+    figures = {"loss": plots.loss_curves(curves)}
+    if all(other.scores is not None for other in comparison.others):
+        figures["scores"] = plots.score_differences(comparison.others, comparison.first)
+    for i, other in enumerate(comparison.others):
         figures[f"overlap-{i}"] = plots.transfer_heatmap(
-            np.array(side["overlap"]),
-            f"of {compared['first']}",
-            f"of {side['name']}",
+            np.array(other.overlap),
+            f"of {comparison.first}",
+            f"of {other.name}",
             "Images by their clusters in both",
         )
     return figures
 
 
-def _one_a_run(shown: Sequence[Shown]) -> list[Shown]:
-    """Return one clustering of each run: their losses are the same."""
-    return list({one.summary.run.path.resolve(): one for one in reversed(shown)}.values())[::-1]
+def _first_of_each_run(sides: Sequence[Side]) -> list[Side]:
+    """Return one side of each run: the losses of a run are the same for all its clusterings."""
+    seen = set()
+    first_sides = []
+    for side in sides:
+        path = side.summary.run.path.resolve()
+        if path not in seen:
+            seen.add(path)
+            first_sides.append(side)
+    return first_sides
 
 
-def _maps(shown: Sequence[Shown]) -> list[dict[str, str]]:
-    """Return the clusterings on one and the same map, the first that a run has; none without."""
-    mapped = next(
-        (one for one in shown if (one.summary.run.path / "projection" / "umap.parquet").exists()),
-        None,
-    )
-    if mapped is None:
+def _maps(sides: Sequence[Side]) -> list[SharedMap]:
+    """Return every side on the first map that there is; empty without a map."""
+    with_map = [side for side in sides if side.summary.map_path.exists()]
+    if not with_map:
         return []
-    xy, chosen = mapped.summary.read_map()
-    ids = mapped.summary.images.ids[chosen]
+    mapped = with_map[0]
+    xy, positions = mapped.summary.read_map()
+    ids = mapped.summary.images.ids[positions]
+    k = sides[0].summary.k
     maps = []
-    for one in shown:
-        order = np.argsort(one.summary.images.ids)
-        places = np.searchsorted(one.summary.images.ids, ids, sorter=order).clip(0, len(order) - 1)
-        known = one.summary.images.ids[order[places]] == ids
-        groups = np.where(known, one.summary.clusters[order[places]], -1)
-        figure = plots.plain_map(xy, groups, colours(one, shown[0].summary.k))
-        maps.append({"name": one.name, "of": mapped.name, "source": plots.png_uri(figure)})
+    for side in sides:
+        figure = plots.plain_map(xy, _clusters_of(side.summary, ids), side.colours(k))
+        maps.append(SharedMap(name=side.name, of=mapped.name, source=plots.png_uri(figure)))
     return maps
 
 
-def _rows(shown: Sequence[Shown]) -> list[dict[str, Any]]:
-    """Return one row a cluster of the first clustering with its partner in each other one, then the clusters without a partner."""
-    galleries = [_galleries(one) for one in shown]
-    k, first = shown[0].summary.k, palettes.categories(shown[0].summary.k)
-    rows = [
-        {
-            "name": str(cluster),
-            "colour": first[cluster],
-            "cells": [
-                cells[one.partner.index(cluster)] if cluster in one.partner else None
-                for one, cells in zip(shown, galleries, strict=True)
-            ],
-        }
-        for cluster in range(k)
-    ]
-    for i, one in enumerate(shown):
-        own = colours(one, k)
-        for cluster in (c for c, partner in enumerate(one.partner) if partner is None):
-            cells = [galleries[i][cluster] if i == j else None for j in range(len(shown))]
-            rows.append({"name": "without a partner", "colour": own[cluster], "cells": cells})
+def _clusters_of(summary: ClusteringSummary, ids: np.ndarray) -> np.ndarray:
+    """Return the cluster of each id; -1 if the clustering has no such image."""
+    all_ids = summary.images.ids
+    order = np.argsort(all_ids)
+    places = np.searchsorted(all_ids, ids, sorter=order).clip(0, len(order) - 1)
+    is_present = all_ids[order[places]] == ids
+    return np.where(is_present, summary.clusters[order[places]], -1)
+
+
+def _matched_rows(sides: Sequence[Side]) -> list[MatchedRow]:
+    """Return one row per cluster of the first side, then the clusters without a partner."""
+    galleries = [cluster_rows(side.summary, IMAGES_PER_CLUSTER) for side in sides]
+    k = sides[0].summary.k
+    rows = []
+    for cluster, colour in enumerate(palettes.categories(k)):
+        cells = []
+        for side, gallery in zip(sides, galleries, strict=True):
+            is_matched = cluster in side.partners
+            cells.append(gallery[side.partners.index(cluster)] if is_matched else None)
+        rows.append(MatchedRow(str(cluster), colour, cells))
+    for number, side in enumerate(sides):
+        colours = side.colours(k)
+        for cluster, partner in enumerate(side.partners):
+            if partner is None:
+                cells = [None] * len(sides)
+                cells[number] = galleries[number][cluster]
+                rows.append(MatchedRow(NO_PARTNER, colours[cluster], cells))
     return rows
 
 
-def _galleries(one: Shown) -> list[dict[str, Any]]:
-    """Return number, size, labels and nearest images of each cluster."""
-    show, picks = html.gallery_pictures(one.summary), one.summary.gallery("nearest", IMAGES)
-    cells = []
-    for cluster in range(one.summary.k):
-        members = np.flatnonzero(one.summary.clusters == cluster)
-        images = list(
-            zip(one.summary.images.ids[picks[cluster]].tolist(), show(picks[cluster]), strict=True)
-        )
-        cells.append(
-            {
-                "number": cluster,
-                "size": len(members),
-                "labels": one.summary.label_mix(members, 2),
-                "images": images,
-            }
-        )
-    return cells
-
-
-def _facts(one: Shown) -> dict[str, str]:
-    fit, options = (
-        one.summary.run.manifest["config"]["fit"],
-        one.summary.run.manifest["stages"][f"cluster/{one.summary.name}"]["config"]["options"],
-    )
+def _facts(side: Side) -> dict[str, str]:
+    fit = side.summary.run.config.fit
+    options = side.summary.clustering.options
     return {
-        "clusters": one.name,
-        "encoder": str(fit["arch"]),
-        "learning rate": f"{fit['learning_rate']:g}",
-        "epochs": str(fit["epochs"]),
-        "seed": str(fit["seed"]),
-        "method": str(options["method"]),
-        "features": str(options["features"]),
-        "k": str(one.summary.k),
+        "clusters": side.name,
+        "encoder": fit.arch,
+        "learning rate": f"{fit.learning_rate:g}",
+        "epochs": str(fit.epochs),
+        "seed": str(fit.seed),
+        "method": options.method,
+        "features": str(side.summary.features),
+        "k": str(side.summary.k),
     }

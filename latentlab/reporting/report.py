@@ -1,129 +1,207 @@
-"""The report on one clustering of a run: a single HTML file with everything inside, and its figures as files beside it.
+"""The report on one clustering: one HTML file with everything inside, and its figures as PNG files.
 
-It reads files of the run and images; labels, where there are any, colour the map and name what was found, after every
-assignment is written.
+It reads files of the run and images. Labels, if there are any, are read after every assignment is
+written; they colour the map and give names to clusters.
 """
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from latentlab.progress import log, track
-from latentlab.reporting import clustering_summary, deep_figures, html, plots
-from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.storage import npz
-from latentlab.storage.files import atomic_path, read_json
+from latentlab.reporting import deep_figures, html, plots
+from latentlab.reporting.clustering_summary import ClusteringSummary, gallery_size
+from latentlab.scoring.scores import KScores
+from latentlab.storage import json_form, npz
+from latentlab.storage.files import atomic_path
 from latentlab.storage.run import Run
 
-VECTORS = (
-    "loss",
-    "contingency",
-    "by-k",
-    "confidence",
-    "size-history",
-    "moved",
-)  # lines and text: drawn as SVG in the page
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+Figures = dict[str, "Figure"]
+
+# Lines and text: the page shows them as SVG.
+VECTOR_FIGURES = ("loss", "contingency", "by-k", "confidence", "size-history", "moved")
+FIRST_IMAGES = 32
+GALLERY_CLUSTERS = 30
+GALLERY_TITLES = {
+    "nearest": "The images nearest to each center",
+    "ambiguous": "The images between two clusters: smallest margin",
+}
 
 
-def build(summary: ClusteringSummary) -> list[Path]:
-    """Write report/index.html and its PNGs; return their paths, the page first."""
+def write_report(summary: ClusteringSummary) -> list[Path]:
+    """Write report/index.html and its figures as PNG.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering, in a run that has a map.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The page, then the figures.
+    """
     folder = summary.run.path / "report"
-    log.info("report: drawing figures, thumbnails and the page of %d images", len(summary.images))
-    figures = draw(summary)
-    pictures = {
-        name: plots.save_png(figure, folder / f"{name}.png") for name, figure in figures.items()
-    }
-    for stale in set(folder.glob("*.png")) - set(pictures.values()):  # of another clustering
+    n_images = len(summary.images)
+    log.info("report: drawing figures, thumbnails and the page of %d images", n_images)
+    figures = draw_figures(summary)
+    paths = {name: plots.save_png(figures[name], folder / f"{name}.png") for name in figures}
+    # The folder may hold figures of another clustering.
+    for stale in set(folder.glob("*.png")) - set(paths.values()):
         stale.unlink()
-    shown = {name: path for name, path in pictures.items() if name in html.FIGURES}
-    with track("report", len(summary.images)) as bar:
-        inlined = {
-            name: plots.svg_uri(figures[name]) if name in VECTORS else html.inline(path)
-            for name, path in shown.items()
-        }
-        text = html.render(summary, inlined, bar.update)
+    with track("report", n_images) as bar:
+        page = html.render_report(summary, _pictures(figures, paths), bar.update)
     with atomic_path(folder / "index.html") as path:
-        path.write_text(text, encoding="utf-8")
-    return [folder / "index.html", *pictures.values()]
+        path.write_text(page, encoding="utf-8")
+    return [folder / "index.html", *paths.values()]
 
 
-def draw(summary: ClusteringSummary) -> dict[str, Any]:
-    """Draw every figure and return name -> Figure."""
-    figures = {
-        "original-images": plots.image_grid(
-            summary.images.read(np.arange(min(32, len(summary.images)))),
-            f"The first images of {summary.images.name}",
-        )
-    }
+def draw_figures(summary: ClusteringSummary) -> Figures:
+    """Draw every figure of a report.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering, in a run that has a map.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+    """
+    first_images = summary.images.read(np.arange(min(FIRST_IMAGES, len(summary.images))))
+    title = f"The first images of {summary.images.name}"
+    figures = {"original-images": plots.image_grid(first_images, title)}
     figures |= training_figures(summary.run)
     figures |= map_figures(summary)
     figures |= gallery_figures(summary)
     figures |= deep_figures.figures(summary.run, summary.name, summary.images)
-    if summary.scores is not None:
-        table = np.array(summary.scores["contingency"][summary.split])
-        by_k = summary.file_for_features("by-k")
-        if by_k.exists():
-            figures["by-k"] = plots.score_curve(read_json(by_k)["rows"], summary.split)
-        figures["contingency"] = plots.contingency_heatmap(
-            table, summary.class_names, f"Labels in each cluster, {summary.split} split"
+    figures |= score_figures(summary)
+    return figures
+
+
+def training_figures(run: Run) -> Figures:
+    """Draw the figures of a fit: reconstructions after several epochs, and the loss.
+
+    Parameters
+    ----------
+    run : Run
+        A run with a trained encoder.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "reconstructions" and "loss".
+    """
+    folder = run.path / "reconstructions"
+    rebuilt = {}
+    for path in sorted(folder.glob("epoch-*.npy")):
+        epoch = int(path.stem.removeprefix("epoch-"))
+        name = f"epoch {epoch}" if epoch else "untrained"
+        rebuilt[name] = npz.kept_array(path)
+    fit = run.config.fit
+    curve = f"{fit.arch}, learning rate {fit.learning_rate:g}"
+    return {
+        "reconstructions": plots.reconstruction_grid(
+            npz.kept_array(folder / "originals.npy"),
+            rebuilt,
+            "Validation images and their reconstructions",
+        ),
+        "loss": plots.loss_curves({curve: run.metrics()}),
+    }
+
+
+def map_figures(summary: ClusteringSummary) -> Figures:
+    """Draw the map, coloured by cluster and, if there are labels, by label.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering, in a run that has a map.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "umap-clusters" and "umap-labels".
+    """
+    xy, positions = summary.read_map()
+    title = f"UMAP of the code of {summary.images.name}, coloured by"
+    note = summary.map_note()
+    cluster_names = [str(i) for i in range(summary.k)]
+    figures = {
+        "umap-clusters": plots.scatter(
+            xy, summary.clusters[positions], cluster_names, f"{title} clusters", note
+        )
+    }
+    if summary.classes is not None:
+        class_names = list(summary.class_names)
+        figures["umap-labels"] = plots.scatter(
+            xy, summary.classes[positions], class_names, f"{title} held-out labels", note
         )
     return figures
 
 
-def training_figures(run: Run) -> dict[str, Any]:
-    """Return the figures of a fit: "reconstructions" after several epochs, and "loss"."""
-    folder = run.path / "reconstructions"
-    originals = npz.kept_array(folder / "originals.npy")
-    rebuilt = {
-        f"epoch {int(p.stem[6:])}": npz.kept_array(p) for p in sorted(folder.glob("epoch-*.npy"))
-    }
-    untrained = {"untrained" if name == "epoch 0" else name: rows for name, rows in rebuilt.items()}
-    fit = run.manifest["config"]["fit"]
-    return {
-        "reconstructions": plots.reconstruction_grid(
-            originals, untrained, "Validation images and their reconstructions"
-        ),
-        "loss": plots.loss_curves(
-            {f"{fit['arch']}, learning rate {fit['learning_rate']:g}": run.metrics()}
-        ),
-    }
+def gallery_figures(summary: ClusteringSummary) -> Figures:
+    """Draw typical and ambiguous images of the first 30 clusters.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "gallery-nearest" and "gallery-ambiguous".
+    """
+    count = gallery_size(summary.k)
+    figures = {}
+    for kind, title in GALLERY_TITLES.items():
+        rows = []
+        for cluster, positions in enumerate(summary.gallery(kind, count)[:GALLERY_CLUSTERS]):
+            rows.append((f"cluster {cluster}", summary.images.read(positions)))
+        figures[f"gallery-{kind}"] = plots.cluster_gallery(rows, title, count)
+    return figures
 
 
-def map_figures(summary: ClusteringSummary) -> dict[str, Any]:
-    """Return the maps, "umap-clusters" and, where there are labels, "umap-labels"."""
-    xy, chosen = summary.read_map()
-    note = summary.map_note()
-    groups = {"umap-clusters": (summary.clusters, [str(i) for i in range(summary.k)], "clusters")}
-    if summary.classes is not None:
-        groups["umap-labels"] = (summary.classes, list(summary.class_names), "held-out labels")
-    return {
-        name: plots.scatter(
-            xy,
-            numbers[chosen],
-            names,
-            f"UMAP of the code of {summary.images.name}, coloured by {what}",
-            note,
-        )
-        for name, (numbers, names, what) in groups.items()
-    }
+def score_figures(summary: ClusteringSummary) -> Figures:
+    """Draw the figures that need labels.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "by-k" if several numbers of clusters were scored, and "contingency"; empty without labels.
+    """
+    if summary.scores is None:
+        return {}
+    figures = {}
+    by_k_path = summary.file_for_features("by-k")
+    if by_k_path.exists():
+        by_k = json_form.read(KScores, by_k_path)
+        figures["by-k"] = plots.score_curve(by_k.rows, summary.split)
+    figures["contingency"] = plots.contingency_heatmap(
+        np.array(summary.scores.contingency[summary.split]),
+        summary.class_names,
+        f"Labels in each cluster, {summary.split} split",
+    )
+    return figures
 
 
-def gallery_figures(summary: ClusteringSummary) -> dict[str, Any]:
-    """Return the galleries of the first 30 clusters, "gallery-nearest" and "gallery-ambiguous"."""
-    count = clustering_summary.gallery_size(summary.k)
-    titles = {
-        "nearest": "The images nearest to each center",
-        "ambiguous": "The images between two clusters: smallest margin",
-    }
-    return {
-        f"gallery-{kind}": plots.cluster_gallery(
-            [
-                (f"cluster {c}", summary.images.read(picks))
-                for c, picks in enumerate(summary.gallery(kind, count))
-            ][:30],
-            title,
-            count,
-        )
-        for kind, title in titles.items()
-    }
+def _pictures(figures: Figures, paths: Mapping[str, Path]) -> dict[str, str]:
+    """Return the figures of the page as data URIs."""
+    pictures = {}
+    for name, path in paths.items():
+        if name in VECTOR_FIGURES:
+            pictures[name] = plots.svg_uri(figures[name])
+        elif name in html.FIGURES:
+            pictures[name] = html.inline_png(path)
+    return pictures

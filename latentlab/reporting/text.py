@@ -1,193 +1,284 @@
-"""What the report says in words and tables: summary, scores, recall by class, the facts of the run."""
+"""The report in words and tables: summary, scores, recall by class, the facts of the run."""
 
-import json
 import shlex
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from latentlab.data.images import TEST, TRAIN
+from latentlab.reporting import audit
+from latentlab.reporting.audit import AuditReport
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.scoring import purity_gap, tables
+from latentlab.scoring.probes import ProbeReport, ProbeRow
+from latentlab.scoring.scores import MethodScores, Scores
+from latentlab.storage import json_form
 from latentlab.storage.files import read_json
+from latentlab.storage.manifest import StageRecord
+from latentlab.storage.run import Run
 
-SAME = 0.02  # scores closer than this are called equal: another seed changes a k-means purity by about as much
+# Purities that differ by less are called equal: another seed changes k-means by about as much
+# (docs/decisions/0067-equal-scores.md).
+EQUAL_WITHIN = 0.02
+PIXELS = "pixels"  # the method of probes on raw pixels
+COMMIT_DIGITS = 12
 
 
 def summary_sentences(summary: ClusteringSummary) -> list[str]:
-    """Return what was found, in plain sentences: how good it is, against what, and what that means."""
+    """Return the result in plain sentences: how good it is, compared with what.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    list of str
+    """
     sizes = np.bincount(summary.clusters, minlength=summary.k)
-    texts = [
-        f"{len(summary.images):,} images in {summary.k} clusters of {sizes.min():,} to {sizes.max():,} images."
-    ]
+    size_range = f"{sizes.min():,} to {sizes.max():,}"
+    sentences = [f"{len(summary.images):,} images in {summary.k} clusters of {size_range} images."]
     if summary.scores is None:
-        return [
-            *texts,
-            "The data has no labels, so nothing can be scored: look at the galleries to judge.",
-        ]
-    rows = tables.by_method(summary.scores["rows"], summary.split)
-    own, *others = rows
-    purity = rows[own]["purity"]
-    best = max(others, key=lambda method: rows[method]["purity"]["value"], default=None)
-    between = (
-        f" (95% interval {purity['low']:.3f} to {purity['high']:.3f})"
-        if purity.get("low") is not None
-        else ""
-    )
-    beside = f", ACC {rows[own]['acc']['value']:.3f}" if "acc" in rows[own] else ""
-    texts.append(
-        f"On the {summary.split} split ({purity['n']:,} images) the purity is {purity['value']:.3f}{between}{beside}: of 100 images,"
-        f" {round(100 * purity['value'])} carry the commonest label of their cluster. Chance gives {purity['chance']:.3f}."
-    )
-    texts += filter(
-        None,
-        [
-            purity_gap.gap_text(
-                summary.scores.get("gap", {}).get(summary.split), summary.class_names
-            )
-        ],
-    )
-    if best is not None:
-        texts.append(
-            f"The best baseline, {best}, reaches {rows[best]['purity']['value']:.3f}: {_verdict(purity['value'], rows[best]['purity']['value'])}."
+        sentences.append(
+            "The data has no labels, so nothing can be scored: look at the galleries to judge."
         )
-    return texts
+        return sentences
+
+    # The first method is the clustering itself; the others are baselines.
+    methods = list(summary.scores.by_method(summary.split).values())
+    clustering = methods[0]
+    baselines = methods[1:]
+    sentences.append(_score_sentence(clustering))
+    gap = summary.scores.gap.get(summary.split)
+    sentences.append(purity_gap.gap_text(gap, summary.class_names))
+    if baselines:
+        sentences.append(_baseline_sentence(clustering, baselines))
+    return [sentence for sentence in sentences if sentence]
 
 
 def further_sentences(summary: ClusteringSummary) -> list[str]:
-    """Return what else the run knows that bears on the scores: their spread over seeds, what the features hold, the audit."""
+    """Return what else affects the scores: their spread over seeds, probes, the data audit.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    list of str
+        Empty without labels.
+    """
     if summary.scores is None:
         return []
-    probed, audited = (
-        summary.file_for_features("probe"),
-        summary.run.path / "audit" / summary.name / "audit.json",
-    )
-    texts = [tables.seeds_text(summary.scores.get("over_seeds", []), summary.split)]
-    if probed.exists():
-        texts.append(_probe_text(read_json(probed)["rows"]))
-    if audited.exists():
-        texts.append(_audit_text(read_json(audited)))
-    return [text for text in texts if text]
+    sentences = [tables.seeds_text(summary.scores.over_seeds or (), summary.split)]
+    probe_path = summary.file_for_features("probe")
+    if probe_path.exists():
+        sentences.append(_probe_sentence(json_form.read(ProbeReport, probe_path)))
+    report = audit.read_audit(summary.clustering)
+    if report is not None:
+        sentences.append(_audit_sentences(report))
+    return [sentence for sentence in sentences if sentence]
 
 
-def _probe_text(rows: list[dict[str, Any]]) -> str:
-    cells = {(row["method"], row["metric"]): row for row in rows}
-    name = next(method for method, _ in cells if method != "pixels")
-    told = [
-        f"{what} {tables.with_interval(cells[name, metric])} (raw pixels {cells['pixels', metric]['value']:.3f})"
-        for metric, what in (
-            ("knn_accuracy", "a k-NN classifier names"),
-            ("linear_accuracy", "a linear probe"),
-        )
-    ]
-    steps = name.partition("+")[2] or "code"
-    held = f"what the features ({steps}) hold, not what the clusters are"
-    return f"Given the training labels, {' and '.join(told)} of the held-out images right: {held}."
+def score_table(scores: Scores | None) -> list[MethodScores]:
+    """Return the scores of every method, the held-out split first.
 
+    Parameters
+    ----------
+    scores : Scores or None
+        The scores; None without labels.
 
-def _audit_text(audit: dict[str, Any]) -> str:
-    counts = audit["duplicates"]
-    text = f"{counts['held_out_images']:,} held-out images have an exact or near duplicate among the fitted ones"
-    purity = audit.get("held_out", {}).get("purity")
-    if purity and purity["without"] is not None:
-        text += (
-            f"; without them the purity is {purity['without']:.3f} instead of {purity['all']:.3f}"
-        )
-    return f"{text}. {audit.get('label_errors', 0):,} labels are suspected to be wrong."
-
-
-def _verdict(own: float, baseline: float) -> str:
-    if own > baseline + SAME:
-        return "so these clusters are better than what needs no training"
-    if own > baseline - SAME:
-        return "so these clusters are no better than what needs no training"
-    return "so these clusters are worse than what needs no training"
-
-
-def score_table(scores: dict[str, Any] | None) -> list[dict[str, Any]]:
-    """Return one row a split and method, the held-out split first: {"split", "method", "scores": {metric: row of scores.json}}."""
+    Returns
+    -------
+    list of MethodScores
+    """
     if scores is None:
         return []
-    return [
-        {"split": split, "method": method, "scores": own}
-        for split in (TEST, TRAIN)
-        for method, own in tables.by_method(scores["rows"], split).items()
-    ]
+    rows: list[MethodScores] = []
+    for split in (TEST, TRAIN):
+        rows += scores.by_method(split).values()
+    return rows
 
 
 def score_note(summary: ClusteringSummary) -> str:
-    """Return how the scores were made, in sentences; empty without labels."""
-    return (
-        ""
-        if summary.scores is None
-        else tables.note(
-            next(iter(tables.by_method(summary.scores["rows"], summary.split).values()))
-        )
-    )
+    """Return how the scores were made, in sentences.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    str
+        "" without labels.
+    """
+    if summary.scores is None:
+        return ""
+    methods = summary.scores.by_method(summary.split)
+    return tables.note(next(iter(methods.values())))
 
 
 def recall_table(summary: ClusteringSummary) -> list[tuple[str, float]]:
-    """Return each class with its recall under the majority map, the worst first."""
+    """Return the recall of each class under the majority map.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    list of (str, float)
+        Class name and recall, the worst first; classes without images are left out.
+    """
     if summary.scores is None:
         return []
-    known = zip(summary.class_names, summary.scores["recall"][summary.split], strict=True)
-    return sorted(
-        ((name, value) for name, value in known if value is not None), key=lambda pair: pair[1]
-    )
+    recalls = summary.scores.recall[summary.split]
+    pairs = zip(summary.class_names, recalls, strict=True)
+    with_images = [(name, recall) for name, recall in pairs if recall is not None]
+    return sorted(with_images, key=lambda pair: pair[1])
 
 
 def facts(summary: ClusteringSummary) -> dict[str, str]:
-    """Return the run's facts as text, name -> value."""
-    manifest = summary.run.manifest
-    fit, cluster = (
-        manifest["config"]["fit"],
-        manifest["stages"][f"cluster/{summary.name}"]["config"]["options"],
-    )
-    git, counts = manifest.get("git"), manifest["images"]
-    software = f"keras {manifest['keras']}, {manifest['backend']} {manifest['backend_version']}"
-    told = {
-        "run": summary.run.path.resolve().name,
+    """Return the facts of the run, as a table of names and texts.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    dict of str to str
+    """
+    run = summary.run
+    fit = run.fit_summary
+    error = f"validation error {fit.best_val_loss:.5f}"
+    table = {
+        "run": run.path.resolve().name,
         "clusters": summary.name,
-        "command": shlex.join(manifest["argv"]),
-        "data": f"{manifest['data']}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out images of {_shape(summary.images.image_shape)}",
-        "unreadable images": f"{manifest['unreadable']}",
-        "encoder": _settings(fit),
-        "best epoch": f"{manifest['fit']['best_epoch']} of {manifest['fit']['epochs']}, validation error {manifest['fit']['best_val_loss']:.5f}",
-        "clustering": _settings(cluster),
-        "made by": f"latentlab {manifest['latentlab']}"
-        + (
-            f", commit {git['commit'][:12]}{'' if git['clean'] else ' with changes'}" if git else ""
-        ),
-        "ran on": f"{manifest['device']}, Python {manifest['python']}, {software}",
-        "time": _times(manifest["stages"], summary.name),
+        "command": shlex.join(run.fact("argv")),
+        "data": _data_text(summary),
+        "unreadable images": f"{run.fact('unreadable')}",
+        "encoder": _settings_text(run.recorded_config["fit"]),
+        "best epoch": f"{fit.best_epoch} of {fit.epochs}, {error}",
+        "clustering": _settings_text(summary.clustering.record.setting("options")),
+        "made by": _version_text(run),
+        "ran on": _machine_text(run),
+        "time": _time_text(run, summary.name),
     }
-    errors_path = summary.run.path / "reconstructions" / "mse.json"
+    errors_path = run.path / "reconstructions" / "mse.json"
     if errors_path.exists():
-        errors = json.loads(errors_path.read_text(encoding="utf-8"))
-        told["reconstruction error"] = (
-            ", ".join(f"{value:.5f} ({split})" for split, value in errors.items())
-            + ", mean squared, pixels in [0, 1]"
-        )
-    return told
+        errors = read_json(errors_path)
+        values = ", ".join(f"{value:.5f} ({split})" for split, value in errors.items())
+        table["reconstruction error"] = f"{values}, mean squared, pixels in [0, 1]"
+    return table
 
 
-def _settings(values: dict[str, Any]) -> str:
-    return ", ".join(
-        f"{key} {value}" for key, value in values.items() if value not in ({}, None, "")
+# Sentences
+
+
+def _score_sentence(clustering: MethodScores) -> str:
+    purity = clustering.headline("purity")
+    interval = ""
+    if purity.low is not None:
+        interval = f" (95% interval {purity.low:.3f} to {purity.high:.3f})"
+    acc = ""
+    if clustering.has("acc"):
+        acc = f", ACC {clustering.headline('acc').value:.3f}"
+    return (
+        f"On the {clustering.split} split ({purity.n:,} images) the purity is"
+        f" {purity.value:.3f}{interval}{acc}: of 100 images, {round(100 * purity.value)} carry the"
+        f" commonest label of their cluster. Chance gives {purity.chance:.3f}."
     )
 
 
-def _times(stages: dict[str, Any], name: str) -> str:
-    """Return the seconds of the stages that made these clusters."""
-    own = {"cluster": f"cluster/{name}", "evaluate": f"evaluate/{name}"}
-    shared = {stage: stage for stage in stages if "/" not in stage}
-    return ", ".join(
-        f"{text} {stages[stage]['seconds']:.1f} s"
-        for text, stage in {**shared, **own}.items()
-        if stage in stages
+def _baseline_sentence(clustering: MethodScores, baselines: Sequence[MethodScores]) -> str:
+    best = max(baselines, key=lambda baseline: baseline.headline("purity").value)
+    purity = clustering.headline("purity").value
+    best_purity = best.headline("purity").value
+    verdict = "worse than"
+    if purity > best_purity + EQUAL_WITHIN:
+        verdict = "better than"
+    elif purity > best_purity - EQUAL_WITHIN:
+        verdict = "no better than"
+    return (
+        f"The best baseline, {best.method}, reaches {best_purity:.3f}: so these clusters are"
+        f" {verdict} what needs no training."
     )
 
 
-def _shape(shape: tuple[int, int, int]) -> str:
-    height, width, channels = shape
-    return f"{width}x{height} {'grey' if channels == 1 else 'RGB'}"
+def _probe_sentence(report: ProbeReport) -> str:
+    pixels = {row.metric: row for row in report.rows if row.method == PIXELS}
+    features = {row.metric: row for row in report.rows if row.method != PIXELS}
+    knn = _against_pixels(features["knn_accuracy"], pixels)
+    linear = _against_pixels(features["linear_accuracy"], pixels)
+    return (
+        f"Given the training labels, a k-NN classifier names {knn} and a linear probe {linear} of"
+        f" the held-out images right: what the features ({report.features}) hold, not what the"
+        " clusters are."
+    )
+
+
+def _against_pixels(row: ProbeRow, pixels: Mapping[str, ProbeRow]) -> str:
+    return f"{tables.with_interval(row)} (raw pixels {pixels[row.metric].value:.3f})"
+
+
+def _audit_sentences(report: AuditReport) -> str:
+    duplicates = f"{report.duplicates.held_out_images:,} held-out images have an exact or near"
+    sentence = f"{duplicates} duplicate among the fitted ones"
+    purity = (report.held_out or {}).get("purity")
+    if purity is not None and purity.without is not None:
+        sentence += f"; without them the purity is {purity.without:.3f} instead of {purity.all:.3f}"
+    return f"{sentence}. {report.label_errors or 0:,} labels are suspected to be wrong."
+
+
+# Facts
+
+
+def _data_text(summary: ClusteringSummary) -> str:
+    run = summary.run
+    counts = run.fact("images")
+    height, width, channels = summary.images.image_shape
+    colours = "grey" if channels == 1 else "RGB"
+    numbers = f"{counts[TRAIN]:,} training and {counts[TEST]:,} held-out images"
+    return f"{run.data_name}: {numbers} of {width}x{height} {colours}"
+
+
+def _settings_text(settings: Mapping[str, object]) -> str:
+    """Return recorded settings as text, without empty ones."""
+    parts = [f"{name} {value}" for name, value in settings.items() if value not in ({}, None, "")]
+    return ", ".join(parts)
+
+
+def _version_text(run: Run) -> str:
+    version = f"latentlab {run.fact('latentlab')}"
+    commit = run.fact("git")
+    if not commit:
+        return version
+    changes = "" if commit["clean"] else " with changes"
+    return f"{version}, commit {commit['commit'][:COMMIT_DIGITS]}{changes}"
+
+
+def _machine_text(run: Run) -> str:
+    backend = f"{run.fact('backend')} {run.fact('backend_version')}"
+    python = f"Python {run.fact('python')}"
+    return f"{run.fact('device')}, {python}, keras {run.fact('keras')}, {backend}"
+
+
+def _time_text(run: Run, name: str) -> str:
+    """Return the seconds of the stages that made a clustering."""
+    records: dict[str, StageRecord | None] = {}
+    for stage in run.stage_names():
+        if "/" not in stage:
+            records[stage] = run.record(stage)
+    records["cluster"] = run.record(f"cluster/{name}")
+    records["evaluate"] = run.record(f"evaluate/{name}")
+    parts = []
+    for stage, record in records.items():
+        if record is not None:
+            parts.append(f"{stage} {record.seconds:.1f} s")
+    return ", ".join(parts)

@@ -1,0 +1,63 @@
+"""One clustering as rows of a table, one row per cluster: for the comparison and for notebooks."""
+
+from dataclasses import dataclass
+
+from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.page_data import GalleryImage, gallery_images, thumbnail_sources
+
+MOST_LABELS = 2
+
+
+@dataclass(frozen=True)
+class ClusterRow:
+    """One cluster.
+
+    Attributes
+    ----------
+    number : int
+        Number of the cluster.
+    size : int
+        Number of its images.
+    labels : list of (str, float)
+        The two commonest labels with their shares; empty without labels.
+    images : list of GalleryImage
+        The images nearest to the center, as data URIs.
+    """
+
+    number: int
+    size: int
+    labels: list[tuple[str, float]]
+    images: list[GalleryImage]
+
+
+def cluster_rows(
+    summary: ClusteringSummary, n_images: int, n_clusters: int | None = None
+) -> list[ClusterRow]:
+    """Return one row per cluster.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    n_images : int
+        Images per cluster, at most.
+    n_clusters : int or None
+        Return the first clusters only; None returns all.
+
+    Returns
+    -------
+    list of ClusterRow
+    """
+    sources = thumbnail_sources(summary)
+    rows = []
+    for cluster, positions in enumerate(summary.gallery("nearest", n_images)[:n_clusters]):
+        members = summary.members(cluster)
+        rows.append(
+            ClusterRow(
+                number=cluster,
+                size=len(members),
+                labels=summary.label_mix(members, MOST_LABELS),
+                images=gallery_images(summary, positions, sources),
+            )
+        )
+    return rows
