@@ -17,8 +17,10 @@ from latentlab import pipeline
 from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, FitOptions, as_dict
 from latentlab.pipeline.run_data import feature_name
-from latentlab.scoring import evaluation
+from latentlab.scoring.evaluate import read_labels, scores_of
+from latentlab.scoring.scores import Scores
 from latentlab.storage import files
+from latentlab.storage.json_form import to_json
 from latentlab.storage.run import Run
 
 REPORTS = Path(__file__).resolve().parent.parent / "reports"
@@ -128,10 +130,8 @@ def score(
     arch = run.manifest["config"]["fit"]["arch"]
     rows: dict[tuple[str, str, str], Row] = {}
     for options in clusterings:
-        scored = (
-            pipeline.evaluate(run, options.name) if baselines else _scored_alone(run, options)
-        ) or {"rows": []}
-        for row in scored["rows"]:
+        scored = pipeline.evaluate(run, options.name) if baselines else _scored_alone(run, options)
+        for row in to_json(scored.rows) if scored else []:
             first, plus, rest = (
                 row["method"].replace(options.title, short_name(options)).partition("+")
             )
@@ -147,19 +147,19 @@ def score(
 
 def held_out_scores(run: Run, options: ClusterOptions) -> Row:
     """Return metric -> held-out score of one finished clustering, without the baselines beside it; empty where the data has no labels."""
-    rows = (_scored_alone(run, options) or {"rows": []})["rows"]
-    return {row["metric"]: round(row["value"], 4) for row in rows if row["split"] == "test"}
+    scores = _scored_alone(run, options)
+    rows = scores.rows if scores else ()
+    return {row.metric: round(row.value, 4) for row in rows if row.split == "test"}
 
 
-def _scored_alone(run: Run, options: ClusterOptions) -> dict[str, Any] | None:
+def _scored_alone(run: Run, options: ClusterOptions) -> Scores | None:
     """Return what `pipeline.evaluate` does of one clustering, without the baselines; None where the data has no labels."""
-    labels = evaluation.read_labels(run, keep=False)
+    labels = read_labels(run, keep=False)
     if labels is None:
         return None
     method = f"{feature_name(run, options)}+{options.title}"
-    return evaluation.scores_of(
-        run, labels, {method: assignments.read(run, options.name)}, options.k
-    )
+    clustering = run.clustering(options.name)
+    return scores_of(run.data_name, labels, {method: clustering.assignments}, clustering.k)
 
 
 def short_name(options: ClusterOptions) -> str:

@@ -11,7 +11,8 @@ from latentlab import pipeline
 from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.encoders import model_files
-from latentlab.scoring import evaluation, probing
+from latentlab.scoring.evaluate import align, read_labels
+from latentlab.scoring.probes import probe_features
 from latentlab.storage import files
 from latentlab.storage.run import Run
 
@@ -59,12 +60,10 @@ def _knn_accuracy(run: Run, clusters: ClusterOptions) -> float:
     ids, splits, vectors = assignments.all_vectors(
         run, clusters, model_files.vector_shape(run, clusters.features)
     )
-    labels = evaluation.read_labels(run)
+    labels = read_labels(run)
     assert labels is not None  # such data has them
-    (row,) = probing.probe(
-        vectors, splits, evaluation.align(ids, labels), clusters.seed, ["knn_accuracy"]
-    )
-    return float(row["value"])
+    (row,) = probe_features(vectors, splits, align(ids, labels), clusters.seed, ["knn_accuracy"])
+    return row.value
 
 
 def objection(told: dict[str, Any]) -> str:

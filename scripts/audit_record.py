@@ -21,13 +21,16 @@ from _reports import fill
 from PIL import Image, ImageEnhance, ImageFilter
 
 from latentlab import backend, pipeline
+from latentlab.cli.texts.audit import audit_text
 from latentlab.clustering import assignments, duplicates
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.encoders import model_files
-from latentlab.reporting import auditing
-from latentlab.scoring import evaluation, label_errors, metrics
+from latentlab.reporting.audit import AuditReport, nearest_images
+from latentlab.scoring import label_errors, metrics
+from latentlab.scoring.evaluate import align, read_labels
 from latentlab.storage import files
+from latentlab.storage.json_form import from_json, to_json
 from latentlab.storage.run import Run
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "data-audit"
@@ -123,7 +126,7 @@ def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> 
         run, pipeline.resolve(run, ClusterOptions(seed=seed)), model_files.vector_shape(run, "code")
     )[2]
     pairs = duplicates.find(
-        pipeline.open_run_images(run), auditing.neighbors(vectors, seed)[:, : duplicates.NEAREST]
+        pipeline.open_run_images(run), nearest_images(vectors, seed)[:, : duplicates.NEAREST]
     )
     first_copy = count + len(held_out)
     found = {(int(a), int(b)) for a, b in zip(pairs.first, pairs.second, strict=True)}
@@ -142,13 +145,13 @@ def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> 
 
 def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict[str, float]:
     """Return precision and recall of the suspected labels after a share of a run's labels was made wrong."""
-    labels = evaluation.read_labels(run, keep=False)
+    labels = read_labels(run, keep=False)
     assert labels is not None
     options = pipeline.resolve(run, ClusterOptions())
     ids, splits, vectors = assignments.all_vectors(
         run, options, model_files.vector_shape(run, options.features)
     )
-    truth, clusters = evaluation.align(ids, labels), assignments.read(run, name)[2]
+    truth, clusters = align(ids, labels), assignments.read(run, name)[2]
     n_classes, rng = len(labels.class_names), np.random.default_rng([seed, 41])
     wrong = rng.choice(len(truth), round(share * len(truth)), replace=False)
     given = truth.copy()
@@ -159,7 +162,7 @@ def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict
         metrics.contingency(clusters[fitted], given[fitted], k, n_classes)
     ).majority
     found = label_errors.find(
-        auditing.neighbors(vectors, seed),
+        nearest_images(vectors, seed),
         given,
         majority[clusters],
         np.full(len(ids), -1),
@@ -187,13 +190,13 @@ def digits_run(work: Path, seed: int) -> tuple[Run, str]:
 
 def itself(run: Run, name: str) -> dict[str, Any]:
     """Return what the audit says of CIFAR-10 itself, and keep its pictures."""
-    found = pipeline.audit(run, name)
+    report = pipeline.audit(run, name)
     for picture in ("duplicates.png", "label-errors.png"):
         path = run.path / "audit" / name / picture
         if path.exists():
             with files.atomic_path(REPORT / picture) as target:
                 target.write_bytes(path.read_bytes())
-    return found
+    return to_json(report)
 
 
 def mean_text(values: list[float]) -> str:
@@ -235,7 +238,10 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
     texts = {"duplicates": "\n".join(lines), "labels": "\n".join(errors)}
     if "cifar10" in found:
         texts["cifar10"] = "\n".join(
-            f"    {line}" for line in auditing.text(found["cifar10"], Path()).splitlines()[:-1]
+            f"    {line}"
+            for line in audit_text(from_json(AuditReport, found["cifar10"]), Path()).splitlines()[
+                :-1
+            ]
         )
     return texts
 
@@ -260,7 +266,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     arguments.work.mkdir(parents=True, exist_ok=True)
     REPORT.mkdir(parents=True, exist_ok=True)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]

@@ -28,8 +28,10 @@ from PIL import Image
 
 from latentlab import pipeline
 from latentlab.clustering import assignments
-from latentlab.scoring import evaluation
+from latentlab.scoring.evaluate import align, read_labels
+from latentlab.scoring.scores import read_scores
 from latentlab.storage import files
+from latentlab.storage.json_form import to_json
 from latentlab.storage.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -101,10 +103,10 @@ def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
 def commonest(path: Path, cluster: int) -> int:
     """Return the commonest class of a cluster of the run's newest clusters."""
     run = Run.open(path)
-    labels = evaluation.read_labels(run)
+    labels = read_labels(run)
     assert labels is not None
     ids, _, clusters = assignments.read(run, assignments.choose(run, None))
-    return int(np.bincount(evaluation.align(ids, labels)[clusters == cluster]).argmax())
+    return int(np.bincount(align(ids, labels)[clusters == cluster]).argmax())
 
 
 def viewer(driver: Any, digits: Path, out: Path) -> None:
@@ -160,7 +162,7 @@ def scores(runs: list[Path]) -> list[dict[str, Any]]:
     rows = []
     for path in runs:
         run = Run.open(path)
-        found = evaluation.read_scores(run, assignments.choose(run, None))["rows"]
+        found = to_json(read_scores(run.clustering()).rows)
         rows += [
             {**row, "seeds": 1, "device": run.manifest["device"], "command": COMMAND}
             for row in found

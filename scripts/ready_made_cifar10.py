@@ -29,11 +29,11 @@ from _reports import (
 )
 
 from latentlab import backend, pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.encoders import ready_made
-from latentlab.scoring import evaluation
+from latentlab.scoring.evaluate import read_labels, scores_of
 from latentlab.storage import files
+from latentlab.storage.json_form import to_json
 from latentlab.storage.run import Run, find_runs
 
 METHODS = ("imc", "scan", "temi", "kmeans")
@@ -59,17 +59,17 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
     for name, options in chosen.items():
         logging.info("seed %d: %s", seed, name)
         pipeline.cluster(run, options)
-    labels = evaluation.read_labels(run)
+    labels = read_labels(run)
     assert labels is not None
     found = {
-        f"{arguments.encoder}+{name}": assignments.read(run, options.name)
+        f"{arguments.encoder}+{name}": run.clustering(options.name).assignments
         for name, options in chosen.items()
     }
     took = {
         name: run.manifest["stages"][f"cluster/{options.name}"]["seconds"]
         for name, options in chosen.items()
     }
-    rows: list[Row] = evaluation.scores_of(run, labels, found, 10)["rows"]
+    rows: list[Row] = to_json(scores_of(run.data_name, labels, found, 10).rows)
     save_part(part, run, rows, took=took, machine=arguments.machine or run.manifest["device"])
 
 
@@ -92,10 +92,10 @@ def time_table(parts: dict[str, Row]) -> str:
 def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORTS / "cifar10-ready-made", seeds="0,1,2")
-    parser.add_argument("--encoder", choices=ready_made.names(), default="cifar10-strong")
+    parser.add_argument("--encoder", choices=ready_made.shipped().names(), default="cifar10-strong")
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     clock = Clock(arguments.minutes)
     seeds = [int(seed) for seed in arguments.seeds.split(",")]
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)

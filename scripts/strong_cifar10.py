@@ -45,6 +45,7 @@ from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.reporting import plots
 from latentlab.storage import files
+from latentlab.storage.json_form import to_json
 from latentlab.storage.run import Run
 
 REPORT = REPORTS / "cifar10-strong"
@@ -199,7 +200,8 @@ def watched(run: Run) -> list[dict[str, Any]]:
 
 def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[Row]:
     """Return the rows of both probes of the features of some clusterings, and of pixels, with the encoder's name in the tables."""
-    rows = [row for options in of for row in (pipeline.probe(run, options) or {"rows": []})["rows"]]
+    reports = [pipeline.probe(run, options) for options in of]
+    rows = [row for report in reports if report for row in to_json(report.rows)]
     named = [{**row, "method": row["method"].replace(arch, encoder)} for row in rows]
     return list({(row["method"], row["metric"]): row for row in named}.values())
 
@@ -342,7 +344,7 @@ def main() -> None:
     )
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     clock = Clock(arguments.minutes)
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
     machine = arguments.machine or str(backend.versions()["device"])

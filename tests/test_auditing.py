@@ -12,8 +12,9 @@ from latentlab import pipeline
 from latentlab.clustering import duplicates
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import images
-from latentlab.reporting import auditing
+from latentlab.reporting.audit import DuplicateCounts, nearest_images
 from latentlab.scoring import label_errors
+from latentlab.storage.json_form import to_json
 
 
 def pictures(count=60, seed=0):
@@ -92,7 +93,7 @@ def test_a_label_against_its_neighbours_and_its_cluster_is_suspected():
     wrong = np.array([3, 30, 77])
     labels = truth.copy()
     labels[wrong] = 1 - labels[wrong]
-    near = auditing.neighbors(vectors, 0)
+    near = nearest_images(vectors, 0)
     alone = np.full(100, -1)
     found = label_errors.find(near, labels, truth, alone, 2)
     assert set(found.image) == set(wrong)
@@ -106,7 +107,7 @@ def test_neighbours_are_the_nearest_by_the_cosine():
     vectors = np.random.default_rng(0).normal(size=(50, 8))
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
     similar = unit @ unit.T - 2 * np.eye(50)
-    assert (auditing.neighbors(vectors, 0) == np.argsort(-similar, axis=1)[:, :20]).all()
+    assert (nearest_images(vectors, 0) == np.argsort(-similar, axis=1)[:, :20]).all()
 
 
 def test_duplicates_are_no_witnesses():
@@ -139,25 +140,21 @@ def audited(tmp_path_factory):
 
 def test_the_audit_of_a_run_finds_what_was_planted(audited):
     run, found = audited
-    assert found["duplicates"] == {
-        "exact": 5,
-        "near": 0,
-        "across_splits": 5,
-        "held_out_images": 5,
-        "different_labels": 0,
-    }
+    assert found.duplicates == DuplicateCounts(
+        exact=5, near=0, across_splits=5, held_out_images=5, different_labels=0
+    )
     folder = run.path / "audit" / "kmeans-k4"
     errors = (folder / "label-errors.csv").read_text().splitlines()[1:]
     planted = {f"train/{i:05d}" for i in range(20, 26)}
     assert len(planted & {line.split(",")[0] for line in errors}) >= 4
     assert (folder / "duplicates.png").stat().st_size > 5000
-    assert read_json(folder / "audit.json") == found
+    assert read_json(folder / "audit.json") == to_json(found)
 
 
 def test_scores_without_duplicates_leave_their_images_out(audited):
     _, found = audited
-    for row in found["held_out"].values():
-        left_out = row["all"] * 40 - row["without"] * 35
+    for row in found.held_out.values():
+        left_out = row.all * 40 - row.without * 35
         assert left_out == pytest.approx(round(left_out))
         assert 0 <= round(left_out) <= 5
 
@@ -170,6 +167,6 @@ def test_an_audit_needs_no_labels(finished_run, tmp_path):
     )
     pipeline.cluster(run, ClusterOptions(k=3))
     found = pipeline.audit(run)
-    assert "label_errors" not in found
-    assert found["images"] == 60
+    assert "label_errors" not in to_json(found)
+    assert found.images == 60
     shutil.rmtree(tmp_path / "run")

@@ -12,7 +12,7 @@ from latentlab.clustering.base import Assigned
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.refinement import predicting
-from latentlab.scoring import evaluation
+from latentlab.scoring.evaluate import read_labels
 from latentlab.storage import tables
 
 TRUTH = np.repeat([0, 1, 2], [50, 30, 20])
@@ -108,18 +108,18 @@ def test_a_consensus_is_a_clustering_with_agreement(run):
 
 def test_scores_tell_the_spread_over_seeds(run):
     scores = pipeline.evaluate(run, "kmeans-k4-seeds3")
-    assert scores["rows"][0]["method"] == "conv8+kmeans x3"
-    spread = {(row["split"], row["metric"]): row for row in scores["over_seeds"]}
+    assert scores.rows[0].method == "conv8+kmeans x3"
+    spread = {(row.split, row.metric): row for row in scores.over_seeds}
     alone = [
-        pipeline.evaluate(run, name)["rows"]
+        pipeline.evaluate(run, name).rows
         for name in ("kmeans-k4", "kmeans-k4-seed1", "kmeans-k4-seed2")
     ]
     values = [
-        next(row["value"] for row in rows if row["split"] == "test" and row["metric"] == "nmi")
+        next(row.value for row in rows if row.split == "test" and row.metric == "nmi")
         for rows in alone
     ]
-    assert spread["test", "nmi"]["mean"] == pytest.approx(np.mean(values))
-    assert spread["test", "nmi"]["std"] == pytest.approx(np.std(values, ddof=1))
+    assert spread["test", "nmi"].mean == pytest.approx(np.mean(values))
+    assert spread["test", "nmi"].std == pytest.approx(np.std(values, ddof=1))
     for suffix in ("csv", "md", "tex"):
         assert (
             "balanced"
@@ -132,7 +132,7 @@ def test_new_images_are_voted_on(run):
     stored = assignments.read(run, "kmeans-k4-seeds3")[2]
     for indices, assigned in predicting.assign(run, "kmeans-k4-seeds3", images, [np.arange(30)]):
         assert (assigned.cluster == stored[indices]).mean() > 0.95
-    assert pipeline.verify(run, "kmeans-k4-seeds3")["reproduces"]
+    assert pipeline.verify(run, "kmeans-k4-seeds3").reproduces
 
 
 def test_repeating_with_seeds_does_nothing_again(run):
@@ -152,7 +152,7 @@ def test_refit_trains_an_encoder_for_each_seed(run):
         "seed1",
     ]
     assert sum(result["sizes"]["train"]) == 120
-    assert evaluation.read_labels(run, keep=False) is not None
+    assert read_labels(run, keep=False) is not None
 
 
 def test_one_seed_and_a_method_that_finds_k_are_refused(run):

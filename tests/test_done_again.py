@@ -79,7 +79,7 @@ def test_nothing_of_an_older_clustering_of_the_name_stays_but_the_edits(run):
     assert left == {"assignments.parquet", "edits.json", "model.npz", "result.json"}
     assert not (run.path / "audit" / "mine").exists()
     assert "evaluate/mine" not in run.manifest["stages"]
-    assert 3 in np.array(pipeline.evaluate(run, "mine")["contingency"]["train"]).shape
+    assert 3 in np.array(pipeline.evaluate(run, "mine").contingency["train"]).shape
 
 
 def test_a_consensus_whose_member_was_made_again_is_refused(run, data, tmp_path):
@@ -115,7 +115,7 @@ def test_corrected_labels_are_scored_anew(tmp_path):
         x_test=images[40:],
         y_test=rolled[40:],
     )
-    assert pipeline.evaluate(run)["contingency"] != first["contingency"]
+    assert pipeline.evaluate(run).contingency != first.contingency
 
 
 def test_a_baseline_has_the_restarts_of_what_it_stands_beside(run):
@@ -148,7 +148,7 @@ def test_a_second_report_does_not_make_the_run_look_damaged(run):
     assert [
         stage for stage in Run.open(run.path).manifest["stages"] if stage.startswith("report/")
     ] == ["report/kmeans-k4"]
-    assert pipeline.verify(run)["reproduces"]
+    assert pipeline.verify(run).reproduces
 
 
 def test_the_run_is_held_while_another_encoder_is_fitted_below_it(run, monkeypatch):

@@ -19,7 +19,7 @@ def test_intervals_hold_the_score_and_narrow_with_the_root_of_the_images():
     few, many = (
         intervals.of_scores(table, metrics.maps_of(small)) for table in (small, 100 * small)
     )
-    values = {row["metric"]: row["value"] for row in metrics.score(small, small)}
+    values = {row.metric: row.value for row in metrics.score(small, small)}
     for name in SCORES:
         low, high = few[name]
         assert low < values[name] < high

@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data.sources import digits
-from latentlab.scoring import evaluation
+from latentlab.scoring.evaluate import read_labels
 from latentlab.storage.files import sha256
 
 DIGITS = DataOptions(data="digits", size=16, limit=60)
@@ -47,7 +47,7 @@ def test_every_label_unreadable_gives_the_same_run(tmp_path, monkeypatch):
     monkeypatch.setattr(digits, "_bunch", lambda: blind)
     run = everything_without_labels(tmp_path / "blind")
     with pytest.raises(AssertionError, match="labels were read"):
-        evaluation.read_labels(run)
+        read_labels(run)
     made = [
         path.relative_to(run.path)
         for pattern in ("*.parquet", "weights.npz", "choose-k/*.json")

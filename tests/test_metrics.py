@@ -48,7 +48,7 @@ def test_recalls_and_balanced_purity_by_hand():
     np.testing.assert_allclose(
         metrics.recalls(table, metrics.maps_of(table).majority), [1, 0, np.nan]
     )
-    values = {row["metric"]: row["value"] for row in metrics.score(table)}
+    values = {row.metric: row.value for row in metrics.score(table)}
     assert values["purity"] == pytest.approx(0.9)
     assert values["balanced_purity"] == pytest.approx(0.5)
 
@@ -140,13 +140,13 @@ def test_chance_under_the_training_maps_agrees_with_shuffling_both_splits():
 def test_score_of_perfect_and_of_single_cluster():
     classes = np.arange(60) % 3
     perfect = {
-        row["metric"]: row["value"] for row in metrics.score(table_of((classes + 1) % 3, classes))
+        row.metric: row.value for row in metrics.score(table_of((classes + 1) % 3, classes))
     }
     assert perfect == pytest.approx(dict.fromkeys(metrics.METRICS, 1.0))
     single = {
-        row["metric"]: row
+        row.metric: row
         for row in metrics.score(metrics.contingency(np.zeros(60, int), classes, 3, 3))
     }
-    assert single["purity"]["value"] == pytest.approx(1 / 3)
-    assert single["purity"]["chance"] == pytest.approx(1 / 3)
-    assert single["nmi"]["value"] == 0.0
+    assert single["purity"].value == pytest.approx(1 / 3)
+    assert single["purity"].chance == pytest.approx(1 / 3)
+    assert single["nmi"].value == 0.0

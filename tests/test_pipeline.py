@@ -14,29 +14,25 @@ from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import opening
 from latentlab.data.sources import arrays
 from latentlab.errors import DataError, RunError
-from latentlab.scoring import evaluation
+from latentlab.scoring.scores import read_scores
 from latentlab.storage import tables
 from latentlab.storage.files import sha256
 
 
 def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
-    scores = evaluation.read_scores(finished_run, "kmeans-k4")
-    found = {(row["method"], row["split"], row["metric"]) for row in scores["rows"]}
+    scores = read_scores(finished_run.clustering("kmeans-k4"))
+    found = {(row.method, row.split, row.metric) for row in scores.rows}
     for method in ("conv8+kmeans", "pixels+kmeans", "pca+kmeans", "untrained+kmeans"):
         for split in ("train", "test"):
             for metric in ("purity", "acc", "nmi", "ari", "homogeneity", "completeness"):
                 assert (method, split, metric) in found
-    assert np.sum(scores["contingency"]["train"]) == 120
-    assert np.sum(scores["contingency"]["test"]) == 40
-    purity = next(
-        row for row in scores["rows"] if row["metric"] == "purity" and row["split"] == "test"
-    )
-    assert purity["chance"] < purity["value"] <= 1
-    assert purity["low"] < purity["value"]
+    assert np.sum(scores.contingency["train"]) == 120
+    assert np.sum(scores.contingency["test"]) == 40
+    purity = next(row for row in scores.rows if row.metric == "purity" and row.split == "test")
+    assert purity.chance < purity.value <= 1
+    assert purity.low < purity.value
     own = {
-        (row["split"], row["metric"]): row["value"]
-        for row in scores["rows"]
-        if row["method"] == "conv8+kmeans"
+        (row.split, row.metric): row.value for row in scores.rows if row.method == "conv8+kmeans"
     }
     for name in ("purity", "acc"):
         assert own["test", f"{name}_train_map"] <= own["test", name]
@@ -44,13 +40,9 @@ def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
 
 
 def test_stripes_are_found_without_labels(finished_run):
-    scores = evaluation.read_scores(finished_run, "kmeans-k4")
+    scores = read_scores(finished_run.clustering("kmeans-k4"))
     assert (
-        next(
-            row["value"]
-            for row in scores["rows"]
-            if row["metric"] == "purity" and row["split"] == "test"
-        )
+        next(row.value for row in scores.rows if row.metric == "purity" and row.split == "test")
         > 0.6
     )
 
@@ -79,13 +71,13 @@ def test_embedding_resumes_with_the_missing_part_only(finished_run, tmp_path, mo
     monkeypatch.setattr(embedding, "SHARD", 50)
     images = pipeline.open_run_images(finished_run)
     encoder = model_files.load(finished_run)
-    parts = embedding.write_parts(encoder, images, tmp_path)
+    parts = embedding.Embeddings(tmp_path).write(encoder, images)
     assert [path.name for path in parts] == [f"part-{i:05d}.parquet" for i in range(4)]
     before = [path.read_bytes() for path in parts]
     parts[1].unlink()
     parts[2].write_bytes(before[2][:100])
     times = {i: parts[i].stat().st_mtime_ns for i in (0, 3)}
-    embedding.write_parts(encoder, images, tmp_path)
+    embedding.Embeddings(tmp_path).write(encoder, images)
     assert [path.read_bytes() for path in parts] == before
     assert {i: parts[i].stat().st_mtime_ns for i in (0, 3)} == times
 
@@ -210,7 +202,7 @@ def test_only_evaluation_reads_labels():
         if pattern.search(p.read_text())
     }
     allowed = {
-        "evaluation.py",
+        "scoring/evaluate.py",
         "pipeline/scoring.py",
         "pipeline/showing.py",
         "pipeline/checking.py",

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from latentlab.errors import DataError
-from latentlab.reporting import projection
-from latentlab.scoring import probing
+from latentlab.reporting import umap_map
+from latentlab.scoring.probes import probe_features
 
 
 def groups(apart, count=300, seed=0):
@@ -17,46 +17,46 @@ def groups(apart, count=300, seed=0):
 
 def test_separate_classes_are_told_apart_and_noise_is_not():
     for apart, low, high in ((8, 0.98, 1.0), (0, 0.15, 0.55)):
-        for row in probing.probe(*groups(apart)):
-            assert low <= row["value"] <= high
-            assert row["low"] <= row["value"] <= row["high"]
-            assert row["n"] == 100
+        for row in probe_features(*groups(apart)):
+            assert low <= row.value <= high
+            assert row.low <= row.value <= row.high
+            assert row.n == 100
 
 
 def test_chance_names_the_commonest_training_class():
     vectors, splits, classes = groups(0)
-    row = probing.probe(vectors, splits, classes)[0]
+    row = probe_features(vectors, splits, classes)[0]
     commonest = np.bincount(classes[splits == "train"]).argmax()
-    assert row["chance"] == pytest.approx((classes[splits == "test"] == commonest).mean())
+    assert row.chance == pytest.approx((classes[splits == "test"] == commonest).mean())
 
 
 def test_images_without_labels_are_left_out_and_no_labels_are_refused():
     vectors, splits, classes = groups(8)
     classes[:50] = -1
-    assert probing.probe(vectors, splits, classes)[0]["value"] > 0.95
+    assert probe_features(vectors, splits, classes)[0].value > 0.95
     with pytest.raises(DataError, match="both splits"):
-        probing.probe(vectors, np.full(300, "train"), classes)
+        probe_features(vectors, np.full(300, "train"), classes)
     with pytest.raises(DataError, match="two classes"):
-        probing.probe(vectors, splits, np.zeros(300, int))
+        probe_features(vectors, splits, np.zeros(300, int))
 
 
 def test_a_map_that_tears_is_less_continuous_and_one_that_folds_less_trustworthy():
     line = np.linspace(0, 1, 200)[:, None]
-    true = np.column_stack([line, 0 * line])
-    assert (
-        min(projection.faithfulness(line, true).values()) > 0.999
-    )  # of equally near ones either may count
-    folded = np.column_stack([np.abs(line - 0.5), 0 * line])
-    told = projection.faithfulness(line, folded)
-    assert told["trustworthiness"] < 0.9 < told["continuity"]
-    torn = true.copy()
-    torn[::2, 0] += 5  # every second one moves far away
-    told = projection.faithfulness(line, torn)
-    assert told["continuity"] < 0.97 < told["trustworthiness"]
+    true_map = np.column_stack([line, 0 * line])
+    # Below 1, since either of two equally near points may count.
+    faithful = umap_map.measure_faithfulness(line, true_map)
+    assert min(faithful.trustworthiness, faithful.continuity) > 0.999
+    folded = umap_map.measure_faithfulness(line, np.column_stack([np.abs(line - 0.5), 0 * line]))
+    assert folded.trustworthiness < 0.9 < folded.continuity
+    torn_map = true_map.copy()
+    torn_map[::2, 0] += 5  # every second point moves far away
+    torn = umap_map.measure_faithfulness(line, torn_map)
+    assert torn.continuity < 0.97 < torn.trustworthiness
 
 
 def test_kept_neighbours_of_equal_and_of_unrelated_maps():
     rng = np.random.default_rng(0)
-    one, other = rng.normal(size=(200, 2)), rng.normal(size=(200, 2))
-    assert projection.kept_neighbors(one, one * 3) == 1
-    assert projection.kept_neighbors(one, other) < 0.2
+    first = rng.normal(size=(200, 2))
+    second = rng.normal(size=(200, 2))
+    assert umap_map.kept_neighbors(first, first * 3) == 1
+    assert umap_map.kept_neighbors(first, second) < 0.2

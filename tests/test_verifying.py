@@ -35,26 +35,22 @@ def run(finished_run, tmp_path):
     return Run.open(tmp_path / "run")
 
 
-def failed(found):
-    return [check["what"] for check in found["checks"] if not check["held"]]
-
-
 def times(run):
     return {path: path.stat().st_mtime_ns for path in run.path.rglob("*")}
 
 
 def test_an_untouched_run_reproduces_and_is_not_changed(run):
     before = times(run)
-    found = pipeline.verify(run)
-    assert found["reproduces"], found
-    assert {check["what"] for check in found["checks"]} >= {
+    verification = pipeline.verify(run)
+    assert verification.reproduces, verification
+    assert {check.subject for check in verification.checks} >= {
         "files of fit",
         "images",
         "codes",
         "clusters kmeans-k4",
         "scores kmeans-k4",
     }
-    assert found["versions"] == []
+    assert verification.versions == ()
     assert times(run) == before
 
 
@@ -63,7 +59,7 @@ def test_codes_of_other_weights_and_clusters_of_other_centers_are_found(run):
     with np.load(path) as arrays:
         weights = {name: arrays[name] * np.float32(1.5) for name in arrays.files}
     np.savez(path, **weights)
-    assert {"files of fit", "codes"} <= set(failed(pipeline.verify(run)))
+    assert {"files of fit", "codes"} <= set(pipeline.verify(run).failed)
 
 
 def test_another_score_and_another_assignment_are_found(run):
@@ -78,8 +74,7 @@ def test_another_score_and_another_assignment_are_found(run):
     scores = json.loads((folder / "scores.json").read_text())
     scores["rows"][0]["value"] += 0.01
     (folder / "scores.json").write_text(json.dumps(scores))
-    found = pipeline.verify(run)
-    assert set(failed(found)) == {
+    assert set(pipeline.verify(run).failed) == {
         "files of cluster/kmeans-k4",
         "files of evaluate/kmeans-k4",
         "clusters kmeans-k4",
