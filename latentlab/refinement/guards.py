@@ -1,59 +1,85 @@
-"""Is a clustering still sound? Empty and collapsed clusters, and how they are filled again; no label takes part."""
+"""Detect and refill collapsed clusters during refinement, without labels."""
 
 import numpy as np
 
 from latentlab import backend
 
-SMALLEST = 0.1  # of an even share; a cluster below is called collapsed
+SMALLEST_SHARE = 0.1  # of an even share; a smaller cluster counts as collapsed
 
 
 def collapsed(sizes: np.ndarray) -> np.ndarray:
-    """Return the numbers of the clusters with less than a tenth of an even share, for sizes (k,)."""
-    return np.flatnonzero(sizes < SMALLEST * sizes.sum() / len(sizes))
+    """Find the clusters with less than a tenth of an even share of the images.
 
+    Parameters
+    ----------
+    sizes : ndarray of shape (k,), int
+        Number of images in each cluster.
 
-def effective_clusters(sizes: np.ndarray) -> float:
-    """Return the exponential of the entropy of the shares: k where all are equal, 1 where one holds everything."""
-    shares = sizes[sizes > 0] / sizes.sum()
-    return float(np.exp(-(shares * np.log(shares)).sum()))
+    Returns
+    -------
+    ndarray of int
+        Numbers of the collapsed clusters, ascending.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> collapsed(np.array([60, 38, 2]))
+    array([2])
+    """
+    return np.flatnonzero(sizes < SMALLEST_SHARE * sizes.sum() / len(sizes))
 
 
 def reseed(
     centers: np.ndarray, z: np.ndarray, labels: np.ndarray, dead: np.ndarray, seed: int
 ) -> tuple[np.ndarray, list[int]]:
-    """Split the most spread clusters in two and give each dead cluster one of the halves.
+    """Refill collapsed clusters: split the most spread clusters and hand over one half each.
 
     Parameters
     ----------
-    centers : ndarray of shape (k, d)
-    z, labels : ndarray of shape (n, d) and (n,)
-        The training images' vectors and clusters.
+    centers : ndarray of shape (k, d), float
+        Present cluster centers.
+    z : ndarray of shape (n, d), float32
+        Vectors of the training images.
+    labels : ndarray of shape (n,), int
+        Cluster of each training image.
     dead : ndarray of int
-        Clusters to fill.
+        Numbers of the collapsed clusters.
+    seed : int
+        Seed of the k-means runs that split a cluster in two.
 
     Returns
     -------
-    ndarray of shape (k, d), list of int
-        New centers, and the cluster that was split for each dead one.
+    centers : ndarray of shape (k, d), float32
+        Centers after the splits.
+    donors : list of int
+        The cluster that was split, for each refilled cluster.
     """
     from sklearn.cluster import KMeans
 
-    centers, labels, donors = centers.copy(), labels.copy(), []
+    centers = centers.copy()
+    labels = labels.copy()
+    donors = []
     for cluster in dead:
-        spread = np.array(
-            [
-                np.square(z[labels == c] - centers[c]).sum() if (labels == c).sum() > 1 else 0.0
-                for c in range(len(centers))
-            ]
-        )
-        spread[dead] = 0.0
-        donor = int(spread.argmax())
+        # Split the cluster with the largest sum of squared distances.
+        donor = _most_spread(centers, z, labels, dead)
         members = np.flatnonzero(labels == donor)
         if len(members) < 2:
             continue
         with backend.ordered_sums():
             halves = KMeans(2, n_init=3, random_state=seed).fit(z[members])
+
+        # The donor keeps the first half; the collapsed cluster takes the second.
         centers[donor], centers[cluster] = halves.cluster_centers_
         labels[members[halves.labels_ == 1]] = cluster
         donors.append(donor)
     return centers.astype(np.float32), donors
+
+
+def _most_spread(centers: np.ndarray, z: np.ndarray, labels: np.ndarray, dead: np.ndarray) -> int:
+    """Return the living cluster of at least two images with the largest inertia."""
+    k = len(centers)
+    squared = np.square(z - centers[labels]).sum(axis=1)
+    inertia = np.bincount(labels, weights=squared, minlength=k)
+    inertia[np.bincount(labels, minlength=k) < 2] = 0.0
+    inertia[dead] = 0.0
+    return int(inertia.argmax())

@@ -1,25 +1,26 @@
-"""How wide Student's t kernel is on a code for which nobody published it: as wide as leaves the assignments unsure enough.
+"""Choose the width of Student's t kernel, which turns distances into soft assignments.
 
-The papers have ten numbers, where alpha and scale are 1. On a large code the distances of an image to all centers are nearly
-the same, and a kernel with heavy tails cannot tell them apart at any scale: q stays near uniform. Degrees of freedom that
-grow with the dimension cure that (van der Maaten, "Learning a parametric embedding by preserving local structure", AISTATS
-2009, takes d - 1), and the scale then follows from a wanted perplexity by bisection, as in t-SNE (van der Maaten and
-Hinton, "Visualizing data using t-SNE", JMLR 2008). No label takes part.
+The published kernel (alpha 1, scale 1) suits codes of about ten numbers. On a large code all
+distances of an image are nearly equal, and a kernel with heavy tails leaves q near uniform at any
+scale. More degrees of freedom help [1]_. The scale then follows from a wanted perplexity, by
+bisection as in t-SNE [2]_. Features computed from a code use alpha 1 and their own spread.
+See docs/decisions/0020-kernel-width.md for the measurements.
 
-Features that are made of a code have alpha 1 and their own mean squared distance as unit. The kernel for large codes is too sure
-of them: on whitened vectors of unit length, which are nearly equidistant, six of ten clusters lost their images within two rounds.
+References
+----------
+.. [1] van der Maaten, "Learning a parametric embedding by preserving local structure",
+   AISTATS 2009.
+.. [2] van der Maaten and Hinton, "Visualizing data using t-SNE", JMLR 2008.
 """
 
 import numpy as np
 
-SMALL = 32  # numbers of a code for which the published kernel stands
-# Mean entropy of q in units of log k. The published kernel starts there on ten numbers: 0.885 on MNIST, 0.869 on the digits.
-UNCERTAINTY = 0.88
-WIDEST, NARROWEST = (
-    1e3,
-    1e-8,
-)  # in units of the mean squared distance of the images to their centers
-HALVINGS = 40
+SMALL_CODE = 32  # largest number of dimensions for which the published kernel is used
+UNCERTAINTY = 0.88  # wanted mean entropy of q, in units of log k
+WIDEST = 1e3  # largest scale that the search tries, in mean squared distances to the centers
+NARROWEST = 1e-8  # smallest scale, in the same unit
+HALVINGS = 40  # steps of the bisection
+LEAST_SPREAD = 1e-12  # keeps the scale above 0 for identical vectors
 
 
 def kernel_for(
@@ -30,51 +31,99 @@ def kernel_for(
     alpha: float | None,
     scale: float | None,
 ) -> tuple[float, float]:
-    """Return (alpha, scale) of the kernel; those that are given stand.
+    """Return the kernel's parameters, keeping those that the user has set.
 
     Parameters
     ----------
     squared : ndarray of shape (n, k)
         Squared distances of the training images to the starting centers.
     spread : float
-        Mean squared distance to their own centers.
+        Mean squared distance of the images to the centers of their clusters.
     n_dims : int
-        d, numbers of a vector.
+        Number of dimensions of a vector.
     is_code : bool
-        Whether the vectors are the code as the encoder makes it; at most 32 numbers of one get the published kernel.
+        Whether the vectors are the encoder's code, rather than features computed from it.
+    alpha : float or None
+        Degrees of freedom set by the user.
+    scale : float or None
+        Squared distance that counts as 1, set by the user.
+
+    Returns
+    -------
+    alpha, scale : float
+        Degrees of freedom and scale of the kernel.
+
+    Examples
+    --------
+    >>> kernel_for(np.ones((3, 2)), 1.0, n_dims=10, is_code=True, alpha=None, scale=None)
+    (1.0, 1.0)
     """
-    if scale is not None or (is_code and n_dims <= SMALL):
-        return alpha or 1.0, scale or 1.0
+    if scale is not None:
+        return alpha or 1.0, scale
     if not is_code:
-        return alpha or 1.0, max(spread, 1e-12)
-    alpha = alpha or max(1.0, n_dims - 1.0)
-    return alpha, fitted_scale(squared, alpha)
+        return alpha or 1.0, max(spread, LEAST_SPREAD)
+    if n_dims <= SMALL_CODE:
+        return alpha or 1.0, 1.0
+    degrees = alpha or max(1.0, n_dims - 1.0)
+    return degrees, fitted_scale(squared, degrees)
 
 
-def fitted_scale(squared: np.ndarray, alpha: float, wanted: float = UNCERTAINTY) -> float:
-    """Return the scale at which the mean entropy of q is `wanted`, or the narrowest where even that is less sure.
+def fitted_scale(squared: np.ndarray, alpha: float, target: float = UNCERTAINTY) -> float:
+    """Find the scale at which the mean entropy of q reaches a target.
 
-    The entropy of each row grows with the scale: the search is a bisection of its logarithm.
+    The entropy grows with the scale, so that bisection of the scale's logarithm finds it.
+
+    Parameters
+    ----------
+    squared : ndarray of shape (n, k)
+        Squared distances of the training images to the centers.
+    alpha : float
+        Degrees of freedom of the kernel.
+    target : float
+        Wanted mean entropy in units of log k, between 0 and 1.
+
+    Returns
+    -------
+    float
+        The scale, or the narrowest one tried when even that leaves q less certain.
     """
-    spread = max(float(squared.min(axis=1).mean()), 1e-12)
+    spread = max(float(squared.min(axis=1).mean()), LEAST_SPREAD)
     low, high = np.log([NARROWEST * spread, WIDEST * spread])
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (
-            (middle, high)
-            if uncertainty(squared, alpha, float(np.exp(middle))) < wanted
-            else (low, middle)
-        )
+        if uncertainty(squared, alpha, float(np.exp(middle))) < target:
+            low = middle
+        else:
+            high = middle
     return float(np.exp(high))
 
 
 def uncertainty(squared: np.ndarray, alpha: float, scale: float) -> float:
-    """Return the mean entropy of q in units of log k: 1 where q is uniform, 0 where it is sure; 0 for one cluster."""
+    """Measure how uncertain the soft assignments are.
+
+    Parameters
+    ----------
+    squared : ndarray of shape (n, k)
+        Squared distances of the training images to the centers.
+    alpha, scale : float
+        Parameters of the kernel.
+
+    Returns
+    -------
+    float
+        Mean entropy of q in units of log k: 1 for uniform rows, 0 for certain ones. 0 when k is 1.
+
+    Examples
+    --------
+    >>> round(uncertainty(np.ones((5, 3)), alpha=1.0, scale=1.0), 6)
+    1.0
+    """
     from scipy.special import log_softmax
 
-    if squared.shape[1] == 1:
+    n_clusters = squared.shape[1]
+    if n_clusters == 1:
         return 0.0
-    log_q = log_softmax(
-        -(alpha + 1) / 2 * np.log1p(squared.astype(np.float64) / (alpha * scale)), axis=1
-    )
-    return float(-(np.exp(log_q) * log_q).sum(axis=1).mean() / np.log(squared.shape[1]))
+    log_kernel = -(alpha + 1) / 2 * np.log1p(squared.astype(np.float64) / (alpha * scale))
+    log_q = log_softmax(log_kernel, axis=1)
+    entropy = -(np.exp(log_q) * log_q).sum(axis=1)
+    return float(entropy.mean() / np.log(n_clusters))

@@ -1,99 +1,137 @@
-"""Where a deep method starts from: clusters on a network that stays as it is, k-means', N2D's or a head's."""
+"""Initial clusters for refinement: k-means, N2D or a trained head, on the encoder as it is."""
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 
-from latentlab import plugins
-from latentlab.clustering.base import Assigned, Clusterer, Vectors, cluster_means, distances_to
+from latentlab.clustering.assigned import Assigned, distances_to
+from latentlab.clustering.clusterer import Clusterer, FittedClusters, number_of_clusters
 from latentlab.clustering.heads import Head
+from latentlab.clustering.means import cluster_means
+from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
-from latentlab.encoders.networks import Model
-from latentlab.features import feature_steps
-from latentlab.features.feature_steps import Features
+from latentlab.encoders.model import Model
+from latentlab.features.fitted import FittedFeatures, fit_features
+from latentlab.features.spec import FeatureSpec
+from latentlab.nets.entropy import effective_number
 from latentlab.progress import log
-from latentlab.refinement.base import LoopOptions, Start
-from latentlab.refinement.guards import effective_clusters
+from latentlab.refinement.options import LoopOptions
+from latentlab.refinement.refiner import Start
 
-SAMPLE = 20_000  # images that UMAP is fitted to; others follow their neighbours, and training refines them all
-TRIES = 5
+N2D = "n2d"
+SAMPLE = 20_000  # images that UMAP is fitted to; the others follow their neighbours
+TRIES = 5  # N2D clusterings, of which the most even is used
 
 
 class StartingClusters(Protocol):
-    """Clusters of features before any training."""
+    """Clusters of features before refinement."""
 
     def assign(self, vectors: np.ndarray) -> Assigned:
         """Assign features, float32 (n, d)."""
 
 
 @dataclass(frozen=True)
-class _Manifold:
-    """N2D's clusters: UMAP coordinates of the features, and the mixture in them."""
+class _N2DClusters:
+    """UMAP coordinates of the features, and a Gaussian mixture in them."""
 
-    mapping: Features
-    mixture: Clusterer
+    coordinates: FittedFeatures
+    mixture: FittedClusters
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        return self.mixture.assign(self.mapping.transform(vectors))
+        return self.mixture.assign(self.coordinates.transform(vectors))
+
+
+@dataclass(frozen=True)
+class _Initial:
+    """Initial clusters, where they put the training images, and their mean features."""
+
+    clusters: StartingClusters
+    assigned: Assigned
+    centers: np.ndarray
 
 
 def start_from(
-    vectors: Vectors, model: Model, fitted: Features, options: ClusterOptions, own: LoopOptions
+    vectors: Vectors,
+    model: Model,
+    features: FittedFeatures,
+    options: ClusterOptions,
+    settings: LoopOptions,
 ) -> tuple[Start, StartingClusters]:
-    """Return what the method starts from, and the starting clusters.
+    """Cluster the features of the training images, as the start of a refinement.
 
     Parameters
     ----------
     vectors : Vectors
-        Features of the training images' codes, by `fitted`.
-    own : LoopOptions
-        Says by which method, and with how many neighbours.
+        Features of the training images.
+    model : Model
+        The trained autoencoder.
+    features : FittedFeatures
+        The steps that turned its codes into `vectors`.
+    options : ClusterOptions
+        Number of clusters and seed.
+    settings : LoopOptions
+        `start` is the clustering method, `neighbors` are N2D's.
+
+    Returns
+    -------
+    start : Start
+        What the refinement method starts from, yet without images.
+    clusters : StartingClusters
+        The initial clusters, to assign other images.
 
     Raises
     ------
     DataError
         If there are fewer images than clusters.
     """
-    first: Any
     matrix = vectors.matrix()
-    if own.start == "n2d":
-        first, assigned = _manifold(matrix, options, own.neighbors)
-        centers = cluster_means(matrix, assigned.cluster, matrix[: options.k])
+    if settings.start == N2D:
+        initial = _n2d_clusters(matrix, options, settings.neighbors)
     else:
-        first = _fit_own(own.start, vectors, options)
-        assigned, centers = first.assign(matrix), first.centers
-    spread = float(np.square(matrix - centers[assigned.cluster]).sum(axis=1).mean())
-    squared = np.square(distances_to(centers, matrix))
-    head = (first.kernel, first.bias) if isinstance(first, Head) else None
-    return Start(model, fitted, centers, spread, squared, options.seed, assigned.soft, head), first
+        initial = _fit(settings.start, vectors, options)
 
-
-def _fit_own(method: str, vectors: Vectors, options: ClusterOptions) -> Any:
-    """Return the clusters of a method of latentlab/clustering, with its own settings."""
-    return plugins.load("clustering", method).fit(
-        vectors, dataclasses.replace(options, method=method, settings={})
+    # Distances to the centers set the width of kernels and the unit of losses.
+    own_centers = initial.centers[initial.assigned.cluster]
+    spread = float(np.square(matrix - own_centers).sum(axis=1).mean())
+    squared = np.square(distances_to(initial.centers, matrix))
+    start = Start(
+        model=model,
+        features=features,
+        centers=initial.centers,
+        spread=spread,
+        squared=squared,
+        seed=options.seed,
+        soft=initial.assigned.soft,
+        head=_head_of(initial.clusters),
     )
-
-
-def _manifold(
-    matrix: np.ndarray, options: ClusterOptions, neighbors: int
-) -> tuple[_Manifold, Assigned]:
-    """Return the most even of several N2D clusterings, and where it assigns the features `matrix`, (n, d).
-
-    A mixture in UMAP's coordinates now and then spends a Gaussian on a small dense island and merges two groups for it. The
-    likelihood rewards that, but the sizes show it; how the islands lie changes with UMAP's seed.
-    """
-    tries = [_manifold_once(matrix, options, neighbors, number) for number in range(TRIES)]
-    assigned = [one.assign(matrix) for one in tries]
-    best = most_even([one.cluster for one in assigned], options.k)
-    return tries[best], assigned[best]
+    return start, initial.clusters
 
 
 def most_even(clusterings: list[np.ndarray], k: int) -> int:
-    """Return the position of the clustering, each of shape (n,), whose k clusters are nearest to equal sizes."""
-    evenness = [effective_clusters(np.bincount(labels, minlength=k)) for labels in clusterings]
+    """Find the clustering with the most equal sizes.
+
+    Parameters
+    ----------
+    clusterings : list of ndarray of shape (n,), int
+        Cluster of each image, in each clustering.
+    k : int
+        Number of clusters.
+
+    Returns
+    -------
+    int
+        Position in the list.
+
+    Examples
+    --------
+    >>> most_even([np.array([0, 0, 0, 1]), np.array([0, 1, 0, 1])], k=2)
+    1
+    """
+    evenness = []
+    for labels in clusterings:
+        evenness.append(effective_number(np.bincount(labels, minlength=k)))
     log.info(
         "effective clusters of %d N2D starts: %s",
         len(evenness),
@@ -102,16 +140,55 @@ def most_even(clusterings: list[np.ndarray], k: int) -> int:
     return int(np.argmax(evenness))
 
 
-def _manifold_once(
+def _head_of(clusters: StartingClusters) -> tuple[np.ndarray, np.ndarray] | None:
+    """Return kernel and bias of clusters that a linear head made, else None."""
+    if isinstance(clusters, Head):
+        return clusters.kernel, clusters.bias
+    return None
+
+
+def _fit(method: str, vectors: Vectors, options: ClusterOptions) -> _Initial:
+    """Fit a clustering method with its default settings."""
+    clusterer = Clusterer.named(method)
+    options = dataclasses.replace(options, method=method, settings={})
+    clusters = clusterer.fit(vectors, options, clusterer.parse_options({}))
+    return _Initial(clusters, clusters.assign(vectors.matrix()), clusters.centers)
+
+
+def _n2d_clusters(matrix: np.ndarray, options: ClusterOptions, neighbors: int) -> _Initial:
+    """Fit N2D to features (n, d) several times and return the most even clustering.
+
+    A mixture in UMAP's coordinates now and then spends a Gaussian on a small dense island and
+    merges two groups for it. The likelihood rewards that, but the sizes show it. How the islands
+    lie changes with UMAP's seed.
+    """
+    k = number_of_clusters(options)
+    tries = []
+    assigned = []
+    for number in range(TRIES):
+        clusters = _fit_n2d(matrix, options, neighbors, number)
+        tries.append(clusters)
+        assigned.append(clusters.assign(matrix))
+    best = most_even([clustering.cluster for clustering in assigned], k)
+    centers = cluster_means(matrix, assigned[best].cluster, matrix[:k])
+    return _Initial(tries[best], assigned[best], centers)
+
+
+def _fit_n2d(
     matrix: np.ndarray, options: ClusterOptions, neighbors: int, number: int
-) -> _Manifold:
+) -> _N2DClusters:
+    """Fit N2D once, with seeds that depend on the number of the try."""
+    # Fit UMAP to a random sample, in the order of the images.
     rng = np.random.default_rng([options.seed, 8, number])
     sample = matrix[np.sort(rng.permutation(len(matrix))[:SAMPLE])]
-    n2d, seed = plugins.load("clustering", "n2d"), int(rng.integers(2**31))
-    mapping = feature_steps.fit(
-        n2d.FEATURES.format(k=options.k), [sample], (matrix.shape[1],), seed, neighbors
-    )
-    return _Manifold(
-        mapping,
-        n2d.fit(Vectors.of(mapping.transform(sample)), dataclasses.replace(options, seed=seed)),
-    )
+    seed = int(rng.integers(2**31))
+    n2d = Clusterer.named(N2D)
+    steps = n2d.capabilities.default_features.format(k=number_of_clusters(options))
+    spec = FeatureSpec.parse(steps)
+    coordinates = fit_features(spec, [sample], (matrix.shape[1],), seed, neighbors)
+
+    # Fit the mixture in its coordinates.
+    options = dataclasses.replace(options, method=N2D, settings={}, seed=seed)
+    vectors = Vectors.of(coordinates.transform(sample))
+    mixture = n2d.fit(vectors, options, n2d.parse_options({}))
+    return _N2DClusters(coordinates, mixture)

@@ -1,11 +1,13 @@
-"""DEC, "Unsupervised deep embedding for clustering analysis" (Xie, Girshick and Farhadi, ICML 2016).
+"""DEC, "Unsupervised deep embedding for clustering analysis" (Xie et al., ICML 2016).
 
-The encoder and the centers are trained on the Kullback-Leibler divergence KL(P || Q) of the soft assignment Q, by
-Student's t kernel, from its sharpened target P, taken over all training images and refreshed every `interval` steps:
+The encoder and the centers are trained on the Kullback-Leibler divergence KL(P || Q). Q holds the
+soft assignments by Student's t kernel. P is their sharpened target (equation 3), computed from all
+training images and refreshed every `interval` steps::
 
-    p_ij  proportional to  q_ij^2 / f_j,    f_j = sum_i q_ij        (equation 3)
+    p_ij  proportional to  q_ij^2 / f_j,    f_j = sum_i q_ij
 
-There is no decoder in the loss, which may corrupt the code; IDEC and DCEC keep it. The paper's optimizer is SGD, 0.01.
+The loss has no decoder, which may corrupt the code; IDEC and DCEC keep it. The paper's optimizer is
+SGD with learning rate 0.01.
 
     latentlab cluster --run RUN --k 10 --method dec
 """
@@ -15,135 +17,159 @@ from typing import Any
 
 import numpy as np
 
-from latentlab.errors import ConfigError
-from latentlab.refinement.base import LoopOptions, Refiner, Start
+from latentlab import backend
+from latentlab.options import option
 from latentlab.refinement.feature_layers import vectors_of
 from latentlab.refinement.kernel import kernel_for
+from latentlab.refinement.options import LoopOptions
+from latentlab.refinement.refiner import Arrays, Refinement, Refiner, Start
 
 OPTIMIZERS = ("sgd", "adam")
 
 
 @dataclass(frozen=True)
-class Options(LoopOptions):
-    """Settings of the method, beside those of the loop; the paper's where it has them.
+class DECOptions(LoopOptions):
+    """Settings of DEC; the defaults are the paper's where it gives them.
 
     Attributes
     ----------
-    reconstruction, gamma : float
-        Weights of the reconstruction error and of the divergence in the loss.
+    reconstruction : float
+        Weight of the reconstruction error in the loss.
+    gamma : float
+        Weight of the divergence in the loss.
     optimizer : {"sgd", "adam"}
-        SGD has momentum 0.9.
+        SGD uses momentum 0.9.
     learning_rate : float
-    alpha, scale : float or None
-        Degrees of freedom of the kernel, and the squared distance that counts as 1 in it. None: 1 and 1 for a dense code of
-        at most 32 numbers, as published; for a larger code d - 1 degrees of freedom and the scale at which q starts as unsure
-        as the published kernel is on ten numbers; for features 1 and their mean squared distance to the centers. See
-        `latentlab.refinement.kernel`. With a scale that is given, alpha is 1.
+        Learning rate of the optimizer.
+    alpha : float or None
+        Degrees of freedom of the kernel. None chooses them, see `latentlab.refinement.kernel`; with
+        a `scale` it is 1.
+    scale : float or None
+        Squared distance that counts as 1 in the kernel. None chooses it, see
+        `latentlab.refinement.kernel`.
     warm_up : int
-        With start "n2d", rounds of training towards N2D's own assignments, before the first target P: the nearest mean is
-        not yet the cluster, and the code has to become round first.
+        For an N2D start, rounds of training towards N2D's own assignments before the first target
+        P. The code has to become round before the nearest mean is the cluster.
     """
 
-    reconstruction: float = 0.0
-    gamma: float = 1.0
-    optimizer: str = "sgd"
-    learning_rate: float = 0.01
-    alpha: float | None = None
-    scale: float | None = None
-    warm_up: int = 10
-    POSITIVE = ("learning_rate", "alpha", "scale")
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.optimizer not in OPTIMIZERS:
-            raise ConfigError(
-                f"--set optimizer={self.optimizer}: must be one of {', '.join(OPTIMIZERS)}."
-            )
-        if self.warm_up < 0:
-            raise ConfigError("--set warm_up must be at least 0.")
+    reconstruction: float = option(0.0, "Weight of the reconstruction error in the loss.")
+    gamma: float = option(1.0, "Weight of the divergence in the loss.")
+    optimizer: str = option("sgd", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
+    learning_rate: float = option(0.01, "Learning rate.", above=0)
+    alpha: float | None = option(None, "Degrees of freedom of the kernel.", above=0)
+    scale: float | None = option(None, "Squared distance that counts as 1.", above=0)
+    warm_up: int = option(10, "Rounds towards N2D's assignments, for an N2D start.", at_least=0)
 
     @property
     def least_rounds(self) -> int:
-        """The warm-up and one round."""
+        """The rounds of the warm-up, and one more."""
         return self.warm_up + 1 if self.start == "n2d" else 1
 
 
-def refiner(start: Start, options: Options) -> Refiner:
-    """Return the method, ready to train from `start`."""
-    return SelfTraining(start, options)
+class DEC(Refiner):
+    """Self-training on sharpened assignments."""
+
+    Options = DECOptions
+
+    def start(self, start: Start, options: DECOptions) -> Refinement:
+        """Build the networks around the encoder."""
+        return SelfTraining(start, options)
 
 
 def target_distribution(q: np.ndarray) -> np.ndarray:
-    """Return P, float32 (n, k), of soft assignments Q (n, k) of all training images."""
+    """Sharpen soft assignments into targets, equation 3 of the paper.
+
+    Parameters
+    ----------
+    q : ndarray of shape (n, k)
+        Soft assignments of all training images.
+
+    Returns
+    -------
+    ndarray of shape (n, k), float32
+        The targets P.
+
+    Examples
+    --------
+    >>> target_distribution(np.array([[0.8, 0.2], [0.2, 0.8]])).round(3)
+    array([[0.941, 0.059],
+           [0.059, 0.941]], dtype=float32)
+    """
     weights = np.square(q, dtype=np.float64) / q.sum(axis=0, dtype=np.float64)
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-class SelfTraining:
-    """Trains network and centers on KL(P || Q), with or without the reconstruction error."""
+class SelfTraining(Refinement):
+    """Trains network and centers on KL(P || Q), with or without the reconstruction error.
 
-    def __init__(self, start: Start, options: Options) -> None:
+    Parameters
+    ----------
+    start : Start
+        Encoder and initial clusters.
+    options : DECOptions
+        Settings of DEC, or of IDEC.
+    """
+
+    def __init__(self, start: Start, options: DECOptions) -> None:
         import keras
 
-        from latentlab import backend
         from latentlab.nets.layers import ClusteringLayer
 
-        image = start.model.encoder.input
-        z = vectors_of(start.model, start.features)
+        # Soft assignments by the kernel, whose centers are weights of the layer.
         alpha, scale = kernel_for(
             start.squared,
             start.spread,
-            start.centers.shape[1],
-            start.features.spec == "code",
-            options.alpha,
-            options.scale,
+            n_dims=start.centers.shape[1],
+            is_code=start.features.spec.is_code,
+            alpha=options.alpha,
+            scale=options.scale,
         )
+        image = start.model.encoder.input
+        z = vectors_of(start.model, start.features)
         self.layer = ClusteringLayer(len(start.centers), alpha, scale, name="clustering")
         q = self.layer(z)
         self.layer.set_centers(start.centers)
+
+        # The trainer has the reconstruction as an output only if the loss needs it.
         self.reconstructs = options.reconstruction > 0
         outputs = [start.model.autoencoder.output, q] if self.reconstructs else [q]
         self.trainer = keras.Model(image, outputs, name="trainer")
-        optimizer = (
-            keras.optimizers.SGD(options.learning_rate, momentum=0.9)
-            if options.optimizer == "sgd"
-            else keras.optimizers.Adam(options.learning_rate)
-        )
-        losses, weights = (
-            (["mse", "kl_divergence"], [options.reconstruction, options.gamma])
-            if self.reconstructs
-            else (["kl_divergence"], [options.gamma])
-        )
+        self.assigner = keras.Model(image, [z, q], name="assigner")
+        self.learning_rate = options.learning_rate
+        self._compile(options)
+
+        self.target: np.ndarray | None = None
+        self.first_target = start.soft
+        self.warm_up = options.warm_up
+        self._rounds = 0
+
+    def _compile(self, options: DECOptions) -> None:
+        losses = ["kl_divergence"]
+        weights = [options.gamma]
+        if self.reconstructs:
+            losses.insert(0, "mse")
+            weights.insert(0, options.reconstruction)
         self.trainer.compile(
-            optimizer=optimizer,
+            optimizer=_optimizer(options),
             loss=losses,
             loss_weights=weights,
             jit_compile=backend.jit_compile(),
         )
         self.trainer.optimizer.build(self.trainer.trainable_variables)
-        self.assigner = keras.Model(image, [z, q], name="assigner")
-        self.target: np.ndarray | None = None
-        self.first_target, self.warm_up = start.soft, options.warm_up
-        self._rounds = 0
-
-    def networks(self) -> tuple[Any, Any]:
-        """Return the trained model and images -> [z, q]."""
-        return self.trainer, self.assigner
 
     def begin_round(self, z: np.ndarray, q: np.ndarray) -> None:
-        """Set the target of the next steps: N2D's assignments while warming up from them, then P."""
-        warming = self.first_target is not None and self._rounds < self.warm_up
-        self.target = self.first_target if warming else target_distribution(q)
+        """Set the round's target: N2D's assignments during the warm-up, then P."""
+        is_warming_up = self.first_target is not None and self._rounds < self.warm_up
+        self.target = self.first_target if is_warming_up else target_distribution(q)
         self._rounds += 1
 
     def step(self, batch: Any, positions: np.ndarray) -> dict[str, float]:
         """Train on one batch and return its losses."""
         assert self.target is not None
         target = self.target[positions]
+        targets = [batch, target] if self.reconstructs else [target]
         self.trainer.reset_metrics()
-        values = self.trainer.train_on_batch(
-            batch, [batch, target] if self.reconstructs else [target]
-        )
+        values = self.trainer.train_on_batch(batch, targets)
         if not self.reconstructs:
             return {"clustering_loss": float(np.ravel(values)[0])}
         return {"reconstruction_loss": float(values[1]), "clustering_loss": float(values[2])}
@@ -153,17 +179,25 @@ class SelfTraining:
         return np.asarray(self.layer.get_weights()[0])
 
     def set_centers(self, centers: np.ndarray) -> None:
-        """Replace the centers."""
+        """Replace the centers, (k, d)."""
         self.layer.set_centers(centers)
 
     def reorder(self, order: np.ndarray) -> None:
-        """Number the clusters anew."""
+        """Renumber the clusters."""
         self.layer.set_centers(self.centers()[order])
 
-    def extras(self) -> dict[str, np.ndarray]:
-        """Return how far training is; the target is made anew each round."""
+    def extras(self) -> Arrays:
+        """Return the number of rounds; the target is computed anew each round."""
         return {"rounds": np.array(self._rounds)}
 
-    def set_extras(self, arrays: dict[str, np.ndarray]) -> None:
-        """Undo `extras`."""
+    def set_extras(self, arrays: Arrays) -> None:
+        """Restore the number of rounds."""
         self._rounds = int(arrays["rounds"])
+
+
+def _optimizer(options: DECOptions) -> Any:
+    import keras
+
+    if options.optimizer == "sgd":
+        return keras.optimizers.SGD(options.learning_rate, momentum=0.9)
+    return keras.optimizers.Adam(options.learning_rate)

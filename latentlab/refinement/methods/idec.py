@@ -1,27 +1,28 @@
-"""IDEC, "Improved deep embedded clustering with local structure preservation" (Guo et al., IJCAI 2017).
+"""IDEC, "Improved deep embedded clustering with local structure preservation" (IJCAI 2017).
 
-DEC with the decoder kept: L = reconstruction + gamma KL(P || Q), gamma 0.1. The paper trains with Adam on MNIST and with
-SGD elsewhere; here it is Adam.
+By Guo, Gao, Liu and Yin. DEC with the decoder in the loss: L = reconstruction + gamma KL(P || Q),
+gamma 0.1. The paper trains with Adam on MNIST and with SGD elsewhere; the default here is Adam.
 
     latentlab cluster --run RUN --k 10 --method idec
 """
 
 from dataclasses import dataclass
 
-from latentlab.refinement.base import Refiner, Start
-from latentlab.refinement.methods import dec
+from latentlab.options import option
+from latentlab.refinement.methods.dec import DEC, OPTIMIZERS, DECOptions
 
 
 @dataclass(frozen=True)
-class Options(dec.Options):
-    """Those of DEC, with the reconstruction in the loss."""
+class IDECOptions(DECOptions):
+    """Settings of DEC, with the reconstruction in the loss."""
 
-    reconstruction: float = 1.0
-    gamma: float = 0.1
-    optimizer: str = "adam"
-    learning_rate: float = 0.001
+    reconstruction: float = option(1.0, "Weight of the reconstruction error in the loss.")
+    gamma: float = option(0.1, "Weight of the divergence in the loss.")
+    optimizer: str = option("adam", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
+    learning_rate: float = option(0.001, "Learning rate.", above=0)
 
 
-def refiner(start: Start, options: Options) -> Refiner:
-    """Return the method, ready to train from `start`."""
-    return dec.SelfTraining(start, options)
+class IDEC(DEC):
+    """Self-training that keeps the reconstruction."""
+
+    Options = IDECOptions
