@@ -1,109 +1,152 @@
-"""Figures that only soft and deep clusterings have: confidence, sizes by round, what moved, decoded centroids and paths."""
+"""Figures that only soft and deep clusterings have.
 
-from pathlib import Path
-from typing import Any
+They show the confidence, cluster sizes by round, moved images, decoded centroids and the ways
+between them.
+"""
+
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pyarrow as pa
 
-from latentlab.clustering import assignments
-from latentlab.data.images import ImageSet
+from latentlab.refinement.loop import RefinementSummary, Reseeding, RollBack
 from latentlab.reporting import plots
-from latentlab.storage import npz, tables
-from latentlab.storage.run import Run
+from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.storage import json_form, npz
+from latentlab.storage.clustering import DECODED_NAME, HISTORY_NAME, Clustering
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 SHOWN_CLUSTERS = 20
-MOVED_IMAGES = 12
+SHOWN_CENTROIDS = 100
+MOVED_IMAGES = 12  # per cluster
 CAPTIONS = {
-    "confidence": "The largest soft assignment of each image: at the right the method is sure, at 1 / k it knows nothing.",
+    "confidence": (
+        "The largest soft assignment of each image: at the right the method is sure, at 1 / k it"
+        " knows nothing."
+    ),
     "size-history": "Share of the training images in each cluster, by round.",
-    "moved": "Images by the cluster that refinement started from and their cluster after it; what left the diagonal has moved.",
+    "moved": (
+        "Images by the cluster that refinement started from and their cluster after it; what left"
+        " the diagonal has moved."
+    ),
     "moved-images": "Images that refinement moved, the surest first.",
     "centroids": "What the decoder makes of the mean code of each cluster.",
-    "paths": "What it makes of the way from the mean code of each cluster to that of the next.",
+    "paths": ("What it makes of the way from the mean code of each cluster to that of the next."),
+}
+STARTS = {"n2d": "N2D's clusters"}
+STOPPED_SINCE = {
+    "settled": "the labels had settled",
+    "max_steps": "the steps allowed were done",
+    "diverged": "the loss did not stay finite",
 }
 
 
-def figures(run: Run, name: str, images: ImageSet) -> dict[str, Any]:
-    """Return those figures that the clustering `name` has files for, name -> Figure."""
-    folder = run.path / "clusters" / name
-    table = tables.read(folder / "assignments.parquet")
-    drawn: dict[str, Any] = {}
-    if "soft" in table.column_names:
-        drawn["confidence"] = plots.histogram(
-            tables.matrix(table["soft"]).max(axis=1),
-            "largest soft assignment",
-            "Confidence of the assignments",
+def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
+    """Draw those figures that the clustering has data for.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        Names are those of `CAPTIONS`.
+    """
+    figures: dict[str, Figure] = {}
+    if summary.confidence is not None:
+        figures["confidence"] = plots.histogram(
+            summary.confidence, "largest soft assignment", "Confidence of the assignments"
         )
-    if "start" in table.column_names:
-        drawn |= _moved(table, images)
-    history = run.metrics(f"clusters/{name}/history.jsonl")
-    if history:
-        sizes = np.array([row["sizes"] for row in history])[
-            :, assignments.read_result(run, name)["order"]
-        ]
-        drawn["size-history"] = plots.size_history(sizes, [row["epoch"] for row in history])
-    if (folder / "decoded.npz").exists():
-        drawn |= _decoded(folder)
-    return drawn
+    if summary.start is not None:
+        figures |= _moved_figures(summary, summary.start)
+    figures |= _history_figures(summary.clustering)
+    figures |= _decoded_figures(summary.clustering)
+    return figures
 
 
-def events(run: Run, name: str) -> list[str]:
-    """Return what the loop of a deep method did and repaired, in sentences."""
-    result = assignments.read_result(run, name)
-    if "rounds" not in result:
+def refinement_sentences(clustering: Clustering) -> list[str]:
+    """Return how a refinement went, and what was repaired on the way.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+
+    Returns
+    -------
+    list of str
+        Sentences; none for a clustering without refinement.
+    """
+    values = clustering.result.to_json()
+    if "rounds" not in values:
         return []
-    ends = {
-        "settled": "the labels had settled",
-        "max_steps": "the steps allowed were done",
-        "diverged": "the loss did not stay finite",
-    }
-    first = {"n2d": "N2D's clusters"}.get(result["settings"].get("start"), "k-means on the code")
-    done = f"{result['rounds']} rounds, {result['steps']:,} steps; it ended since {ends[result['stopped']]}."
-    texts = [f"Started from {first}. {done} {result['moved']:.1%} of the images moved."]
-    for event in result["recoveries"]:
-        if event["what"] == "re-seeded":
-            texts.append(
-                f"Round {event['round']}: clusters {event['clusters']} had collapsed and were re-seeded from clusters {event['from']}."
-            )
-        else:
-            texts.append(
-                f"Round {event['round']}: the loss was not finite; back to the last good state, with a tenth of the learning rate."
-            )
-    return texts
+    refinement = json_form.from_json(RefinementSummary, values)
+    start = STARTS.get(clustering.options.settings.get("start", ""), "k-means on the code")
+    sentences = [
+        f"Started from {start}. {refinement.rounds} rounds, {refinement.steps:,} steps;"
+        f" it ended since {STOPPED_SINCE[refinement.stopped]}."
+        f" {values['moved']:.1%} of the images moved."
+    ]
+    return sentences + [_recovery_sentence(event) for event in refinement.recoveries]
 
 
-def _moved(table: pa.Table, images: ImageSet) -> dict[str, Any]:
-    start, cluster, margin = (
-        np.asarray(table[column]) for column in ("start", "cluster", "margin")
+def _recovery_sentence(event: Reseeding | RollBack) -> str:
+    if isinstance(event, Reseeding):
+        return (
+            f"Round {event.round}: clusters {list(event.clusters)} had collapsed and were re-seeded"
+            f" from clusters {list(event.donors)}."
+        )
+    return (
+        f"Round {event.round}: the loss was not finite; back to the last good state, with a tenth"
+        " of the learning rate."
     )
-    k = int(max(start.max(), cluster.max())) + 1
-    counts = np.bincount(start * k + cluster, minlength=k * k).reshape(k, k)
-    drawn = {"moved": plots.transfer_heatmap(counts)}
+
+
+def _moved_figures(summary: ClusteringSummary, start: np.ndarray) -> dict[str, "Figure"]:
+    """Return the table of clusters before and after refinement, and images that moved."""
+    clusters = summary.clusters
+    k = int(max(start.max(), clusters.max())) + 1
+    counts = np.bincount(start * k + clusters, minlength=k * k).reshape(k, k)
+    figures = {"moved": plots.transfer_heatmap(counts)}
+    # One row of images per cluster that they moved into.
     rows = []
     for target in range(min(k, SHOWN_CLUSTERS)):
-        movers = np.flatnonzero((cluster == target) & (start != target))
-        rows.append(
-            (
-                f"into {target} ({len(movers):,})",
-                images.read(movers[np.argsort(-margin[movers], kind="stable")][:MOVED_IMAGES]),
-            )
-        )
-    if any(len(pictures) for _, pictures in rows):
-        drawn["moved-images"] = plots.cluster_gallery(
-            rows, "Images that refinement moved", MOVED_IMAGES
-        )
-    return drawn
+        movers = np.flatnonzero((clusters == target) & (start != target))
+        surest = movers[np.argsort(-summary.margin[movers], kind="stable")][:MOVED_IMAGES]
+        rows.append((f"into {target} ({len(movers):,})", summary.images.read(surest)))
+    if any(len(images) for _, images in rows):
+        title = "Images that refinement moved"
+        figures["moved-images"] = plots.cluster_gallery(rows, title, MOVED_IMAGES)
+    return figures
 
 
-def _decoded(folder: Path) -> dict[str, Any]:
-    decoded = npz.kept(folder / "decoded.npz")
-    centroids, paths = decoded["centroids"], decoded["paths"]
+def _history_figures(clustering: Clustering) -> dict[str, "Figure"]:
+    """Return the cluster sizes by round, if the clustering was refined."""
+    history = clustering.run.metrics(f"clusters/{clustering.name}/{HISTORY_NAME}")
+    if not history:
+        return {}
+    # The rounds number the clusters as they were; the result numbers them by size.
+    order = clustering.result.fact("order")
+    sizes = np.array([row["sizes"] for row in history])[:, order]
+    rounds = [row["epoch"] for row in history]
+    return {"size-history": plots.size_history(sizes, rounds)}
+
+
+def _decoded_figures(clustering: Clustering) -> dict[str, "Figure"]:
+    """Return decoded mean codes and the ways between them, if there are any."""
+    path = clustering.folder / DECODED_NAME
+    if not path.exists():
+        return {}
+    decoded = npz.kept(path)
+    centroids = decoded["centroids"]
+    paths = decoded["paths"]
     k = len(centroids)
+    title = "Decoded mean code of each cluster"
+    centroid_grid = plots.image_grid(centroids[:SHOWN_CENTROIDS], title, columns=min(10, k))
     rows = [(f"{i} to {(i + 1) % k}", path) for i, path in enumerate(paths[:SHOWN_CLUSTERS])]
-    return {
-        "centroids": plots.image_grid(
-            centroids[:100], "Decoded mean code of each cluster", columns=min(10, k)
-        ),
-        "paths": plots.cluster_gallery(rows, "From one cluster to the next", paths.shape[1]),
-    }
+    title = "From one cluster to the next"
+    path_grid = plots.cluster_gallery(rows, title, paths.shape[1])
+    return {"centroids": centroid_grid, "paths": path_grid}
