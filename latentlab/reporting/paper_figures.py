@@ -1,8 +1,11 @@
-"""Figures fit for a paper: at the width of one or two columns, text of 6 to 8 points, as PNG, SVG or PDF.
+"""Figures for a paper: one or two columns wide, text of 6 to 8 points, as PNG, SVG or PDF.
 
-The data map has every cluster's name, size and typical images beside it, tied to where the cluster is densest.
+The data map has a card for each large cluster at its sides: number, size, commonest label and
+typical images, tied by a line to where the cluster is densest.
 """
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,18 +13,31 @@ import numpy as np
 
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError
-from latentlab.reporting import palettes
+from latentlab.reporting import palettes, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.storage.files import atomic_path
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+    from matplotlib.offsetbox import HPacker
 
 FORMATS = ("png", "svg", "pdf")
-ONE_COLUMN, TWO_COLUMNS = 3.35, 6.9  # inches: 85 and 175 mm
+ONE_COLUMN = 3.35  # inches: 85 mm
+TWO_COLUMNS = 6.9  # inches: 175 mm
+NOTE_HEIGHT = 0.35  # inches below a map
 DPI = 400
+MOST_NAMES = 30  # groups that still have their name on a map
 MOST_CARDS = 20
 CARD_IMAGES = 3
+CARD_LABEL = 16  # characters of a label on a card
+SIDE_ROOM = 0.62  # of the map's width, at each side, for the cards
+LEFT = -1
+RIGHT = 1
+GALLERY_CLUSTERS = 12
+GALLERY_IMAGES = 10
+SMALLEST_NAMED_SHARE = 12  # percent of a bar that has room for a label
+BAR_LABEL = 9  # characters of a label in a bar
 STYLE: Any = {
     "font.size": 7,
     "axes.titlesize": 8,
@@ -34,12 +50,53 @@ STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "latentlab",
 }
+# Without dates, so that the same figure gives the same file.
+METADATA: Mapping[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+NAME_STYLE: Mapping[str, Any] = {
+    "fontsize": 6,
+    "fontweight": "bold",
+    "ha": "center",
+    "va": "center",
+    "color": "#111111",
+    "zorder": 5,
+}
+LINE_STYLE: Mapping[str, Any] = {"linewidth": 0.7, "alpha": 0.9, "zorder": 3, "clip_on": False}
+DOT_STYLE: Mapping[str, Any] = {
+    "markersize": 3,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.5,
+    "zorder": 4,
+}
+CURVE_STYLE: Mapping[str, Any] = {"linewidth": 1, "marker": "o", "markersize": 2}
+BAR_NAME_STYLE: Mapping[str, Any] = {"fontsize": 4.5, "ha": "center", "va": "center"}
+LEGEND_BELOW: Mapping[str, Any] = {
+    "frameon": False,
+    "ncols": 5,
+    "loc": "outside lower center",
+    "handlelength": 0.8,
+    "columnspacing": 0.8,
+    "fontsize": 5,
+}
 
 
-def write(
-    summary: ClusteringSummary, folder: Path, formats: tuple[str, ...] = FORMATS
+def write_figures(
+    summary: ClusteringSummary, folder: Path, formats: Sequence[str] = FORMATS
 ) -> list[Path]:
-    """Draw all figures and write them to `folder`; return their paths.
+    """Draw all figures and write them as files.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering, in a run that has a map.
+    folder : pathlib.Path
+        Folder of the files.
+    formats : sequence of {"png", "svg", "pdf"}
+        A file is written in each.
+
+    Returns
+    -------
+    list of pathlib.Path
+        The files.
 
     Raises
     ------
@@ -51,43 +108,51 @@ def write(
     unknown = set(formats) - set(FORMATS)
     if unknown:
         raise ConfigError(f"unknown format {min(unknown)!r}: known are {', '.join(FORMATS)}.")
+    paths = []
     with matplotlib.rc_context(STYLE):
-        return [
-            _save(figure, folder / f"{name}.{kind}")
-            for name, figure in draw(summary).items()
-            for kind in formats
-        ]
+        for name, figure in draw_figures(summary).items():
+            for file_format in formats:
+                paths.append(_save(figure, folder / f"{name}.{file_format}"))
+    return paths
 
 
-def draw(summary: ClusteringSummary) -> dict[str, "Figure"]:
-    """Return name -> figure: the data map, the maps by cluster and label, what nearest images look like, labels by cluster, losses."""
-    xy, chosen = summary.read_map()
+def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
+    """Draw all figures that the clustering has data for.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering, in a run that has a map.
+
+    Returns
+    -------
+    dict of str to matplotlib.figure.Figure
+        "datamap", "map-clusters", "map-labels", "nearest" (typical images), "labels" (labels by
+        cluster) and "loss".
+    """
+    xy, positions = summary.read_map()
     note = summary.map_note()
+    clusters = summary.clusters[positions]
+    numbers = [str(cluster) for cluster in range(summary.k)]
     figures = {
-        "datamap": data_map(summary, xy, chosen),
-        "map-clusters": point_map(
-            xy, summary.clusters[chosen], [str(i) for i in range(summary.k)], note
-        ),
+        "datamap": data_map(summary, xy, clusters),
+        "map-clusters": point_map(xy, clusters, numbers, note),
     }
     if summary.classes is not None:
-        figures["map-labels"] = point_map(
-            xy, summary.classes[chosen], list(summary.class_names), note
-        )
+        classes = summary.classes[positions]
+        figures["map-labels"] = point_map(xy, classes, summary.class_names, note)
     figures["nearest"] = gallery(summary)
     if summary.scores is not None:
-        figures["labels"] = label_bars(
-            np.array(summary.scores["contingency"][summary.split]), summary.class_names
-        )
-    figures["loss"] = loss(summary.run.metrics())
+        table = np.array(summary.scores.contingency[summary.split])
+        figures["labels"] = label_bars(table, summary.class_names)
+    figures["loss"] = loss_curve(summary.run.metrics())
     return figures
 
 
 def _save(figure: "Figure", target: Path) -> Path:
-    metadata: dict[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}[
-        target.suffix[1:]
-    ]
+    file_format = target.suffix.removeprefix(".")
     with atomic_path(target) as path:
-        figure.savefig(path, format=target.suffix[1:], dpi=DPI, metadata=metadata)
+        figure.savefig(path, format=file_format, dpi=DPI, metadata=METADATA[file_format])
     return target
 
 
@@ -95,283 +160,389 @@ def _save(figure: "Figure", target: Path) -> Path:
 
 
 def point_map(
-    xy: np.ndarray, groups: np.ndarray, names: list[str], note: str, width: float = ONE_COLUMN
+    xy: np.ndarray,
+    groups: np.ndarray,
+    names: Sequence[str],
+    note: str,
+    width: float = ONE_COLUMN,
 ) -> "Figure":
-    """Draw the map of points (n, 2) in the colours of their groups, -1 grey, each group named where it is densest.
+    """Draw a map with the name of each group where it is densest, and without a legend.
 
-    Names of up to 30 groups stand on the map; there is no legend to look across to.
+    Names of up to 30 groups are written.
+
+    Parameters
+    ----------
+    xy : ndarray of shape (n, 2)
+        Coordinates.
+    groups : ndarray of shape (n,), int
+        Index into `names`; -1 is drawn grey.
+    names : sequence of str
+        Name of each group.
+    note : str
+        Text below the map.
+    width : float
+        Width of the figure in inches.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
     """
-    (across, up), room = np.ptp(xy, axis=0), 0.35
-    figure, axis = _canvas(width, room + width * float(np.clip(up / max(across, 1e-9), 0.5, 1.3)))
-    _points(axis, xy, groups, names)
-    for group, name in enumerate(names if len(names) <= 30 else []):
+    x_range, y_range = np.ptp(xy, axis=0)
+    aspect = float(np.clip(y_range / max(x_range, 1e-9), 0.5, 1.3))
+    figure, axis = _canvas(width, NOTE_HEIGHT + width * aspect)
+    _draw_points(axis, xy, groups, len(names))
+    for group, name in enumerate(names if len(names) <= MOST_NAMES else []):
         anchor = densest(xy[groups == group])
         if anchor is not None:
-            _label(axis, anchor, name)
+            _add_name(axis, anchor, name)
     axis.set_xlabel(note.replace("; ", "\n", 1), fontsize=5, color="#555555")
     return figure
 
 
-def data_map(summary: ClusteringSummary, xy: np.ndarray, chosen: np.ndarray) -> "Figure":
-    """Draw the map with a card at its side for each of the largest clusters, at most 20: number, size, commonest label, typical images."""
+def data_map(summary: ClusteringSummary, xy: np.ndarray, clusters: np.ndarray) -> "Figure":
+    """Draw the map with a card at its side for each of the largest clusters, at most 20.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    xy : ndarray of shape (n, 2)
+        Coordinates.
+    clusters : ndarray of shape (n,), int
+        Cluster of each point.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     figure, axis = _canvas(TWO_COLUMNS, 4.4)
-    names = [str(i) for i in range(summary.k)]
-    _points(axis, xy, summary.clusters[chosen], names)
-    left, right, bottom, top = _square(axis, xy)
-    sizes = np.bincount(summary.clusters[summary.clusters >= 0], minlength=summary.k)
-    shown = [int(c) for c in np.argsort(-sizes, kind="stable")[:MOST_CARDS] if sizes[c]]
-    anchors = {
-        c: anchor
-        for c in shown
-        if (anchor := densest(xy[summary.clusters[chosen] == c])) is not None
-    }
-    nearest = summary.gallery("nearest", CARD_IMAGES)
-    for side, column in zip((-1, 1), _columns(anchors), strict=True):
-        for cluster, y in zip(column, _heights(len(column), bottom, top), strict=True):
-            _card(
-                axis,
-                summary,
-                cluster,
-                anchors[cluster],
-                side,
-                (left if side < 0 else right, y),
-                (right - left, top - bottom),
-                nearest[cluster],
-            )
+    _draw_points(axis, xy, clusters, summary.k)
+    extent = _Extent.of(xy)
+    _leave_room_for_cards(axis, extent)
+    # The cards stand on the side where their clusters are.
+    anchors = _anchors(summary, xy, clusters)
+    images = summary.gallery("nearest", CARD_IMAGES)
+    columns = _columns(anchors)
+    for side, column in zip((LEFT, RIGHT), columns, strict=True):
+        x = extent.card_x(side)
+        for cluster, y in zip(column, extent.card_heights(len(column)), strict=True):
+            card = _Card(cluster, anchors[cluster], side, x, y)
+            card.draw(axis, summary, images[cluster])
     return figure
 
 
 def densest(points: np.ndarray, cells: int = 8) -> np.ndarray | None:
-    """Return the middle of the points (n, 2) in the fullest cell of a grid over them; None where there is no point."""
+    """Return the mean of the points in the fullest cell of a grid over them.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, 2)
+    cells : int
+        Cells of the grid in each direction.
+
+    Returns
+    -------
+    ndarray of shape (2,), or None
+        None if there are no points.
+
+    Examples
+    --------
+    >>> densest(np.array([[0.0, 0.0], [9.0, 9.0], [9.0, 8.9]])).tolist()
+    [9.0, 8.95]
+    """
     if not len(points):
         return None
-    low, extent = points.min(axis=0), np.maximum(np.ptp(points, axis=0), 1e-9)
-    cell = np.minimum((cells * (points - low) / extent).astype(int), cells - 1) @ [cells, 1]
+    lowest = points.min(axis=0)
+    size = np.maximum(np.ptp(points, axis=0), 1e-9)
+    places = np.minimum((cells * (points - lowest) / size).astype(int), cells - 1)
+    cell = places @ [cells, 1]
     return points[cell == np.bincount(cell).argmax()].mean(axis=0)
 
 
-def _columns(anchors: dict[int, np.ndarray]) -> tuple[list[int], list[int]]:
-    """Return the clusters of the left and the right column, as many in each, from top to bottom."""
-    by_x = sorted(anchors, key=lambda c: anchors[c][0])
-    half = (len(by_x) + 1) // 2
-    left, right = (
-        sorted(part, key=lambda c: -anchors[c][1]) for part in (by_x[:half], by_x[half:])
-    )
-    return left, right
+def _draw_points(axis: "Axes", xy: np.ndarray, groups: np.ndarray, n_groups: int) -> None:
+    size = float(np.clip(6000 / len(xy), 0.25, 8))
+    colours = palettes.categories(n_groups)
+    plots.draw_points(axis, xy, groups, colours, size=size, alpha=0.85)
+    plots.hide_frame(axis)
 
 
-def _heights(count: int, bottom: float, top: float) -> np.ndarray:
-    """Return evenly spaced heights from the top downwards, in the middles of their strips."""
-    return top - (np.arange(count) + 0.5) * (top - bottom) / max(count, 1)
+def _add_name(axis: "Axes", place: np.ndarray, text: str) -> None:
+    """Write a group's name with a white halo."""
+    from matplotlib.patheffects import withStroke
+
+    halo = [withStroke(linewidth=1.8, foreground="white")]
+    axis.text(place[0], place[1], text, path_effects=halo, **NAME_STYLE)
 
 
-def _card(
-    axis: Any,
-    summary: ClusteringSummary,
-    cluster: int,
-    anchor: np.ndarray,
-    side: int,
-    edge: tuple[float, float],
-    extent: tuple[float, float],
-    picks: np.ndarray,
-) -> None:
-    """Draw one card at the edge, on the left for side -1, and the line that ties it to the anchor."""
-    from matplotlib.offsetbox import AnnotationBbox, HPacker, OffsetImage, TextArea
+# Cards
 
-    colour = palettes.categories(summary.k)[cluster]
-    members = np.flatnonzero(summary.clusters == cluster)
-    mix = summary.label_mix(members, 1)
-    told = f"{cluster}  ({len(members):,})" + (
-        f"\n{mix[0][0][:16]} {100 * mix[0][1]:.0f}%" if mix else ""
-    )
-    text = TextArea(told, textprops={"fontsize": 6, "color": "#222222", "linespacing": 1.1})
-    pictures = [
-        OffsetImage(_rgb(image), zoom=13 / max(image.shape[:2]), interpolation="nearest")
-        for image in summary.images.read(picks)
-    ]
-    box = HPacker(
-        children=[text, *pictures] if side < 0 else [*pictures, text], align="center", pad=0, sep=2
-    )
-    x = edge[0] + side * 0.10 * extent[0]
-    axis.plot(
-        [anchor[0], x],
-        [anchor[1], edge[1]],
-        color=colour,
-        linewidth=0.7,
-        alpha=0.9,
-        zorder=3,
-        clip_on=False,
-    )
-    axis.plot(
-        *anchor,
-        "o",
-        markersize=3,
-        color=colour,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
-        zorder=4,
-    )
-    frame = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "lw": 0.8}
-    alignment = (1.0, 0.5) if side < 0 else (0.0, 0.5)
-    axis.add_artist(
-        AnnotationBbox(
-            box,
-            (x, edge[1]),
-            box_alignment=alignment,
+
+@dataclass(frozen=True)
+class _Extent:
+    """The rectangle of a map's points, in their coordinates."""
+
+    left: float
+    right: float
+    bottom: float
+    top: float
+
+    @classmethod
+    def of(cls, xy: np.ndarray) -> "_Extent":
+        lowest = xy.min(axis=0)
+        highest = xy.max(axis=0)
+        return cls(float(lowest[0]), float(highest[0]), float(lowest[1]), float(highest[1]))
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    def card_x(self, side: int) -> float:
+        """Return where the cards of a side begin."""
+        edge = self.left if side == LEFT else self.right
+        return edge + side * 0.10 * self.width
+
+    def card_heights(self, count: int) -> np.ndarray:
+        """Return evenly spaced heights from the top downwards, in the middles of their strips."""
+        return self.top - (np.arange(count) + 0.5) * (self.top - self.bottom) / max(count, 1)
+
+
+@dataclass(frozen=True)
+class _Card:
+    """What stands about one cluster at a side of the data map.
+
+    Attributes
+    ----------
+    cluster : int
+        Number of the cluster.
+    anchor : ndarray of shape (2,)
+        Where the cluster is densest.
+    side : int
+        LEFT or RIGHT.
+    x, y : float
+        Where the card begins, at the middle of its height.
+    """
+
+    cluster: int
+    anchor: np.ndarray
+    side: int
+    x: float
+    y: float
+
+    def draw(self, axis: "Axes", summary: ClusteringSummary, positions: np.ndarray) -> None:
+        """Draw the card, with the images at some positions, and the line to its anchor."""
+        from matplotlib.offsetbox import AnnotationBbox
+
+        colour = palettes.categories(summary.k)[self.cluster]
+        content = self._content(summary, positions)
+        self._draw_line(axis, colour)
+        frame = {"boxstyle": "round,pad=0.15", "fc": "white", "ec": colour, "lw": 0.8}
+        box = AnnotationBbox(
+            content,
+            (self.x, self.y),
+            box_alignment=(1.0, 0.5) if self.side == LEFT else (0.0, 0.5),
             bboxprops=frame,
             annotation_clip=False,
             pad=0.15,
             zorder=5,
         )
-    )
+        axis.add_artist(box)
+
+    def _content(self, summary: ClusteringSummary, positions: np.ndarray) -> "HPacker":
+        """Return text and images, the images on the side of the map."""
+        from matplotlib.offsetbox import HPacker, OffsetImage, TextArea
+
+        style = {"fontsize": 6, "color": "#222222", "linespacing": 1.1}
+        children: list[Any] = [TextArea(self._text(summary), textprops=style)]
+        for image in summary.images.read(positions):
+            zoom = 13 / max(image.shape[:2])
+            children.append(OffsetImage(plots.as_rgb(image), zoom=zoom, interpolation="nearest"))
+        if self.side == RIGHT:
+            children = [*children[1:], children[0]]
+        return HPacker(children=children, align="center", pad=0, sep=2)
+
+    def _text(self, summary: ClusteringSummary) -> str:
+        """Return number and size of the cluster, and its commonest label."""
+        members = summary.members(self.cluster)
+        text = f"{self.cluster}  ({len(members):,})"
+        mix = summary.label_mix(members, 1)
+        if mix:
+            name, share = mix[0]
+            text += f"\n{name[:CARD_LABEL]} {100 * share:.0f}%"
+        return text
+
+    def _draw_line(self, axis: "Axes", colour: str) -> None:
+        """Draw the line from the card to a dot on its anchor."""
+        x, y = self.anchor
+        axis.plot([x, self.x], [y, self.y], color=colour, **LINE_STYLE)
+        axis.plot(x, y, "o", color=colour, **DOT_STYLE)
 
 
-def _points(axis: Any, xy: np.ndarray, groups: np.ndarray, names: list[str]) -> None:
-    order = np.random.default_rng(0).permutation(
-        len(xy)
-    )  # else the last group would lie on all others
-    colours = np.array([*palettes.categories(len(names)), palettes.MISSING])
-    axis.scatter(
-        *xy[order].T,
-        c=colours[groups[order]],
-        s=float(np.clip(6000 / len(xy), 0.25, 8)),
-        linewidths=0,
-        alpha=0.85,
-        rasterized=True,
-    )
-    axis.set(xticks=[], yticks=[])
-    axis.set_aspect("equal", adjustable="datalim")
-    axis.spines[:].set_visible(False)
+def _leave_room_for_cards(axis: "Axes", extent: _Extent) -> None:
+    height = extent.top - extent.bottom
+    axis.set_xlim(extent.left - SIDE_ROOM * extent.width, extent.right + SIDE_ROOM * extent.width)
+    axis.set_ylim(extent.bottom - 0.02 * height, extent.top + 0.02 * height)
+    # The axes of a map have no unit: filling the figure is worth more than equal scales.
+    axis.set_aspect("auto")
 
 
-def _square(axis: Any, xy: np.ndarray) -> tuple[float, float, float, float]:
-    """Leave room for the cards at both sides; return left, right, bottom and top of the points."""
-    (left, bottom), (right, top) = xy.min(axis=0), xy.max(axis=0)
-    axis.set_xlim(left - 0.62 * (right - left), right + 0.62 * (right - left))
-    axis.set_ylim(bottom - 0.02 * (top - bottom), top + 0.02 * (top - bottom))
-    axis.set_aspect(
-        "auto"
-    )  # the axes of a map have no unit: filling the figure is worth more than one scale
-    return float(left), float(right), float(bottom), float(top)
+def _anchors(
+    summary: ClusteringSummary, xy: np.ndarray, clusters: np.ndarray
+) -> dict[int, np.ndarray]:
+    """Return where each of the largest clusters is densest, if the map shows it."""
+    anchors = {}
+    for cluster in _largest_clusters(summary, MOST_CARDS):
+        anchor = densest(xy[clusters == cluster])
+        if anchor is not None:
+            anchors[cluster] = anchor
+    return anchors
 
 
-def _label(axis: Any, place: np.ndarray, text: str) -> None:
-    from matplotlib.patheffects import withStroke
+def _columns(anchors: Mapping[int, np.ndarray]) -> tuple[list[int], list[int]]:
+    """Return the clusters of the left and the right column, half of them each, from the top."""
+    by_x = sorted(anchors, key=lambda cluster: anchors[cluster][0])
+    half = (len(by_x) + 1) // 2
+    left = sorted(by_x[:half], key=lambda cluster: -anchors[cluster][1])
+    right = sorted(by_x[half:], key=lambda cluster: -anchors[cluster][1])
+    return left, right
 
-    halo = [withStroke(linewidth=1.8, foreground="white")]
-    axis.text(
-        *place,
-        text,
-        fontsize=6,
-        fontweight="bold",
-        ha="center",
-        va="center",
-        color="#111111",
-        zorder=5,
-        path_effects=halo,
-    )
+
+def _largest_clusters(summary: ClusteringSummary, most: int) -> list[int]:
+    """Return the numbers of the largest clusters that are not empty, the largest first."""
+    sizes = _sizes(summary)
+    return [int(cluster) for cluster in np.argsort(-sizes, kind="stable")[:most] if sizes[cluster]]
+
+
+def _sizes(summary: ClusteringSummary) -> np.ndarray:
+    clusters = summary.clusters
+    return np.bincount(clusters[clusters >= 0], minlength=summary.k)
 
 
 # Others
 
 
-def gallery(summary: ClusteringSummary, columns: int = 10, most: int = 12) -> "Figure":
-    """Draw the images nearest to the centers of the largest clusters, at most 12, a row each."""
-    sizes = np.bincount(summary.clusters[summary.clusters >= 0], minlength=summary.k)
-    picks = summary.gallery("nearest", columns)
-    largest = sorted(int(c) for c in np.argsort(-sizes, kind="stable")[:most] if sizes[c])
+def gallery(
+    summary: ClusteringSummary, columns: int = GALLERY_IMAGES, most: int = GALLERY_CLUSTERS
+) -> "Figure":
+    """Draw the images nearest to the centers of the largest clusters, a row per cluster.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    columns : int
+        Images per cluster.
+    most : int
+        Clusters, at most.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    largest = sorted(_largest_clusters(summary, most))
+    sizes = _sizes(summary)
+    positions = summary.gallery("nearest", columns)
     figure, axis = _canvas(ONE_COLUMN, 0.3 * len(largest) + 0.1)
-    mosaic = _mosaic(summary.images, [picks[c] for c in largest], columns)
+    mosaic = _mosaic(summary.images, [positions[cluster] for cluster in largest], columns)
     axis.imshow(mosaic, interpolation="nearest")
-    step = mosaic.shape[0] / len(largest)
-    axis.set(xticks=[], yticks=[(i + 0.5) * step - 0.5 for i in range(len(largest))])
-    axis.set_yticklabels([f"{c}  ({sizes[c]:,})" for c in largest])
+    # A tick at the middle of each row has the cluster's number and size.
+    row_height = mosaic.shape[0] / len(largest)
+    heights = (np.arange(len(largest)) + 0.5) * row_height - 0.5
+    axis.set(xticks=[], yticks=heights)
+    axis.set_yticklabels([f"{cluster}  ({sizes[cluster]:,})" for cluster in largest])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     return figure
 
 
-def _mosaic(images: ImageSet, rows: list[np.ndarray], columns: int) -> np.ndarray:
+def _mosaic(images: ImageSet, rows: Sequence[np.ndarray], columns: int) -> np.ndarray:
+    """Return the images at the positions of each row as one picture on white."""
     height, width, _ = images.image_shape
     gap = max(1, height // 16)
     mosaic = np.full((len(rows) * (height + gap), columns * (width + gap), 3), 255, np.uint8)
-    for r, picks in enumerate(rows):
-        for c, image in enumerate(images.read(picks) if len(picks) else []):
-            mosaic[
-                r * (height + gap) : r * (height + gap) + height,
-                c * (width + gap) : c * (width + gap) + width,
-            ] = image
+    for r, positions in enumerate(rows):
+        top = r * (height + gap)
+        for c, image in enumerate(images.read(positions) if len(positions) else []):
+            left = c * (width + gap)
+            mosaic[top : top + height, left : left + width] = image
     return mosaic
 
 
-def label_bars(table: np.ndarray, class_names: tuple[str, ...]) -> "Figure":
-    """Draw what share of each cluster has which label, stacked, for a table (k, n_classes)."""
+def label_bars(table: np.ndarray, class_names: Sequence[str]) -> "Figure":
+    """Draw the share of each label in each cluster as stacked bars.
+
+    Parameters
+    ----------
+    table : ndarray of shape (k, n_classes), int
+        Images by cluster and class.
+    class_names : sequence of str
+        Name of each class.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     k = len(table)
     figure, axis = _canvas(ONE_COLUMN, 0.16 * k + 0.9)
     shares = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    colours, left = palettes.categories(len(class_names)), np.zeros(k)
+    colours = palettes.categories(len(class_names))
+    left = np.zeros(k)
     for label, name in enumerate(class_names):
-        bars = axis.barh(
-            range(k),
-            shares[:, label],
-            left=left,
-            height=0.8,
-            color=colours[label],
-            label=name,
-            linewidth=0,
-        )
-        for bar, share in zip(bars, shares[:, label], strict=True):
-            if share >= 12 and len(class_names) <= 40:
-                centre = (bar.get_x() + share / 2, bar.get_y() + 0.4)
-                axis.text(
-                    *centre,
-                    name[:9],
-                    fontsize=4.5,
-                    ha="center",
-                    va="center",
-                    color=palettes.ink(colours[label]),
-                )
+        _draw_bars(axis, left, shares[:, label], name, colours[label])
+        if len(class_names) <= 40:
+            _name_bars(axis, left, shares[:, label], name, colours[label])
         left += shares[:, label]
     axis.set(xlim=(0, 100), xlabel="% of the cluster", ylabel="cluster", yticks=range(k))
     axis.invert_yaxis()
     if len(class_names) <= 20:
-        figure.legend(
-            frameon=False,
-            ncols=5,
-            loc="outside lower center",
-            handlelength=0.8,
-            columnspacing=0.8,
-            fontsize=5,
-        )
+        figure.legend(**LEGEND_BELOW)
     return figure
 
 
-def loss(rows: list[dict[str, Any]]) -> "Figure":
-    """Draw training and validation loss by epoch."""
+def _draw_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, colour: str) -> None:
+    """Draw the bars of one label, from `left` on."""
+    rows = range(len(shares))
+    axis.barh(rows, shares, left=left, height=0.8, color=colour, label=name, linewidth=0)
+
+
+def _name_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, colour: str) -> None:
+    """Write the label into the bars that have room for it."""
+    ink = palettes.ink(colour)
+    for cluster, share in enumerate(shares):
+        if share >= SMALLEST_NAMED_SHARE:
+            x = left[cluster] + share / 2
+            axis.text(x, cluster, name[:BAR_LABEL], color=ink, **BAR_NAME_STYLE)
+
+
+def loss_curve(rows: plots.EpochRows) -> "Figure":
+    """Draw training and validation loss by epoch.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows with "epoch", "loss" and, if there is one, "val_loss".
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
     figure, axis = _canvas(ONE_COLUMN, 2.1)
     trained = [row for row in rows if row.get("epoch", 0) > 0 and "loss" in row]
-    for (key, text, style), colour in zip(
-        (("val_loss", "validation", "-"), ("loss", "training", "--")),
-        palettes.categories(2),
-        strict=True,
-    ):
-        epochs, values = [r["epoch"] for r in trained], [r.get(key, np.nan) for r in trained]
-        axis.plot(
-            epochs, values, style, color=colour, linewidth=1, marker="o", markersize=2, label=text
-        )
+    epochs = [row["epoch"] for row in trained]
+    validation_colour, training_colour = palettes.categories(2)
+    validation = [row.get("val_loss", np.nan) for row in trained]
+    axis.plot(epochs, validation, "-", color=validation_colour, label="validation", **CURVE_STYLE)
+    training = [row["loss"] for row in trained]
+    axis.plot(epochs, training, "--", color=training_colour, label="training", **CURVE_STYLE)
     axis.set(xlabel="epoch", ylabel="loss")
-    axis.xaxis.get_major_locator().set_params(integer=True)
+    plots.integer_ticks(axis)
     axis.spines[["top", "right"]].set_visible(False)
     axis.legend(frameon=False)
     return figure
 
 
-def _canvas(width: float, height: float) -> tuple["Figure", Any]:
+def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
+    """Return a figure of a size in inches, and its axes."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")
     return figure, figure.subplots()
-
-
-def _rgb(image: np.ndarray) -> np.ndarray:
-    return image if image.shape[2] == 3 else image.repeat(3, axis=2)
