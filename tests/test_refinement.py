@@ -15,27 +15,31 @@ import pytest
 from conftest import ROOT, make_stripes, read_json, small_fit
 from sklearn.datasets import make_moons
 
-from latentlab import pipeline, plugins
-from latentlab.clustering.base import Vectors
+from latentlab import pipeline
+from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError
-from latentlab.features import feature_steps
+from latentlab.features.fitted import fit_features
+from latentlab.features.spec import CODE
 from latentlab.nets.augmentation import augment
+from latentlab.nets.entropy import effective_number
 from latentlab.refinement import guards, kernel, loop
-from latentlab.refinement.base import LoopOptions
+from latentlab.refinement.conformance import check_refiner
 from latentlab.refinement.methods.dec import target_distribution
+from latentlab.refinement.options import LoopOptions
+from latentlab.refinement.refiner import Refiner
 from latentlab.refinement.start import most_even, start_from
 from latentlab.storage import tables
 from latentlab.storage.files import sha256
 
 FAST = {"interval": 4, "batch_size": 30, "max_steps": 12, "tolerance": -1.0}  # never settles
 METHODS = [
-    name for name in plugins.names("refinement") if name not in ("selflabel", "consistency")
+    name for name in Refiner.names() if name not in ("selflabel", "consistency")
 ]  # they need an embedding: see test_heads.py
 
 
 def options_of(method, **changes):
-    features = getattr(plugins.load("refinement", method), "FEATURES", "pool2+pca6+l2")
+    features = Refiner.named(method).capabilities.default_features or "pool2+pca6+l2"
     return ClusterOptions(
         **({"k": 4, "method": method, "features": features, "settings": FAST} | changes)
     )
@@ -155,7 +159,8 @@ def test_an_unknown_start_is_refused_and_keeps_what_is_there(fitted):
     run = fitted("starts")
     options = options_of("idec")
     pipeline.cluster(run, options)
-    with pytest.raises(ConfigError, match="start=random: must be one of kmeans, n2d"):
+    refused = r"settings\.start=random`: must be one of imc, kmeans, n2d, scan, temi"
+    with pytest.raises(ConfigError, match=refused):
         pipeline.cluster(
             run, dataclasses.replace(options, settings={**options.settings, "start": "random"})
         )
@@ -167,19 +172,14 @@ def test_start_from_manifold_clusters_follows_moons():
     matrix = matrix.astype(np.float32)
     means = np.stack([matrix[moon == m].mean(axis=0) for m in (0, 1)])
 
-    def start(by):
+    def centers_from(by):
         options = ClusterOptions(k=2, method="dec")
-        found = start_from(
-            Vectors.of(matrix),
-            None,
-            feature_steps.fit("code", [], (2,), 0),
-            options,
-            LoopOptions(start=by),
-        )[0].centers
-        return found[np.argsort(found[:, 0])]
+        features = fit_features(CODE, [], (2,), 0)
+        start, _ = start_from(Vectors.of(matrix), None, features, options, LoopOptions(start=by))
+        return start.centers[np.argsort(start.centers[:, 0])]
 
-    np.testing.assert_allclose(start("n2d"), means, atol=0.02)
-    assert np.abs(start("kmeans") - means).max() > 0.1
+    np.testing.assert_allclose(centers_from("n2d"), means, atol=0.02)
+    assert np.abs(centers_from("kmeans") - means).max() > 0.1
 
 
 def test_the_most_even_start_is_taken():
@@ -196,40 +196,42 @@ def test_warming_up_trains_towards_n2ds_own_assignments(fitted):
     run = fitted("warming")
     options = options_of("idec", settings=FAST | {"start": "n2d", "warm_up": 2})
     model, images = model_files.load(run), pipeline.open_run_images(run)
-    codes = np.concatenate(list(embedding.read_parts(run.path / "embeddings", "train")))
-    steps = feature_steps.fit(options.features, [codes], model.code_shape, 0)
-    start, first = start_from(
-        Vectors.of(steps.transform(codes)), model, steps, options, idec.Options(start="n2d")
-    )
+    codes = np.concatenate(list(embedding.Embeddings(run.path).parts("train")))
+    steps = fit_features(options.features, [codes], model.code_shape, 0)
+    settings = idec.IDECOptions(start="n2d", warm_up=2)
+    start, first = start_from(Vectors.of(steps.transform(codes)), model, steps, options, settings)
     np.testing.assert_array_equal(
         start.soft.argmax(axis=1), first.assign(steps.transform(codes)).cluster
     )
-    refiner = idec.refiner(start, idec.Options(start="n2d", warm_up=2))
-    z, q = loop.assign_all(refiner, images, images.indices("train"))
+    refinement = idec.IDEC().start(start, settings)
+    z, q = loop.assign_all(refinement, images, images.indices("train"))
     for _ in range(2):
-        refiner.begin_round(z, q)
-        assert refiner.target is start.soft
-    refiner.begin_round(z, q)
-    np.testing.assert_array_equal(refiner.target, dec.target_distribution(q))
+        refinement.begin_round(z, q)
+        assert refinement.target is start.soft
+    refinement.begin_round(z, q)
+    np.testing.assert_array_equal(refinement.target, dec.target_distribution(q))
 
 
 def test_settled_labels_do_not_end_the_warm_up(fitted):
     loose = FAST | {"tolerance": 1.0, "max_steps": 40}
-    assert pipeline.cluster(fitted("loose"), options_of("idec", settings=loose))["rounds"] == 1
-    assert (
-        pipeline.cluster(
-            fitted("warm"), options_of("idec", settings=loose | {"start": "n2d", "warm_up": 3})
-        )["rounds"]
-        == 4
-    )
+    plain = pipeline.cluster(fitted("loose"), options_of("idec", settings=loose))
+    assert plain.result.fact("rounds") == 1
+    warm_up = loose | {"start": "n2d", "warm_up": 3}
+    warmed = pipeline.cluster(fitted("warm"), options_of("idec", settings=warm_up))
+    assert warmed.result.fact("rounds") == 4
+
+
+@pytest.mark.parametrize("method", Refiner.names())
+def test_every_method_keeps_the_contract(method):
+    check_refiner(Refiner.named(method))
 
 
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_and_repeats(fitted, clustered, method):
-    assert "latentlab cluster" in plugins.load("refinement", method).__doc__
+    assert "latentlab cluster" in sys.modules[type(Refiner.named(method)).__module__].__doc__
     again = fitted(f"{method}-again")
     options = options_of(method)
-    result = pipeline.cluster(again, options)
+    result = pipeline.cluster(again, options).result
     files = [
         run.path / "clusters" / options.name / "assignments.parquet" for run in (clustered, again)
     ]
@@ -239,8 +241,8 @@ def test_every_method_runs_and_repeats(fitted, clustered, method):
     soft = tables.matrix(table["soft"])
     np.testing.assert_allclose(soft.sum(axis=1), 1, atol=1e-5)
     np.testing.assert_array_equal(soft.argmax(axis=1), table["cluster"])
-    assert result["sizes"]["train"] == sorted(result["sizes"]["train"], reverse=True)
-    assert result["rounds"] == 3
+    assert result.sizes["train"] == sorted(result.sizes["train"], reverse=True)
+    assert result.fact("rounds") == 3
 
 
 def test_every_method_predicts_the_same_in_a_fresh_process(clustered, data, tmp_path):
@@ -286,7 +288,8 @@ def test_other_settings_are_another_clustering(fitted):
 
 def test_clusters_can_be_named(fitted):
     run = fitted("named")
-    assert pipeline.cluster(run, options_of("idec", label="mine"))["rounds"] == 3
+    clustering = pipeline.cluster(run, options_of("idec", label="mine"))
+    assert clustering.result.fact("rounds") == 3
     pipeline.evaluate(run, "mine")
     assert "conv8+pool2+pca6+l2+mine" in {
         row["method"] for row in read_json(run.path / "clusters" / "mine" / "scores.json")["rows"]
@@ -299,13 +302,13 @@ def test_clusters_can_be_named(fitted):
 def test_different_seeds_differ(fitted):
     run = fitted("seeds")
     options = [options_of("idec", seed=seed, augment="affine") for seed in (0, 1)]
-    results = [pipeline.cluster(run, one) for one in options]
+    results = [pipeline.cluster(run, one).result for one in options]
     soft = [
         tables.matrix(tables.read(run.path / "clusters" / one.name / "assignments.parquet")["soft"])
         for one in options
     ]
     assert not np.array_equal(*soft)
-    assert results[0]["seed"] == 0
+    assert results[0].fact("seed") == 0
 
 
 def test_history_and_decoded_pictures_are_kept(clustered):
@@ -403,8 +406,8 @@ def test_collapsed_clusters_are_reseeded_from_the_most_spread_one():
 
 
 def test_effective_clusters():
-    assert guards.effective_clusters(np.array([10, 10, 10, 10])) == pytest.approx(4)
-    assert guards.effective_clusters(np.array([40, 0, 0, 0])) == pytest.approx(1)
+    assert effective_number(np.array([10, 10, 10, 10])) == pytest.approx(4)
+    assert effective_number(np.array([40, 0, 0, 0])) == pytest.approx(1)
 
 
 def test_collapse_while_training_is_repaired_and_recorded(fitted, monkeypatch):
@@ -416,12 +419,12 @@ def test_collapse_while_training_is_repaired_and_recorded(fitted, monkeypatch):
         return np.array([3]) if len(calls) == 2 else real(sizes)
 
     monkeypatch.setattr(loop, "collapsed", collapsed_once)
-    result = pipeline.cluster(fitted("collapse"), options_of("idec"))
-    event = result["recoveries"][0]
+    result = pipeline.cluster(fitted("collapse"), options_of("idec")).result
+    event = result.fact("recoveries")[0]
     assert (event["round"], event["what"], event["clusters"]) == (
         1,
         "re-seeded",
-        [result["order"].index(3)],
+        [result.fact("order").index(3)],
     )
     assert len(event["from"]) == 1
 
@@ -429,8 +432,8 @@ def test_collapse_while_training_is_repaired_and_recorded(fitted, monkeypatch):
 def test_divergence_goes_back_to_the_last_good_state_and_ends_sound(fitted):
     options = options_of("dec", settings=FAST | {"learning_rate": 1e30})
     run = fitted("diverged")
-    result = pipeline.cluster(run, options)
-    assert any(event["what"] == "rolled back" for event in result["recoveries"])
+    result = pipeline.cluster(run, options).result
+    assert any(event["what"] == "rolled back" for event in result.fact("recoveries"))
     soft = tables.matrix(
         tables.read(run.path / "clusters" / options.name / "assignments.parquet")["soft"]
     )
@@ -442,27 +445,27 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
     with pytest.raises(ConfigError, match="has no option gama: it has alpha"):
         pipeline.cluster(run, options_of("dec", settings={"gama": 1}))
     for name, (value, message) in {
-        "gamma": ("much", "--method dec: --set gamma=much must be of type float"),
-        "interval": (2.5, "--set interval=2.5 must be of type int"),
-        "reconstruction": (True, "--set reconstruction=True must be of type float"),
-        "optimizer": ("../../x", "must be one of sgd, adam"),
-        "alpha": (0, "--set alpha=0: must be above 0"),
-        "warm_up": (-1, "warm_up must be at least 0"),
+        "gamma": ("much", "`method=dec`: `settings.gamma=much` must be of type float"),
+        "interval": (2.5, "`settings.interval=2.5` must be of type int"),
+        "reconstruction": (True, "`settings.reconstruction=True` must be of type float"),
+        "optimizer": ("../../x", "`settings.optimizer` must be one of sgd, adam"),
+        "alpha": (0, "`settings.alpha` must be above 0, not 0"),
+        "warm_up": (-1, "`settings.warm_up` must be at least 0, not -1"),
     }.items():
         with pytest.raises(ConfigError, match=re.escape(message)):
             pipeline.cluster(run, options_of("dec", settings={name: value}))
-    with pytest.raises(ConfigError, match="--method dcn has no option warm_up"):
+    with pytest.raises(ConfigError, match="`method=dcn` has no option warm_up"):
         pipeline.cluster(run, options_of("dcn", settings={"warm_up": 3}))
-    with pytest.raises(ConfigError, match="--set penalty=-1: must be above 0"):
+    with pytest.raises(ConfigError, match="`settings.penalty` must be above 0, not -1"):
         pipeline.cluster(run, options_of("dcn", settings={"penalty": -1}))
-    with pytest.raises(ConfigError, match="--method kmeans has no option gamma"):
+    with pytest.raises(ConfigError, match="`method=kmeans` has no option gamma"):
         pipeline.cluster(run, ClusterOptions(k=4, settings={"gamma": 1.0}))
     assert not (run.path / "clusters").exists()
     with pytest.raises(ConfigError, match="no gradient passes through UMAP"):
         pipeline.cluster(run, options_of("dec", features="pca3+umap2"))
     with pytest.raises(ConfigError, match="works on the code itself"):
         pipeline.cluster(run, options_of("vade", features="l2"))
-    with pytest.raises(ConfigError, match="--augment must be one of"):
+    with pytest.raises(ConfigError, match="`augment` must be one of"):
         options_of("dec", augment="blur")
 
 
@@ -470,7 +473,7 @@ def test_every_image_is_trained_on_once_an_epoch_in_a_new_order():
     schedule = loop.Schedule(
         interval=5, batch_size=10, tolerance=0, max_steps=50, augment="none", seed=0
     )
-    steps = [p for number in range(2) for p in loop._positions(50, schedule, number)]
+    steps = [*schedule.batches(50, 0), *schedule.batches(50, 1)]
     assert sorted(np.concatenate(steps[:5])) == list(range(50))
     assert sorted(np.concatenate(steps[5:])) == list(range(50))
     assert not np.array_equal(np.concatenate(steps[:5]), np.concatenate(steps[5:]))
