@@ -1,5 +1,6 @@
 """Heads on vectors, and heads trained with the network: what they find, resume, undo and refuse."""
 
+import dataclasses
 import shutil
 
 import numpy as np
@@ -18,12 +19,13 @@ from latentlab.config import ClusterOptions
 from latentlab.data.images import as_input
 from latentlab.encoders import embedding, model_files, ready_made
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.features import feature_steps
-from latentlab.refinement.base import Start
+from latentlab.features.fitted import FittedFeatures, fit_features, through
+from latentlab.features.spec import NORMALIZED_EMBEDDING, PROJECTED
 from latentlab.refinement.feature_layers import vectors_of
 from latentlab.refinement.methods import consistency, selflabel
-from latentlab.reporting import projection
+from latentlab.refinement.refiner import Start
 from latentlab.reporting import text as texts
+from latentlab.reporting import umap_map
 from latentlab.scoring import metrics
 from latentlab.storage import checkpoints
 from latentlab.storage.files import sha256
@@ -289,17 +291,17 @@ def head(strong_run):
     z /= np.linalg.norm(z, axis=1, keepdims=True)
     start = Start(
         model,
-        feature_steps.Features("embedding+l2", (z.shape[1],), ({},)),
+        FittedFeatures(NORMALIZED_EMBEDDING, (z.shape[1],), ({},)),
         z[:4].copy(),
         1.0,
         np.zeros((len(z), 4)),
         0,
         read=read,
     )
-    method = consistency.refiner(
-        start,
-        consistency.Options(interval=4, max_steps=8, learning_rate=0.01, neighbors=3, average=1.0),
+    settings = consistency.ConsistencyOptions(
+        interval=4, max_steps=8, learning_rate=0.01, neighbors=3, average=1.0
     )
+    method = consistency.Consistency().start(start, settings)
     method.begin_round(z, np.eye(4, dtype=np.float32)[np.arange(len(z)) % 4])
     return method, lambda: method.step(read(np.arange(20)), np.arange(20))
 
@@ -370,7 +372,8 @@ def test_a_reseeded_cluster_is_not_averaged_away(head):
 def test_consistency_pairs_images_with_their_neighbours_and_has_scans_loss(strong_run):
     """The loss by hand, for two images and their neighbours' assignments."""
     method = object.__new__(consistency.NeighborConsistency)
-    method.options, method.seed, method._steps = consistency.Options(entropy=2.0), 0, 0
+    method.options = consistency.ConsistencyOptions(entropy=2.0)
+    method.seed, method._steps = 0, 0
     one, other = np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0.5, 0.5], [0.1, 0.9]])
     wanted = -np.log([0.5, 0.74]).mean() + 2.0 * (0.55 * np.log(0.55) + 0.45 * np.log(0.45))
     assert float(
@@ -447,9 +450,7 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     run = strong_run
     pipeline.embed(run)
     shares = prototypes.training_shares(run)()
-    embedded = np.concatenate(
-        list(embedding.read_parts(run.path / "embeddings", "train", "embedding"))
-    )
+    embedded = np.concatenate(list(embedding.Embeddings(run.path).parts("train", "embedding")))
     objective = swav.objective(
         model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV)
     )
@@ -458,12 +459,8 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     scores = np.asarray(objective._scores(embedded, np.float32(0)))
     np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
     projected = np.asarray(objective.projector(embedded, training=False))
-    np.testing.assert_allclose(
-        feature_steps.through(prototypes.head(run)(), embedded), projected, atol=1e-4
-    )
-    fitted = feature_steps.fit(
-        "embedding+project+l2", [], embedded.shape[1:], 0, head=prototypes.head(run)
-    )
+    np.testing.assert_allclose(through(prototypes.head(run)(), embedded), projected, atol=1e-4)
+    fitted = fit_features(PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(run))
     model, picked = (
         model_files.load(run),
         as_input(pipeline.open_run_images(run).read(np.arange(5))),
@@ -503,13 +500,11 @@ def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_gi
         np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]),
         assignments.read(run, name)[2],
     )
-    embedded = np.concatenate(
-        list(embedding.read_parts(run.path / "embeddings", column="embedding"))
-    )
+    embedded = np.concatenate(list(embedding.Embeddings(run.path).parts(column="embedding")))
     chosen = np.array([0, 7, 133])
-    vectors = feature_steps.through(prototypes.head(run)(), embedded[chosen])
+    vectors = through(prototypes.head(run)(), embedded[chosen])
     np.testing.assert_allclose(
-        projection.vectors_at(run, chosen),
+        umap_map.mapped_vectors(run, chosen),
         vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
         atol=1e-5,
     )
@@ -530,7 +525,7 @@ def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tm
     assert np.abs(as_they_are - mirrored).max() > 1e-3
     wanted = (as_they_are + mirrored) / 2
     pipeline.embed(run, averages=True)
-    written = np.concatenate(list(embedding.read_parts(run.path / "embeddings", column="averaged")))
+    written = np.concatenate(list(embedding.Embeddings(run.path).parts(column="averaged")))
     np.testing.assert_allclose(written[:5], wanted, atol=1e-5)
     np.testing.assert_allclose(embedding.encode(model.part("averaged"), picked), wanted, atol=1e-5)
     shares = [
@@ -554,7 +549,7 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
     with pytest.raises(
         RunError, match=r"averages holds no embeddings.*latentlab embed .*--averages"
     ):
-        list(embedding.read_parts(run.path / "embeddings", column="averaged"))
+        list(embedding.Embeddings(run.path).parts(column="averaged"))
     both = pipeline.resolve(run, ClusterOptions(k=4, features="averaged+project+l2"))
     pipeline.cluster(run, both)
     (part,) = run.manifest["stages"]["average"]["outputs"]
@@ -643,7 +638,7 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
 def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
     own, above, description = to_ship(strong_run)
     use_weights_in(monkeypatch, tmp_path / "weights")
-    ready_made.save("strong", own, description, objective=above)
+    ready_made.shipped().save("strong", own, description, objective_weights=above)
     run = pipeline.use_ready_made(data, "strong", tmp_path / "run")
     for one in (run, strong_run):
         pipeline.embed(one)
@@ -655,9 +650,10 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
     changed = pipeline.with_weights(run, [2 * weight for weight in own], tmp_path / "changed")
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(changed)
-    ready_made.save("strong", own, description)
+    ready_made.shipped().save("strong", own, description)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(run)
-    ready_made.save("strong", own, description | {"summary": {"best_epoch": 9}}, objective=above)
+    retrained = dataclasses.replace(description, summary={"best_epoch": 9})
+    ready_made.shipped().save("strong", own, retrained, objective_weights=above)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
         prototypes.check(run)
