@@ -1,4 +1,4 @@
-"""Training goes on from an encoder that comes ready-made: on pictures of other sizes and colours, and only where it fits."""
+"""Training goes on from a ready-made encoder, on pictures of other sizes and colours."""
 
 import dataclasses
 
@@ -15,12 +15,15 @@ from latentlab.nets import crops
 from latentlab.storage import checkpoints
 from latentlab.storage.run import Run
 from latentlab.training import prototypes
-from latentlab.training.objectives import swav
+from latentlab.training.objective import Objective
+from latentlab.training.swav_options import SwAVOptions
+from latentlab.training.swav_trainer import SwAVTrainer
+from latentlab.training.swav_weights import HeadWeights
 
 
 @pytest.fixture
 def ready(strong_run, tmp_path, monkeypatch):
-    """Let "strong", of the session's small fit, be the one encoder that comes ready-made; return its weights and what is above them."""
+    """Ship "strong", of the session's small fit; return its weights and those above them."""
     use_weights_in(monkeypatch, tmp_path / "weights")
     own, above, description = to_ship(strong_run)
     ready_made.shipped().save("strong", own, description, objective_weights=above)
@@ -43,7 +46,7 @@ def test_a_fit_starts_where_a_ready_made_encoder_ends(ready, data, tmp_path):
         np.testing.assert_allclose(found, wanted, atol=2e-3)  # they come in half precision
     assert pipeline.prototypes_of(run) == "own"
     assert prototypes.training_shares(pipeline.embed(run))().shape == (120, SWAV["prototypes"])
-    assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc"))["sizes"]["train"]) > 0
+    assert min(pipeline.cluster(run, ClusterOptions(k=4, method="imc")).result.sizes["train"]) > 0
 
 
 def test_other_pictures_are_brought_to_what_the_encoder_takes(ready, tmp_path):
@@ -57,10 +60,8 @@ def test_other_pictures_are_brought_to_what_the_encoder_takes(ready, tmp_path):
         == tuple(ready_made.shipped().describe("strong").image_shape)
     )
     assert pipeline.open_run_images(run).image_shape == shape
-    assert (
-        pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run").manifest
-        == run.manifest
-    )
+    again = pipeline.fit(DataOptions(data=str(pictures)), starting(), tmp_path / "run")
+    assert again.record("fit") == run.record("fit")
 
 
 def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
@@ -69,9 +70,11 @@ def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
         objective_options={**SWAV, "start": "strong"},
     )
     wrong = {
-        r"of another encoder than this one\. Fit with --arch fast8 --set width=8 --set code_channels=4": other,
-        "goes with --set prototypes=16": starting(prototypes=20),
-        "goes with --set hidden=16 --set projection=16": starting(hidden=8, projection=8),
+        r"of another encoder than this one\. Fit with `arch=fast8` `arch_options.width=8`": other,
+        "goes with `objective_options.prototypes=16`": starting(prototypes=20),
+        "goes with `objective_options.hidden=16` `objective_options.projection=16`": starting(
+            hidden=8, projection=8
+        ),
         "unknown ready-made encoder 'none': there are strong": starting(start="none"),
     }
     for says, options in wrong.items():
@@ -80,24 +83,27 @@ def test_an_encoder_that_does_not_fit_is_refused(ready, data, tmp_path):
     height, width, _ = ready_made.shipped().describe("strong").image_shape
     for changed in ({"size": height + 1}, {"grey": True}):
         with pytest.raises(
-            ConfigError, match=f"takes images of {height}x{width}x3: leave --size and --grey out"
+            ConfigError, match=f"takes images of {height}x{width}x3: leave `size` and `grey` out"
         ):
             pipeline.fit(dataclasses.replace(data, **changed), starting(), tmp_path / "run")
     assert not (tmp_path / "run" / "encoder").exists()
 
 
-def test_without_mirrored_crops_nothing_is_averaged_with_mirror_images(strong_run, tmp_path):
-    objective = swav.objective(
+def test_without_mirrored_crops_nothing_is_averaged_with_mirror_images(strong_run, monkeypatch):
+    objective = SwAVTrainer(
         model_files.load(strong_run),
         pipeline.open_run_images(strong_run),
         strong_fit(),
-        swav.Options(**SWAV, mirror=False),
+        SwAVOptions(**SWAV, mirror=False),
     )
     for kind in (objective.big, objective.small):
         drawn = crops.draw(kind, 50, (8, 8, 3), np.random.default_rng(0))
         assert (drawn[:, 3] > 0).all(), "steps from column to column go to the right"
     run = Run.open(strong_run.path)
-    run.manifest["config"]["fit"]["objective_options"] = {**SWAV, "mirror": False}
+    fitted = dataclasses.replace(
+        run.config, fit=strong_fit(objective_options={**SWAV, "mirror": False})
+    )
+    monkeypatch.setattr(Run, "config", fitted)
     assert model_files.columns(run) == ("code", "embedding")
 
 
@@ -111,12 +117,12 @@ def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
         )
     with cli.fit.make_context("fit", ["--recipe", "adapt", "--set", "mirror=false"]) as context:
         options = cli._options.fit_of(context.params, context.params["learning_rate"])
-    own = swav.Options(**options.objective_options)
+    own = SwAVOptions(**options.objective_options)
     assert (own.start, own.mirror, options.least_steps) == ("cifar10-strong", False, 1000)
-    above = ready_made.shipped().objective_weights(own.start)
-    assert (len(above[-1]), above[-1].shape[1], above[0].shape[1]) == (
-        own.projection,
-        own.prototypes,
-        own.hidden,
-    )
-    assert swav.image_shape(own) == (32, 32, 3)
+    head = HeadWeights.of(ready_made.shipped().objective_weights(own.start))
+    assert head.sizes() == {
+        "hidden": own.hidden,
+        "projection": own.projection,
+        "prototypes": own.prototypes,
+    }
+    assert Objective.named("swav").image_shape(own) == (32, 32, 3)

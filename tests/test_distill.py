@@ -1,4 +1,4 @@
-"""A student learns from another run's encoder: what it comes to, resuming, both backends, and teachers that are none."""
+"""A student learns from another run's encoder: results, resuming, both backends, wrong teachers."""
 
 import dataclasses
 import shutil
@@ -9,16 +9,22 @@ from conftest import latentlab, small_fit, use_weights_in
 from strong import SMALL, SWAV, strong_fit, weights_of
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data.images import as_input
-from latentlab.encoders import embedding, model_files, networks, ready_made
+from latentlab.encoders import model_files, networks, ready_made
+from latentlab.encoders.embedding import Embeddings
 from latentlab.errors import ConfigError, RunError
-from latentlab.features import feature_steps
+from latentlab.features.fitted import fit_features
+from latentlab.features.spec import PROJECTED
 from latentlab.storage import checkpoints
 from latentlab.storage.run import Run
-from latentlab.training import loop, prototypes, teachers
-from latentlab.training.objectives import distill, swav
+from latentlab.training import prototypes
+from latentlab.training.distill_trainer import DistillOptions
+from latentlab.training.objective import Objective
+from latentlab.training.swav_options import SwAVOptions
+from latentlab.training.swav_trainer import SwAVTrainer
+from latentlab.training.teachers import read_teacher
+from latentlab.training.tensorboard import ScalarLog
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +50,7 @@ def student_fit(path, **changes):
 def killed_after_an_epoch(data, options, place, monkeypatch):
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(
-            loop._TensorBoard, "add", lambda board, row: (_ for _ in ()).throw(KeyboardInterrupt)
+            ScalarLog, "add", lambda board, row: (_ for _ in ()).throw(KeyboardInterrupt)
         )
         pipeline.fit(data, options, place)
 
@@ -54,34 +60,32 @@ def test_a_student_puts_images_where_its_teacher_does(data, teacher, tmp_path):
     rows = student.metrics()
     assert rows[-1]["distillation_loss"] < rows[1]["distillation_loss"]
     assert rows[0]["agreement"] < 0.8 < rows[-1]["agreement"]
-    known = teachers.read(str(teacher.path), pipeline.open_run_images(teacher))
-    embedded = np.concatenate(
-        list(embedding.Embeddings(pipeline.embed(student).path).parts(column="embedding"))
-    )
-    placed = feature_steps.fit(
-        feature_steps.PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(student)
-    ).transform(embedded)
+    known = read_teacher(str(teacher.path), pipeline.open_run_images(teacher))
+    embeddings = Embeddings(pipeline.embed(student).path)
+    embedded = np.concatenate(list(embeddings.parts(column="embedding")))
+    head = prototypes.head(student)
+    features = fit_features(PROJECTED, [], embedded.shape[1:], 0, head=head)
+    placed = features.transform(embedded)
     assert (placed * known.points).sum(axis=1).mean() > 0.8
     np.testing.assert_array_equal(prototypes.kernel(student), known.prototypes)
     options = pipeline.resolve(student, ClusterOptions(k=4, method="imc"))
-    assert options.features == feature_steps.PROJECTED
-    pipeline.cluster(student, options)
-    assert len(assignments.read(student, options.name)[2]) == 160
-    one, all_crops = (run.manifest["fit"]["flops_per_image"] for run in (student, teacher))
+    assert options.features == PROJECTED
+    assert len(pipeline.cluster(student, options).assignments) == 160
+    one, all_crops = (run.fit_summary.flops_per_image for run in (student, teacher))
     assert one < 0.8 * all_crops
 
 
 def test_the_teachers_points_are_those_of_its_network(teacher):
     images = pipeline.open_run_images(teacher)
-    network = swav.objective(model_files.load(teacher), images, strong_fit(), swav.Options(**SWAV))
+    network = SwAVTrainer(model_files.load(teacher), images, strong_fit(), SwAVOptions(**SWAV))
     network.restore(checkpoints.load(teacher.path / "checkpoints" / "epoch-0003")[0])
-    placed = network.projector.predict_on_batch(
+    placed = network.networks.projector.predict_on_batch(
         network.embedder.predict_on_batch(as_input(images.read(np.arange(20))))
     )
     placed = placed / np.linalg.norm(placed, axis=1, keepdims=True)
-    known = teachers.read(str(teacher.path), images)
+    known = read_teacher(str(teacher.path), images)
     np.testing.assert_allclose(known.points[:20], placed, atol=1e-4)
-    np.testing.assert_array_equal(known.prototypes, network.prototypes.get_weights()[0])
+    np.testing.assert_array_equal(known.prototypes, network.networks.prototypes.get_weights()[0])
 
 
 def test_a_ready_made_encoder_can_teach(data, teacher, tmp_path, monkeypatch):
@@ -95,13 +99,13 @@ def test_a_ready_made_encoder_can_teach(data, teacher, tmp_path, monkeypatch):
         described.arch,
         described.options,
         described.image_shape,
-        fit=teacher.manifest["config"]["fit"],
-        summary=teacher.manifest["fit"],
+        fit=teacher.recorded_config["fit"],
+        summary=teacher.fact("fit"),
     )
     ready_made.shipped().save("stripes", own, description, objective_weights=above)
     shipped = pipeline.embed(pipeline.use_ready_made(data, "stripes", tmp_path / "shipped"))
     known, stored = (
-        teachers.read(str(run.path), pipeline.open_run_images(run)) for run in (teacher, shipped)
+        read_teacher(str(run.path), pipeline.open_run_images(run)) for run in (teacher, shipped)
     )
     assert (known.points * stored.points).sum(axis=1).min() > 0.99
     np.testing.assert_allclose(stored.prototypes, known.prototypes, atol=1e-3)
@@ -124,7 +128,10 @@ def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_los
         f"--set={name}={value}"
         for name, value in {**SMALL["arch_options"], **fitted.objective_options}.items()
     ]
-    shared = "--arch fast8 --objective distill --patience 0 --epochs 2 --batch-size 27 --learning-rate 0.01 --validation 0.1"
+    shared = (
+        "--arch fast8 --objective distill --patience 0 --epochs 2 --batch-size 27"
+        " --learning-rate 0.01 --validation 0.1"
+    )
     done = latentlab(
         "--backend",
         "jax",
@@ -159,9 +166,9 @@ def test_a_student_does_not_go_on_with_another_teacher_and_needs_none_when_done(
     shutil.rmtree(tmp_path / "teacher")
     (tmp_path / "before").rename(tmp_path / "teacher")
     student = pipeline.fit(data, fitted, tmp_path / "student")
-    assert student.manifest["fit"]["epochs"] == 2
+    assert student.fit_summary.epochs == 2
     shutil.rmtree(tmp_path / "teacher")
-    assert pipeline.fit(data, fitted, tmp_path / "student").manifest["fit"]["epochs"] == 2
+    assert pipeline.fit(data, fitted, tmp_path / "student").fit_summary.epochs == 2
 
 
 def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_path):
@@ -172,7 +179,7 @@ def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_p
     for path, place, error, words in (
         (tmp_path / "none", plain.path, RunError, "holds no latentlab run"),
         (Run.create(tmp_path / "empty").path, plain.path, RunError, "has no trained encoder"),
-        (bare.path, plain.path, RunError, "latentlab embed --run"),
+        (bare.path, plain.path, RunError, r"`embed\(run="),
         (plain.path, own, ConfigError, "a teacher needs the projection head"),
         (own, own, ConfigError, "cannot learn from itself"),
     ):
@@ -186,7 +193,7 @@ def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_p
             overwrite=True,
         )
     for run in (plain, Run.open(own)):
-        assert run.is_done("embed", run.manifest["stages"]["embed"]["config"])
+        assert run.is_done("embed", run.record("embed").config)
     with pytest.raises(ConfigError, match="other images than these"):
         pipeline.fit(
             dataclasses.replace(DataOptions(data=data.data), limit=50),
@@ -195,7 +202,7 @@ def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_p
         )
     images = pipeline.open_run_images(teacher)
     with pytest.raises(ConfigError, match="or on another split"):
-        teachers.read(str(teacher.path), dataclasses.replace(images, splits=images.splits[::-1]))
+        read_teacher(str(teacher.path), dataclasses.replace(images, splits=images.splits[::-1]))
 
 
 def test_a_damaged_teacher_is_told_in_a_line(data, teacher, tmp_path):
@@ -209,10 +216,10 @@ def test_a_damaged_teacher_is_told_in_a_line(data, teacher, tmp_path):
         with pytest.raises(
             RunError, match=r"the teacher .* is damaged|part-00000.parquet cannot be read"
         ):
-            distill.check(
+            Objective.named("distill").check(
                 model,
                 images,
-                distill.Options(teacher=str(tmp_path / "teacher")),
+                DistillOptions(teacher=str(tmp_path / "teacher")),
                 tmp_path / "student",
             )
         shutil.rmtree(tmp_path / "teacher")
@@ -229,5 +236,7 @@ def test_a_damaged_teacher_is_told_in_a_line(data, teacher, tmp_path):
     ],
 )
 def test_settings_are_checked(wrong):
-    with pytest.raises(ConfigError, match="--set (?!.*prototypes)"):
-        distill.Options(**wrong)
+    with pytest.raises(
+        ConfigError, match=r"^`(objective=distill|smallest=0|optimizer=sgd|temperature=0|big=4)`"
+    ):
+        DistillOptions(**wrong)

@@ -52,7 +52,7 @@ def train_once(net, images):
 @pytest.fixture
 def own_kernels(monkeypatch):
     """Count what `hasten` puts in the place of Keras' own."""
-    if backend.select() != "tensorflow" or backend.on_gpu():
+    if backend.current() != "tensorflow" or backend.on_gpu():
         pytest.skip("the kernels are TensorFlow's on a processor")
     taken = []
     for name in ("_normalize", "_convolve_small"):
@@ -119,9 +119,9 @@ def test_a_hastened_net_is_saved_as_plain_keras(tmp_path):
 )
 def test_what_multiplies_bfloat16_is_read_from_the_processor(tmp_path, monkeypatch, flags, unit):
     monkeypatch.setattr(backend, "CPU_INFO", str(tmp_path / "cpuinfo"))
-    monkeypatch.setattr(backend, "select", lambda: "tensorflow")
+    monkeypatch.setattr(backend, "current", lambda: "tensorflow")
     if flags is not None:
         (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags} sse\n")
     assert backend.bfloat16_unit() == unit
-    monkeypatch.setattr(backend, "select", lambda: "jax")
+    monkeypatch.setattr(backend, "current", lambda: "jax")
     assert backend.bfloat16_unit() == ""

@@ -19,6 +19,9 @@ from latentlab.errors import RunError, TrainingError
 from latentlab.storage.files import sha256
 from latentlab.storage.run import Run
 from latentlab.training import loop
+from latentlab.training.batches import batches, split_validation
+from latentlab.training.reconstructions import mean_squared_error
+from latentlab.training.schedule import learning_rate
 
 
 def weights_of(run):
@@ -28,29 +31,29 @@ def weights_of(run):
 
 def test_batches_depend_on_seed_and_epoch_only():
     indices = np.arange(50, 150)
-    first = np.concatenate(list(loop.batches(indices, 20, 0, 1)))
+    first = np.concatenate(list(batches(indices, 20, 0, 1)))
     assert sorted(first) == list(range(50, 150))
-    np.testing.assert_array_equal(first, np.concatenate(list(loop.batches(indices, 20, 0, 1))))
-    assert not np.array_equal(first, np.concatenate(list(loop.batches(indices, 20, 0, 2))))
-    assert not np.array_equal(first, np.concatenate(list(loop.batches(indices, 20, 1, 1))))
+    np.testing.assert_array_equal(first, np.concatenate(list(batches(indices, 20, 0, 1))))
+    assert not np.array_equal(first, np.concatenate(list(batches(indices, 20, 0, 2))))
+    assert not np.array_equal(first, np.concatenate(list(batches(indices, 20, 1, 1))))
 
 
 def test_batches_drop_the_short_rest_but_never_everything():
-    assert [len(b) for b in loop.batches(np.arange(25), 10, 0, 1)] == [10, 10]
-    assert [len(b) for b in loop.batches(np.arange(7), 10, 0, 1)] == [7]
+    assert [len(b) for b in batches(np.arange(25), 10, 0, 1)] == [10, 10]
+    assert [len(b) for b in batches(np.arange(7), 10, 0, 1)] == [7]
 
 
 def test_cosine_schedule_starts_at_the_rate_and_ends_near_zero():
     options = small_fit(schedule="cosine", learning_rate=0.1)
-    assert loop.learning_rate(options, 0, 100) == pytest.approx(0.1)
-    assert loop.learning_rate(options, 50, 100) == pytest.approx(0.05)
-    assert loop.learning_rate(options, 99, 100) < 1e-4
-    assert loop.learning_rate(small_fit(schedule="constant", learning_rate=0.1), 99, 100) == 0.1
+    assert learning_rate(options, 0, 100) == pytest.approx(0.1)
+    assert learning_rate(options, 50, 100) == pytest.approx(0.05)
+    assert learning_rate(options, 99, 100) < 1e-4
+    assert learning_rate(small_fit(schedule="constant", learning_rate=0.1), 99, 100) == 0.1
 
 
 def test_validation_part_comes_from_the_training_split_only(data):
     images = opening.open_images(data)
-    fit_part, validation = loop.split_validation(images, small_fit())
+    fit_part, validation = split_validation(images, small_fit())
     assert len(validation) == 12
     assert not set(fit_part) & set(validation)
     assert set(images.splits[np.concatenate([fit_part, validation])]) == {"train"}
@@ -63,12 +66,12 @@ def test_fit_lowers_the_loss_and_keeps_the_best_epoch(data, tmp_path):
     assert losses[6] < 0.7 * losses[0]
     assert rows[0]["loss_one_image"] > 0
     best = min(losses, key=lambda epoch: losses[epoch] if epoch else math.inf)
-    assert run.manifest["fit"]["best_epoch"] == best
+    assert run.fit_summary.best_epoch == best
     images = opening.open_images(data)
-    _, validation = loop.split_validation(images, small_fit(epochs=6))
+    _, validation = split_validation(images, small_fit(epochs=6))
     from latentlab.encoders import model_files
 
-    saved = loop.mean_squared_error(model_files.load(run).autoencoder, images, validation)
+    saved = mean_squared_error(model_files.load(run).autoencoder, images, validation)
     assert saved == pytest.approx(losses[best], rel=1e-4)
 
 
@@ -87,7 +90,7 @@ def test_same_seed_same_weights_other_seed_others(data, tmp_path):
 
 def test_diverging_loss_is_one_clear_line_and_keeps_the_last_good_epoch(data, tmp_path):
     with pytest.raises(
-        TrainingError, match="not finite in epoch .*, step .* images.*Lower --learning-rate"
+        TrainingError, match="not finite in epoch .*, step .* images.*Lower `learning_rate`"
     ):
         pipeline.fit(data, small_fit(learning_rate=1e30, schedule="constant"), tmp_path / "run")
 
@@ -96,23 +99,23 @@ def test_patience_stops_early(data, tmp_path):
     run = pipeline.fit(
         data, small_fit(epochs=30, learning_rate=1e-30, patience=2), tmp_path / "run"
     )
-    assert run.manifest["fit"]["stopped_early"]
-    assert run.manifest["fit"]["epochs"] <= 6
+    assert run.fit_summary.stopped_early
+    assert run.fit_summary.epochs <= 6
 
 
 def test_few_images_are_trained_on_for_more_epochs(data, tmp_path):
     few = small_fit(epochs=2, batch_size=10, patience=0, least_steps=21)
     run = pipeline.fit(data, few, tmp_path / "few")
-    part = len(loop.split_validation(opening.open_images(data), few)[0])
-    assert run.manifest["fit"]["epochs"] == -(-21 // (part // 10)) > 2
-    assert not run.manifest["fit"]["stopped_early"]
+    part = len(split_validation(opening.open_images(data), few)[0])
+    assert run.fit_summary.epochs == -(-21 // (part // 10)) > 2
+    assert not run.fit_summary.stopped_early
     shown = json.loads((run.path / "run.json").read_text())["config"]["fit"]
     assert (shown["epochs"], shown["least_steps"]) == (2, 21)
     assert run.metrics()[-1]["learning_rate"] < 1e-4  # the cosine ends where training does
     as_given = small_fit(epochs=2, least_steps=0)
-    assert loop.lasting(as_given, 5) == as_given
-    assert loop.lasting(few, 1000) == few
-    assert loop.lasting(few, 3).epochs == 21
+    assert loop.with_least_steps(as_given, 5) == as_given
+    assert loop.with_least_steps(few, 1000) == few
+    assert loop.with_least_steps(few, 3).epochs == 21
 
 
 def test_other_settings_are_refused_and_overwrite_replaces(data, tmp_path):
@@ -120,16 +123,20 @@ def test_other_settings_are_refused_and_overwrite_replaces(data, tmp_path):
     with pytest.raises(RunError, match="epochs was 2 and is 1"):
         pipeline.fit(data, small_fit(epochs=1), run.path)
     again = pipeline.fit(data, small_fit(epochs=1), run.path, overwrite=True)
-    assert again.manifest["fit"]["epochs"] == 1
+    assert again.fit_summary.epochs == 1
 
 
 def test_killed_fit_resumes_to_the_same_weights(stripes_file, data, tmp_path):
     options = small_fit(epochs=8, arch="blog", arch_options={})
     whole = pipeline.fit(data, options, tmp_path / "whole")
-    code = (
-        "from conftest import small_fit; from latentlab import pipeline; from latentlab.data.opening import DataOptions;"
-        f"pipeline.fit(DataOptions(data={str(stripes_file)!r}), small_fit(epochs=8, arch='blog', arch_options={{}}), {str(tmp_path / 'killed')!r})"
-    )
+    code = f"""
+from conftest import small_fit
+from latentlab import pipeline
+from latentlab.config import DataOptions
+
+options = small_fit(epochs=8, arch="blog", arch_options={{}})
+pipeline.fit(DataOptions(data={str(stripes_file)!r}), options, {str(tmp_path / "killed")!r})
+"""
     environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
     for stop_after in (1, 4):
         process = subprocess.Popen(
@@ -162,7 +169,9 @@ def test_killed_fit_resumes_to_the_same_weights(stripes_file, data, tmp_path):
 def test_a_fit_is_listed_as_done_only_with_its_summary(data, tmp_path, monkeypatch):
     saved = []
     monkeypatch.setattr(
-        Run, "_save", lambda run: saved.append(({*run.manifest["stages"]}, "fit" in run.manifest))
+        Run,
+        "_save",
+        lambda run: saved.append((set(run.stage_names()), run.fact("fit") is not None)),
     )
     pipeline.fit(data, small_fit(epochs=1), tmp_path / "run")
     assert ({"fit"}, True) in saved
