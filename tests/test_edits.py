@@ -7,53 +7,62 @@ import numpy as np
 import pytest
 
 from latentlab.errors import ConfigError, RunError
-from latentlab.reporting.edits import Edited, Editor, apply, describe
+from latentlab.reporting.edits import (
+    Drop,
+    EditedClusters,
+    Editor,
+    Mark,
+    Merge,
+    Move,
+    Name,
+    Split,
+    parse_edit,
+)
 from latentlab.storage.run import Run
 
 IDS = np.array(["a", "b", "c", "d", "e", "f"])
 
 
-def state() -> Edited:
-    return Edited(IDS, np.array([0, 0, 1, 1, 2, 2], np.int32), ("", "", ""))
+def unedited() -> EditedClusters:
+    return EditedClusters(IDS, np.array([0, 0, 1, 1, 2, 2], np.int32), ("", "", ""))
 
 
 @pytest.fixture
 def editor(finished_run, tmp_path):
     shutil.copytree(finished_run.path, tmp_path / "run")
-    return Editor(Run.open(tmp_path / "run"), "kmeans-k4")
+    return Editor(Run.open(tmp_path / "run").clustering("kmeans-k4"))
 
 
 @pytest.mark.parametrize(
     ("edit", "clusters"),
     [
-        ({"action": "merge", "clusters": [2, 0]}, [2, 2, 1, 1, 2, 2]),
-        ({"action": "drop", "clusters": [1]}, [0, 0, -1, -1, 2, 2]),
-        ({"action": "split", "images": ["b", "c"]}, [0, 3, 3, 1, 2, 2]),
-        ({"action": "move", "images": ["a", "f"], "cluster": 1}, [1, 0, 1, 1, 2, 1]),
-        ({"action": "name", "cluster": 1, "name": " cats "}, [0, 0, 1, 1, 2, 2]),
+        (Merge([2, 0]), [2, 2, 1, 1, 2, 2]),
+        (Drop([1]), [0, 0, -1, -1, 2, 2]),
+        (Split(["b", "c"]), [0, 3, 3, 1, 2, 2]),
+        (Move(["a", "f"], 1), [1, 0, 1, 1, 2, 1]),
+        (Name(1, " cats "), [0, 0, 1, 1, 2, 2]),
     ],
 )
 def test_edits_change_what_they_say_and_nothing_else(edit, clusters):
-    before = state()
-    after = apply(before, edit)
+    before = unedited()
+    after = edit.apply(before)
     assert after.clusters.tolist() == clusters
     assert before.clusters.tolist() == [0, 0, 1, 1, 2, 2]
-    assert [after.name(c) for c in range(len(after.names))][1] == (
-        "cats" if edit["action"] == "name" else "cluster 1"
-    )
+    assert after.name(1) == ("cats" if isinstance(edit, Name) else "cluster 1")
 
 
 def test_marks_are_set_replaced_and_taken_away():
-    marked = apply(state(), {"action": "mark", "images": ["a", "b"], "mark": "blurred"})
-    marked = apply(marked, {"action": "mark", "images": ["b"], "mark": "odd"})
+    marked = Mark(["a", "b"], "blurred").apply(unedited())
+    marked = Mark(["b"], "odd").apply(marked)
     assert marked.marks == {"a": "blurred", "b": "odd"}
-    assert apply(marked, {"action": "mark", "images": ["a", "b"], "mark": ""}).marks == {}
+    assert Mark(["a", "b"], "").apply(marked).marks == {}
 
 
 @pytest.mark.parametrize(
-    ("edit", "told"),
+    ("edit", "message"),
     [
         ({"action": "burn"}, "one of name, merge"),
+        ({"action": []}, "one of name, merge"),
         ([], "one of name, merge"),
         ({"action": "name", "cluster": 3, "name": "x"}, "from 0 to 2"),
         ({"action": "name", "cluster": True, "name": "x"}, "from 0 to 2"),
@@ -62,61 +71,79 @@ def test_marks_are_set_replaced_and_taken_away():
         ({"action": "name", "cluster": 0}, "needs cluster and name, not cluster"),
         ({"action": "merge", "clusters": [1]}, "two clusters or more"),
         ({"action": "merge", "clusters": [1, 1]}, "two clusters or more"),
+        ({"action": "merge", "clusters": 1}, "from 0 to 2"),
         ({"action": "drop", "clusters": []}, "needs a cluster"),
         ({"action": "split", "images": ["a", "nobody"]}, "no image 'nobody'"),
         ({"action": "split", "images": []}, "list of image ids"),
         ({"action": "mark", "images": ["a"], "mark": 7}, "one line"),
     ],
 )
-def test_wrong_edits_are_refused_in_one_line(edit, told):
-    with pytest.raises(ConfigError, match=told) as error:
-        apply(state(), edit)
+def test_wrong_edits_are_refused_in_one_line(edit, message):
+    with pytest.raises(ConfigError, match=message) as error:
+        parse_edit(edit).apply(unedited())
     assert "\n" not in str(error.value)
+
+
+def test_the_file_holds_edits_in_the_documented_form(editor):
+    editor.add(Name(0, "red"))
+    editor.add(Merge([0, 1]))
+    content = json.loads(editor.path.read_text())
+    assert list(content) == ["format", "clusters", "assignments", "edits", "undone"]
+    assert [list(edit) for edit in content["edits"]] == [
+        ["action", "cluster", "name", "at"],
+        ["action", "clusters", "at"],
+    ]
+    assert content["edits"][1]["clusters"] == [0, 1]
+
+
+def test_edits_are_described_in_a_few_words():
+    assert Name(0, "red").describe() == "named cluster 0 'red'"
+    assert Merge([0, 1]).describe() == "merged clusters 0, 1"
+    assert Mark(["a"], "odd").describe() == "marked 1 images 'odd'"
 
 
 def test_edits_are_kept_undone_and_redone(editor):
     assert not editor.path.exists()
     assert not editor.undo()
     before = editor.state().clusters
-    editor.add({"action": "name", "cluster": 0, "name": "red"})
-    editor.add({"action": "merge", "clusters": [0, 1]})
-    kept = json.loads(editor.path.read_text())
-    assert [edit["action"] for edit in kept["edits"]] == ["name", "merge"]
-    assert [describe(edit) for edit in kept["edits"]] == [
-        "named cluster 0 'red'",
-        "merged clusters 0, 1",
-    ]
-    again = Editor(Run.open(editor.run.path), editor.name)
-    assert (again.state().clusters == 1).sum() == 0
-    assert again.state().names[0] == "red"
-    assert again.undo()
-    np.testing.assert_array_equal(again.state().clusters, before)
-    assert again.state().names[0] == "red"
-    assert again.redo()
-    assert (again.state().clusters == 1).sum() == 0
-    again.undo()
-    again.add({"action": "drop", "clusters": [2]})
-    assert not again.redo()
+    editor.add(Name(0, "red"))
+    editor.add(Merge([0, 1]))
+    reopened = Editor(Run.open(editor.clustering.run.path).clustering(editor.clustering.name))
+    assert (reopened.state().clusters == 1).sum() == 0
+    assert reopened.state().names[0] == "red"
+    assert reopened.undo()
+    np.testing.assert_array_equal(reopened.state().clusters, before)
+    assert reopened.state().names[0] == "red"
+    assert reopened.redo()
+    assert (reopened.state().clusters == 1).sum() == 0
+
+
+def test_a_new_edit_forgets_what_was_undone(editor):
+    editor.add(Merge([0, 1]))
+    editor.undo()
+    editor.add(Drop([2]))
+    assert not editor.redo()
 
 
 def test_edits_of_other_assignments_and_damaged_ones_are_refused(editor):
-    editor.add({"action": "name", "cluster": 0, "name": "red"})
+    editor.add(Name(0, "red"))
     whole = editor.path.read_text()
-    for text, told in (
+    for text, message in (
         (whole.replace(json.loads(whole)["assignments"], "0" * 64), "other assignments"),
         (whole[:-20], "cannot be read"),
         ("[]", "not a list of edits"),
         (whole.replace('"format": 1', '"format": 9'), "newer latentlab"),
         (whole.replace('"cluster": 0', '"cluster": 99'), "cannot be applied"),
+        (whole.replace('"action": "name"', '"action": "burn"'), "cannot be applied"),
     ):
         editor.path.write_text(text)
-        with pytest.raises(RunError, match=told):
+        with pytest.raises(RunError, match=message):
             editor.state()
 
 
 def test_a_refused_edit_leaves_the_file_as_it_was(editor):
-    editor.add({"action": "name", "cluster": 0, "name": "red"})
+    editor.add(Name(0, "red"))
     whole = editor.path.read_text()
     with pytest.raises(ConfigError):
-        editor.add({"action": "merge", "clusters": [0, 77]})
+        editor.add(Merge([0, 77]))
     assert editor.path.read_text() == whole

@@ -1,256 +1,580 @@
-"""What people change in clusters by hand: clusters/<name>/edits.json, a list that is applied in order and undone from its end.
+"""Changes that people make to clusters by hand, kept in clusters/<name>/edits.json.
 
     {"format": 1, "clusters": "kmeans-k10", "assignments": SHA-256, "edits": [...], "undone": [...]}
 
-An edit is one of
+The edits are applied in order and undone from the end. An edit is one of these:
+
     {"action": "name", "cluster": 3, "name": "cats"}
-    {"action": "merge", "clusters": [3, 5]}           all become the first
-    {"action": "split", "images": [id, ...]}          these become a new cluster, whose number is the next free one
+    {"action": "merge", "clusters": [3, 5]}
+    {"action": "split", "images": [id, ...]}
     {"action": "move", "images": [id, ...], "cluster": 3}
-    {"action": "drop", "clusters": [4]}               their images get no cluster, and no export holds them
-    {"action": "mark", "images": [id, ...], "mark": "blurred"}       "" takes the mark away
-The assignments themselves are never changed. Numbers stay: a cluster that was merged or dropped is empty.
+    {"action": "drop", "clusters": [4]}
+    {"action": "mark", "images": [id, ...], "mark": "blurred"}
+
+The classes `Name`, `Merge`, `Split`, `Move`, `Drop` and `Mark` describe them. The assignments
+themselves are never changed. Numbers stay: a cluster that was merged or dropped is empty.
 """
 
+import abc
+import dataclasses
 import datetime
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
-from latentlab.clustering import assignments
 from latentlab.errors import ConfigError, RunError
 from latentlab.storage import tables
+from latentlab.storage.clustering import ASSIGNMENTS_NAME, EDITS_NAME, Clustering
 from latentlab.storage.files import read_json, sha256, write_json
-from latentlab.storage.run import Run
 
 FORMAT = 1
-LONGEST_NAME = 80
-FIELDS = {
-    "name": ("cluster", "name"),
-    "merge": ("clusters",),
-    "split": ("images",),
-    "move": ("images", "cluster"),
-    "drop": ("clusters",),
-    "mark": ("images", "mark"),
-}
+LONGEST_NAME = 80  # characters
 
 
 @dataclass(frozen=True)
-class Edited:
+class EditedClusters:
     """Clusters after some edits.
 
     Attributes
     ----------
     ids : ndarray of shape (n,), str
+        Image ids.
     clusters : ndarray of shape (n,), int32
-        -1 where an image's cluster was dropped.
+        Cluster of each image, -1 if it was dropped.
     names : tuple of str
-        One a number; "" is a cluster without a name of its own.
-    marks : dict
-        id -> mark.
+        One per cluster; "" for a cluster that was given no name.
+    marks : mapping of str to str
+        Image id -> mark.
     """
 
     ids: np.ndarray
     clusters: np.ndarray
     names: tuple[str, ...]
-    marks: dict[str, str] = field(default_factory=dict)
+    marks: Mapping[str, str] = field(default_factory=dict)
 
     def name(self, cluster: int) -> str:
-        """Return the name of a cluster, or "cluster N"; "" for -1."""
-        return "" if cluster < 0 else self.names[cluster] or f"cluster {cluster}"
+        """Return the name of a cluster.
+
+        Parameters
+        ----------
+        cluster : int
+            Number of the cluster, or -1.
+
+        Returns
+        -------
+        str
+            "cluster N" if it was given no name; "" for -1.
+        """
+        if cluster < 0:
+            return ""
+        return self.names[cluster] or f"cluster {cluster}"
 
 
-def apply(state: Edited, edit: dict[str, Any]) -> Edited:
-    """Return the clusters after one more edit.
+# Edits
+
+
+@dataclass(frozen=True)
+class Edit(abc.ABC):
+    """One change. Its fields may have any value until `check` has passed.
+
+    Attributes
+    ----------
+    action : str
+        Its name in edits.json.
+    """
+
+    action: ClassVar[str]
+
+    @classmethod
+    def field_names(cls) -> list[str]:
+        """Return the keys that the edit has in edits.json besides its action."""
+        return [item.name for item in dataclasses.fields(cls)]
+
+    def apply(self, edited: EditedClusters) -> EditedClusters:
+        """Return the clusters after this edit.
+
+        Parameters
+        ----------
+        edited : EditedClusters
+            The clusters before.
+
+        Returns
+        -------
+        EditedClusters
+
+        Raises
+        ------
+        ConfigError
+            If the edit names clusters or images that do not exist, or its values are no such names.
+        """
+        self.check(edited)
+        return self._change(edited)
+
+    @abc.abstractmethod
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied.
+
+        Parameters
+        ----------
+        edited : EditedClusters
+            The clusters before the edit.
+        """
+
+    @abc.abstractmethod
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+
+    @abc.abstractmethod
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        """Return the clusters after this edit, which was checked."""
+
+
+@dataclass(frozen=True)
+class Name(Edit):
+    """Name a cluster.
+
+    Attributes
+    ----------
+    cluster : int
+    name : str
+        One line of at most 80 characters; "" takes the name away.
+    """
+
+    action: ClassVar[str] = "name"
+    cluster: int
+    name: str
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_clusters(self.action, [self.cluster], edited)
+        _check_text(self.name, "name")
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"named cluster {self.cluster} {self.name!r}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        names = list(edited.names)
+        names[self.cluster] = self.name.strip()
+        return replace(edited, names=tuple(names))
+
+
+@dataclass(frozen=True)
+class Merge(Edit):
+    """Make several clusters one.
+
+    Attributes
+    ----------
+    clusters : sequence of int
+        All become the first of these.
+    """
+
+    action: ClassVar[str] = "merge"
+    clusters: Sequence[int]
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_clusters(self.action, self.clusters, edited)
+        if len(set(self.clusters)) < 2:
+            raise ConfigError("merge needs two clusters or more.")
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"merged clusters {', '.join(map(str, self.clusters))}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        return _moved(edited, np.isin(edited.clusters, self.clusters), self.clusters[0])
+
+
+@dataclass(frozen=True)
+class Split(Edit):
+    """Make a new cluster of some images; its number is the next free one.
+
+    Attributes
+    ----------
+    images : sequence of str
+        Image ids.
+    """
+
+    action: ClassVar[str] = "split"
+    images: Sequence[str]
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_images(self.action, self.images, edited)
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"made a cluster of {len(self.images):,} images"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        moved = _moved(edited, np.isin(edited.ids, self.images), len(edited.names))
+        return replace(moved, names=(*edited.names, ""))
+
+
+@dataclass(frozen=True)
+class Move(Edit):
+    """Move images to a cluster.
+
+    Attributes
+    ----------
+    images : sequence of str
+        Image ids.
+    cluster : int
+    """
+
+    action: ClassVar[str] = "move"
+    images: Sequence[str]
+    cluster: int
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_clusters(self.action, [self.cluster], edited)
+        _check_images(self.action, self.images, edited)
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"moved {len(self.images):,} images to cluster {self.cluster}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        return _moved(edited, np.isin(edited.ids, self.images), self.cluster)
+
+
+@dataclass(frozen=True)
+class Drop(Edit):
+    """Take clusters away: their images get no cluster, and exports leave them out.
+
+    Attributes
+    ----------
+    clusters : sequence of int
+    """
+
+    action: ClassVar[str] = "drop"
+    clusters: Sequence[int]
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_clusters(self.action, self.clusters, edited)
+        if not self.clusters:
+            raise ConfigError("drop needs a cluster.")
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"dropped clusters {', '.join(map(str, self.clusters))}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        return _moved(edited, np.isin(edited.clusters, self.clusters), -1)
+
+
+@dataclass(frozen=True)
+class Mark(Edit):
+    """Mark images with a word.
+
+    Attributes
+    ----------
+    images : sequence of str
+        Image ids.
+    mark : str
+        One line of at most 80 characters; "" takes the mark away.
+    """
+
+    action: ClassVar[str] = "mark"
+    images: Sequence[str]
+    mark: str
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_images(self.action, self.images, edited)
+        _check_text(self.mark, "mark")
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"marked {len(self.images):,} images {self.mark!r}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        marks = dict(edited.marks)
+        for image_id in self.images:
+            marks.pop(image_id, None)
+        if self.mark.strip():
+            marks.update(dict.fromkeys(self.images, self.mark.strip()))
+        return replace(edited, marks=marks)
+
+
+EDITS: Mapping[str, type[Edit]] = {
+    edit.action: edit for edit in (Name, Merge, Split, Move, Drop, Mark)
+}
+
+
+def parse_edit(value: Any) -> Edit:
+    """Return the edit that JSON holds.
+
+    Parameters
+    ----------
+    value : object
+        JSON of an edit, as in edits.json. A time "at" is ignored.
+
+    Returns
+    -------
+    Edit
 
     Raises
     ------
     ConfigError
-        If the edit is of no known form, or names clusters or images that there are not.
+        If it is no object with a known action and the keys of this action.
+
+    Examples
+    --------
+    >>> parse_edit({"action": "merge", "clusters": [3, 5]})
+    Merge(clusters=[3, 5])
     """
-    check(state, edit)
-    clusters = state.clusters.copy()
-    match edit["action"]:
-        case "name":
-            names = list(state.names)
-            names[edit["cluster"]] = edit["name"].strip()
-            return replace(state, names=tuple(names))
-        case "merge":
-            clusters[np.isin(clusters, edit["clusters"])] = edit["clusters"][0]
-        case "drop":
-            clusters[np.isin(clusters, edit["clusters"])] = -1
-        case "split":
-            clusters[np.isin(state.ids, edit["images"])] = len(state.names)
-            return replace(state, clusters=clusters, names=(*state.names, ""))
-        case "move":
-            clusters[np.isin(state.ids, edit["images"])] = edit["cluster"]
-        case "mark":
-            marks = {
-                image_id: mark
-                for image_id, mark in state.marks.items()
-                if image_id not in set(edit["images"])
-            }
-            return replace(
-                state,
-                marks=marks
-                | (
-                    dict.fromkeys(edit["images"], edit["mark"].strip())
-                    if edit["mark"].strip()
-                    else {}
-                ),
-            )
-    return replace(state, clusters=clusters)
+    kind = EDITS.get(str(value.get("action"))) if isinstance(value, dict) else None
+    if kind is None:
+        raise ConfigError(f"an edit is an object whose action is one of {', '.join(EDITS)}.")
+    values = {key: item for key, item in value.items() if key not in ("action", "at")}
+    expected = kind.field_names()
+    if set(values) != set(expected):
+        keys = ", ".join(sorted(values)) or "nothing"
+        raise ConfigError(f"{kind.action} needs {' and '.join(expected)}, not {keys}.")
+    return kind(**values)
 
 
-def check(state: Edited, edit: Any) -> None:
-    """Raise a ConfigError where an edit cannot be applied."""
-    if not isinstance(edit, dict) or edit.get("action") not in FIELDS:
-        raise ConfigError(f"an edit is an object whose action is one of {', '.join(FIELDS)}.")
-    action, given = edit["action"], set(edit) - {"action", "at"}
-    if given != set(FIELDS[action]):
-        raise ConfigError(
-            f"{action} needs {' and '.join(FIELDS[action])}, not {', '.join(sorted(given)) or 'nothing'}."
-        )
-    numbers = [edit["cluster"]] if "cluster" in edit else edit.get("clusters", [])
-    if not isinstance(numbers, list) or not all(
-        type(c) is int and 0 <= c < len(state.names) for c in numbers
+def _moved(edited: EditedClusters, is_moved: np.ndarray, cluster: int) -> EditedClusters:
+    """Return the clusters with some images in another one."""
+    clusters = edited.clusters.copy()
+    clusters[is_moved] = cluster
+    return replace(edited, clusters=clusters)
+
+
+def _check_clusters(action: str, numbers: Any, edited: EditedClusters) -> None:
+    k = len(edited.names)
+    # A bool is an int in Python, and no number of a cluster.
+    if not isinstance(numbers, list | tuple) or not all(
+        type(number) is int and 0 <= number < k for number in numbers
     ):
-        raise ConfigError(
-            f"{action}: {numbers!r} are not numbers of clusters from 0 to {len(state.names) - 1}."
-        )
-    if action in ("merge", "drop") and len(set(numbers)) < (2 if action == "merge" else 1):
-        raise ConfigError(
-            f"{action} needs {'two clusters or more' if action == 'merge' else 'a cluster'}."
-        )
-    _check_images(state, edit)
-    for key in ("name", "mark"):
-        if key in FIELDS[action]:
-            _check_text(edit[key], key)
+        raise ConfigError(f"{action}: {numbers!r} are not numbers of clusters from 0 to {k - 1}.")
 
 
-def _check_images(state: Edited, edit: dict[str, Any]) -> None:
-    if "images" not in edit:
-        return
-    images = edit["images"]
-    if (
-        not isinstance(images, list)
-        or not images
-        or not all(isinstance(image_id, str) for image_id in images)
-    ):
-        raise ConfigError(f"{edit['action']} needs a list of image ids.")
-    unknown = set(images) - set(state.ids.tolist())
+def _check_images(action: str, images: Any, edited: EditedClusters) -> None:
+    is_list = isinstance(images, list | tuple) and len(images) > 0
+    if not is_list or not all(isinstance(image_id, str) for image_id in images):
+        raise ConfigError(f"{action} needs a list of image ids.")
+    unknown = set(images) - set(edited.ids.tolist())
     if unknown:
-        raise ConfigError(f"{edit['action']}: there is no image {min(unknown)!r}.")
+        raise ConfigError(f"{action}: there is no image {min(unknown)!r}.")
 
 
-def _check_text(text: Any, what: str) -> None:
+def _check_text(text: Any, noun: str) -> None:
     if not isinstance(text, str) or len(text) > LONGEST_NAME or not text.isprintable():
-        raise ConfigError(f"a {what} is one line of at most {LONGEST_NAME} characters.")
+        raise ConfigError(f"a {noun} is one line of at most {LONGEST_NAME} characters.")
 
 
-def describe(edit: dict[str, Any]) -> str:
-    """Return an edit in a few words."""
-    match edit["action"]:
-        case "name":
-            return f"named cluster {edit['cluster']} {edit['name']!r}"
-        case "merge" | "drop":
-            done = "merged" if edit["action"] == "merge" else "dropped"
-            return f"{done} clusters {', '.join(map(str, edit['clusters']))}"
-        case "split":
-            return f"made a cluster of {len(edit['images']):,} images"
-        case "move":
-            return f"moved {len(edit['images']):,} images to cluster {edit['cluster']}"
-    return f"marked {len(edit['images']):,} images {edit['mark']!r}"
+# The file
+
+
+@dataclass(frozen=True)
+class StampedEdit:
+    """An edit with the time at which it was made.
+
+    Attributes
+    ----------
+    edit : Edit
+    at : str or None
+        Date and time in UTC; None in a file that was written by hand.
+    """
+
+    edit: Edit
+    at: str | None = None
+
+    @classmethod
+    def from_json(cls, value: Any) -> "StampedEdit":
+        """Return the edit that edits.json holds; ConfigError if it is none."""
+        return cls(parse_edit(value), value.get("at"))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the edit as edits.json holds it."""
+        value = {"action": self.edit.action, **dataclasses.asdict(self.edit)}
+        if self.at is not None:
+            value["at"] = self.at
+        return value
+
+
+@dataclass(frozen=True)
+class EditLog:
+    """What edits.json holds.
+
+    Attributes
+    ----------
+    clusters : str
+        Name of the clustering.
+    assignments : str
+        SHA-256 of the assignments that the edits were made for.
+    edits : tuple of StampedEdit
+        The edits, in order.
+    undone : tuple of StampedEdit
+        The edits that were taken back; the last one is redone first.
+    """
+
+    clusters: str
+    assignments: str
+    edits: tuple[StampedEdit, ...] = ()
+    undone: tuple[StampedEdit, ...] = ()
+
+    def add(self, edit: StampedEdit) -> "EditLog":
+        """Return the log with one more edit; what was undone is gone."""
+        return replace(self, edits=(*self.edits, edit), undone=())
+
+    def undo(self) -> "EditLog":
+        """Return the log with its last edit taken back."""
+        return replace(self, edits=self.edits[:-1], undone=(*self.undone, self.edits[-1]))
+
+    def redo(self) -> "EditLog":
+        """Return the log with the edit done again that was undone last."""
+        return replace(self, edits=(*self.edits, self.undone[-1]), undone=self.undone[:-1])
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the log as edits.json holds it."""
+        return {
+            "format": FORMAT,
+            "clusters": self.clusters,
+            "assignments": self.assignments,
+            "edits": [edit.to_json() for edit in self.edits],
+            "undone": [edit.to_json() for edit in self.undone],
+        }
 
 
 class Editor:
-    """The edits of one clustering of a run; every change is in the file, whole or not at all, before the method returns."""
+    """The edits of one clustering.
 
-    def __init__(self, run: Run, name: str) -> None:
-        self.run, self.name = run, name
-        self._assignments = run.path / "clusters" / name / "assignments.parquet"
+    Every change is in the file, whole or not at all, before the method returns.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering, such as `run.clustering("kmeans-k10")`.
+    """
+
+    def __init__(self, clustering: Clustering) -> None:
+        self.clustering = clustering
 
     @property
     def path(self) -> Path:
-        """Where the edits are kept."""
-        return self._assignments.with_name(assignments.EDITS)
+        """The file of the edits; it need not exist."""
+        return self.clustering.folder / EDITS_NAME
 
-    def read(self) -> dict[str, Any]:
-        """Return the file's contents, empty lists where there is none.
+    def read(self) -> EditLog:
+        """Return what the file holds; an empty log if there is no file.
+
+        Returns
+        -------
+        EditLog
 
         Raises
         ------
         RunError
             If the file is damaged, of a newer format, or was made for other assignments.
         """
-        own = sha256(self._assignments)
+        name = self.clustering.name
+        assignments = sha256(self._assignments_path)
         if not self.path.exists():
-            return {
-                "format": FORMAT,
-                "clusters": self.name,
-                "assignments": own,
-                "edits": [],
-                "undone": [],
-            }
-        kept = read_json(self.path)
-        if not isinstance(kept, dict) or not all(
-            isinstance(kept.get(key), list) for key in ("edits", "undone")
-        ):
-            raise RunError(f"{self.path} is not a list of edits. Restore it, or move it away.")
-        if kept.get("format", 0) > FORMAT:
-            raise RunError(f"{self.path} was written by a newer latentlab. Update latentlab.")
-        if kept.get("assignments") != own:
+            return EditLog(name, assignments)
+        value = read_json(self.path)
+        _check_log(value, self.path)
+        if value.get("assignments") != assignments:
             raise RunError(
-                f"{self.path} was made for other assignments of {self.name}. Move it away, or restore the assignments."
+                f"{self.path} was made for other assignments of {name}.",
+                hint="Move it away, or restore the assignments.",
             )
-        return kept
-
-    def state(self) -> Edited:
-        """Return the clusters after all edits."""
-        ids, _, clusters = tables.read_assignment(self._assignments)
-        k = read_json(self._assignments.with_name("result.json"))["k"]
-        state = Edited(ids, clusters, ("",) * k)
         try:
-            for edit in self.read()["edits"]:
-                state = apply(state, edit)
+            edits = tuple(map(StampedEdit.from_json, value["edits"]))
+            undone = tuple(map(StampedEdit.from_json, value["undone"]))
         except ConfigError as error:
-            raise RunError(
-                f"{self.path} holds an edit that cannot be applied: {error} Remove it, or move the file away."
-            ) from error
-        return state
+            raise self._cannot_apply(error) from error
+        return EditLog(name, assignments, edits, undone)
 
-    def add(self, edit: dict[str, Any]) -> None:
+    def state(self) -> EditedClusters:
+        """Return the clusters after all edits.
+
+        Returns
+        -------
+        EditedClusters
+
+        Raises
+        ------
+        RunError
+            If the edits cannot be read or applied.
+        """
+        edited = self._unedited()
+        for stamped in self.read().edits:
+            try:
+                edited = stamped.edit.apply(edited)
+            except ConfigError as error:
+                raise self._cannot_apply(error) from error
+        return edited
+
+    def add(self, edit: Edit) -> None:
         """Append an edit; what was undone can no longer be redone.
+
+        Parameters
+        ----------
+        edit : Edit
+            The change.
 
         Raises
         ------
         ConfigError
             If it cannot be applied.
         """
-        with self.run.lock():
-            check(self.state(), edit)
-            kept = self.read()
-            stamped = {
-                **edit,
-                "at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-            }
-            write_json(self.path, {**kept, "edits": [*kept["edits"], stamped], "undone": []})
+        with self.clustering.run.lock():
+            edit.check(self.state())
+            now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+            self._write(self.read().add(StampedEdit(edit, now)))
 
     def undo(self) -> bool:
         """Take the last edit back; return whether there was one."""
-        return self._shift("edits", "undone")
+        with self.clustering.run.lock():
+            log = self.read()
+            if log.edits:
+                self._write(log.undo())
+            return bool(log.edits)
 
     def redo(self) -> bool:
-        """Do again what was taken back last; return whether there was something."""
-        return self._shift("undone", "edits")
+        """Do the edit again that was undone last; return whether there was one."""
+        with self.clustering.run.lock():
+            log = self.read()
+            if log.undone:
+                self._write(log.redo())
+            return bool(log.undone)
 
-    def _shift(self, source: str, target: str) -> bool:
-        with self.run.lock():
-            kept = self.read()
-            if not kept[source]:
-                return False
-            *rest, last = kept[source]
-            write_json(self.path, {**kept, source: rest, target: [*kept[target], last]})
-            return True
+    def _unedited(self) -> EditedClusters:
+        """Return the clusters as they were assigned."""
+        # Only two columns: soft assignments may fill the memory.
+        table = tables.read(self._assignments_path, ["id", "cluster"])
+        ids = np.asarray(table["id"].to_pylist(), dtype=str)
+        clusters = np.asarray(table["cluster"], dtype=np.int32)
+        return EditedClusters(ids, clusters, names=("",) * self.clustering.result.k)
+
+    @property
+    def _assignments_path(self) -> Path:
+        return self.clustering.folder / ASSIGNMENTS_NAME
+
+    def _write(self, log: EditLog) -> None:
+        write_json(self.path, log.to_json())
+
+    def _cannot_apply(self, error: ConfigError) -> RunError:
+        return RunError(
+            f"{self.path} holds an edit that cannot be applied: {error}",
+            hint="Remove it, or move the file away.",
+        )
+
+
+def _check_log(value: Any, path: Path) -> None:
+    """Raise RunError if JSON is not the contents of edits.json."""
+    if not isinstance(value, dict) or not all(
+        isinstance(value.get(key), list) for key in ("edits", "undone")
+    ):
+        raise RunError(f"{path} is not a list of edits.", hint="Restore it, or move it away.")
+    if value.get("format", 0) > FORMAT:
+        raise RunError(f"{path} was written by a newer latentlab.", hint="Update latentlab.")

@@ -57,7 +57,7 @@ class Viewer:
 
     def __init__(self, summary: ClusteringSummary, figures: "Mapping[str, Figure]") -> None:
         self.summary = summary
-        self.editor = edits.Editor(summary.run, summary.name)
+        self.editor = edits.Editor(summary.clustering)
         self.editor.state()  # damaged edits are reported before the server starts
         self.pictures = PictureReader(summary.images, summary.run.config.data)
         self._scripts = html.page_scripts("report.js", "view.js")
@@ -130,9 +130,9 @@ class Viewer:
         return ViewState(
             groups=groups,
             clusters=page_data.clusters_of(summary, image_addresses),
-            edits=len(log["edits"]),
-            undone=len(log["undone"]),
-            last=edits.describe(log["edits"][-1]) if log["edits"] else "",
+            edits=len(log.edits),
+            undone=len(log.undone),
+            last=log.edits[-1].edit.describe() if log.edits else "",
         )
 
     def change(self, path: str, edit: Any) -> ViewState:
@@ -156,7 +156,7 @@ class Viewer:
             If the edit cannot be applied.
         """
         if path == "/edit":
-            self.editor.add(edit)
+            self.editor.add(edits.parse_edit(edit))
         elif path == "/undo":
             self.editor.undo()
         else:
@@ -164,14 +164,14 @@ class Viewer:
         return self.state()
 
 
-def edited_summary(summary: ClusteringSummary, edited: edits.Edited) -> ClusteringSummary:
+def edited_summary(summary: ClusteringSummary, edited: edits.EditedClusters) -> ClusteringSummary:
     """Return a summary with the clusters as they were edited.
 
     Parameters
     ----------
     summary : ClusteringSummary
         The clustering.
-    edited : Edited
+    edited : EditedClusters
         Its clusters after the edits.
 
     Returns

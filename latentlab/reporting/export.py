@@ -1,0 +1,481 @@
+"""Edited clusters for other programs: CSV, parquet with images, class folders, COCO, TensorBoard.
+
+Every form holds the clusters after the edits of `latentlab view`. Images of dropped clusters are
+left out.
+"""
+
+import io
+import json
+import math
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from latentlab.data.resizing import as_picture
+from latentlab.errors import ConfigError, RunError
+from latentlab.progress import track
+from latentlab.reporting import thumbnails, umap_map
+from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.edits import EditedClusters
+from latentlab.storage.files import atomic_folder, atomic_path
+
+FILE_FORMATS = ("csv", "parquet")
+FOLDER_FORMATS = ("folders", "coco", "projector")
+FORMATS = (*FILE_FORMATS, *FOLDER_FORMATS)
+SHARD = 2048  # images in memory at a time
+MOST_PIXELS = 8192  # a side of a picture that browsers still take as a texture
+MOST_VECTORS = 50_000  # that TensorBoard's projector still turns smoothly
+LONGEST_FOLDER = 60  # characters of a cluster's name in the name of its folder
+LONGEST_FILE = 150  # characters of an image's id in the name of its file
+IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+
+
+@dataclass(frozen=True)
+class Selection:
+    """The images of an export: those whose cluster was not dropped.
+
+    Attributes
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    positions : ndarray of shape (n,), int
+        Positions of the images in the run.
+    rows : pyarrow.Table
+        One row per image, see `select`.
+    """
+
+    summary: ClusteringSummary
+    positions: np.ndarray
+    rows: pa.Table
+
+    @property
+    def ids(self) -> list[str]:
+        """Ids of the images."""
+        return self.rows["id"].to_pylist()
+
+    @property
+    def clusters(self) -> list[int]:
+        """Cluster of each image."""
+        return self.rows["cluster"].to_pylist()
+
+    @property
+    def cluster_names(self) -> list[str]:
+        """Name of each image's cluster."""
+        return self.rows["cluster_name"].to_pylist()
+
+    def image_parts(self) -> Iterator[tuple[int, np.ndarray]]:
+        """Yield (first row, uint8 images) part by part."""
+        with track("export", len(self.positions)) as bar:
+            for start in range(0, len(self.positions), SHARD):
+                yield start, self.summary.images.read(self.positions[start : start + SHARD])
+                bar.update(start + SHARD)
+
+
+def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
+    """Return the images whose cluster was not dropped, with a table about them.
+
+    Its columns are id, split, cluster (int32), cluster_name, distance and margin (to the assigned
+    centers, before edits). If there are any: confidence, agreement, mark, label, projection_x and
+    projection_y. The last two are null for images that are not on the map.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    edited : EditedClusters
+        Its clusters after the edits.
+
+    Returns
+    -------
+    Selection
+    """
+    positions = np.flatnonzero(edited.clusters >= 0)
+    clusters = edited.clusters[positions]
+    ids = summary.images.ids[positions].tolist()
+    columns: dict[str, object] = {
+        "id": ids,
+        "split": summary.images.splits[positions].tolist(),
+        "cluster": clusters.astype(np.int32),
+        "cluster_name": [edited.name(cluster) for cluster in clusters.tolist()],
+        "distance": summary.distance[positions],
+        "margin": summary.margin[positions],
+    }
+    if summary.confidence is not None:
+        columns["confidence"] = summary.confidence[positions].astype(np.float32)
+    if summary.agreement is not None:
+        columns["agreement"] = summary.agreement[positions].astype(np.float32)
+    if edited.marks:
+        columns["mark"] = [edited.marks.get(image_id) for image_id in ids]
+    if summary.classes is not None:
+        columns["label"] = _labels(summary.classes[positions], summary.class_names)
+    if summary.map_path.exists():
+        columns |= _map_columns(summary, positions)
+    return Selection(summary, positions, pa.table(columns))
+
+
+def export_clusters(
+    summary: ClusteringSummary,
+    edited: EditedClusters,
+    file_format: str,
+    out: Path,
+    link: bool = False,
+) -> Path:
+    """Write clusters for another program.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    edited : EditedClusters
+        Its clusters after the edits.
+    file_format : {"csv", "parquet", "folders", "coco", "projector"}
+        What to write.
+    out : pathlib.Path
+        The file for csv and parquet, else the folder.
+    link : bool
+        folders: link to the picture files of an image folder instead of copying them.
+
+    Returns
+    -------
+    pathlib.Path
+        `out`.
+
+    Raises
+    ------
+    ConfigError
+        If the format is unknown, every cluster is dropped, or there are no files to link to.
+    RunError
+        If `out` is a folder that holds other things, or cannot be written.
+    """
+    if file_format not in FORMATS:
+        raise ConfigError(f"unknown format {file_format!r}: known are {', '.join(FORMATS)}.")
+    if file_format in FOLDER_FORMATS:
+        _check_is_free(out)
+    selection = select(summary, edited)
+    if not len(selection.positions):
+        raise ConfigError(
+            "every cluster is dropped, so there is nothing to export.",
+            hint="Undo it in latentlab view.",
+        )
+    if file_format in FILE_FORMATS:
+        with atomic_path(out) as path:
+            _write_file(selection, file_format, path)
+    else:
+        with atomic_folder(out) as folder:
+            _write_folder(selection, file_format, folder, link)
+    return out
+
+
+def _check_is_free(folder: Path) -> None:
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunError(f"{folder} exists and is not empty.", hint="Choose another `out`.")
+
+
+def _write_file(selection: Selection, file_format: str, path: Path) -> None:
+    if file_format == "csv":
+        _write_csv(selection, path)
+    else:
+        _write_parquet(selection, path)
+
+
+def _write_folder(selection: Selection, file_format: str, folder: Path, link: bool) -> None:
+    if file_format == "folders":
+        _write_folders(selection, folder, link)
+    elif file_format == "coco":
+        _write_coco(selection, folder)
+    else:
+        _write_projector(selection, folder)
+
+
+def _labels(classes: np.ndarray, class_names: Sequence[str]) -> pa.Array:
+    """Return the name of each class, null for -1."""
+    names = (*class_names, None)
+    return pa.array([names[number] for number in classes.tolist()], pa.string())
+
+
+def _map_columns(summary: ClusteringSummary, positions: np.ndarray) -> dict[str, pa.Array]:
+    """Return the coordinates of images, null for images that are not on the map."""
+    xy, on_map = summary.read_map()
+    full = np.full((len(summary.images), 2), np.nan, np.float32)
+    full[on_map] = xy
+    return {
+        "projection_x": pa.array(full[positions, 0], pa.float32(), from_pandas=True),
+        "projection_y": pa.array(full[positions, 1], pa.float32(), from_pandas=True),
+    }
+
+
+# CSV and parquet
+
+
+def _write_csv(selection: Selection, path: Path) -> None:
+    from pyarrow import csv
+
+    csv.write_csv(selection.rows, path)
+
+
+def _write_parquet(selection: Selection, path: Path) -> None:
+    """Write the rows with a column of images, as Hugging Face datasets and Embedding Atlas do."""
+    rows = selection.rows
+    metadata = _hugging_face_metadata(rows.schema)
+    schema = rows.schema.append(pa.field("image", IMAGE_TYPE)).with_metadata(metadata)
+    ids = selection.ids
+    with pq.ParquetWriter(path, schema, compression="zstd") as writer:
+        for start, images in selection.image_parts():
+            part = rows.slice(start, len(images))
+            column = _image_column(images, ids[start : start + len(images)])
+            writer.write_table(part.append_column("image", column).cast(schema))
+
+
+def _image_column(images: np.ndarray, ids: Sequence[str]) -> pa.Array:
+    """Return images as PNG, each with the name of a file."""
+    values = []
+    for image, image_id in zip(images, ids, strict=True):
+        values.append({"bytes": _png(image), "path": f"{image_id}.png"})
+    return pa.array(values, IMAGE_TYPE)
+
+
+def _hugging_face_metadata(schema: pa.Schema) -> dict[str, str]:
+    """Return the metadata by which Hugging Face datasets knows the column of images."""
+    features = {}
+    for column in schema:
+        dtype = "float32" if pa.types.is_floating(column.type) else str(column.type)
+        features[column.name] = {"dtype": dtype, "_type": "Value"}
+    features["image"] = {"_type": "Image"}
+    return {"huggingface": json.dumps({"info": {"features": features}})}
+
+
+def _png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    as_picture(image).save(buffer, format="png")
+    return buffer.getvalue()
+
+
+# Folders
+
+
+def _write_folders(selection: Selection, folder: Path, link: bool) -> None:
+    """Write FOLDER/CLUSTER/PICTURE: the files of an image folder, PNGs of other images."""
+    path_of = _picture_files(selection.summary)
+    if link and path_of is None:
+        raise ConfigError(
+            "needs images that are files of a folder; these have none",
+            field="link",
+            hint="Leave it out, and PNGs are written.",
+        )
+    folders = folder_names(selection.clusters, selection.cluster_names)
+    files = file_names(selection.ids, ending=".png" if path_of is None else "")
+    targets = [folder / name / file for name, file in zip(folders, files, strict=True)]
+    for name in set(folders):
+        (folder / name).mkdir()
+    if path_of is None:
+        _write_pngs(selection, targets)
+    else:
+        _copy_pictures(selection, path_of, targets, link)
+
+
+def _write_pngs(selection: Selection, targets: Sequence[Path]) -> None:
+    for start, images in selection.image_parts():
+        for row, image in enumerate(images, start):
+            as_picture(image).save(targets[row])
+
+
+def _copy_pictures(
+    selection: Selection, path_of: Callable[[int], Path], targets: Sequence[Path], link: bool
+) -> None:
+    for position, target in zip(selection.positions.tolist(), targets, strict=True):
+        original = path_of(position).resolve()
+        if link:
+            os.symlink(original, target)
+        else:
+            shutil.copyfile(original, target)
+
+
+def _picture_files(summary: ClusteringSummary) -> Callable[[int], Any] | None:
+    """Return a function from positions to picture files; None if the images are no such files."""
+    source = summary.images.source
+    if source is None or not isinstance(source(0), Path):
+        return None
+    return source
+
+
+def folder_names(clusters: Sequence[int], names: Sequence[str]) -> list[str]:
+    """Return the name of each image's folder: number and name of its cluster.
+
+    Characters that not every system takes are replaced.
+
+    Parameters
+    ----------
+    clusters : sequence of int
+        Cluster of each image.
+    names : sequence of str
+        Name of each image's cluster; "cluster N" if it was given none.
+
+    Returns
+    -------
+    list of str
+
+    Examples
+    --------
+    >>> folder_names([3, 4], ["cluster 3", "cats/dogs"])
+    ['003', '004 cats_dogs']
+    """
+    folders = []
+    for cluster, name in zip(clusters, names, strict=True):
+        suffix = "" if name == f"cluster {cluster}" else _safe(name, LONGEST_FOLDER)
+        folders.append(f"{cluster:03d} {suffix}".strip())
+    return folders
+
+
+def file_names(ids: Sequence[str], ending: str) -> list[str]:
+    """Return different names of files for image ids, which may hold any characters.
+
+    Parameters
+    ----------
+    ids : sequence of str
+        Image ids.
+    ending : str
+        Ending of all names, such as ".png"; "" keeps those of the ids.
+
+    Returns
+    -------
+    list of str
+        They differ in more than upper and lower case.
+
+    Examples
+    --------
+    >>> file_names(["a/b.jpg", "a_b.jpg", "c"], "")
+    ['a_b.jpg', 'a_b~1.jpg', 'c']
+    """
+    times_seen: dict[str, int] = {}
+    names = []
+    for image_id in ids:
+        flat = Path(_safe(image_id.replace("/", "_"), LONGEST_FILE) or "image")
+        stem = flat.name if ending else flat.stem
+        suffix = ending or flat.suffix
+        key = (stem + suffix).lower()
+        number = times_seen.get(key, 0)
+        times_seen[key] = number + 1
+        names.append(f"{stem}~{number}{suffix}" if number else stem + suffix)
+    return names
+
+
+def _safe(text: str, longest: int) -> str:
+    """Return text of letters, digits, space and ._- only, without dot or space at its ends."""
+    safe = re.sub(r"[^\w .-]", "_", text).strip(". ")
+    return safe if len(safe) <= longest else safe[-longest:].strip(". ")
+
+
+# COCO
+
+
+def _write_coco(selection: Selection, folder: Path) -> None:
+    """Write annotations.json of COCO's object detection, and the images as PNG.
+
+    Each image has one box of its own size.
+    """
+    (folder / "images").mkdir()
+    names = file_names(selection.ids, ".png")
+    _write_pngs(selection, [folder / "images" / name for name in names])
+    summary = selection.summary
+    title = f"clusters {summary.name} of {summary.images.name}"
+    content = {
+        "info": {"description": title, "version": "1.0"},
+        "licenses": [],
+        "images": _coco_images(selection, names),
+        "annotations": _coco_annotations(selection),
+        "categories": _coco_categories(selection),
+    }
+    text = json.dumps(content, ensure_ascii=False)
+    (folder / "annotations.json").write_text(text, encoding="utf-8")
+
+
+def _coco_images(selection: Selection, names: Sequence[str]) -> list[dict[str, object]]:
+    height, width, _ = selection.summary.images.image_shape
+    images: list[dict[str, object]] = []
+    for number, (name, image_id) in enumerate(zip(names, selection.ids, strict=True), 1):
+        image = {"id": number, "file_name": name, "width": width, "height": height}
+        images.append(image | {"latentlab_id": image_id})
+    return images
+
+
+def _coco_annotations(selection: Selection) -> list[dict[str, object]]:
+    height, width, _ = selection.summary.images.image_shape
+    annotations: list[dict[str, object]] = []
+    for number, cluster in enumerate(selection.clusters, 1):
+        annotations.append(
+            {
+                "id": number,
+                "image_id": number,
+                "category_id": cluster + 1,
+                "bbox": [0, 0, width, height],
+                "area": width * height,
+                "iscrowd": 0,
+            }
+        )
+    return annotations
+
+
+def _coco_categories(selection: Selection) -> list[dict[str, object]]:
+    named = set(zip(selection.clusters, selection.cluster_names, strict=True))
+    categories: list[dict[str, object]] = []
+    for cluster, name in sorted(named):
+        categories.append({"id": cluster + 1, "name": name, "supercategory": "cluster"})
+    return categories
+
+
+# TensorBoard
+
+
+def _write_projector(selection: Selection, folder: Path) -> None:
+    """Write what `tensorboard --logdir FOLDER` shows: vectors, their table and small images."""
+    run = selection.summary.run
+    # The projector is slow with more vectors: a sample is shown.
+    total = len(selection.positions)
+    count = min(total, MOST_VECTORS)
+    rows = np.sort(np.random.default_rng([0, 33]).choice(total, count, replace=False))
+    positions = selection.positions[rows]
+
+    vectors = umap_map.mapped_vectors(run, positions)
+    vectors.astype("<f4").tofile(folder / "tensors.bytes")
+    _write_metadata(selection.rows.take(rows), folder / "metadata.tsv")
+    columns = math.ceil(math.sqrt(count))
+    side = int(min(32, MOST_PIXELS // columns))
+    sprite = thumbnails.sprite_sheet(selection.summary.images.read(positions), side, columns)
+    as_picture(sprite).save(folder / "sprite.png")
+    config = _projector_config(str(umap_map.mapped_features(run)), vectors.shape, side)
+    (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
+
+
+def _write_metadata(rows: pa.Table, path: Path) -> None:
+    """Write a table without the coordinates as tab-separated text."""
+    names = [name for name in rows.column_names if not name.startswith("projection_")]
+    lines = ["\t".join(names)]
+    for row in rows.select(names).to_pylist():
+        lines.append("\t".join(map(_cell, row.values())))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def _projector_config(tensor_name: str, shape: Sequence[int], side: int) -> str:
+    """Return the projector's configuration as a protocol buffer in text form."""
+    sprite = f'"sprite.png" single_image_dim: {side} single_image_dim: {side}'
+    lines = (
+        f'tensor_name: "{tensor_name}"',
+        'tensor_path: "tensors.bytes"',
+        *(f"tensor_shape: {length}" for length in shape),
+        'metadata_path: "metadata.tsv"',
+        f"sprite {{ image_path: {sprite} }}",
+    )
+    return "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
+
+
+def _cell(value: object) -> str:
+    """Return a value as one line without tabs; "-" for none."""
+    return " ".join(str("" if value is None else value).split()) or "-"
