@@ -1,4 +1,4 @@
-"""Decode many pictures into one uint8 array: in threads, each failure kept with its reason instead of raised."""
+"""Decode pictures in threads. A picture that cannot be read gives a reason instead of an error."""
 
 import contextlib
 import functools
@@ -7,194 +7,230 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data import common
-from latentlab.data.images import ImageSet, Unreadable, from_array, resize, upright
-from latentlab.errors import DataError
+from latentlab.data.resizing import resize, upright
 
 if TYPE_CHECKING:
     import PIL.Image
 
-Made = TypeVar("Made")
+Decoded = TypeVar("Decoded")
 
+DEFAULT_SIZE = 32  # pixels; pictures of a source have no common size
+MAX_PIXELS = 89_478_485  # of one picture; Pillow's own limit
 THREADS = 4
-CHUNK = 512
-CHUNK_BYTES = 256 << 20  # of pictures that wait, still compressed, to be decoded
+CHUNK = 512  # pictures
+CHUNK_BYTES = 256 << 20  # of encoded pictures that wait for a thread
 BYTES_PER_PIXEL = 8  # more than any uncompressed format uses
-LARGE = 16_000_000  # pixels; larger pictures are decoded one at a time, so that memory does not hold four of them
-FORMATS = (
-    "PNG",
-    "JPEG",
-    "GIF",
-    "BMP",
-    "TIFF",
-    "WEBP",
-    "AVIF",
-    "JPEG2000",
-    "PPM",
-)  # EPS, for one, would start another program
+LARGE = 16_000_000  # pixels; larger pictures are decoded one at a time, to spare memory
+# Formats that are not listed are not tried: EPS, for example, would start another program.
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 
-_one_large = threading.Lock()
+_large_picture = threading.Lock()
 
 
-def decode(
-    source: Path | bytes, size: int, rule: str, channels: int, max_pixels: int = common.MAX_PIXELS
-) -> np.ndarray | str:
-    """Return one picture as uint8 (size, size, channels), or the reason why it cannot be read."""
-    return _decoded(source, lambda image: resize(image, size, rule, channels), max_pixels)
+@dataclass(frozen=True)
+class PictureForm:
+    """The form into which all pictures are brought.
 
-
-def decode_whole(
-    source: Path | bytes, max_pixels: int = common.MAX_PIXELS
-) -> "PIL.Image.Image | str":
-    """Return one picture upright, in colour and in its full size, or the reason why it cannot be read.
-
-    Not for threads: Pillow's limits are switched off for the process meanwhile.
+    Attributes
+    ----------
+    size : int
+        Height and width in pixels.
+    rule : {"crop", "pad", "stretch"}
+        See `latentlab.data.resizing.resize`.
+    channels : int
+        3 for RGB, 1 for grey.
+    max_pixels : int
+        Larger pictures are not decoded.
     """
+
+    size: int = DEFAULT_SIZE
+    rule: str = "crop"
+    channels: int = 3
+    max_pixels: int = MAX_PIXELS
+
+    @classmethod
+    def of(cls, data: DataOptions, size: int | None) -> "PictureForm":
+        """Return the form that the options of a data set ask for.
+
+        Parameters
+        ----------
+        data : DataOptions
+            The options.
+        size : int or None
+            Height and width in pixels; None is `DEFAULT_SIZE`.
+        """
+        return cls(
+            size=size or DEFAULT_SIZE,
+            rule=data.resize,
+            channels=1 if data.grey else 3,
+            max_pixels=data.max_pixels or MAX_PIXELS,
+        )
+
+
+def decode(picture: Path | bytes, form: PictureForm) -> np.ndarray | str:
+    """Decode a picture.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+        A picture file or its content.
+    form : PictureForm
+        The form of the result.
+
+    Returns
+    -------
+    ndarray of shape (size, size, channels), uint8, or str
+        The pixels, or the reason why the picture cannot be read.
+    """
+
+    def pixels(image: "PIL.Image.Image") -> np.ndarray:
+        return resize(image, form.size, form.rule, form.channels)
+
+    return _decoded(picture, pixels, form.max_pixels)
+
+
+def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Image.Image | str":
+    """Decode a picture in its full size, upright and in colour.
+
+    It must not run in several threads: it switches Pillow's limits off for the whole process.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+        A picture file or its content.
+    max_pixels : int
+        A larger picture is not decoded.
+
+    Returns
+    -------
+    PIL.Image.Image or str
+        The picture, or the reason why it cannot be read.
+    """
+
+    def colours(image: "PIL.Image.Image") -> "PIL.Image.Image":
+        return upright(image, channels=3)
+
     with _pillow_limits_off():
-        return _decoded(source, lambda image: upright(image, channels=3), max_pixels)
+        return _decoded(picture, colours, max_pixels)
+
+
+def decode_all(
+    pictures: Iterable[Path | bytes | None], form: PictureForm
+) -> Iterator[np.ndarray | str]:
+    """Decode pictures in threads, at most `CHUNK` pictures or `CHUNK_BYTES` ahead.
+
+    Parameters
+    ----------
+    pictures : iterable of Path, bytes or None
+        Picture files or their contents; None where there is no picture.
+    form : PictureForm
+        The form of the results.
+
+    Yields
+    ------
+    ndarray of shape (size, size, channels), uint8, or str
+        Pixels or a reason, in the order of the pictures.
+    """
+    largest = BYTES_PER_PIXEL * form.max_pixels
+    decode_one = functools.partial(_decode_any, form=form, largest=largest)
+    with _pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
+        for chunk in _chunks(pictures):
+            yield from pool.map(decode_one, chunk)
+
+
+def _chunks(pictures: Iterable[Path | bytes | None]) -> Iterator[list[Path | bytes | None]]:
+    chunk: list[Path | bytes | None] = []
+    waiting = 0  # bytes
+    for picture in pictures:
+        chunk.append(picture)
+        waiting += len(picture) if isinstance(picture, bytes) else 0
+        if len(chunk) == CHUNK or waiting > CHUNK_BYTES:
+            yield chunk
+            chunk = []
+            waiting = 0
+    yield chunk
+
+
+def _decode_any(picture: Path | bytes | None, form: PictureForm, largest: int) -> np.ndarray | str:
+    if picture is None:
+        return "no picture here"
+    if isinstance(picture, bytes) and len(picture) > largest:
+        size = len(picture)
+        return f"it has {size} bytes, more than a picture of the largest size needs"
+    return decode(picture, form)
 
 
 def _decoded(
-    source: Path | bytes, make: Callable[["PIL.Image.Image"], Made], max_pixels: int
-) -> Made | str:
+    picture: Path | bytes, convert: Callable[["PIL.Image.Image"], Decoded], max_pixels: int
+) -> Decoded | str:
     from PIL import Image
 
     try:
-        if isinstance(source, Path) and not source.is_file():
+        if isinstance(picture, Path) and not picture.is_file():
             return "it is no regular file"
         Image.init()
-        _check_png(source)
-        with Image.open(_stream(source), formats=FORMATS) as image:
+        _check_png(picture)
+        with Image.open(_stream(picture), formats=FORMATS) as image:
             pixels = image.width * image.height
             if pixels > max_pixels:
-                return f"it has {pixels} pixels, more than {max_pixels}; if you trust it, raise --max-pixels"
-            with _one_large if pixels > LARGE else contextlib.nullcontext():
+                return (
+                    f"it has {pixels} pixels, more than {max_pixels}; "
+                    "if you trust it, raise `max_pixels`"
+                )
+            # Threads must not hold several large pictures at once.
+            with _large_picture if pixels > LARGE else contextlib.nullcontext():
                 image.load()
-                return make(image)
-    except Exception as error:  # Pillow's decoders raise nearly every kind: OSError, SyntaxError, struct.error, ValueError, ...
-        said = str(error).replace(str(source), "file") if isinstance(source, Path) else str(error)
-        return f"{type(error).__name__}: {' '.join(said.split())}"[:200]
+                return convert(image)
+    except Exception as error:  # Pillow's decoders raise nearly every kind of exception
+        return _reason(error, picture)
 
 
-def _stream(source: Path | bytes) -> Any:
-    return io.BytesIO(source) if isinstance(source, bytes) else source
+def _reason(error: Exception, picture: Path | bytes) -> str:
+    text = str(error)
+    if isinstance(picture, Path):
+        text = text.replace(str(picture), "file")
+    return f"{type(error).__name__}: {' '.join(text.split())}"[:200]
 
 
-def _check_png(source: Path | bytes) -> None:
-    """Compare the checksums of a PNG, which Pillow's decoder passes over; other formats have none."""
+def _stream(picture: Path | bytes) -> Any:
+    return io.BytesIO(picture) if isinstance(picture, bytes) else picture
+
+
+def _check_png(picture: Path | bytes) -> None:
+    """Compare the checksums of a PNG, which Pillow's decoder skips; other formats have none."""
     from PIL import Image
 
-    if _head(source) == b"\x89PNG":
-        with Image.open(_stream(source), formats=["PNG"]) as image:
+    if _head(picture) == b"\x89PNG":
+        with Image.open(_stream(picture), formats=["PNG"]) as image:
             image.verify()
 
 
-def _head(source: Path | bytes) -> bytes:
-    if isinstance(source, bytes):
-        return source[:4]
-    with source.open("rb") as file:
+def _head(picture: Path | bytes) -> bytes:
+    if isinstance(picture, bytes):
+        return picture[:4]
+    with picture.open("rb") as file:
         return file.read(4)
 
 
 @contextlib.contextmanager
 def _pillow_limits_off() -> Iterator[None]:
-    """Leave the limit of pixels to `decode`: Pillow's is one for the whole process. Warnings are about pictures that are refused."""
+    """Leave the limit of pixels to `decode`, since Pillow's holds for the whole process."""
     from PIL import Image
 
-    Image.init()  # Pillow looks for further formats of its own accord only where it is told none
-    kept = Image.MAX_IMAGE_PIXELS
+    Image.init()  # or else Pillow would look for more formats while threads run
+    limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings():
+        # Pillow warns about pictures that `decode` refuses anyway.
         warnings.simplefilter("ignore")
         Image.MAX_IMAGE_PIXELS = None
         try:
             yield
         finally:
-            Image.MAX_IMAGE_PIXELS = kept
-
-
-def collect(
-    name: str,
-    count: int,
-    items: Iterable[tuple[str, Path | bytes | None]],
-    make_splits: Callable[[np.ndarray], np.ndarray],
-    options: DataOptions,
-    source: Callable[[int], Path | bytes] | None = None,
-) -> ImageSet:
-    """Decode `count` pictures and make an ImageSet of those that can be read.
-
-    Parameters
-    ----------
-    items : iterable of (id, source)
-        Path or bytes of each picture; None where there is none.
-    make_splits : callable
-        make_splits(kept) -> split of each kept picture; kept are positions among the items.
-    source : callable or None
-        source(position) -> path or bytes of one item, once more.
-
-    Raises
-    ------
-    DataError
-        If none can be read.
-    """
-    size = options.size or common.DEFAULT_SIZE
-    channels = 1 if options.grey else 3
-    images = common.allocate((count, size, size, channels))
-    ids: list[str] = []
-    kept: list[int] = []
-    bad: list[Unreadable] = []
-    limit = options.max_pixels or common.MAX_PIXELS
-    decode_one = functools.partial(
-        decode, size=size, rule=options.resize, channels=channels, max_pixels=limit
-    )
-    with _pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
-        for position, (identity, result) in enumerate(
-            _results(pool, items, decode_one, BYTES_PER_PIXEL * limit)
-        ):
-            if isinstance(result, str):
-                bad.append(Unreadable(identity, result))
-            else:
-                images[len(ids)] = result
-                ids.append(identity)
-                kept.append(position)
-    if not ids:
-        raise DataError(
-            f"{name}: none of the {count} images can be read; the first, {bad[0].path}: {bad[0].reason}."
-        )
-    again = None if source is None else lambda index: source(kept[index])
-    return from_array(name, images[: len(ids)], make_splits(np.array(kept)), ids, tuple(bad), again)
-
-
-def _results(
-    pool: ThreadPoolExecutor,
-    items: Iterable,
-    decode_one: Callable[..., np.ndarray | str],
-    largest: int,
-) -> Iterable[tuple[str, np.ndarray | str]]:
-    """Yield (id, picture or reason) in order, at most `CHUNK` pictures, or `CHUNK_BYTES`, ahead."""
-
-    def one(item: tuple[str, Path | bytes | None]) -> tuple[str, np.ndarray | str]:
-        return item[0], "no picture here" if item[1] is None else decode_one(item[1])
-
-    chunk: list = []
-    waiting = 0
-    for identity, source in items:
-        if isinstance(source, bytes) and len(source) > largest:
-            yield from pool.map(one, chunk)
-            chunk, waiting = [], 0
-            yield (
-                identity,
-                f"it has {len(source)} bytes, more than a picture of the largest size needs",
-            )
-            continue
-        chunk.append((identity, source))
-        waiting += len(source) if isinstance(source, bytes) else 0
-        if len(chunk) == CHUNK or waiting > CHUNK_BYTES:
-            yield from pool.map(one, chunk)
-            chunk, waiting = [], 0
-    yield from pool.map(one, chunk)
+            Image.MAX_IMAGE_PIXELS = limit

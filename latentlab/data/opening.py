@@ -1,125 +1,198 @@
-"""Where images come from: one file a source, found by its name.
-
-A source file defines
-
-    open_images(options: DataOptions) -> ImageSet     the images, without labels
-    read_labels(options: DataOptions) -> Labels | None     the held-out labels, or None where there are none
-
-and nothing else has to be touched. `read_labels` is called by `latentlab.scoring.evaluation` only.
-"""
+"""Open the images of a source, or of the source that reads a path."""
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from latentlab import plugins
 from latentlab.config import DataOptions
+from latentlab.data import decode
+from latentlab.data.collecting import collect
 from latentlab.data.images import ImageSet, with_channels
+from latentlab.data.source import Source
 from latentlab.errors import ConfigError, DataError
 
 if TYPE_CHECKING:
     import PIL.Image
 
 
-@dataclass(frozen=True)
-class Labels:
-    """Held-out labels of a source.
+def open_images(options: DataOptions) -> ImageSet:
+    """Open images, without labels.
 
-    Attributes
+    Parameters
     ----------
-    ids : ndarray of shape (n,), str
-        Image ids, as in the ImageSet.
-    labels : ndarray of shape (n,), int32
-        Class number of each, an index into `class_names`; -1 where an image has none.
-    class_names : tuple of str
-        One name a class.
-    """
+    options : DataOptions
+        What to open, and how.
 
-    ids: np.ndarray
-    labels: np.ndarray
-    class_names: tuple[str, ...]
-
-
-def resolve(options: DataOptions) -> str:
-    """Return the name of the source that serves `options.data`.
+    Returns
+    -------
+    ImageSet
+        All images that can be read.
 
     Raises
     ------
     ConfigError
-        If it is neither a source name nor a path that some source reads.
+        If no source has this name or reads this path.
+    DataError
+        If the data are missing or damaged, or no image can be read.
+
+    Examples
+    --------
+    >>> images = open_images(DataOptions(data="digits", limit=10, size=8))
+    >>> len(images), images.image_shape
+    (20, (8, 8, 1))
     """
-    if options.data in plugins.names("sources"):
-        return options.data
-    path = _path(options.data)
-    if path.is_dir():
-        return "parquet" if any(path.glob("*.parquet")) else "folder"
-    suffixes = {".npy": "arrays", ".npz": "arrays", ".parquet": "parquet"}
-    if path.suffix in suffixes:
-        if not path.exists():
-            raise DataError(f"{path} does not exist. Check the path given to --data.")
-        if not path.is_file():
-            raise DataError(f"{path} is no regular file. Check the path given to --data.")
-        return suffixes[path.suffix]
-    known = ", ".join(plugins.names("sources"))
-    raise ConfigError(
-        f"unknown data {options.data!r}: give a folder, a .npy, .npz or .parquet file, or one of {known}."
-    )
-
-
-def _path(text: str) -> Path:
-    try:
-        text.encode()
-        path = Path(text).expanduser()
-        path.is_dir()
-        return path
-    except UnicodeEncodeError:
-        raise ConfigError(
-            f"the path {os.fsencode(text)!r} is not UTF-8, which the run's files need. Rename it."
-        ) from None
-    except RuntimeError:  # ~ of a user that there is not
-        return Path(text)
-    except OSError as error:  # a name that no file can have
-        raise ConfigError(
-            f"--data {text[:40]!r}: {error.strerror}. Give a folder, a file or the name of a source."
-        ) from error
-
-
-def name_of(options: DataOptions) -> str:
-    """Return the short name of the data for tables: the source's name, or that of the folder or file."""
-    return (
-        options.data
-        if options.data in plugins.names("sources")
-        else Path(options.data).expanduser().resolve().name
-    )
-
-
-def open_images(options: DataOptions) -> ImageSet:
-    """Open the images that `options` name (see `DataOptions`), without labels."""
-    images: ImageSet = plugins.load("sources", resolve(options)).open_images(options)
+    source = source_of(options)
+    images = collect(source, options, source.parse_options(options.source_options))
     return images if options.channels is None else with_channels(images, options.channels)
 
 
 def open_picture(images: ImageSet, index: int, options: DataOptions) -> "PIL.Image.Image | None":
-    """Return the picture that an image was made of, upright, in colour and in its full size; None where the source has no such files.
+    """Open the picture file of an image, upright, in colour and in its full size.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images.
+    index : int
+        Position of one of them.
+    options : DataOptions
+        The options with which the images were opened.
+
+    Returns
+    -------
+    PIL.Image.Image or None
+        None if the source has no picture files.
 
     Raises
     ------
     DataError
-        If it can no longer be read.
+        If the file can no longer be read.
     """
-    from latentlab.data import common, decode
-
     if images.source is None:
         return None
-    picture = decode.decode_whole(images.source(index), options.max_pixels or common.MAX_PIXELS)
+    max_pixels = options.max_pixels or decode.MAX_PIXELS
+    picture = decode.decode_whole(images.source(index), max_pixels)
     if isinstance(picture, str):
         raise DataError(f"{images.ids[index]} cannot be read: {picture}.")
     return picture
 
 
-def read_labels(options: DataOptions) -> Labels | None:
-    """Read the held-out labels; for `latentlab.scoring.evaluation` only."""
-    return plugins.load("sources", resolve(options)).read_labels(options)
+def resolve(options: DataOptions) -> str:
+    """Return the name of the source that serves `options.data`.
+
+    Parameters
+    ----------
+    options : DataOptions
+        `data` is a source's name, a folder or a file.
+
+    Returns
+    -------
+    str
+        Name of a source.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such source, and no source reads the path.
+    DataError
+        If a source would read such a file, but it is not there.
+
+    Examples
+    --------
+    >>> resolve(DataOptions(data="photos.npz"))
+    Traceback (most recent call last):
+    latentlab.errors.DataError: photos.npz does not exist. Check the path given to `data`.
+    """
+    return source_of(options).name
+
+
+def source_of(options: DataOptions) -> Source:
+    """Return the source that serves `options.data`; for arguments and errors see `resolve`."""
+    if options.data in Source.names():
+        return Source.named(options.data)
+    path = _path(options.data)
+    source = _reader_of_folder(path) if path.is_dir() else _reader_of_file(path)
+    if source is None:
+        suffixes = [suffix for reader in _sources() for suffix in reader.capabilities.suffixes]
+        raise ConfigError(
+            f"unknown data {options.data!r}: give a folder, a {_listed(suffixes)} file, "
+            f"or one of {', '.join(Source.names())}."
+        )
+    return source
+
+
+def name_of(options: DataOptions) -> str:
+    """Return the short name of the data for tables.
+
+    Parameters
+    ----------
+    options : DataOptions
+        What is opened.
+
+    Returns
+    -------
+    str
+        The source's name, or that of the folder or file.
+    """
+    if options.data in Source.names():
+        return options.data
+    return Path(options.data).expanduser().resolve().name
+
+
+def _sources() -> list[Source]:
+    """Return all sources, latentlab's own first: they win if two read the same paths."""
+    sources = [Source.named(name) for name in Source.names()]
+    return sorted(sources, key=_is_foreign)
+
+
+def _is_foreign(source: Source) -> bool:
+    return not type(source).__module__.startswith("latentlab.")
+
+
+def _reader_of_folder(folder: Path) -> Source | None:
+    """Return a source for such files as lie in the folder, or else one for any folder."""
+    readers = [source for source in _sources() if source.capabilities.reads_folders]
+    for source in readers:
+        for suffix in source.capabilities.suffixes:
+            if any(folder.glob(f"*{suffix}")):
+                return source
+    return next((source for source in readers if not source.capabilities.suffixes), None)
+
+
+def _reader_of_file(path: Path) -> Source | None:
+    for source in _sources():
+        if path.stem and path.name.endswith(source.capabilities.suffixes):
+            if not path.exists():
+                raise DataError(f"{path} does not exist. Check the path given to `data`.")
+            if not path.is_file():
+                raise DataError(f"{path} is no regular file. Check the path given to `data`.")
+            return source
+    return None
+
+
+def _path(text: str) -> Path:
+    """Return a text as a path; ConfigError if no file can have this name."""
+    try:
+        text.encode()
+        path = Path(text).expanduser()
+        path.is_dir()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"the path {os.fsencode(text)!r} is not UTF-8, which the run's files need. Rename it."
+        ) from None
+    except RuntimeError:  # ~name, and there is no such user
+        return Path(text)
+    except OSError as error:
+        raise ConfigError(
+            f": {error.strerror}",
+            field="data",
+            value=repr(text[:40]),
+            hint="Give a folder, a file or the name of a source.",
+        ) from error
+    return path
+
+
+def _listed(words: list[str]) -> str:
+    """Return words as "a, b or c"."""
+    *first, last = sorted(words)
+    return f"{', '.join(first)} or {last}" if first else last

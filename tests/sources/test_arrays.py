@@ -12,6 +12,7 @@ from conftest import ROOT
 from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.errors import DataError
+from latentlab.scoring.labels import read_labels
 
 X = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3), dtype=np.uint8)
 
@@ -61,17 +62,17 @@ def test_npz_with_splits_and_labels(tmp_path):
     )
     options = DataOptions(data=str(tmp_path / "d.npz"))
     assert opening.open_images(options).splits.tolist() == ["train"] * 6 + ["test"] * 4
-    labels = opening.read_labels(options)
+    labels = read_labels(options)
     assert labels.class_names == ("cat", "dog")
     assert labels.labels.tolist() == [0] * 6 + [1, 0, -1, 1]
 
 
 def test_npz_with_plain_names(tmp_path):
     np.savez(tmp_path / "d.npz", images=X, labels=np.arange(10) % 3)
-    labels = opening.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
+    labels = read_labels(DataOptions(data=str(tmp_path / "d.npz")))
     assert labels.class_names == ("0", "1", "2")
     np.savez(tmp_path / "e.npz", images=X)
-    assert opening.read_labels(DataOptions(data=str(tmp_path / "e.npz"))) is None
+    assert read_labels(DataOptions(data=str(tmp_path / "e.npz"))) is None
 
 
 @pytest.mark.parametrize(
@@ -100,7 +101,7 @@ def test_pickles_damage_and_wrong_counts_are_refused(tmp_path):
         open_(tmp_path / "half.npz")
     np.savez(tmp_path / "d.npz", images=X, labels=np.arange(30))
     with pytest.raises(DataError, match="30 labels for 10 images"):
-        opening.read_labels(DataOptions(data=str(tmp_path / "d.npz")))
+        read_labels(DataOptions(data=str(tmp_path / "d.npz")))
     with pytest.raises(DataError, match="does not exist"):
         open_(tmp_path / "none.npy")
 
@@ -109,10 +110,11 @@ def test_a_mapped_file_does_not_stay_in_memory(tmp_path):
     """Reading all of 60 MiB in shards leaves the process about as large as before."""
     code = (
         "import sys, numpy as np\n"
-        "from latentlab import sources\n"
+        "from latentlab.config import DataOptions\n"
+        "from latentlab.data import opening\n"
         "size = lambda: int(next(l for l in open('/proc/self/status') if l.startswith('RssFile')).split()[1]) / 1024\n"
         "before = size()\n"
-        "images = sources.open_images(sources.DataOptions(data=sys.argv[1]))\n"
+        "images = opening.open_images(DataOptions(data=sys.argv[1]))\n"
         "total = sum(int(images.read(indices)[0, 0, 0, 0]) for indices in images.shards(2048))\n"
         "print(size() - before, total)\n"
     )

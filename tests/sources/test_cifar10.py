@@ -12,8 +12,10 @@ import pytest
 
 from latentlab.config import DataOptions
 from latentlab.data import opening
-from latentlab.data.sources import cifar10
+from latentlab.data.formats import cifar_batches
 from latentlab.errors import DataError
+from latentlab.scoring.labels import read_labels
+from latentlab.scoring.labels.cifar10 import CLASS_NAMES
 
 COUNTS = (4, 3, 5, 2, 6, 7)  # images of each batch
 RNG = np.random.default_rng(0)
@@ -27,15 +29,15 @@ def binary_files():
         f"{stem}.bin": np.concatenate(
             [labels[:, None], images.reshape(len(images), -1)], axis=1
         ).tobytes()
-        for stem, images, labels in zip(cifar10.STEMS, IMAGES, LABELS, strict=True)
+        for stem, images, labels in zip(cifar_batches.STEMS, IMAGES, LABELS, strict=True)
     }
-    return files | {"batches.meta.txt": "\n".join(cifar10.CLASS_NAMES).encode() + b"\n"}
+    return files | {"batches.meta.txt": "\n".join(CLASS_NAMES).encode() + b"\n"}
 
 
 def python_files():
     """Return the pickles as Python 2 wrote them: protocol 2, byte-string keys."""
     files = {}
-    for stem, images, labels in zip(cifar10.STEMS, IMAGES, LABELS, strict=True):
+    for stem, images, labels in zip(cifar_batches.STEMS, IMAGES, LABELS, strict=True):
         batch = {
             b"batch_label": b"some",
             b"data": images.reshape(len(images), -1),
@@ -45,7 +47,7 @@ def python_files():
         files[stem] = pickle.dumps(batch, protocol=2)
     return files | {
         "batches.meta": pickle.dumps(
-            {b"label_names": [n.encode() for n in cifar10.CLASS_NAMES], b"num_vis": 3072},
+            {b"label_names": [n.encode() for n in CLASS_NAMES], b"num_vis": 3072},
             protocol=2,
         )
     }
@@ -87,7 +89,7 @@ def options_of(place, **more):
 def test_every_layout_gives_the_same_images_and_labels(tmp_path, name):
     layout(name, tmp_path)
     images = opening.open_images(options_of(tmp_path))
-    labels = opening.read_labels(options_of(tmp_path))
+    labels = read_labels(options_of(tmp_path))
     np.testing.assert_array_equal(images.read(np.arange(len(images))), EXPECTED)
     assert images.ids[0] == "train/00000"
     assert images.ids[-1] == "test/00006"
@@ -117,7 +119,7 @@ def test_limit_and_size(tmp_path):
     assert images.ids.tolist() == [
         f"{split}/0000{i}" for split in ("train", "test") for i in range(3)
     ]
-    assert opening.read_labels(options_of(tmp_path, limit=3)).ids.tolist() == images.ids.tolist()
+    assert read_labels(options_of(tmp_path, limit=3)).ids.tolist() == images.ids.tolist()
 
 
 class Shell:
@@ -205,7 +207,7 @@ def test_oversized_members_are_refused_before_they_are_read(tmp_path):
 
 
 def test_empty_folder_says_what_is_expected(tmp_path):
-    with pytest.raises(DataError, match=r"holds no CIFAR-10.*--data-dir"):
+    with pytest.raises(DataError, match=r"holds no CIFAR-10.*`data_dir`"):
         opening.open_images(options_of(tmp_path))
 
 
@@ -220,7 +222,7 @@ def test_real_cifar10_is_read_exactly(tmp_path, real_data):
     np.testing.assert_allclose(
         training.mean(axis=(0, 1, 2)) / 255, [0.49139968, 0.48215841, 0.44653091], atol=1e-7
     )
-    labels = opening.read_labels(options_of(tmp_path))
+    labels = read_labels(options_of(tmp_path))
     assert np.bincount(labels.labels).tolist() == [6000] * 10
     np.testing.assert_array_equal(
         labels.labels[:50_000], np.load(real_data / "cifar10" / "train-labels.npy")

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from latentlab.data.downloads import download
+from latentlab.data.downloads import Patience, download
 from latentlab.errors import DataError
 
 CONTENT = bytes(range(256)) * 2000
@@ -70,17 +70,17 @@ def test_download_arrives_whole_with_progress_and_is_not_repeated(server, tmp_pa
 
 
 def test_interrupted_download_continues_by_range(server, tmp_path):
-    download(f"{server.url}/cut", tmp_path / "file", CHECKSUM, wait=0.01)
+    download(f"{server.url}/cut", tmp_path / "file", CHECKSUM, patience=Patience(wait=0.01))
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert [asked for _, asked in server.requests] == [None, f"bytes={len(CONTENT) // 2}-"]
 
 
 def test_download_goes_on_in_another_process_and_where_range_is_ignored(server, tmp_path):
     with pytest.raises(DataError, match="the connection ended after"):
-        download(f"{server.url}/cut", tmp_path / "file", CHECKSUM, tries=1)
+        download(f"{server.url}/cut", tmp_path / "file", CHECKSUM, patience=Patience(tries=1))
     assert (tmp_path / "file.part").stat().st_size == len(CONTENT) // 2
     assert not (tmp_path / "file").exists()
-    download(f"{server.url}/plain", tmp_path / "file", CHECKSUM, tries=1)
+    download(f"{server.url}/plain", tmp_path / "file", CHECKSUM, patience=Patience(tries=1))
     assert (tmp_path / "file").read_bytes() == CONTENT
     assert [p.name for p in tmp_path.iterdir()] == ["file"]
 
@@ -91,7 +91,7 @@ def test_complete_part_is_only_verified(server, tmp_path):
 
 
 def test_busy_server_is_asked_again(server, tmp_path):
-    download(f"{server.url}/busy", tmp_path / "file", CHECKSUM, wait=0.01)
+    download(f"{server.url}/busy", tmp_path / "file", CHECKSUM, patience=Patience(wait=0.01))
     assert len(server.requests) == 3
 
 
@@ -102,16 +102,17 @@ def test_wrong_content_is_deleted(server, tmp_path):
 
 
 def test_missing_file_is_asked_for_once(server, tmp_path):
-    with pytest.raises(DataError, match=r"404.*--data-dir"):
-        download(f"{server.url}/missing", tmp_path / "file", CHECKSUM, wait=0.01)
+    with pytest.raises(DataError, match=r"404.*`data_dir`"):
+        download(f"{server.url}/missing", tmp_path / "file", CHECKSUM, patience=Patience(wait=0.01))
     assert len(server.requests) == 1
 
 
 def test_no_server_and_endless_interruptions_give_up_with_one_line(server, tmp_path):
     with pytest.raises(DataError, match="cannot download http://127.0.0.1:9/x"):
-        download("http://127.0.0.1:9/x", tmp_path / "file", CHECKSUM, wait=0.01)
+        download("http://127.0.0.1:9/x", tmp_path / "file", CHECKSUM, patience=Patience(wait=0.01))
     with pytest.raises(DataError, match="the connection ended"):
-        download(f"{server.url}/always-cut", tmp_path / "other", CHECKSUM, wait=0.01)
+        patience = Patience(wait=0.01)
+        download(f"{server.url}/always-cut", tmp_path / "other", CHECKSUM, patience=patience)
     assert (tmp_path / "other.part").exists()
 
 

@@ -8,6 +8,7 @@ from latentlab import pipeline
 from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.errors import DataError
+from latentlab.scoring.labels import read_labels
 from latentlab.storage import tables
 
 
@@ -76,7 +77,7 @@ def test_sub_folders_are_held_out_labels(tmp_path):
     for name in ("cats", "dogs"):
         for i in range(3):
             save(tmp_path / name / f"{i}.png")
-    labels = opening.read_labels(DataOptions(data=str(tmp_path)))
+    labels = read_labels(DataOptions(data=str(tmp_path)))
     assert labels.class_names == ("cats", "dogs")
     assert labels.labels.tolist() == [0, 0, 0, 1, 1, 1]
 
@@ -92,12 +93,12 @@ def test_train_and_test_folders_are_the_splits(tmp_path):
         "train/cats/0.png": "train",
         "train/dogs/0.png": "train",
     }
-    assert opening.read_labels(DataOptions(data=str(tmp_path))).class_names == ("cats", "dogs")
+    assert read_labels(DataOptions(data=str(tmp_path))).class_names == ("cats", "dogs")
 
 
 def test_flat_folder_has_no_labels(tmp_path):
     save(tmp_path / "a.png")
-    assert opening.read_labels(DataOptions(data=str(tmp_path))) is None
+    assert read_labels(DataOptions(data=str(tmp_path))) is None
 
 
 def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
@@ -138,7 +139,7 @@ def test_decompression_bombs_are_listed_not_decoded(tmp_path):
     Image.new("1", (20_000, 20_000)).save(tmp_path / "bomb.png")
     images = open_(tmp_path, held_out=0.0)
     assert images.ids.tolist() == ["ok.png"]
-    assert "raise --max-pixels" in images.unreadable[0].reason
+    assert "raise `max_pixels`" in images.unreadable[0].reason
 
 
 def test_missing_and_empty_folders_are_errors(tmp_path):
@@ -174,7 +175,7 @@ def test_real_cifar10_as_a_folder_of_classes(tmp_path, real_data):
     images = opening.open_images(options)
     assert len(images) == 400
     assert (images.splits == "test").sum() == 200
-    labels = opening.read_labels(options)
+    labels = read_labels(options)
     assert labels.class_names == (
         "airplane",
         "automobile",

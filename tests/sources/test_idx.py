@@ -9,6 +9,7 @@ import pytest
 from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.errors import DataError
+from latentlab.scoring.labels import read_labels
 
 RNG = np.random.default_rng(1)
 X, Y = RNG.integers(0, 256, (7, 28, 28), dtype=np.uint8), np.array([0, 1, 2, 3, 9, 5, 6], np.uint8)
@@ -43,7 +44,7 @@ def test_idx_files_give_images_and_labels(tmp_path, name, packed):
     np.testing.assert_array_equal(images.read(np.arange(7))[..., 0], X)
     assert images.image_shape == (28, 28, 1)
     assert images.splits.tolist() == ["train"] * 5 + ["test"] * 2
-    labels = opening.read_labels(options)
+    labels = read_labels(options)
     np.testing.assert_array_equal(labels.labels, Y)
     assert labels.class_names[9] == {"mnist": "9", "fashion": "Ankle boot"}[name]
 
@@ -59,7 +60,7 @@ def test_npz_gives_the_same(tmp_path):
     for place in (tmp_path, tmp_path / "mnist.npz"):
         options = DataOptions(data="mnist", data_dir=str(place), size=32)
         assert opening.open_images(options).image_shape == (32, 32, 1)
-        np.testing.assert_array_equal(opening.read_labels(options).labels, Y)
+        np.testing.assert_array_equal(read_labels(options).labels, Y)
 
 
 @pytest.mark.parametrize(
@@ -98,7 +99,7 @@ def test_real_mnist(real_data):
     images = opening.open_images(options)
     assert len(images) == 70_000
     assert abs(images.read(images.indices("train")).mean() / 255 - 0.1307) < 1e-4
-    assert np.bincount(opening.read_labels(options).labels[60_000:])[:3].tolist() == [
+    assert np.bincount(read_labels(options).labels[60_000:])[:3].tolist() == [
         980,
         1135,
         1032,

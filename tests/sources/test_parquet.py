@@ -12,6 +12,7 @@ from PIL import Image
 from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.errors import ConfigError, DataError
+from latentlab.scoring.labels import read_labels
 
 X = np.random.default_rng(0).integers(0, 256, (6, 32, 32, 3), dtype=np.uint8)
 
@@ -53,7 +54,7 @@ def test_hugging_face_layout(tmp_path):
     order = [4, 5, 0, 1, 2, 3]  # files in order of their names
     np.testing.assert_array_equal(images.read(np.arange(6)), X[order])
     assert images.splits.tolist() == ["test"] * 2 + ["train"] * 4
-    labels = opening.read_labels(options)
+    labels = read_labels(options)
     assert labels.class_names == ("cat", "dog")
     assert labels.labels.tolist() == [1, -1, 0, 1, 1, 0]
     assert labels.ids.tolist() == images.ids.tolist()
@@ -74,7 +75,7 @@ def test_plain_bytes_unreadable_rows_and_limit(tmp_path):
     )
     assert [bad.path for bad in images.unreadable] == ["row-0000001", "row-0000002"]
     assert len(opening.open_images(DataOptions(data=str(path), held_out=0.0, limit=1))) == 1
-    assert opening.read_labels(DataOptions(data=str(path))) is None
+    assert read_labels(DataOptions(data=str(path))) is None
 
 
 def test_columns_can_be_named(tmp_path):
@@ -82,11 +83,11 @@ def test_columns_can_be_named(tmp_path):
     pq.write_table(pa.table({"a": [png(X[0])] * 2, "b": [png(X[1])] * 2, "kind": ["x", "y"]}), path)
     options = DataOptions(data=str(path), image_column="b", label_column="kind", held_out=0.0)
     np.testing.assert_array_equal(opening.open_images(options).read(np.arange(1))[0], X[1])
-    assert opening.read_labels(options).class_names == ("x", "y")
+    assert read_labels(options).class_names == ("x", "y")
     with pytest.raises(ConfigError, match="it has a, b"):
         opening.open_images(DataOptions(data=str(path), image_column="kind"))
-    with pytest.raises(ConfigError, match="--label-column c"):
-        opening.read_labels(DataOptions(data=str(path), label_column="c"))
+    with pytest.raises(ConfigError, match="`label_column=c`"):
+        read_labels(DataOptions(data=str(path), label_column="c"))
 
 
 def test_other_files_are_refused(tmp_path):

@@ -1,7 +1,7 @@
 """Read the Python version of CIFAR-10 without trusting it.
 
-A pickle can name any function and have it called. Here the few names that NumPy arrays need lead to the stand-ins
-below, which only store what they are given; every other name is refused before anything runs.
+A pickle can name any function and have it called. Here the few names that NumPy arrays need lead
+to stand-ins that only store their arguments. Any other name is refused before anything runs.
 """
 
 import io
@@ -25,7 +25,7 @@ class _DType:
 
 
 class _Array:
-    """Stands for numpy.ndarray: keeps the pickled state (version, shape, dtype, is_fortran, bytes)."""
+    """Stands for numpy.ndarray: keeps its state (version, shape, dtype, is_fortran, bytes)."""
 
     state: Any = None
 
@@ -52,20 +52,22 @@ _ALLOWED = {
 }
 
 
-# All that NumPy and the standard types are written with. Anything that sets state, calls methods or takes names from the
-# stack in another way is not among them.
+# All that NumPy and the standard types are written with. Instructions that set state, call methods
+# or take names from the stack in another way are not among them.
 _OPCODES = {
-    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "MEMOIZE", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD",
+    "PROTO", "FRAME", "STOP", "MARK", "POP", "POP_MARK", "DUP", "MEMOIZE", "GLOBAL",
+    "STACK_GLOBAL", "REDUCE", "BUILD",
     "PUT", "BINPUT", "LONG_BINPUT", "GET", "BINGET", "LONG_BINGET",
-    "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "LONG4", "FLOAT", "BINFLOAT",
+    "NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1",
+    "LONG4", "FLOAT", "BINFLOAT",
     "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
     "UNICODE", "SHORT_BINUNICODE", "BINUNICODE", "BINUNICODE8",
-    "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "LIST", "APPEND", "APPENDS",
+    "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3", "EMPTY_LIST", "LIST", "APPEND",
+    "APPENDS",
     "EMPTY_DICT", "DICT", "SETITEM", "SETITEMS",
 }  # fmt: skip
-_MOST_MEMOS = (
-    1_000_000  # an index of the memo of two milliards makes the unpickler allocate that many places
-)
+# The unpickler allocates as many places as the highest index of its memo.
+_MOST_MEMOS = 1_000_000
 
 
 class _Unpickler(pickle.Unpickler):
@@ -76,22 +78,31 @@ class _Unpickler(pickle.Unpickler):
 
 
 def load_dict(content: bytes, where: str) -> dict[str, Any]:
-    """Return the dictionary that a pickle holds, with keys as str, arrays as uint8 ndarray and byte strings as bytes.
+    """Return the dictionary that a pickle holds.
+
+    Parameters
+    ----------
+    content : bytes
+        The pickle.
+    where : str
+        Its file, for messages.
+
+    Returns
+    -------
+    dict
+        Keys are str, arrays are uint8 ndarrays, and byte strings stay bytes.
 
     Raises
     ------
     DataError
-        If it is damaged, holds anything but a dictionary, or names anything that uint8 arrays do not need.
+        If it is damaged, holds no dictionary, or names anything that uint8 arrays do not need.
     """
     try:
         _check(content)
         value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
         if not isinstance(value, dict):
             raise pickle.UnpicklingError(f"it holds a {type(value).__name__}, not a dictionary")
-        return {
-            _text(key): _array(item) if isinstance(item, _Array) else item
-            for key, item in value.items()
-        }
+        return {_text(key): _plain(item) for key, item in value.items()}
     except Exception as error:  # a hostile pickle can make the unpickler raise anything
         raise DataError(
             f"{where} is refused as a pickle: {error}. Fetch the original archive again."
@@ -99,26 +110,31 @@ def load_dict(content: bytes, where: str) -> dict[str, Any]:
 
 
 def _check(content: bytes) -> None:
-    """Look through the instructions without following them, and refuse what image data do not need."""
+    """Read the instructions without following them; refuse those that image data do not need."""
     for opcode, argument, _ in pickletools.genops(content):
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(
                 f"it has the instruction {opcode.name}, which image data do not need"
             )
-        if (
-            opcode.name.endswith("PUT")
-            and isinstance(argument, int)
-            and not 0 <= argument < _MOST_MEMOS
-        ):
+        if opcode.name.endswith("PUT") and not _is_memo_index(argument):
             raise pickle.UnpicklingError("its memo is too large")
+
+
+def _is_memo_index(argument: Any) -> bool:
+    return not isinstance(argument, int) or 0 <= argument < _MOST_MEMOS
 
 
 def _text(value: Any) -> str:
     return value.decode("latin1") if isinstance(value, bytes) else str(value)
 
 
+def _plain(value: Any) -> Any:
+    return _array(value) if isinstance(value, _Array) else value
+
+
 def _array(array: _Array) -> np.ndarray:
     _, shape, dtype, is_fortran, content = array.state
     if dtype.code not in ("u1", b"u1") or not isinstance(content, bytes):
         raise pickle.UnpicklingError("its array is not of unsigned bytes")
-    return np.frombuffer(content, dtype=np.uint8).reshape(shape, order="F" if is_fortran else "C")
+    order = "F" if is_fortran else "C"
+    return np.frombuffer(content, dtype=np.uint8).reshape(shape, order=order)  # type: ignore[call-overload]

@@ -1,0 +1,207 @@
+"""Collect the shards of a source into one ImageSet: limit, decoding, one size, fingerprint."""
+
+import bisect
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from latentlab.config import DataOptions
+from latentlab.data.decode import PictureForm, decode_all
+from latentlab.data.images import ImageSet, Unreadable, check_pixels
+from latentlab.data.pixels import PixelWriter
+from latentlab.data.resizing import resize_all
+from latentlab.data.source import Shard, Source
+from latentlab.data.splits import TEST, TRAIN
+from latentlab.errors import DataError
+
+Pictures = Sequence[Path | bytes | None]
+
+
+def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
+    """Read a source.
+
+    Parameters
+    ----------
+    source : Source
+        Where the images come from.
+    data : DataOptions
+        What to open; `limit`, `size`, `resize` and `grey` are applied here.
+    options : Options
+        The source's own options.
+
+    Returns
+    -------
+    ImageSet
+        The images that can be read. Memory-mapped arrays stay on disk, and no more than
+        `latentlab.data.pixels.MEMORY_LIMIT` bytes of other pixels are held in memory.
+
+    Raises
+    ------
+    DataError
+        If the data are missing or damaged, or no image can be read.
+    """
+    collector = _Collector(
+        name=source.title(data, options),
+        data=data,
+        size=data.size or source.capabilities.default_size,
+        quota=_Quota(data.limit),
+    )
+    for shard in source.shards(data, options):
+        collector.add(shard)
+        if collector.quota.is_full:
+            break
+    return collector.image_set()
+
+
+class _Quota:
+    """Takes the first images of each split, up to a limit."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._counts = {TRAIN: 0, TEST: 0}
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further image can be taken."""
+        return self._limit is not None and min(self._counts.values()) >= self._limit
+
+    def take(self, splits: np.ndarray) -> np.ndarray:
+        """Return the positions of the images to take from a shard, ascending."""
+        if self._limit is None:
+            return np.arange(len(splits))
+        positions = []
+        for split in self._counts:
+            room = self._limit - self._counts[split]
+            members = np.flatnonzero(splits == split)[:room]
+            self._counts[split] += len(members)
+            positions.append(members)
+        return np.sort(np.concatenate(positions))
+
+
+class _PictureFiles:
+    """The picture file of each image, looked up when it is asked for."""
+
+    def __init__(self) -> None:
+        self._shards: list[tuple[Pictures, np.ndarray]] = []
+        self._starts: list[int] = []
+        self._count = 0
+
+    def add(self, pictures: Pictures, positions: np.ndarray) -> None:
+        """Add the images that come from `positions` of a shard's pictures."""
+        if len(positions):
+            self._shards.append((pictures, positions))
+            self._starts.append(self._count)
+            self._count += len(positions)
+
+    def picture(self, index: int) -> Path | bytes:
+        """Return the path or the bytes of the picture of an image."""
+        number = bisect.bisect_right(self._starts, index) - 1
+        pictures, positions = self._shards[number]
+        picture = pictures[positions[index - self._starts[number]]]
+        if picture is None:
+            raise DataError(f"image {index} has no picture any more. Fit again into another `run`.")
+        return picture
+
+
+@dataclass
+class _Collector:
+    """The images of the shards so far."""
+
+    name: str
+    data: DataOptions
+    size: int | None
+    quota: _Quota
+    writer: PixelWriter = field(default_factory=PixelWriter)
+    ids: list[np.ndarray] = field(default_factory=list)
+    splits: list[np.ndarray] = field(default_factory=list)
+    unreadable: list[Unreadable] = field(default_factory=list)
+    files: _PictureFiles = field(default_factory=_PictureFiles)
+    has_pixels: bool = False
+
+    def add(self, shard: Shard) -> None:
+        """Add the images of a shard that the limit leaves."""
+        positions = self.quota.take(shard.splits)
+        if len(positions) == 0:
+            return
+        if shard.pictures is not None:
+            positions = self._add_pictures(shard, shard.pictures, positions)
+        else:
+            self._add_pixels(shard, positions)
+        self.ids.append(shard.ids[positions])
+        self.splits.append(shard.splits[positions])
+
+    def _add_pixels(self, shard: Shard, positions: np.ndarray) -> None:
+        if shard.pixels is None:
+            raise DataError(f"{self.name}: a shard has neither pixels nor pictures.")
+        check_pixels(self.name, shard.pixels)
+        pixels = shard.pixels[_slice_if_possible(positions)]
+        if self.size is not None:
+            pixels = resize_all(pixels, self.size, self.data.resize)
+        self.writer.append(pixels)
+        self.has_pixels = True
+
+    def _add_pictures(self, shard: Shard, pictures: Pictures, positions: np.ndarray) -> np.ndarray:
+        """Decode pictures and return the positions of those that can be read."""
+        readable = []
+        wanted = _entries(pictures, positions)
+        form = PictureForm.of(self.data, self.size)
+        for position, pixels in zip(positions, decode_all(wanted, form), strict=True):
+            if isinstance(pixels, str):
+                self.unreadable.append(Unreadable(str(shard.ids[position]), pixels))
+            else:
+                self.writer.append_image(pixels)
+                readable.append(position)
+        rows = np.array(readable, dtype=np.int64)
+        self.files.add(pictures, rows)
+        return rows
+
+    def image_set(self) -> ImageSet:
+        """Return all images."""
+        ids = np.concatenate([np.empty(0, "U1"), *self.ids])
+        if len(ids) == 0:
+            raise DataError(self._nothing())
+        pixels = self.writer.finish()
+        return ImageSet(
+            name=self.name,
+            ids=ids,
+            splits=np.concatenate(self.splits),
+            image_shape=pixels.image_shape,
+            read=pixels.read,
+            fingerprint=pixels.fingerprint(),
+            unreadable=tuple(self.unreadable),
+            source=None if self.has_pixels else self.files.picture,
+        )
+
+    def _nothing(self) -> str:
+        if not self.unreadable:
+            return f"{self.name}: no readable image was found."
+        first = self.unreadable[0]
+        return (
+            f"{self.name}: none of the {len(self.unreadable)} images can be read; "
+            f"the first, {first.path}: {first.reason}."
+        )
+
+
+def _slice_if_possible(positions: np.ndarray) -> np.ndarray | slice:
+    """Return consecutive positions as a slice, which makes a view instead of a copy."""
+    first, last = int(positions[0]), int(positions[-1])
+    if last - first + 1 == len(positions):
+        return slice(first, last + 1)
+    return positions
+
+
+def _entries(pictures: Pictures, positions: np.ndarray) -> Iterator[Path | bytes | None]:
+    """Yield some entries in order; by iteration, which is cheaper than access for many sources."""
+    if len(positions) == len(pictures):
+        yield from pictures
+        return
+    wanted = set(positions.tolist())
+    for position, picture in enumerate(pictures):
+        if position in wanted:
+            yield picture
+            wanted.remove(position)
+        if not wanted:
+            return

@@ -1,0 +1,389 @@
+"""Parquet files: their columns, their rows a few at a time, and the splits that names stand for."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from latentlab.data.splits import TEST, TRAIN, held_out_splits
+from latentlab.errors import ConfigError, DataError
+
+ROWS = 32  # read at once: a dictionary may unpack to many large pictures
+_DAMAGE = (OSError, ValueError, KeyError, IndexError, pa.ArrowException)
+
+
+def parquet_paths(path: Path) -> list[Path]:
+    """Return the parquet files to read.
+
+    Parameters
+    ----------
+    path : Path
+        A file, or a folder of files that end in .parquet.
+
+    Returns
+    -------
+    list of Path
+        In the order of their names.
+
+    Raises
+    ------
+    DataError
+        If there is none, or one cannot be read as parquet.
+    """
+    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
+    if not files:
+        raise DataError(f"{path} holds no .parquet file. Check the path given to `data`.")
+    for file in files:
+        metadata_of(file)
+    return files
+
+
+def metadata_of(file: Path) -> pq.FileMetaData:
+    """Return the metadata of a parquet file.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+
+    Raises
+    ------
+    DataError
+        If it is missing or damaged.
+    """
+    if file.exists() and not file.is_file():
+        raise DataError(f"{file} is no regular file. Check the path given to `data`.")
+    try:
+        metadata = pq.read_metadata(file)
+        _ = metadata.schema.to_arrow_schema().names  # raises if one is not UTF-8
+    except FileNotFoundError:
+        raise DataError(f"{file} does not exist. Check the path given to `data`.") from None
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise DataError(
+            f"{file} cannot be read as parquet ({_in_one_line(error)}). Fetch or write it again."
+        ) from error
+    return metadata
+
+
+def schema_of(file: Path) -> pa.Schema:
+    """Return the columns of a parquet file; for arguments and errors see `metadata_of`."""
+    return metadata_of(file).schema.to_arrow_schema()
+
+
+def row_counts(files: Sequence[Path]) -> list[int]:
+    """Return the number of rows of each file; for errors see `metadata_of`."""
+    return [metadata_of(file).num_rows for file in files]
+
+
+def parquet_splits(files: Sequence[Path], held_out: float) -> np.ndarray:
+    """Return the split of each row of all files.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Names that begin with "train", and with "test" or "val", stand for the splits.
+    held_out : float
+        Share to hold out at random if the names say nothing.
+
+    Returns
+    -------
+    ndarray of str
+        "train" or "test".
+    """
+    counts = row_counts(files)
+    splits = [_split_of_name(file.name) for file in files]
+    if set(splits) == {TRAIN, TEST}:
+        return np.repeat(splits, counts)
+    return held_out_splits(sum(counts), held_out)
+
+
+def row_ids(count: int, first: int = 0) -> np.ndarray:
+    """Return the ids of rows, counted through all files.
+
+    Parameters
+    ----------
+    count : int
+        Number of rows.
+    first : int
+        Number of the first one.
+
+    Examples
+    --------
+    >>> row_ids(2).tolist()
+    ['row-0000000', 'row-0000001']
+    """
+    return np.array([f"row-{row:07d}" for row in range(first, first + count)], dtype=str)
+
+
+def picture_column(files: Sequence[Path], wanted: str | None) -> str:
+    """Return the name of the column of pictures, which all files have to have.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Parquet files.
+    wanted : str or None
+        A name that the user gave; None takes the first such column.
+
+    Raises
+    ------
+    ConfigError
+        If the column that the user named is none of pictures.
+    DataError
+        If a file has no such column.
+    """
+    column = _column_of(files[0], wanted)
+    for file in files[1:]:
+        if column not in _picture_columns(file):
+            raise DataError(
+                f"{file} has no column {column} of pictures as {files[0].name} has. "
+                "Fetch or write it again."
+            )
+    return column
+
+
+def column_values(file: Path, column: str) -> Iterator[Any]:
+    """Yield the values of a column as Python objects, reading a few rows at a time.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        Name of the column.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or the column has another number of rows than the file.
+    """
+    announced = metadata_of(file).num_rows
+    count = 0
+    try:
+        for batch in _open(file).iter_batches(batch_size=ROWS, columns=[column]):
+            count += batch.num_rows
+            for value in batch.column(0):
+                yield value.as_py()
+    except _DAMAGE as error:
+        raise _damaged(file, error) from error
+    if count != announced:
+        raise DataError(
+            f"{file} is damaged: it has {count} rows of {column}, "
+            f"not the {announced} that it announces. Fetch or write it again."
+        )
+
+
+def column_value(file: Path, column: str, row: int) -> Any:
+    """Return one value of a column, of which only the row group is read.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        Name of the column.
+    row : int
+        Number of the row.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or has fewer rows.
+    """
+    metadata = metadata_of(file)
+    for group in range(metadata.num_row_groups):
+        count = metadata.row_group(group).num_rows
+        if row < count:
+            return _value_in_group(file, column, group, row)
+        row -= count
+    raise DataError(f"{file.name} has fewer rows than it had. Fit again into another `run`.")
+
+
+def _value_in_group(file: Path, column: str, group: int, row: int) -> Any:
+    try:
+        return _open(file).read_row_group(group, columns=[column]).column(0)[row].as_py()
+    except _DAMAGE as error:
+        raise _damaged(file, error) from error
+
+
+def _damaged(file: Path, error: Exception) -> DataError:
+    return DataError(f"{file} is damaged ({_in_one_line(error)}). Fetch or write it again.")
+
+
+def check_group_sizes(file: Path, column: str, limit: int) -> None:
+    """Refuse a file if a row group of a column would fill the memory.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        Name of the column.
+    limit : int
+        Largest size in bytes, unpacked.
+
+    Raises
+    ------
+    DataError
+        If a row group is larger.
+    """
+    metadata = metadata_of(file)
+    for group in range(metadata.num_row_groups):
+        size = _group_size(metadata.row_group(group), column)
+        if size > limit:
+            raise DataError(
+                f"{file} is refused: a row group of {column} has {size} bytes, more than {limit}. "
+                "If you trust it, raise `max_bytes`."
+            )
+
+
+class ColumnReader:
+    """The pictures in a column of a file, read in order with as little repetition as possible.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        A column of bytes, or of structs with a field "bytes".
+    """
+
+    def __init__(self, file: Path, column: str) -> None:
+        self.file = file
+        self.column = column
+        self.n_rows = metadata_of(file).num_rows
+        self._values: Iterator[Any] = iter(())
+        self._next_row: int | None = None  # of `_values`; None if nothing has been read
+
+    def parts(self, size: int) -> Iterator["ColumnRows"]:
+        """Yield all rows in parts.
+
+        Parameters
+        ----------
+        size : int
+            Rows of a part; the last one may be smaller.
+        """
+        for start in range(0, self.n_rows, size):
+            yield ColumnRows(self, range(start, min(start + size, self.n_rows)))
+
+    def pictures(self, rows: range) -> Iterator[bytes | None]:
+        """Yield the bytes of consecutive rows; None where there is no picture.
+
+        Parameters
+        ----------
+        rows : range
+            Numbers of the rows.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged.
+        """
+        # Go on where the last call ended, or else begin again: parquet cannot go back.
+        if self._next_row is None or self._next_row > rows.start:
+            self._values = column_values(self.file, self.column)
+            self._next_row = 0
+        for value in self._values:
+            self._next_row += 1
+            if self._next_row > rows.start:
+                yield _picture_bytes(value)
+            # At the end of the file its number of rows is still to be compared.
+            if self._next_row >= rows.stop and rows.stop < self.n_rows:
+                break
+
+    def picture(self, row: int) -> bytes | None:
+        """Return the bytes of one row, of which only the row group is read.
+
+        Parameters
+        ----------
+        row : int
+            Number of the row.
+
+        Raises
+        ------
+        DataError
+            If the file is damaged or has changed.
+        """
+        return _picture_bytes(column_value(self.file, self.column, row))
+
+
+class ColumnRows(Sequence[bytes | None]):
+    """Pictures in consecutive rows of a column, read when they are asked for.
+
+    Parameters
+    ----------
+    reader : ColumnReader
+        The column. Shards of one file share it, so that going through all of them reads it once.
+    rows : range
+        Numbers of the rows.
+    """
+
+    def __init__(self, reader: ColumnReader, rows: range) -> None:
+        self._reader = reader
+        self._rows = rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._reader.picture(self._rows[position])
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        return self._reader.pictures(self._rows)
+
+
+def _open(file: Path) -> pq.ParquetFile:
+    return pq.ParquetFile(file, page_checksum_verification=True)
+
+
+def _picture_bytes(value: Any) -> bytes | None:
+    return value.get("bytes") if isinstance(value, dict) else value
+
+
+def _column_of(file: Path, wanted: str | None) -> str:
+    columns = _picture_columns(file)
+    if wanted is not None and wanted not in columns:
+        raise ConfigError(
+            f": {file} has no such column of pictures; it has {', '.join(columns) or 'none'}",
+            field="image_column",
+            value=wanted,
+        )
+    if not columns:
+        raise DataError(
+            f"{file} has no column of pictures (bytes, or a struct of bytes and path); "
+            f"its columns are {', '.join(schema_of(file).names)}."
+        )
+    return wanted or columns[0]
+
+
+def _picture_columns(file: Path) -> list[str]:
+    return [field.name for field in schema_of(file) if _is_picture(field.type)]
+
+
+def _is_picture(kind: pa.DataType) -> bool:
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("bytes") >= 0 and _is_picture(kind.field("bytes").type)
+    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
+
+
+def _split_of_name(name: str) -> str:
+    if name.startswith(TRAIN):
+        return TRAIN
+    return TEST if name.startswith(("test", "val")) else ""
+
+
+def _group_size(group: pq.RowGroupMetaData, column: str) -> int:
+    """Return the unpacked bytes of a column, of which a struct has several parts."""
+    size = 0
+    for number in range(group.num_columns):
+        part = group.column(number)
+        if part.path_in_schema.partition(".")[0] == column:
+            size += part.total_uncompressed_size
+    return size
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -1,0 +1,161 @@
+"""One size and colour mode for all pictures."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from latentlab.config import RESIZE_RULES
+from latentlab.errors import ConfigError
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+
+def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.ndarray:
+    """Return the pixels of a picture in another size.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        A picture of any size and mode, see `upright`.
+    size : int
+        Height and width of the result in pixels.
+    rule : {"crop", "pad", "stretch"}
+        crop: scale the shorter side to `size` and keep the centre. pad: scale the longer side and
+        fill the rest with black. stretch: scale both sides, which changes the aspect ratio.
+    channels : int
+        3 for RGB, 1 for grey.
+
+    Returns
+    -------
+    ndarray of shape (size, size, channels), uint8
+        The pixels.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such rule.
+    """
+    from PIL import Image, ImageOps
+
+    image = upright(image, channels)
+    shape = (size, size)
+    method = Image.Resampling.BICUBIC
+    if rule == "crop":
+        image = ImageOps.fit(image, shape, method=method)
+    elif rule == "pad":
+        image = ImageOps.pad(image, shape, method=method)
+    elif rule == "stretch":
+        image = image.resize(shape, method)
+    else:
+        raise ConfigError(
+            f"unknown resize rule {rule!r}: known are {', '.join(RESIZE_RULES)}.",
+        )
+    return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
+
+
+def resize_all(images: np.ndarray, size: int, rule: str) -> np.ndarray:
+    """Return images in another size.
+
+    Parameters
+    ----------
+    images : ndarray of shape (n, height, width, channels), uint8
+        Images with 1 or 3 channels.
+    size : int
+        Height and width of the result in pixels.
+    rule : {"crop", "pad", "stretch"}
+        See `resize`.
+
+    Returns
+    -------
+    ndarray of shape (n, size, size, channels), uint8
+        `images` itself if they have this size.
+    """
+    count, height, width, channels = images.shape
+    if (height, width) == (size, size):
+        return images
+    resized = np.empty((count, size, size, channels), np.uint8)
+    for position, image in enumerate(images):
+        resized[position] = resize(as_picture(image), size, rule, channels)
+    return resized
+
+
+def as_picture(pixels: np.ndarray) -> "PIL.Image.Image":
+    """Return an image as a picture that can be saved.
+
+    Parameters
+    ----------
+    pixels : ndarray of shape (height, width, channels), uint8
+        One image with 1 or 3 channels.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In mode L or RGB.
+    """
+    from PIL import Image
+
+    return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+
+
+def upright(image: "PIL.Image.Image", channels: int) -> "PIL.Image.Image":
+    """Return a decoded picture in its full size, turned upright, in RGB or grey.
+
+    The EXIF orientation is applied, transparency is laid on white, and 16-bit grey is scaled to 8.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        A picture of any mode.
+    channels : int
+        3 for RGB, 1 for grey.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In mode RGB or L.
+    """
+    from PIL import ImageOps
+
+    return _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+
+
+def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
+    from PIL import Image
+
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray(_SIXTEEN_TO_EIGHT[np.asarray(image).astype(np.uint16)])
+    elif image.mode.startswith(("I", "F")):
+        image = Image.fromarray(_to_bytes(np.asarray(image)))
+    if "A" in image.getbands() or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
+    return image.convert(mode)
+
+
+_SIXTEEN_TO_EIGHT = ((np.arange(1 << 16) + 128) // 257).astype(np.uint8)  # 65535 becomes 255
+
+
+def _to_bytes(values: np.ndarray) -> np.ndarray:
+    """Return 32-bit brightness as uint8.
+
+    Raises
+    ------
+    ValueError
+        If the values are negative, not finite or above 65535: their scale is unknown.
+    """
+    low, high = float(values.min(initial=0)), float(values.max(initial=0))
+    if not (np.isfinite([low, high]).all() and low >= 0 and high <= 65535):
+        raise ValueError(
+            f"its numbers are {low:g} to {high:g}, which is no known scale of brightness"
+        )
+    is_float = values.dtype.kind == "f"
+    factor = np.float32(255 / _full_scale(high, is_float))
+    return np.rint(values.astype(np.float32) * factor).astype(np.uint8)
+
+
+def _full_scale(high: float, is_float: bool) -> int:
+    """Return the lowest white level, of 1 (floats only), 255 and 65535, that holds all values."""
+    if is_float and high <= 1:
+        return 1
+    return 255 if high <= 255 else 65535
