@@ -127,7 +127,7 @@ class _Place:
         if self.entry is not None:
             return self.entry.load()
         if self.path is not None:
-            return _import_file(self.path, kind, name)
+            return import_file(self.path, kind, name)
         return importlib.import_module(self.module)
 
 
@@ -209,7 +209,7 @@ def load_file(path: Path) -> Plugin:
         If it cannot be imported, or does not define just one plugin.
     """
     name = _name_of(path.stem)
-    module = _import_file(path, "checked", name)
+    module = import_file(path, "checked", name)
     plugins = [plugin for kind in KINDS for plugin in _classes(module, kind)]
     if len(plugins) != 1:
         bases = ", ".join(base for _, base in _BASES.values())
@@ -285,7 +285,18 @@ def _name_of(stem: str) -> str:
     return stem.replace("_", "-")
 
 
-def _import_file(path: Path, kind: str, name: str) -> ModuleType:
+def import_file(path: Path, kind: str, name: str) -> ModuleType:
+    """Import a Python file that lies outside of any package; ConfigError if that fails.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    kind : str
+        A word that keeps modules of one name apart.
+    name : str
+        Name of the plugin, for messages.
+    """
     module_name = f"latentlab_plugins.{kind}.{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:

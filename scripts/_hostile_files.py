@@ -25,6 +25,7 @@ from PIL import Image
 
 from latentlab.config import DataOptions
 from latentlab.data import opening
+from latentlab.scoring.labels import read_labels
 
 STEMS = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 EACH = 3  # images of a batch of the small CIFAR-10
@@ -52,7 +53,7 @@ def open_all(**options: Any) -> tuple[Any, np.ndarray, Any]:
     chosen = DataOptions(**options)
     images = opening.open_images(chosen)
     pixels = images.read(np.arange(len(images)))
-    return images, pixels, opening.read_labels(chosen)
+    return images, pixels, read_labels(chosen)
 
 
 def damaged(content: bytes, rng: random.Random, kind: str) -> bytes:

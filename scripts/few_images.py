@@ -33,6 +33,7 @@ from latentlab import backend, pipeline, recipes
 from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.encoders import ready_made
+from latentlab.scoring.labels import read_labels
 from latentlab.storage import files
 from latentlab.storage.run import Run
 
@@ -42,14 +43,14 @@ HEADS = ({"method": "imc"}, {"method": "scan"}, {"method": "kmeans"})
 CLUSTERINGS: dict[str, tuple[dict[str, Any], ...]] = {
     **dict.fromkeys(recipes.FIT, HEADS),
     "autoencoder": ({"features": "pool2+whiten+l2"}, {"features": "code"}),
-    **dict.fromkeys(ready_made.names(), HEADS),
+    **dict.fromkeys(ready_made.shipped().names(), HEADS),
 }
 TESTED = 5000
 
 
 def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
     """Write `count` training images, and TESTED of the others, with the labels that the scorer reads, to an .npz file."""
-    images, labels = opening.open_images(data), opening.read_labels(data)
+    images, labels = opening.open_images(data), read_labels(data)
     assert labels is not None
     rng = np.random.default_rng(seed)
     arrays: dict[str, Any] = {}
@@ -61,7 +62,7 @@ def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
 
 def fitted(kind: str, steps: int, data: DataOptions, seed: int, work: Path) -> tuple[str, Run]:
     """Fit one encoder, or take the ready-made one; return its name in the tables, and the run."""
-    if kind in ready_made.names():
+    if kind in ready_made.shipped().names():
         return kind, pipeline.use_ready_made(data, kind, work / f"{kind}-seed{seed}")
     settings = recipes.fit_settings(kind) if kind in recipes.FIT else {}
     options = FitOptions(**settings, least_steps=steps, seed=seed)
@@ -107,7 +108,7 @@ def time_table(parts: dict[str, Any]) -> str:
         "| --- |" + " --- |" * 5,
     ]
     for name, part in parts.items():
-        if not name.split("-", 1)[1].startswith(tuple(ready_made.names())):
+        if not name.split("-", 1)[1].startswith(tuple(ready_made.shipped().names())):
             fit, minutes = part["fit"], part["seconds"]["fit"] / 60
             cells = (
                 f"{part['n_images']}",
@@ -146,7 +147,7 @@ def main() -> None:
     )
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     clock = Clock(arguments.minutes)
     whole = DataOptions(data="cifar10", data_dir=arguments.data_dir, limit=arguments.limit or None)
     for seed in map(int, arguments.seeds.split(",")):
@@ -154,7 +155,7 @@ def main() -> None:
         if not path.exists():
             draw(whole, path, arguments.images, seed)
         for kind, steps in [
-            *((name, 0) for name in ready_made.names()),
+            *((name, 0) for name in ready_made.shipped().names()),
             ("adapt", LEAST_STEPS),
             *(
                 (kind, int(steps))

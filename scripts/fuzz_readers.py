@@ -22,8 +22,8 @@ import atheris
 with atheris.instrument_imports(
     include=["latentlab", "zipfile", "tarfile", "pickletools", "numpy.lib"]
 ):
-    from latentlab.data import archives, decode, idx_files, pickles
-    from latentlab.data.sources import cifar10
+    from latentlab.data import decode
+    from latentlab.data.formats import archives, cifar_batches, idx_files, pickles
     from latentlab.errors import LatentlabError
     from latentlab.storage import keras_files, npz, tables
     from latentlab.storage.run import Run
@@ -49,7 +49,7 @@ def _on_file(
 
 
 def _picture(content: bytes, path: Path) -> None:
-    found = decode.decode(content, 8, "crop", 3, max_pixels=1 << 20)
+    found = decode.decode(content, decode.PictureForm(size=8, max_pixels=1 << 20))
     if not isinstance(found, str) and (found.shape != (8, 8, 3) or found.dtype != np.uint8):
         raise AssertionError(f"a picture of shape {found.shape}")
 
@@ -57,7 +57,8 @@ def _picture(content: bytes, path: Path) -> None:
 def _pickled(content: bytes, path: Path) -> None:
     with contextlib.suppress(LatentlabError):
         for value in pickles.load_dict(content, "x").values():
-            if type(value).__module__ not in ("builtins", "numpy", "latentlab.data.pickles"):
+            module = type(value).__module__
+            if module not in ("builtins", "numpy", "latentlab.data.formats.pickles"):
                 raise AssertionError(f"a pickle made a {type(value)}")
 
 
@@ -80,7 +81,9 @@ TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "npz": _on_file(lambda path: npz.read_npz(path, limit=1 << 20), ValueError, OSError),
     "idx": _on_file(lambda path: idx_files.read_idx(path, limit=1 << 20), LatentlabError),
     "pickle": _pickled,
-    "tar": _on_file(lambda path: list(archives.read_files(path, cifar10.LIMITS)), LatentlabError),
+    "tar": _on_file(
+        lambda path: list(archives.read_files(path, cifar_batches.LIMITS)), LatentlabError
+    ),
     "picture": _picture,
     "parquet": _on_file(tables.read_vectors, LatentlabError),
     "network": _on_file(keras_files.check, ValueError, OSError),

@@ -21,6 +21,7 @@ from latentlab import backend, pipeline, recipes
 from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
+from latentlab.scoring.labels import read_labels
 from latentlab.storage import files
 
 REPORT = REPORTS / "cifar10-imbalanced"
@@ -43,7 +44,7 @@ def sizes_of(largest: int, ratio: float, n_classes: int) -> np.ndarray:
 
 def cut(data: DataOptions, path: Path, ratio: float, balanced: bool) -> None:
     """Write the imbalanced set, or a balanced one of as many images, to an .npz file."""
-    images, labels = opening.open_images(data), opening.read_labels(data)
+    images, labels = opening.open_images(data), read_labels(data)
     assert labels is not None
     arrays: dict[str, Any] = {}
     for split in ("train", "test"):
@@ -139,7 +140,7 @@ def main() -> None:
     parser.add_argument("--machine", default="", help="in words, for the parts")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     clock = Clock(arguments.minutes)
     data = DataOptions(data="cifar10", data_dir=arguments.data_dir)
     for name, balanced in ((f"imbalanced-{arguments.ratio:g}", False), ("balanced", True)):

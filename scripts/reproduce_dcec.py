@@ -42,6 +42,7 @@ from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.encoders import networks
 from latentlab.errors import DataError, LatentlabError
+from latentlab.scoring.labels import read_labels
 from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "dcec-table"
@@ -171,7 +172,7 @@ def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) 
     name = f"{opening.name_of(data)}-{protocol}"
     path = arguments.work / f"{name}.npz"
     if not path.exists():
-        images, labels = opening.open_images(data), opening.read_labels(data)
+        images, labels = opening.open_images(data), read_labels(data)
         if labels is None:
             raise DataError(
                 f"{images.name} has no labels, so there is nothing to compare. Use latentlab fit and cluster."
@@ -428,7 +429,7 @@ def main() -> int:
     )
     clock = Clock(arguments.minutes)
     try:
-        backend.select()
+        backend.start()
         data = DataOptions(
             data=arguments.data,
             data_dir=arguments.data_dir,

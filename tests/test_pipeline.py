@@ -12,8 +12,8 @@ from conftest import ROOT, make_stripes, read_json, small_fit
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import opening
-from latentlab.data.sources import arrays
 from latentlab.errors import DataError, RunError
+from latentlab.scoring.labels import arrays
 from latentlab.scoring.scores import read_scores
 from latentlab.storage import tables
 from latentlab.storage.files import sha256
@@ -207,7 +207,7 @@ def test_only_evaluation_reads_labels():
         "pipeline/showing.py",
         "pipeline/checking.py",
     }
-    assert {name for name in readers if not name.startswith("sources/")} <= allowed
+    assert {name for name in readers if not name.startswith("scoring/labels/")} <= allowed
 
 
 def test_public_names_can_all_be_had():

@@ -26,8 +26,10 @@ from PIL import Image
 from latentlab import pipeline
 from latentlab.cli import cli
 from latentlab.config import ClusterOptions, DataOptions
-from latentlab.data import common, idx_files, opening, pickles
+from latentlab.data import opening
+from latentlab.data.formats import idx_files, pickles
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
+from latentlab.scoring.labels import encode_labels, read_labels
 from latentlab.storage import checkpoints, files, keras_files, npz, tables
 from latentlab.storage.run import FORMAT, Run
 from latentlab.training import loop
@@ -248,7 +250,7 @@ def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_p
 def test_devices_are_set_up_where_keras_was_imported_before():
     """As in a notebook; else --deterministic would be noted and not be done."""
     code = (
-        "import keras; from latentlab import backend; backend.select();"
+        "import keras; from latentlab import backend; backend.start();"
         "from tensorflow.python.framework import config; print(config.is_op_determinism_enabled())"
     )
     environment = os.environ | {
@@ -398,31 +400,31 @@ def test_labels_of_another_length_are_refused_and_never_moved(tmp_path):
     for wrong in ({"y_train": y[:5], "y_test": y[6:]}, {"y_train": y[:6], "y_test": y[:5]}):
         np.savez(tmp_path / "x.npz", x_train=x[:6], x_test=x[6:], **wrong)
         with pytest.raises(DataError, match=r"5 labels for [46] images"):
-            opening.read_labels(DataOptions(data=str(tmp_path / "x.npz")))
+            read_labels(DataOptions(data=str(tmp_path / "x.npz")))
     np.savez(tmp_path / "x.npz", x_train=x[:6], x_test=x[6:], y_train=y[:6])
     assert (
-        opening.read_labels(DataOptions(data=str(tmp_path / "x.npz"))).labels[6:].tolist()
+        read_labels(DataOptions(data=str(tmp_path / "x.npz"))).labels[6:].tolist()
         == [-1] * 4
     )
 
 
 def test_labels_that_are_no_labels_are_refused():
-    assert common.encode_labels([1.0, float("nan"), 0.0])[0].tolist() == [1, -1, 0]
+    assert encode_labels([1.0, float("nan"), 0.0])[0].tolist() == [1, -1, 0]
     for values in ([[1], [2]], [1, "a"], [b"a"], [1j]):
         with pytest.raises(DataError, match="all numbers or all text"):
-            common.encode_labels(values)
+            encode_labels(values)
 
 
 def test_limits_refuse_and_can_be_raised(tmp_path):
     Image.new("L", (300, 300)).save(tmp_path / "a.png")
-    with pytest.raises(DataError, match="raise --max-pixels"):
+    with pytest.raises(DataError, match="raise `max_pixels`"):
         opening.open_images(DataOptions(data=str(tmp_path), max_pixels=89_999))
     assert len(opening.open_images(DataOptions(data=str(tmp_path), max_pixels=90_000))) == 1
     np.savez(tmp_path / "x.npz", images=make_stripes(10)[0])
-    with pytest.raises(DataError, match="raise --max-bytes"):
+    with pytest.raises(DataError, match="raise `max_bytes`"):
         opening.open_images(DataOptions(data=str(tmp_path / "x.npz"), max_bytes=7000))
     assert len(opening.open_images(DataOptions(data=str(tmp_path / "x.npz"), max_bytes=9000))) == 10
-    with pytest.raises(ConfigError, match="--max-pixels must be at least 1"):
+    with pytest.raises(ConfigError, match="`max_pixels=-1`: must be at least 1"):
         opening.open_images(DataOptions(data=str(tmp_path), max_pixels=-1))
 
 

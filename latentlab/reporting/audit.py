@@ -17,13 +17,13 @@ import numpy as np
 from latentlab.clustering import duplicates
 from latentlab.clustering.duplicates import Pairs
 from latentlab.data.images import TEST, TRAIN, ImageSet
-from latentlab.data.opening import Labels
 from latentlab.features.neighbors import nearest_by_cosine
 from latentlab.features.steps import unit
 from latentlab.reporting import plots
 from latentlab.scoring import label_errors, metrics
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.label_errors import Suspects
+from latentlab.scoring.labels import Labels
 from latentlab.storage import json_form
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import atomic_path

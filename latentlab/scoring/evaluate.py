@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from latentlab.data import opening
 from latentlab.data.images import TEST, TRAIN
-from latentlab.data.opening import Labels
 from latentlab.errors import DataError
 from latentlab.scoring import intervals, metrics
+from latentlab.scoring import labels as label_files
 from latentlab.scoring.intervals import Interval
+from latentlab.scoring.labels import Labels
 from latentlab.scoring.purity_gap import find_gap
 from latentlab.scoring.scores import KScores, ScoreRow, Scores, SeedSpread
 from latentlab.scoring.tables import frame
@@ -45,7 +45,7 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     Labels or None
         None if the data has no labels.
     """
-    labels = opening.read_labels(run.config.data)
+    labels = label_files.read_labels(run.config.data)
     if labels is not None and keep:
         table = pa.table({"id": labels.ids.tolist(), "label": labels.labels})
         class_names = {"class_names": json.dumps(labels.class_names)}

@@ -11,11 +11,11 @@ import numpy as np
 
 from latentlab import backend
 from latentlab.data.images import ImageSet
-from latentlab.data.opening import Labels
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings, encode
 from latentlab.refinement import predicting
 from latentlab.scoring.evaluate import scores_of
+from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import ScoreRow, read_scores
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import sha256
