@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from _reports import fill
 
-from latentlab.clustering import choosing
+from latentlab.clustering import choose_k
 from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "choose-k"
@@ -66,11 +66,11 @@ def record(rows: list[dict[str, Any]]) -> str:
         "| | exact | within 1 | within 1, even | within 1, uneven | within 1, k above 15 |",
         "| --- " * 6 + "|",
     ]
-    for name in ("recommended", *choosing.CRITERIA):
+    for name in ("recommended", *choose_k.CRITERIA):
         errors = {row["set"]: abs(row["chosen"][name] - row["k"]) for row in rows}
 
         def near(
-            kept: list[dict[str, Any]], most: int = choosing.NEAR, errors: dict[int, int] = errors
+            kept: list[dict[str, Any]], most: int = choose_k.NEAR, errors: dict[int, int] = errors
         ) -> str:
             return f"{sum(errors[row['set']] <= most for row in kept)} of {len(kept)}"
 
@@ -89,7 +89,7 @@ def record(rows: list[dict[str, Any]]) -> str:
 
 def sets(rows: list[dict[str, Any]]) -> str:
     """Return the Markdown table of all sets."""
-    names = ("recommended", *choosing.CRITERIA)
+    names = ("recommended", *choose_k.CRITERIA)
     lines = [
         "| known k | images | dimensions | separation | sizes | " + " | ".join(names) + " |",
         "| --- " * (5 + len(names)) + "|",
@@ -133,11 +133,11 @@ def main() -> None:
     for number in range(len(rows), len(TRUE)):
         started = time.perf_counter()
         vectors, what = blobs(number, arguments.seed, arguments.close)
-        found = choosing.choose(vectors, KS, arguments.seed)
+        found = choose_k.choose(vectors, KS, arguments.seed)
         rows.append(
             {
                 **what,
-                "chosen": {"recommended": found.k, **found.chosen},
+                "chosen": {"recommended": found.k, **found.choices},
                 "reason": found.reason,
                 "seconds": round(time.perf_counter() - started, 1),
             }

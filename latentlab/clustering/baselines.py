@@ -1,151 +1,195 @@
-"""What any method must beat, computed with the run: k-means on raw pixels, on their PCA, and on the untrained encoder.
+"""Baselines of a run: k-means on raw pixels, on their PCA, and on the untrained encoder.
 
-Where the code goes through feature steps before k-means, the pixels go through the same ones too, so that a gain is not
-ascribed to the encoder that is the steps' own. No label takes part; `latentlab.scoring.evaluation` scores afterwards.
+If the code goes through feature steps before k-means, the pixels go through the same steps too.
+So a gain that comes from the steps is not ascribed to the encoder. No label takes part;
+`latentlab.scoring.evaluate` scores afterwards.
 """
 
-import dataclasses
+import functools
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from latentlab import plugins
-from latentlab.clustering import base
-from latentlab.clustering.base import Vectors
-from latentlab.config import ClusterOptions
-from latentlab.data.images import ImageSet
+from latentlab import backend
+from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.vectors import Vectors
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.data.images import TRAIN, ImageSet
 from latentlab.encoders import networks
 from latentlab.encoders.embedding import encode
-from latentlab.features import feature_steps
+from latentlab.features.fitted import fit_features
+from latentlab.features.spec import CODE, FeatureSpec, Step
 from latentlab.progress import log
-from latentlab.storage import tables
+from latentlab.storage.assignments import Assignments
 from latentlab.storage.run import Run
 
 SHARD = 2048
-PCA_DIMS = 50
+PCA_OF_PIXELS = FeatureSpec.parse("pca50")
+
+Embed = Callable[[np.ndarray], np.ndarray]  # uint8 images -> float32 vectors (n, d)
 
 
-Assignment = tuple[np.ndarray, np.ndarray, np.ndarray]
+@dataclass(frozen=True)
+class Baseline:
+    """One baseline.
 
-
-def assignments_of(
-    run: Run, options: ClusterOptions, open_images: Callable[[Run], ImageSet]
-) -> dict[str, Assignment]:
-    """Return the baselines' (ids, splits, clusters) for the run's data, k and seed, computed once and kept in the run.
-
-    Parameters
+    Attributes
     ----------
-    open_images : callable
-        open_images(run) -> ImageSet; called only where something has to be computed.
+    method : str
+        Name in tables of scores, such as "pixels+kmeans".
+    features : FeatureSpec
+        Steps between the vectors and k-means.
+    make_embed : callable
+        make_embed(images) returns the function from images to vectors.
     """
-    plain = dataclasses.replace(options, method="kmeans", features="code")
-    fitted = run.manifest["config"]["fit"]
-    makers: dict[str, Callable[[ImageSet], np.ndarray]] = {
-        "pixels+kmeans": lambda images: pixels(images, plain),
-        "pca+kmeans": lambda images: pca(images, plain),
-        "untrained+kmeans": lambda images: untrained(
-            images, plain, fitted["arch"], fitted["arch_options"], fitted["seed"]
-        ),
-    }
-    if steps := steps_for_pixels(options.features):
-        makers[f"pixels+{steps}+kmeans"] = lambda images: cluster_vectors(
-            images, flat, steps, plain
-        )
-    found: dict[str, Assignment] = {}
-    images = None
-    for method, make in makers.items():
-        path = (
-            run.path
-            / "baselines"
-            / f"{method.removesuffix('+kmeans')}-k{plain.k}-seed{plain.seed}{_effort(plain)}.parquet"
-        )
-        if not path.exists():
-            log.info("baseline: %s", method)
-            images = images or open_images(run)
-            columns = {
-                "id": images.ids.tolist(),
-                "split": images.splits.tolist(),
-                "cluster": make(images),
-            }
-            tables.write(path, pa.table(columns))
-        found[method] = tables.read_assignment(path)
-    return found
+
+    method: str
+    features: FeatureSpec
+    make_embed: Callable[[ImageSet], Embed]
 
 
-def _effort(options: ClusterOptions) -> str:
-    """Return what names other settings of k-means than the usual ones: a baseline has the same as what it is compared with."""
-    usual = ClusterOptions()
-    restarts = f"-restarts{options.restarts}" if options.restarts != usual.restarts else ""
-    return restarts + (
-        f"-minibatch{options.minibatch_above}"
-        if options.minibatch_above != usual.minibatch_above
-        else ""
-    )
-
-
-def steps_for_pixels(spec: str) -> str:
-    """Return the feature steps that make sense on raw pixels: all but "project", "pool" and a mere "l2"; "" where none is left."""
-    steps = [
-        text
-        for text in map(str.strip, spec.split("+"))
-        if text not in (*feature_steps.COLUMNS, "project") and not text.startswith("pool")
-    ]
-    return "+".join(steps) if steps != ["l2"] else ""
-
-
-def pixels(images: ImageSet, options: ClusterOptions) -> np.ndarray:
-    """Return the cluster of each image, int32 (n,), by k-means on its pixels in [0, 1]."""
-    return cluster_vectors(images, flat, "code", options)
-
-
-def pca(images: ImageSet, options: ClusterOptions) -> np.ndarray:
-    """Return the cluster of each image, int32 (n,), by k-means on 50 principal components of its pixels."""
-    return cluster_vectors(images, flat, f"pca{PCA_DIMS}", options)
-
-
-def untrained(
-    images: ImageSet, options: ClusterOptions, arch: str, arch_options: dict, seed: int
-) -> np.ndarray:
-    """Return the cluster of each image, int32 (n,), by k-means on the code of the encoder's initial weights."""
-    from latentlab import backend
-
-    backend.seed(seed)
-    encoder = networks.build(arch, images.image_shape, arch_options).encoder
-    return cluster_vectors(images, lambda batch: encode(encoder, batch), "code", options)
-
-
-def cluster_vectors(
-    images: ImageSet, embed: Callable[[np.ndarray], np.ndarray], steps: str, options: ClusterOptions
-) -> np.ndarray:
-    """Fit on the training split and return the cluster of every image, int32 (n,).
+def baselines_of(
+    run: Run, options: ClusterOptions, open_images: Callable[[Run], ImageSet]
+) -> dict[str, Assignments]:
+    """Return the baselines of a run, computed once and stored in its folder baselines/.
 
     Parameters
     ----------
+    run : Run
+    options : ClusterOptions
+        Number of clusters, seed, restarts and features of the clustering to compare with.
+    open_images : callable
+        open_images(run) -> ImageSet; called only if something has to be computed.
+
+    Returns
+    -------
+    dict
+        Method -> assignments.
+    """
+    kmeans_options = replace(options, method="kmeans", features=CODE)
+    images = functools.cache(lambda: open_images(run))
+    by_method = {}
+    for baseline in _baselines(run.config.fit, options.features or CODE):
+        path = run.path / "baselines" / _file_name(baseline.method, kmeans_options)
+        if not path.exists():
+            log.info("baseline: %s", baseline.method)
+            _write(baseline, images(), kmeans_options, path)
+        by_method[baseline.method] = Assignments.read(path)
+    return by_method
+
+
+def steps_for_pixels(spec: FeatureSpec) -> FeatureSpec | None:
+    """Return the feature steps that make sense on raw pixels: all but "project" and "pool".
+
+    Parameters
+    ----------
+    spec : FeatureSpec
+        Features of a clustering.
+
+    Returns
+    -------
+    FeatureSpec or None
+        None if no step is left, or a mere "l2".
+
+    Examples
+    --------
+    >>> str(steps_for_pixels(FeatureSpec.parse("pool+whiten+l2")))
+    'whiten+l2'
+    """
+    steps = spec.without("project", "pool").steps
+    if not steps or steps == (Step("l2"),):
+        return None
+    return FeatureSpec(steps=steps)
+
+
+def cluster_images(
+    images: ImageSet, embed: Embed, features: FeatureSpec, options: ClusterOptions
+) -> np.ndarray:
+    """Fit k-means on the training split and assign every image.
+
+    Parameters
+    ----------
+    images : ImageSet
     embed : callable
         uint8 images (m, height, width, channels) -> float32 vectors (m, d).
-    steps : str
-        Feature steps, see `latentlab.features.feature_steps`.
+    features : FeatureSpec
+        Steps between the vectors and k-means.
+    options : ClusterOptions
+        Number of clusters, restarts and seed.
+
+    Returns
+    -------
+    ndarray of shape (n,), int32
+        Cluster of each image.
     """
-    training = images.indices("train")
+    training = images.indices(TRAIN)
 
-    def codes(indices: np.ndarray) -> Iterator[np.ndarray]:
-        for start in range(0, len(indices), SHARD):
-            yield embed(images.read(indices[start : start + SHARD]))
+    def vectors_at(positions: np.ndarray) -> Iterator[np.ndarray]:
+        for start in range(0, len(positions), SHARD):
+            yield embed(images.read(positions[start : start + SHARD]))
 
-    n_dims = embed(images.read(training[:1])).shape[1]
-    fitted = feature_steps.fit(steps, codes(training), (n_dims,), options.seed)
-    width = fitted.transform(embed(images.read(training[:1]))).shape[1]
+    # Fit the steps, then k-means on what they give.
+    first = embed(images.read(training[:1]))
+    fitted = fit_features(features, vectors_at(training), (first.shape[1],), options.seed)
     vectors = Vectors(
-        len(training), width, lambda: (fitted.transform(part) for part in codes(training))
+        len(training),
+        fitted.transform(first).shape[1],
+        lambda: map(fitted.transform, vectors_at(training)),
     )
-    clusterer: base.Clusterer = plugins.load("clustering", "kmeans").fit(vectors, options)
-    log.debug("k-means on %s: %s", steps, clusterer.facts)
-    return np.concatenate(
-        [clusterer.assign(fitted.transform(part)).cluster for part in codes(np.arange(len(images)))]
-    )
+    kmeans = Clusterer.named("kmeans")
+    clusters = kmeans.fit(vectors, options, kmeans.parse_options({}))
+    log.debug("k-means on %s: %s", features, clusters.facts)
+
+    labels = []
+    for part in vectors_at(np.arange(len(images))):
+        labels.append(clusters.assign(fitted.transform(part)).cluster)
+    return np.concatenate(labels)
 
 
 def flat(batch: np.ndarray) -> np.ndarray:
-    """Return uint8 images (n, height, width, channels) as float32 vectors (n, height x width x channels) in [0, 1]."""
+    """Return images as vectors of their pixels in [0, 1], float32 (n, d).
+
+    Parameters
+    ----------
+    batch : ndarray of shape (n, height, width, channels), uint8
+    """
     return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)
+
+
+def _baselines(fit: FitOptions, features: FeatureSpec) -> list[Baseline]:
+    def untrained(images: ImageSet) -> Embed:
+        backend.seed(fit.seed)
+        model = networks.build(fit.arch, images.image_shape, fit.arch_options)
+        return lambda batch: encode(model.encoder, batch)
+
+    def pixels(images: ImageSet) -> Embed:
+        return flat
+
+    baselines = [
+        Baseline("pixels+kmeans", CODE, pixels),
+        Baseline("pca+kmeans", PCA_OF_PIXELS, pixels),
+        Baseline("untrained+kmeans", CODE, untrained),
+    ]
+    steps = steps_for_pixels(features)
+    if steps is not None:
+        baselines.append(Baseline(f"pixels+{steps}+kmeans", steps, pixels))
+    return baselines
+
+
+def _write(baseline: Baseline, images: ImageSet, options: ClusterOptions, path: Path) -> None:
+    embed = baseline.make_embed(images)
+    clusters = cluster_images(images, embed, baseline.features, options)
+    Assignments(images.ids, images.splits, clusters).write(path)
+
+
+def _file_name(method: str, options: ClusterOptions) -> str:
+    """Return the file of a baseline; unusual settings of k-means are part of its name."""
+    usual = ClusterOptions()
+    name = f"{method.removesuffix('+kmeans')}-k{options.k}-seed{options.seed}"
+    if options.restarts != usual.restarts:
+        name += f"-restarts{options.restarts}"
+    if options.minibatch_above != usual.minibatch_above:
+        name += f"-minibatch{options.minibatch_above}"
+    return f"{name}.parquet"

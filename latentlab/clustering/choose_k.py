@@ -1,0 +1,385 @@
+"""How many clusters: five criteria without labels over a range of k, and a recommendation.
+
+silhouette          mean of (b - a) / max(a, b): the image's cluster against the nearest other
+                    (Rousseeuw 1987); largest
+davies-bouldin      mean ratio of spreads to distances of the most alike clusters (Davies and
+                    Bouldin 1979); smallest
+calinski-harabasz   ratio of the variances between and within clusters (Calinski and Harabasz
+                    1974); largest
+gap                 log dispersion below that of uniform reference data in the box of the principal
+                    components (Tibshirani, Walther and Hastie 2001); the smallest k whose gap
+                    reaches the next one's less its standard error
+stability           mean adjusted Rand index of k-means on two random subsamples, on the images
+                    that they share (the scheme of Ben-Hur, Elisseeff and Guyon 2002); the largest
+                    k that is nearly as stable as the most stable one
+
+All look at k-means of at most `SAMPLE` images, the first three at the same one. Each criterion is
+blind to something, so all are reported and none is believed alone.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from latentlab.clustering.vectors import Vectors
+from latentlab.errors import ConfigError, DataError
+from latentlab.storage.json_form import json_field
+
+RANGE = "2:15"
+CRITERIA = ("silhouette", "davies-bouldin", "calinski-harabasz", "gap", "stability")
+NEAR = 1  # choices of k that lie this close together agree
+STABLE = 0.05  # stability this close to the best counts as the same
+REFERENCES = 10  # uniform data sets of the gap statistic
+PAIRS = 10  # pairs of subsamples
+SHARE = 0.8  # of the images in a subsample
+SAMPLE = 5000  # images looked at: the silhouette needs all distances between them
+RESTARTS = 3  # of k-means on subsamples, which are many
+
+
+@dataclass(frozen=True)
+class KScores:
+    """The criteria of one number of clusters.
+
+    Attributes
+    ----------
+    k : int
+        Number of clusters.
+    silhouette, davies_bouldin, calinski_harabasz, gap, stability : float
+        The criteria, see the module.
+    gap_s : float
+        Standard error of the gap.
+    stability_sd : float
+        Standard deviation of the stability over the pairs of subsamples.
+    """
+
+    k: int
+    silhouette: float
+    davies_bouldin: float = json_field(key="davies-bouldin")
+    calinski_harabasz: float = json_field(key="calinski-harabasz")
+    gap: float
+    gap_s: float
+    stability: float
+    stability_sd: float
+
+    def value(self, criterion: str) -> float:
+        """Return the value of one of `CRITERIA`."""
+        return getattr(self, criterion.replace("-", "_"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class KChoice:
+    """Every criterion over a range of k, and a recommendation.
+
+    Attributes
+    ----------
+    features : str or None
+        Feature steps of the vectors, if they are a run's.
+    images : int or None
+        How many images were looked at, if they are a run's.
+    seed : int or None
+        Seed of the sample and of k-means, if the vectors are a run's.
+    rows : tuple of KScores
+        One per k, in growing order.
+    choices : mapping
+        Criterion -> the k that it chooses.
+    k : int
+        The recommended number of clusters.
+    reason : str
+        Why, in a sentence.
+    """
+
+    features: str | None = json_field(optional=True)
+    images: int | None = json_field(optional=True)
+    seed: int | None = json_field(optional=True)
+    rows: tuple[KScores, ...]
+    choices: Mapping[str, int] = json_field(key="chosen")
+    k: int
+    reason: str
+
+
+def choose(
+    vectors: np.ndarray,
+    ks: Sequence[int],
+    seed: int = 0,
+    restarts: int = 10,
+    step: Callable[[int], None] = lambda k: None,
+) -> KChoice:
+    """Compute every criterion for each k and recommend one.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+        Feature vectors.
+    ks : sequence of int
+        Each at least 2 and below n, in growing order.
+    seed : int
+        Of k-means, of the subsamples and of the reference data.
+    restarts : int
+        Of k-means on the data themselves.
+    step : callable
+        Called with each k that is done.
+
+    Returns
+    -------
+    KChoice
+
+    Raises
+    ------
+    DataError
+        If there are too few different vectors for the largest k.
+    """
+    check_enough_vectors(vectors, ks)
+    references = reference_data(vectors, seed)
+    rows = []
+    for k in ks:
+        labels = _kmeans(vectors, k, seed, restarts).labels_
+        rows.append(
+            KScores(
+                k=int(k),
+                **_indices(vectors, labels),
+                **_gap(vectors, references, k, seed),
+                **_stability(vectors, k, seed),
+            )
+        )
+        step(k)
+    choices = choices_of(rows)
+    k, reason = recommend(choices)
+    return KChoice(rows=tuple(rows), choices=choices, k=k, reason=reason)
+
+
+def sample(vectors: Vectors, seed: int) -> np.ndarray:
+    """Return at most `SAMPLE` of the vectors, drawn at random, float32 (m, d).
+
+    Parameters
+    ----------
+    vectors : Vectors
+    seed : int
+    """
+    order = np.random.default_rng([seed, 20]).permutation(vectors.n_images)
+    return vectors.matrix()[np.sort(order[:SAMPLE])]
+
+
+def parse_range(text: str) -> list[int]:
+    """Return numbers of clusters in growing order.
+
+    Parameters
+    ----------
+    text : str
+        "2:15" (both ends included) or "2,5,10".
+
+    Raises
+    ------
+    ConfigError
+        If the text is neither, or names a number below 2 or fewer than three.
+
+    Examples
+    --------
+    >>> parse_range("2:5")
+    [2, 3, 4, 5]
+    """
+    try:
+        ks = _parse_numbers(text)
+    except ValueError:
+        raise ConfigError(
+            "must be a range such as 2:15, or numbers such as 2,5,10", field="ks", value=repr(text)
+        ) from None
+    if len(ks) < 3 or ks[0] < 2:
+        raise ConfigError(
+            "must name at least three numbers of clusters, each at least 2",
+            field="ks",
+            value=repr(text),
+        )
+    return ks
+
+
+def check_enough_vectors(vectors: np.ndarray, ks: Sequence[int]) -> None:
+    """Check that there are enough different vectors; subsamples need some to spare.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+    ks : sequence of int
+        In growing order.
+
+    Raises
+    ------
+    DataError
+        If there are too few for the largest k.
+    """
+    n_different = len(np.unique(vectors, axis=0))
+    most = int(SHARE * n_different) - 1
+    if ks[-1] > most:
+        raise DataError(
+            f"`ks` up to {ks[-1]} is too many for {n_different} different training images: at most"
+            f" {most}."
+        )
+
+
+def choices_of(rows: Sequence[KScores]) -> dict[str, int]:
+    """Return the k that each criterion chooses.
+
+    Parameters
+    ----------
+    rows : sequence of KScores
+        In the order of k.
+
+    Returns
+    -------
+    dict
+        Criterion -> k.
+    """
+    stability = np.array([row.stability for row in rows])
+    nearly_most_stable = np.flatnonzero(stability >= stability.max() - STABLE)
+    choices = {
+        "silhouette": max(rows, key=lambda row: row.silhouette),
+        "davies-bouldin": min(rows, key=lambda row: row.davies_bouldin),
+        "calinski-harabasz": max(rows, key=lambda row: row.calinski_harabasz),
+        "gap": _choice_of_gap(rows),
+        "stability": rows[nearly_most_stable[-1]],
+    }
+    return {criterion: row.k for criterion, row in choices.items()}
+
+
+def recommend(choices: Mapping[str, int]) -> tuple[int, str]:
+    """Return the k that most criteria come within 1 of, and the reason.
+
+    Of several such k it is the one that most criteria choose. A tie goes to the silhouette's
+    choice, and so does complete disagreement.
+
+    Parameters
+    ----------
+    choices : mapping
+        Criterion -> k.
+
+    Examples
+    --------
+    >>> recommend({"silhouette": 4, "gap": 5, "stability": 9})
+    (4, '2 of 3 criteria choose it or a neighbour (silhouette, gap); stability says 9')
+    """
+    supporters = {}
+    for k in choices.values():
+        supporters[k] = [name for name, choice in choices.items() if abs(choice - k) <= NEAR]
+
+    def rank(k: int) -> tuple[int, int, bool]:
+        votes = list(choices.values()).count(k)
+        return len(supporters[k]), votes, choices["silhouette"] == k
+
+    k = max(supporters, key=rank)
+    dissenters = [
+        f"{name} says {choice}" for name, choice in choices.items() if name not in supporters[k]
+    ]
+    dissent = f"; {', '.join(dissenters)}" if dissenters else ""
+    if len(supporters[k]) == 1:
+        return (
+            choices["silhouette"],
+            "the criteria disagree, so that this is the silhouette's choice and no more than a"
+            f" hint{dissent}",
+        )
+    names = ", ".join(supporters[k])
+    return (
+        k,
+        f"{len(supporters[k])} of {len(choices)} criteria choose it or a neighbour ({names})"
+        f"{dissent}",
+    )
+
+
+def text(choice: KChoice) -> str:
+    """Return rows, choices and recommendation as text; a star marks each criterion's choice.
+
+    Parameters
+    ----------
+    choice : KChoice
+    """
+    lines = [f"{'k':>4}" + "".join(f"{name:>20}" for name in CRITERIA)]
+    for row in choice.rows:
+        cells = []
+        for name in CRITERIA:
+            mark = "*" if choice.choices[name] == row.k else " "
+            cells.append(f"{row.value(name):.3f}{mark}".rjust(20))
+        lines.append(f"{row.k:>4}" + "".join(cells))
+    choices = ", ".join(f"{name} {k}" for name, k in choice.choices.items())
+    lines += ["", f"chosen: {choices}", f"recommended: --k {choice.k}, since {choice.reason}"]
+    return "\n".join(lines)
+
+
+def reference_data(vectors: np.ndarray, seed: int) -> list[np.ndarray]:
+    """Return uniform data in the box of the principal components: the paper's choice (b).
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+    seed : int
+
+    Returns
+    -------
+    list of ndarray of shape (n, d)
+        The data sets, rotated back.
+    """
+    rng = np.random.default_rng([seed, 21])
+    mean = vectors.mean(axis=0)
+    directions = np.linalg.svd(vectors - mean, full_matrices=False)[2]
+    rotated = (vectors - mean) @ directions.T
+    low = rotated.min(axis=0)
+    high = rotated.max(axis=0)
+    references = []
+    for _ in range(REFERENCES):
+        references.append(rng.uniform(low, high, rotated.shape) @ directions + mean)
+    return references
+
+
+def _parse_numbers(text: str) -> list[int]:
+    low, colon, high = text.partition(":")
+    if colon:
+        return list(range(int(low), int(high) + 1))
+    return sorted({int(part) for part in text.split(",")})
+
+
+def _choice_of_gap(rows: Sequence[KScores]) -> KScores:
+    """Return the first row that reaches the next gap less its standard error, or the last row."""
+    for row, following in zip(rows, rows[1:], strict=False):
+        if row.gap >= following.gap - following.gap_s:
+            return row
+    return rows[-1]
+
+
+def _kmeans(vectors: np.ndarray, k: int, seed: int, restarts: int) -> Any:
+    """Return a fitted scikit-learn KMeans."""
+    from sklearn.cluster import KMeans
+
+    return KMeans(k, n_init=restarts, random_state=seed).fit(vectors)
+
+
+def _indices(vectors: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    from sklearn import metrics
+
+    return {
+        "silhouette": float(metrics.silhouette_score(vectors, labels)),
+        "davies_bouldin": float(metrics.davies_bouldin_score(vectors, labels)),
+        "calinski_harabasz": float(metrics.calinski_harabasz_score(vectors, labels)),
+    }
+
+
+def _gap(vectors: np.ndarray, references: list[np.ndarray], k: int, seed: int) -> dict[str, float]:
+    dispersion = np.log(_kmeans(vectors, k, seed, RESTARTS).inertia_)
+    uniform = np.log([_kmeans(reference, k, seed, 1).inertia_ for reference in references])
+    return {
+        "gap": float(uniform.mean() - dispersion),
+        "gap_s": float(uniform.std() * np.sqrt(1 + 1 / len(references))),
+    }
+
+
+def _stability(vectors: np.ndarray, k: int, seed: int) -> dict[str, float]:
+    from sklearn.metrics import adjusted_rand_score
+
+    rng = np.random.default_rng([seed, 22])
+    size = max(int(SHARE * len(vectors)), k)
+    values = []
+    for pair in range(PAIRS):
+        subsamples = [np.sort(rng.choice(len(vectors), size, replace=False)) for _ in range(2)]
+        labels = [_kmeans(vectors[part], k, seed + pair, RESTARTS).labels_ for part in subsamples]
+        # Compare both on the images that they share.
+        _, first, second = np.intersect1d(*subsamples, return_indices=True)
+        values.append(adjusted_rand_score(labels[0][first], labels[1][second]))
+    return {"stability": float(np.mean(values)), "stability_sd": float(np.std(values, ddof=1))}
