@@ -37,7 +37,7 @@ from latentlab.encoders.embedding import encode
 from latentlab.encoders.model import Model
 from latentlab.errors import ConfigError
 from latentlab.features.fitted import FittedFeatures, fit_features
-from latentlab.features.spec import CODE
+from latentlab.features.spec import CODE, as_spec
 from latentlab.options import Values
 from latentlab.refinement.deep_clustering import SHARD, DeepTraining, load_assigner
 from latentlab.refinement.loop import assign_batch
@@ -459,12 +459,13 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         codes = encode(self._model().encoder, images)
         options = self._cluster_options()
         if run_method(self.method).traits.trains_network:
-            self._clusters = self._refine(images, codes, options)
-            assigned = self._clusters.place(self._model(), images).assigned
+            network_clusters = self._refine(images, codes, options)
+            assigned = network_clusters.place(self._model(), images).assigned
+            self._clusters: _ImageClusters = network_clusters
         else:
-            clusters = self._cluster(codes, options)
-            self._clusters = clusters
-            assigned = clusters.place_codes(codes).assigned
+            vector_clusters = self._cluster(codes, options)
+            assigned = vector_clusters.place_codes(codes).assigned
+            self._clusters = vector_clusters
         self.cluster_centers_ = self._clusters.centers
         self.labels_ = assigned.cluster
         self.inertia_ = float(np.square(assigned.distance, dtype=np.float64).sum())
@@ -529,7 +530,7 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         asked = ClusterOptions(
             k=self.n_clusters,
             method=self.method,
-            features=self.features,
+            features=as_spec(self.features),
             seed=self._seed,
             settings=self.settings or {},
         )

@@ -11,9 +11,9 @@ from latentlab.features.spec import FeatureSpec
 from latentlab.reporting import umap_map
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.labels import Labels
-from latentlab.scoring.scores import Scores, read_scores, scores_path
+from latentlab.scoring.scores import Scores, read_scores
 from latentlab.storage import tables
-from latentlab.storage.clustering import Clustering
+from latentlab.storage.clustering import SCORES_NAME, Clustering
 from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
 
@@ -363,9 +363,9 @@ def _required(column: np.ndarray | None, name: str, clustering: Clustering) -> n
 
 def _scores_of(clustering: Clustering) -> Scores | None:
     """Return the scores, or None if the clustering has not been evaluated."""
-    if not scores_path(clustering.run, clustering.name).exists():
+    if not (clustering.folder / SCORES_NAME).exists():
         return None
-    return read_scores(clustering.run, clustering.name)
+    return read_scores(clustering)
 
 
 def _largest(counts: np.ndarray, most: int) -> list[tuple[int, int]]:

@@ -84,7 +84,7 @@ class Page:
             recalls=text.recall_table(summary),
             pictures=self.pictures,
             soft=summary.confidence is not None,
-            refinement=deep_figures.events(summary.run, summary.name),
+            refinement=deep_figures.refinement_sentences(summary.clustering),
             captions=deep_figures.CAPTIONS,
             facts=text.facts(summary),
             unreadable=summary.images.unreadable,

@@ -79,7 +79,7 @@ def draw_figures(summary: ClusteringSummary) -> Figures:
     figures |= training_figures(summary.run)
     figures |= map_figures(summary)
     figures |= gallery_figures(summary)
-    figures |= deep_figures.figures(summary.run, summary.name, summary.images)
+    figures |= deep_figures.draw_figures(summary)
     figures |= score_figures(summary)
     return figures
 
@@ -102,12 +102,12 @@ def training_figures(run: Run) -> Figures:
     for path in sorted(folder.glob("epoch-*.npy")):
         epoch = int(path.stem.removeprefix("epoch-"))
         name = f"epoch {epoch}" if epoch else "untrained"
-        rebuilt[name] = npz.kept_array(path)
+        rebuilt[name] = npz.read_stored_array(path)
     fit = run.config.fit
     curve = f"{fit.arch}, learning rate {fit.learning_rate:g}"
     return {
         "reconstructions": plots.reconstruction_grid(
-            npz.kept_array(folder / "originals.npy"),
+            npz.read_stored_array(folder / "originals.npy"),
             rebuilt,
             "Validation images and their reconstructions",
         ),

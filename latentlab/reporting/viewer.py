@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -122,10 +122,12 @@ class Viewer:
         edited = self.editor.state()
         log = self.editor.read()
         summary = edited_summary(self.summary, edited)
-        ids = summary.images.ids[self._positions]
+        # New colours of the map.
+        clusters = summary.clusters[self._positions]
         names = [edited.name(cluster) for cluster in range(summary.k)]
-        groups = {"cluster": page_data.cluster_group(summary.clusters[self._positions], names)}
+        groups = {"cluster": page_data.cluster_group(clusters, names)}
         if edited.marks:
+            ids = summary.images.ids[self._positions]
             groups["mark"] = page_data.mark_group(ids, edited.marks)
         return ViewState(
             groups=groups,
@@ -135,7 +137,7 @@ class Viewer:
             last=log.edits[-1].edit.describe() if log.edits else "",
         )
 
-    def change(self, path: str, edit: Any) -> ViewState:
+    def change(self, path: str, edit: object) -> ViewState:
         """Change the clusters as a request asks.
 
         Parameters
