@@ -12,7 +12,12 @@ from latentlab.refinement.loop import RefinementSummary, Reseeding, RollBack
 from latentlab.reporting import plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.storage import json_form, npz
-from latentlab.storage.clustering import DECODED_NAME, HISTORY_NAME, Clustering
+from latentlab.storage.clustering import (
+    DECODED_NAME,
+    HISTORY_NAME,
+    RESULT_NAME,
+    Clustering,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,15 +85,15 @@ def refinement_sentences(clustering: Clustering) -> list[str]:
     list of str
         Sentences; none for a clustering without refinement.
     """
-    values = clustering.result.to_json()
-    if "rounds" not in values:
+    if clustering.result.fact("rounds") is None:
         return []
-    refinement = json_form.from_json(RefinementSummary, values)
+    refinement = json_form.read(RefinementSummary, clustering.folder / RESULT_NAME)
+    moved = clustering.result.fact("moved")
     start = STARTS.get(clustering.options.settings.get("start", ""), "k-means on the code")
     sentences = [
         f"Started from {start}. {refinement.rounds} rounds, {refinement.steps:,} steps;"
         f" it ended since {STOPPED_SINCE[refinement.stopped]}."
-        f" {values['moved']:.1%} of the images moved."
+        f" {moved:.1%} of the images moved."
     ]
     return sentences + [_recovery_sentence(event) for event in refinement.recoveries]
 
@@ -140,7 +145,7 @@ def _decoded_figures(clustering: Clustering) -> dict[str, "Figure"]:
     path = clustering.folder / DECODED_NAME
     if not path.exists():
         return {}
-    decoded = npz.kept(path)
+    decoded = npz.read_stored(path)
     centroids = decoded["centroids"]
     paths = decoded["paths"]
     k = len(centroids)

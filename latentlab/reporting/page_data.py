@@ -434,7 +434,7 @@ def _centroids(summary: ClusteringSummary) -> list[str]:
     path = summary.folder / DECODED_NAME
     if not path.exists():
         return []
-    images = npz.kept(path)["centroids"]
+    images = npz.read_stored(path)["centroids"]
     return [thumbnails.thumbnail(image) for image in images]
 
 

@@ -1,1 +1,1 @@
-"""Files on disk: atomic writes, the run folder, tables, checkpoints. Touches disk, never a network or a label."""
+"""Files on disk: atomic writes, the run folder, tables, checkpoints. No network, no labels."""

@@ -1,8 +1,8 @@
-"""Numbered checkpoints of a loop: arrays without pickle and a small state, each in a folder that is there whole or not at all."""
+"""Numbered checkpoints of a loop: arrays and a small state, in a folder that is whole or absent."""
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,43 +12,98 @@ from latentlab.errors import RunError
 from latentlab.storage.files import atomic_folder, remove_folder
 from latentlab.storage.npz import read_npz
 
+ARRAYS_NAME = "arrays.npz"
+STATE_NAME = "state.json"
+
 
 def save(
     place: Path,
     kind: str,
     number: int,
-    arrays: dict[str, np.ndarray],
-    state: dict[str, Any],
+    arrays: Mapping[str, np.ndarray],
+    state: Mapping[str, Any],
     keep: Iterable[int] = (),
 ) -> None:
-    """Write `<place>/<kind>-<number>/`, then remove the other checkpoints but those of the numbers in `keep`."""
+    """Write one checkpoint, then remove all others except those to keep.
+
+    Parameters
+    ----------
+    place : Path
+        Folder of all checkpoints.
+    kind : str
+        What is counted, such as "epoch".
+    number : int
+        Number of this checkpoint.
+    arrays : mapping of str to ndarray
+        Weights and the like.
+    state : mapping
+        Everything else that a resumed loop needs, as JSON.
+    keep : iterable of int
+        Numbers of the other checkpoints that stay.
+    """
     with atomic_folder(folder_of(place, kind, number)) as folder:
-        contents: dict[str, Any] = dict(arrays)
-        np.savez(folder / "arrays.npz", **contents)
-        (folder / "state.json").write_text(json.dumps(state))
+        named: dict[str, Any] = dict(arrays)
+        np.savez(folder / ARRAYS_NAME, **named)
+        (folder / STATE_NAME).write_text(json.dumps(state))
     prune(place, kind, (number, *keep))
 
 
 def prune(place: Path, kind: str, keep: Iterable[int]) -> None:
-    """Remove the checkpoints but those of the numbers in `keep`; to be called on resuming too, since a kill comes between the two of `save`."""
-    kept = {folder_of(place, kind, number).name for number in keep}
-    for old in place.glob(f"{kind}-*"):
-        if old.name not in kept:
-            remove_folder(old)
+    """Remove the checkpoints that are not to be kept.
+
+    Call it on resuming too: a kill may come between the two steps of `save`.
+
+    Parameters
+    ----------
+    place : Path
+        Folder of all checkpoints.
+    kind : str
+        What is counted, such as "epoch".
+    keep : iterable of int
+        Numbers of the checkpoints that stay.
+    """
+    names = {folder_of(place, kind, number).name for number in keep}
+    for folder in place.glob(f"{kind}-*"):
+        if folder.name not in names:
+            remove_folder(folder)
 
 
 def newest(place: Path, kind: str) -> Path | None:
-    """Return the folder of the checkpoint with the highest number, or None."""
-    numbered_folders = [
-        (int(found[1]), path)
-        for path in place.glob(f"{kind}-*")
-        if (found := re.fullmatch(rf"{kind}-(\d+)", path.name))
-    ]
-    return max(numbered_folders, default=(0, None))[1]
+    """Return the folder of the checkpoint with the highest number.
+
+    Parameters
+    ----------
+    place : Path
+        Folder of all checkpoints.
+    kind : str
+        What is counted, such as "epoch".
+
+    Returns
+    -------
+    Path or None
+        None if there is no checkpoint.
+    """
+    folder_by_number = {}
+    for folder in place.glob(f"{kind}-*"):
+        match = re.fullmatch(rf"{kind}-(\d+)", folder.name)
+        if match:
+            folder_by_number[int(match[1])] = folder
+    return folder_by_number[max(folder_by_number)] if folder_by_number else None
 
 
 def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Return arrays and state of a checkpoint.
+    """Read a checkpoint.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the checkpoint.
+
+    Returns
+    -------
+    arrays : dict of str to ndarray
+    state : dict
+        As they were saved.
 
     Raises
     ------
@@ -56,23 +111,77 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         If it is damaged.
     """
     try:
-        return read_npz(folder / "arrays.npz"), json.loads((folder / "state.json").read_text())
+        return read_npz(folder / ARRAYS_NAME), json.loads((folder / STATE_NAME).read_text())
     except (OSError, ValueError) as error:
         raise RunError(
-            f"the checkpoint {folder} cannot be read ({error}). Remove it to resume from the one before."
+            f"the checkpoint {folder} cannot be read ({error})."
+            " Remove it to resume from the one before."
         ) from error
 
 
 def folder_of(place: Path, kind: str, number: int) -> Path:
-    """Return the folder of one checkpoint."""
+    """Return the folder of one checkpoint.
+
+    Parameters
+    ----------
+    place : Path
+        Folder of all checkpoints.
+    kind : str
+        What is counted, such as "epoch".
+    number : int
+        Number of the checkpoint.
+
+    Returns
+    -------
+    Path
+
+    Examples
+    --------
+    >>> folder_of(Path("checkpoints"), "epoch", 7).name
+    'epoch-0007'
+    """
     return place / f"{kind}-{number:04d}"
 
 
 def numbered(name: str, arrays: Iterable[Any]) -> dict[str, np.ndarray]:
-    """Return a list of arrays as "<name>-0000" and so on."""
+    """Return a list of arrays as a mapping with numbered names.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the names.
+    arrays : iterable of array_like
+        The arrays.
+
+    Returns
+    -------
+    dict of str to ndarray
+
+    Examples
+    --------
+    >>> numbered("weight", [[1, 2], [3]])
+    {'weight-0000': array([1, 2]), 'weight-0001': array([3])}
+    """
     return {f"{name}-{i:04d}": np.asarray(array) for i, array in enumerate(arrays)}
 
 
-def in_order(name: str, arrays: dict[str, np.ndarray]) -> list[np.ndarray]:
-    """Undo `numbered`."""
+def in_order(name: str, arrays: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+    """Return the arrays with numbered names as a list: the way back from `numbered`.
+
+    Parameters
+    ----------
+    name : str
+        Prefix of the names.
+    arrays : mapping of str to ndarray
+        Arrays of this prefix and of others.
+
+    Returns
+    -------
+    list of ndarray
+
+    Examples
+    --------
+    >>> in_order("weight", numbered("weight", [[1, 2], [3]]))
+    [array([1, 2]), array([3])]
+    """
     return [arrays[key] for key in sorted(arrays) if key.startswith(f"{name}-")]

@@ -1,4 +1,4 @@
-"""Write files so that a kill, a full disk or a power cut leaves either the old or the new one, never a half."""
+"""Atomic writes: a kill, a full disk or a power cut leaves the old file or the new one."""
 
 import contextlib
 import errno
@@ -11,7 +11,7 @@ import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from latentlab.errors import RunError
 
@@ -27,16 +27,28 @@ DISK_ERRORS = {
     errno.EACCES,
     errno.EPERM,
 }
+TAIL = 1 << 16  # bytes at the end of a text file in which a torn line is looked for
+PIECE = 1 << 20  # bytes that are read at once
 
 
 @contextlib.contextmanager
 def atomic_path(target: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `target`; on success it is flushed to disk and renamed to `target`.
+    """Yield a temporary path that becomes `target` on success, flushed to disk.
+
+    Parameters
+    ----------
+    target : Path
+        The file to write; its folder is created.
+
+    Yields
+    ------
+    Path
+        Where to write, in the same folder.
 
     Raises
     ------
     RunError
-        If the disk refuses the write (read-only, full, no permission); nothing is left behind.
+        If the disk refuses the write (read-only, full, no permission). Nothing is left behind.
     """
     temporary = _temporary(target)
     try:
@@ -54,9 +66,25 @@ def atomic_path(target: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """Yield a temporary folder beside `target`; on success it replaces `target` by renaming.
+    """Yield a temporary folder that replaces `target` on success, by renaming.
 
-    Where `target` exists, a kill between the two renames leaves it under another name, from which `recover` takes it back.
+    An existing `target` is renamed first. After a kill between the two renames `recover` takes it
+    back.
+
+    Parameters
+    ----------
+    target : Path
+        The folder to write.
+
+    Yields
+    ------
+    Path
+        Where to write, in the same folder as `target`.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses the write.
     """
     temporary = _temporary(target)
     aside = target.with_name(REPLACED_PREFIX + target.name)
@@ -65,9 +93,13 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             _sweep(target)
             temporary.mkdir(parents=True)
             yield temporary
+
+            # The content must be on disk before it gets its name.
             for path in temporary.rglob("*"):
                 flush(path)
             flush(temporary)
+
+            # A folder cannot be replaced in one step.
             if target.exists():
                 shutil.rmtree(aside, ignore_errors=True)
                 os.replace(target, aside)
@@ -80,7 +112,18 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def remove_folder(folder: Path) -> None:
-    """Remove a folder, if it is there, so that a kill in between leaves no half of it under its name."""
+    """Remove a folder if it exists; a kill leaves it whole or gone.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses it.
+    """
     doomed = folder.with_name(DOOMED_PREFIX + folder.name)
     shutil.rmtree(doomed, ignore_errors=True)
     with refusals(folder), contextlib.suppress(FileNotFoundError):
@@ -89,37 +132,68 @@ def remove_folder(folder: Path) -> None:
 
 
 def clear_folder(folder: Path, keep: str) -> None:
-    """Remove what a folder holds, if it is there, but the file called `keep`."""
+    """Remove everything in a folder except one file.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder; it need not exist.
+    keep : str
+        Name of the file that stays.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses it.
+    """
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name != keep:
-            with refusals(path):
-                remove_folder(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        if path.name == keep:
+            continue
+        with refusals(path):
+            if _is_real_folder(path):
+                remove_folder(path)
+            else:
+                path.unlink()
 
 
 def recover(folder: Path) -> None:
-    """Remove below `folder` what killed processes left half-written, and take back what they had put aside.
+    """Remove what killed processes left half-written, and restore folders that they put aside.
 
-    To be called by the one process that holds the folder. Temporary files of processes that live are left alone.
+    Temporary files of live processes stay. Only the process that holds the folder may call it.
+
+    Parameters
+    ----------
+    folder : Path
+        Everything below it is searched.
     """
     for path in sorted(folder.rglob(f"{TEMPORARY_PREFIX}*")):
         owner = re.match(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-", path.name)
-        if owner and int(owner[1]) != os.getpid() and _lives(int(owner[1])):
+        if owner and int(owner[1]) != os.getpid() and _is_alive(int(owner[1])):
             continue
-        whole = path.with_name(path.name.removeprefix(REPLACED_PREFIX))
+        original = path.with_name(path.name.removeprefix(REPLACED_PREFIX))
         with contextlib.suppress(OSError):
-            if path.name.startswith(REPLACED_PREFIX) and not whole.exists():
-                path.rename(whole)
-            elif path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
+            if path.name.startswith(REPLACED_PREFIX) and not original.exists():
+                path.rename(original)
             else:
-                path.unlink()
+                _remove(path)
 
 
 @contextlib.contextmanager
 def refusals(target: Path) -> Iterator[None]:
     """Turn the system's refusal to write into a RunError that names `target`.
 
-    Libraries wrap it now and then: zipfile raises ValueError while it closes what a full disk has cut, h5py RuntimeError.
+    Libraries sometimes wrap it: zipfile raises ValueError while it closes an archive on a full
+    disk, h5py RuntimeError.
+
+    Parameters
+    ----------
+    target : Path
+        What is being written.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses the write.
     """
     try:
         yield
@@ -130,12 +204,22 @@ def refusals(target: Path) -> Iterator[None]:
         if refused is None:
             raise
         raise RunError(
-            f"cannot write {target}: {_reason(refused)}. Free or unlock the disk, or choose another folder."
+            f"cannot write {target}: {_reason(refused)}."
+            " Free or unlock the disk, or choose another folder."
         ) from error
 
 
 def append_line(path: Path, line: str) -> None:
-    """Append one line to a text file and flush it to disk; what a kill or a full disk has cut off before is removed first.
+    """Append a line to a text file and flush it to disk.
+
+    A last line that a kill or a full disk has torn is removed first.
+
+    Parameters
+    ----------
+    path : Path
+        The file; it is created with its folder.
+    line : str
+        The line, without its end.
 
     Raises
     ------
@@ -145,28 +229,45 @@ def append_line(path: Path, line: str) -> None:
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with path.open("ab+") as file:
-            end = file.seek(0, os.SEEK_END)
-            if end:
-                file.seek(max(0, end - (1 << 16)))
-                tail = file.read()
-                if torn := len(tail) - (tail.rfind(b"\n") + 1):
-                    file.truncate(end - torn)
-            file.write(line.encode() + b"\n")
+            _cut_torn_line(file)
+            file.write(line.encode() + b"\n")  # at the end, in append mode
             file.flush()
             os.fsync(file.fileno())
 
 
 def write_json(target: Path, value: Any) -> None:
-    """Write `value` as indented JSON, atomically."""
+    """Write a value as indented JSON, atomically.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    value : Any
+        Anything that `json.dumps` takes.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses the write.
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False)
-    if not _is_utf8(text):  # a path whose bytes are no UTF-8
+    if not _is_utf8(text):  # a path with bytes that are not UTF-8
         text = json.dumps(value, indent=2)
     with atomic_path(target) as path:
         path.write_text(text + "\n", encoding="utf-8")
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds.
+    """Read a JSON file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict, list, str, int, float, bool or None
 
     Raises
     ------
@@ -180,21 +281,55 @@ def read_json(path: Path) -> Any:
 
 
 def sha256(path: Path) -> str:
-    """Return the hexadecimal SHA-256 of a file, read in 1 MiB pieces."""
+    """Return the SHA-256 of a file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while piece := file.read(1 << 20):
+        while piece := file.read(PIECE):
             digest.update(piece)
     return digest.hexdigest()
 
 
 def fingerprint(value: Any) -> str:
-    """Return the hexadecimal SHA-256 of a JSON-serialisable value, independent of key order."""
+    """Return the SHA-256 of a value as JSON.
+
+    Parameters
+    ----------
+    value : Any
+        Anything that JSON can hold; other values count by their text. The order of keys does not
+        matter.
+
+    Returns
+    -------
+    str
+        64 hexadecimal digits.
+
+    Examples
+    --------
+    >>> fingerprint({"k": 10, "seed": 0}) == fingerprint({"seed": 0, "k": 10})
+    True
+    """
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def flush(path: Path) -> None:
-    """Wait until a file, or the entries of a folder, are on the disk."""
+    """Wait until a file, or the entries of a folder, are on disk.
+
+    Parameters
+    ----------
+    path : Path
+        The file or folder.
+    """
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -202,26 +337,50 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def _cut_torn_line(file: BinaryIO) -> None:
+    """Cut off what follows the last complete line."""
+    end = file.seek(0, os.SEEK_END)
+    if not end:
+        return
+    file.seek(max(0, end - TAIL))
+    tail = file.read()
+    torn = len(tail) - (tail.rfind(b"\n") + 1)
+    if torn:
+        file.truncate(end - torn)
+
+
 def _temporary(target: Path) -> Path:
     return target.with_name(f"{TEMPORARY_PREFIX}{os.getpid()}-{uuid.uuid4().hex[:8]}-{target.name}")
 
 
 def _sweep(target: Path) -> None:
-    """Remove what killed processes left of earlier tries at `target`; outside a run nobody else does."""
+    """Remove what killed processes left of earlier tries; outside a run nothing else does."""
+    name_pattern = rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-[0-9a-f]{{8}}-"
     for path in target.parent.glob(f"{TEMPORARY_PREFIX}*-{glob.escape(target.name)}"):
-        owner = re.match(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-[0-9a-f]{{8}}-", path.name)
-        if owner and path.name[owner.end() :] == target.name and not _lives(int(owner[1])):
+        owner = re.match(name_pattern, path.name)
+        is_of_target = owner is not None and path.name[owner.end() :] == target.name
+        if owner is not None and is_of_target and not _is_alive(int(owner[1])):
             with contextlib.suppress(OSError):
-                shutil.rmtree(
-                    path, ignore_errors=True
-                ) if path.is_dir() and not path.is_symlink() else path.unlink()
+                _remove(path)
     aside = target.with_name(REPLACED_PREFIX + target.name)
     if aside.exists() and not target.exists():
         with contextlib.suppress(OSError):
             aside.rename(target)
 
 
-def _lives(process: int) -> bool:
+def _is_real_folder(path: Path) -> bool:
+    return path.is_dir() and not path.is_symlink()
+
+
+def _remove(path: Path) -> None:
+    """Remove a file, a link or a folder."""
+    if _is_real_folder(path):
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink()
+
+
+def _is_alive(process: int) -> bool:
     try:
         os.kill(process, 0)
     except (ProcessLookupError, OverflowError):
@@ -232,21 +391,23 @@ def _lives(process: int) -> bool:
 
 
 def _refusal_behind(error: BaseException) -> OSError | None:
-    """Return the OSError that `error` is, or that made it where that is the disk's."""
+    """Return the OSError that an error is, or a disk's refusal that caused it."""
     if isinstance(error, OSError):
         return error
-    seen: BaseException | None = error.__cause__ or error.__context__
-    while seen is not None:
-        if isinstance(seen, OSError) and seen.errno in DISK_ERRORS:
-            return seen
-        seen = seen.__cause__ or seen.__context__
-    # h5py tells the system's error in its text only.
-    number = re.search(r"errno = (\d+)", str(error))
-    return (
-        OSError(int(number[1]), os.strerror(int(number[1])))
-        if number and int(number[1]) in DISK_ERRORS
-        else None
-    )
+    cause = error.__cause__ or error.__context__
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno in DISK_ERRORS:
+            return cause
+        cause = cause.__cause__ or cause.__context__
+    return _refusal_in_text(str(error))
+
+
+def _refusal_in_text(text: str) -> OSError | None:
+    """Return the disk's refusal that a message names; h5py gives the number in its text only."""
+    match = re.search(r"errno = (\d+)", text)
+    if match is None or int(match[1]) not in DISK_ERRORS:
+        return None
+    return OSError(int(match[1]), os.strerror(int(match[1])))
 
 
 def _reason(error: OSError) -> str:

@@ -1,19 +1,25 @@
-"""Open a saved `.keras` file that may come from somebody else: plain layers and numbers, and nothing that runs code.
+"""Open a `.keras` file from an untrusted source: plain layers and numbers, nothing that runs code.
 
-Keras' own safe mode refuses pickled functions. Beyond it, a file may name any class or function that Keras can find, and
-its HDF5 weights may point to other files of the machine; both have been ways in before. Here the names are checked
-against a list before Keras sees them, and the weights may only hold numbers of their own.
+Keras' safe mode refuses pickled functions. Beyond that, a file may name any class or function that
+Keras can find, and its HDF5 weights may point to other files of the machine. Here the names are
+checked against a list before Keras sees them, and the weights must lie in the file itself.
 """
 
 import io
 import json
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import keras
 
 LIMIT = 2 << 30  # bytes of one member of the file, unpacked
-MOST_ENTRIES = 100_000
-MEMBERS = {"config.json", "metadata.json", "model.weights.h5"}
+MOST_ENTRIES = 100_000  # of the HDF5 file: groups may hold each other in a circle
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.weights.h5"
+MEMBERS = {CONFIG_NAME, "metadata.json", WEIGHTS_NAME}
+PACKAGE = "latentlab"  # under which our own layers are registered
 MODULES = {
     "keras",
     "keras.layers",
@@ -21,7 +27,7 @@ MODULES = {
     "keras.models",
     "keras.src.models.functional",
     "keras.src.models.sequential",
-    "latentlab",
+    PACKAGE,
     "builtins",
     None,
 }
@@ -38,13 +44,25 @@ REFUSED = {
 }
 
 
-def load(path: Path) -> Any:
-    """Return the Keras model of a file that `check` has passed.
+def load(path: Path) -> "keras.Model":
+    """Load the model of a file once `check` has passed it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    keras.Model
+        Not compiled.
 
     Raises
     ------
+    OSError
+        If the file cannot be opened.
     ValueError
-        As `check`, or if Keras cannot build it.
+        As for `check`, or if Keras cannot build the model.
     """
     import keras
 
@@ -55,6 +73,11 @@ def load(path: Path) -> Any:
 def check(path: Path) -> None:
     """Pass a file that holds nothing but plain layers and their weights.
 
+    Parameters
+    ----------
+    path : Path
+        The file.
+
     Raises
     ------
     OSError
@@ -63,13 +86,7 @@ def check(path: Path) -> None:
         If it is damaged, too large, names anything but plain layers, or its weights lie elsewhere.
     """
     try:
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if names := sorted({member.filename for member in members} - MEMBERS):
-                raise ValueError(f"it holds {names[0]}, which a saved network does not need")
-            if any(member.file_size > LIMIT for member in members) or len(members) > len(MEMBERS):
-                raise ValueError("it is too large")
-            config, weights = archive.read("config.json"), archive.read("model.weights.h5")
+        config, weights = _contents(path)
     except (OSError, ValueError):
         raise
     except Exception as error:  # zipfile raises nearly every kind for damaged files
@@ -79,21 +96,27 @@ def check(path: Path) -> None:
         _check_weights(weights)
     except ValueError:
         raise
-    except Exception as error:  # and so does h5py, OSError among them
+    except Exception as error:  # and so does h5py, with OSError among them
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 
+def _contents(path: Path) -> tuple[bytes, bytes]:
+    """Return configuration and weights of a file with the expected members."""
+    with zipfile.ZipFile(path) as archive:
+        members = archive.infolist()
+        unexpected = sorted({member.filename for member in members} - MEMBERS)
+        if unexpected:
+            raise ValueError(f"it holds {unexpected[0]}, which a saved network does not need")
+        if any(member.file_size > LIMIT for member in members) or len(members) > len(MEMBERS):
+            raise ValueError("it is too large")
+        return archive.read(CONFIG_NAME), archive.read(WEIGHTS_NAME)
+
+
 def _check_names(value: Any) -> None:
-    """Walk through a configuration and refuse what names anything but Keras' own plain layers and ours."""
+    """Walk through a configuration and refuse anything but plain layers of Keras and our own."""
     if isinstance(value, dict):
         if "class_name" in value:
-            module, name = value.get("module"), value["class_name"]
-            package, registered, _ = str(value.get("registered_name") or "").partition(">")
-            ours = package == "latentlab" and (
-                module is None or str(module).partition(".")[0] == "latentlab"
-            )
-            if name in REFUSED or not (ours or (module in MODULES and not registered)):
-                raise ValueError(f"it names {module}.{name}, which is not a plain layer")
+            _check_class(value)
         for item in value.values():
             _check_names(item)
     elif isinstance(value, list):
@@ -101,27 +124,47 @@ def _check_names(value: Any) -> None:
             _check_names(item)
 
 
+def _check_class(config: dict[str, Any]) -> None:
+    """Refuse one class that is no plain layer."""
+    name = config["class_name"]
+    module = config.get("module")
+    package, registered, _ = str(config.get("registered_name") or "").partition(">")
+    is_ours = package == PACKAGE and (module is None or str(module).partition(".")[0] == PACKAGE)
+    is_plain = module in MODULES and not registered
+    if name in REFUSED or not (is_ours or is_plain):
+        raise ValueError(f"it names {module}.{name}, which is not a plain layer")
+
+
 def _check_weights(content: bytes) -> None:
-    """Refuse HDF5 links to elsewhere, data kept in other files, and data sets larger than allowed."""
+    """Refuse links to other files, data kept in other files, and more data than allowed."""
     import h5py
 
-    total = seen = 0
+    n_entries = 0
+    n_bytes = 0
     with h5py.File(io.BytesIO(content), "r") as file:
         groups = [file]
         while groups:
             group = groups.pop()
             for name in group:
-                seen += 1
-                if seen > MOST_ENTRIES:  # groups may hold each other in a circle
+                n_entries += 1
+                if n_entries > MOST_ENTRIES:
                     raise ValueError("its weights have no end")
-                if not isinstance(group.get(name, getlink=True), h5py.HardLink):
-                    raise ValueError(f"its weights {name} are a link")
-                item = group[name]
+                item = _own_item(group, name)
                 if isinstance(item, h5py.Group):
                     groups.append(item)
-                elif item.is_virtual or item.external:
-                    raise ValueError(f"its weights {name} lie in another file")
-                else:
-                    total += int(item.nbytes)
-                    if total > LIMIT:
-                        raise ValueError("its weights are too large")
+                    continue
+                n_bytes += int(item.nbytes)
+                if n_bytes > LIMIT:
+                    raise ValueError("its weights are too large")
+
+
+def _own_item(group: Any, name: str) -> Any:
+    """Return an entry of an HDF5 group that lies in this file; ValueError for others."""
+    import h5py
+
+    if not isinstance(group.get(name, getlink=True), h5py.HardLink):
+        raise ValueError(f"its weights {name} are a link")
+    item = group[name]
+    if not isinstance(item, h5py.Group) and (item.is_virtual or item.external):
+        raise ValueError(f"its weights {name} lie in another file")
+    return item

@@ -1,7 +1,7 @@
-"""Read NumPy files without trusting them: no pickles, nothing larger than allowed, and no damage that goes unnoticed.
+"""Read NumPy files from untrusted sources: no pickles, no oversized arrays, no silent damage.
 
-`numpy.load` reads only as many bytes as an array's header asks for. Where one flipped bit makes the header ask for fewer,
-the checksum of the .npz is never looked at, and half an array comes back without a word.
+`numpy.load` reads as many bytes as an array's header asks for. If one flipped bit makes the header
+ask for fewer, the checksum of the .npz is never compared, and half an array comes back.
 """
 
 import errno
@@ -15,10 +15,8 @@ from numpy.lib import format as npy
 
 from latentlab.errors import RunError
 
-LIMIT = (
-    4 << 30
-)  # bytes of all arrays of one file that are read where the caller does not say otherwise
-PIECE = 1 << 20
+LIMIT = 4 << 30  # bytes of all arrays of one file, unless the caller sets another limit
+PIECE = 1 << 20  # bytes that are read at once
 
 
 class TooLargeError(ValueError):
@@ -28,14 +26,21 @@ class TooLargeError(ValueError):
 def read_npz(
     path: Path, names: Collection[str] | None = None, limit: int = LIMIT
 ) -> dict[str, np.ndarray]:
-    """Return all arrays of an .npz file by name.
+    """Read the arrays of an .npz file.
 
     Parameters
     ----------
+    path : Path
+        The file.
     names : collection of str or None
-        Read those arrays only, of which some may be missing; None: all.
+        Names of the arrays to read, of which some may be missing; None reads all.
     limit : int
-        Largest number of bytes, of all arrays together and unpacked.
+        Largest number of bytes of these arrays together, unpacked.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Arrays by name.
 
     Raises
     ------
@@ -44,7 +49,7 @@ def read_npz(
     TooLargeError
         If the arrays are larger than `limit`.
     ValueError
-        If the file is damaged in any way, or holds anything but arrays of plain numbers or text.
+        If the file is damaged, or holds anything but arrays of plain numbers or text.
     """
     try:
         with zipfile.ZipFile(path) as archive:
@@ -55,12 +60,23 @@ def read_npz(
         if error.errno == errno.EINVAL:  # an offset in the archive leads before its start
             raise ValueError("an offset leads out of the file") from error
         raise
-    except Exception as error:  # zipfile and NumPy raise nearly every kind: BadZipFile, KeyError, EOFError, struct.error, ...
-        raise ValueError(" ".join(f"{error}".split()) or type(error).__name__) from error
+    except Exception as error:
+        # Damage makes zipfile and NumPy raise nearly every kind of error.
+        raise ValueError(_reason(error)) from error
 
 
-def kept(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays of an .npz file that a run holds.
+def read_stored(path: Path) -> dict[str, np.ndarray]:
+    """Read all arrays of an .npz file that a run holds.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to ndarray
+        Arrays by name.
 
     Raises
     ------
@@ -73,8 +89,23 @@ def kept(path: Path) -> dict[str, np.ndarray]:
         raise RunError(f"{path} is missing or damaged ({error}). Run its stage again.") from error
 
 
-def kept_array(path: Path) -> np.ndarray:
-    """Return the array of an .npy file that a run holds; errors as in `kept`."""
+def read_stored_array(path: Path) -> np.ndarray:
+    """Read the array of an .npy file that a run holds.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    RunError
+        If it is missing or damaged.
+    """
     try:
         return np.array(open_npy(path))
     except (OSError, ValueError) as error:
@@ -82,65 +113,92 @@ def kept_array(path: Path) -> np.ndarray:
 
 
 def open_npy(path: Path) -> np.ndarray:
-    """Return the array of an .npy file, memory-mapped; errors as in `read_npz`."""
+    """Open the array of an .npy file without reading it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    numpy.memmap
+        The array, memory-mapped and read-only.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If the file is damaged, or holds anything but one array of plain numbers or text.
+    """
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, MemoryError):
         raise
     except Exception as error:
-        raise ValueError(" ".join(f"{error}".split()) or type(error).__name__) from error
+        raise ValueError(_reason(error)) from error
     if not isinstance(array, np.memmap):
         raise ValueError("it is no array")
-    announced, there = int(array.offset) + array.nbytes, path.stat().st_size
-    if announced != there:
-        raise ValueError(f"its header announces {announced} bytes and it has {there}")
+    announced = int(array.offset) + array.nbytes
+    size = path.stat().st_size
+    if announced != size:
+        raise ValueError(f"its header announces {announced} bytes and it has {size}")
     return array
+
+
+def _reason(error: Exception) -> str:
+    """Return the text of an error on one line, or the name of its class."""
+    return " ".join(str(error).split()) or type(error).__name__
 
 
 def _read_members(
     archive: zipfile.ZipFile, names: Collection[str] | None, limit: int
 ) -> dict[str, np.ndarray]:
-    members = archive.infolist()
-    if len({member.filename for member in members}) != len(members):
+    """Read the arrays with these names, once their sizes have been checked."""
+    members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
+    if len(members) != len(archive.infolist()):
         raise ValueError("it has two arrays of one name")
-    members = [
-        member
-        for member in members
-        if names is None or member.filename.removesuffix(".npy") in names
-    ]
-    total = sum(member.file_size for member in members)
+    if names is not None:
+        members = {name: member for name, member in members.items() if name in names}
+    total = sum(member.file_size for member in members.values())
     if total > limit:
         raise TooLargeError(f"its arrays have {total} bytes, more than {limit}")
-    return {
-        member.filename.removesuffix(".npy"): _read_member(archive, member) for member in members
-    }
+    return {name: _read_member(archive, member) for name, member in members.items()}
 
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarray:
+    """Read one array and compare its size with its header."""
     with archive.open(member) as file:
+        # The header must announce plain numbers or text, and exactly the bytes that follow.
         shape, is_fortran, dtype = _header(file)
         if dtype.hasobject or dtype.itemsize == 0:
             raise ValueError(f"{member.filename} holds {dtype}, not plain numbers or text")
         count = int(np.prod(shape, dtype=object))
         if file.tell() + count * dtype.itemsize != member.file_size:
             raise ValueError(
-                f"{member.filename} has {member.file_size} bytes, which is not what its header announces"
+                f"{member.filename} has {member.file_size} bytes, "
+                "which is not what its header announces"
             )
+        # Reading to the end makes zipfile compare the checksum.
         array = np.empty(count, dtype)
         _fill(file, array.view(np.uint8).data if count else memoryview(b""))
-        if file.read(1):  # at the end the checksum is compared
+        if file.read(1):
             raise ValueError(f"{member.filename} is longer than announced")
     return array.reshape(shape[::-1]).T if is_fortran else array.reshape(shape)
 
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(file)
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"its arrays have the format {version}")
-    return (npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0)(file)
+    if version == (1, 0):
+        return npy.read_array_header_1_0(file)
+    if version == (2, 0):
+        return npy.read_array_header_2_0(file)
+    raise ValueError(f"its arrays have the format {version}")
 
 
 def _fill(file: IO[bytes], view: memoryview) -> None:
+    """Read as many bytes as the view has."""
     done = 0
     while done < len(view):
         piece = file.read(min(PIECE, len(view) - done))

@@ -1,4 +1,4 @@
-"""A pandas DataFrame as CSV, Markdown and LaTeX, for papers, pages and spreadsheets."""
+"""A pandas DataFrame as CSV, Markdown and LaTeX: for papers, pages and spreadsheets."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,32 +10,65 @@ if TYPE_CHECKING:
 
 
 def write(table: "pd.DataFrame", folder: Path, stem: str) -> list[Path]:
-    """Write <stem>.csv with every digit, and <stem>.md and .tex with three after the point, into `folder`; return their paths."""
-    texts = {
+    """Write a table as CSV with all digits, and as Markdown and LaTeX with three decimals.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table.
+    folder : Path
+        Where the files go.
+    stem : str
+        File name without its suffix.
+
+    Returns
+    -------
+    list of Path
+        <stem>.csv, <stem>.md and <stem>.tex.
+    """
+    text_of = {
         "csv": table.to_csv(index=False),
         "md": markdown(table),
         "tex": table.to_latex(index=False, float_format="%.3f", na_rep="", escape=True),
     }
-    for suffix, text in texts.items():
-        with atomic_path(folder / f"{stem}.{suffix}") as path:
+    paths = []
+    for suffix, text in text_of.items():
+        target = folder / f"{stem}.{suffix}"
+        with atomic_path(target) as path:
             path.write_text(text, encoding="utf-8")
-    return [folder / f"{stem}.{suffix}" for suffix in texts]
+        paths.append(target)
+    return paths
 
 
 def markdown(table: "pd.DataFrame") -> str:
-    """Return the table as Markdown."""
-    rows = [[_cell(cell) for cell in row] for row in table.itertuples(index=False)]
-    return (
-        "\n".join(
-            f"| {' | '.join(cells)} |"
-            for cells in [list(table.columns), ["---"] * len(table.columns), *rows]
-        )
-        + "\n"
-    )
+    """Return a table as Markdown, numbers with three decimals.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        The table.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> print(markdown(pd.DataFrame({"run": ["a"], "nmi": [0.5]})), end="")
+    | run | nmi |
+    | --- | --- |
+    | a | 0.500 |
+    """
+    lines = [list(table.columns), ["---"] * len(table.columns)]
+    for row in table.itertuples(index=False):
+        lines.append([_cell(value) for value in row])
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
 def _cell(value: object) -> str:
-    """Return a value as a cell; a bar in a name must not end it, and NaN is empty."""
+    """Return a value as a cell: NaN is empty, and a bar in a name does not end the cell."""
     if isinstance(value, float):
-        return "" if value != value else f"{value:.3f}"
+        is_nan = value != value
+        return "" if is_nan else f"{value:.3f}"
     return str(value).replace("|", "\\|")
