@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from latentlab.errors import ConfigError
-from latentlab.features.spec import FeatureSpec, as_spec
+from latentlab.features.spec import SpecField
 from latentlab.options import Values, check_options, option, recorded_values
 
 AUTO = "auto"
 SCHEDULES = ("cosine", "constant")
-PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 RESIZE_RULES = ("crop", "pad", "stretch")
 AUGMENTATIONS = ("none", "affine", "affine+flip")
 LEAST_STEPS = 1000  # steps of fits that were not given epochs; see reports/few-images
@@ -183,7 +182,7 @@ class ClusterOptions:
 
     k: int | None = option(10)
     method: str = option("kmeans")
-    features: FeatureSpec | None = None
+    features: SpecField = SpecField()
     restarts: int = option(10, "Initialisations; the best is used.", at_least=1)
     minibatch_above: int = option(
         200_000_000, "Use MiniBatchKMeans above this many numbers (images x dimensions)."
@@ -204,7 +203,6 @@ class ClusterOptions:
         if not _LABEL.fullmatch(self.label):
             problem = ": use letters, digits and . + = , - _ only, without a point at the start"
             errors.append(ConfigError(problem, field="label", value=repr(self.label)))
-        object.__setattr__(self, "features", as_spec(self.features))
         check_options(self, *errors)
 
     @property

@@ -13,7 +13,6 @@ from collections.abc import Iterator
 
 from latentlab.backend.frameworks import FRAMEWORKS, Framework, framework_named
 from latentlab.backend.quiet import frameworks_hidden, native_stderr_hidden
-from latentlab.config import PRECISIONS
 from latentlab.errors import ConfigError, MissingDependencyError
 
 __all__ = [
@@ -37,6 +36,7 @@ __all__ = [
 
 BACKENDS = tuple(FRAMEWORKS)
 DEFAULT_BACKEND = "tensorflow"
+PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
 CPU_INFO = "/proc/cpuinfo"
 # Most bytes of images that stay in an accelerator's memory: an eighth of a small card's, and six
 # times CIFAR-10.

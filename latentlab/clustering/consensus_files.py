@@ -13,6 +13,7 @@ from latentlab.config import ClusterOptions
 from latentlab.data.images import TRAIN
 from latentlab.errors import RunError
 from latentlab.storage import json_form
+from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import ASSIGNMENTS_NAME, RESULT_NAME, Clustering
 from latentlab.storage.files import write_json
 
@@ -42,7 +43,7 @@ def write_consensus(
     ids, splits = tables[0].ids, tables[0].splits
     k = options.k or 0
     united = consensus.unite([table.clusters for table in tables], splits == TRAIN, k)
-    assigned = [Assigned(table.clusters, table.distance, table.margin) for table in tables]
+    assigned = [_assigned(table) for table in tables]
     whole = consensus.as_assigned(assigned, united.cluster, united.shares, united.maps)
     assignments = as_assignments(ids, splits, [whole])
     assignments = replace(assignments, agreement=united.agreement)
@@ -57,6 +58,12 @@ def write_consensus(
     }
     write_json(folder / RESULT_NAME, result)
     return [assignments.write(folder / ASSIGNMENTS_NAME), folder / RESULT_NAME]
+
+
+def _assigned(table: Assignments) -> Assigned:
+    if table.distance is None or table.margin is None:
+        raise RunError("a clustering to unite has no distances. Cluster again.")
+    return Assigned(table.clusters, table.distance, table.margin)
 
 
 def vote(

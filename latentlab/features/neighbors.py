@@ -2,6 +2,10 @@
 
 import numpy as np
 
+from latentlab import backend
+
+MOST_EXACT = 100_000  # vectors that are all compared with each other
+
 COSINE_BLOCK = 1024  # rows of products at once
 
 

@@ -150,6 +150,29 @@ class FeatureSpec:
         return [self, *map(self.starting_from, others)]
 
 
+class SpecField:
+    """Dataclass field of options that is given as text or as a spec, and holds a spec.
+
+    Examples
+    --------
+    >>> @dataclass(frozen=True)
+    ... class Options:
+    ...     features: SpecField = SpecField()
+    >>> Options("pool+l2").features.steps[0].name
+    'pool'
+    """
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._attribute = f"_{name}"
+
+    def __get__(self, instance: object, owner: type) -> FeatureSpec | None:
+        # Without an instance this is the default that the dataclass looks for.
+        return None if instance is None else getattr(instance, self._attribute)
+
+    def __set__(self, instance: object, value: "FeatureSpec | str | None") -> None:
+        object.__setattr__(instance, self._attribute, as_spec(value))
+
+
 def as_spec(value: "FeatureSpec | str | None") -> FeatureSpec | None:
     """Return the specification that a user gave; None for None and "auto"."""
     if value is None or value == "auto":

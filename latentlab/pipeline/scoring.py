@@ -334,7 +334,7 @@ def audit(run: Run, name: str | None = None) -> "AuditReport":
     config = {
         "clusters": clustering.recorded_outputs(),
         "embed": run.encoder_config(),
-        "format": auditing.FORMAT,
+        "format": auditing.AUDIT_FORMAT,
     }
     if options.features is not None and options.features.projects:
         # Older versions looked for neighbours in the embedding, and recorded no features.

@@ -11,7 +11,7 @@ from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from latentlab.reporting.clustering_summary import ClusteringSummary
-    from latentlab.reporting.viewer import Server
+    from latentlab.reporting.viewer_server import Server
 
 MAP_SAMPLE = 60_000  # largest number of images on the map
 FIGURE_FORMATS = ("png", "svg", "pdf")
@@ -141,7 +141,7 @@ def figures(
     from latentlab.reporting import paper_figures
 
     summary = _complete_summary(run.clustering(name), sample, seed)
-    return paper_figures.write(summary, Path(folder), formats)
+    return paper_figures.write_figures(summary, Path(folder), formats)
 
 
 def viewer(
@@ -171,14 +171,15 @@ def viewer(
         If the port is taken, or the edits were made for other assignments.
     """
     from latentlab.reporting.report import training_figures
-    from latentlab.reporting.viewer import Server, Viewer
+    from latentlab.reporting.viewer import Viewer
+    from latentlab.reporting.viewer_server import Server
 
     summary = _complete_summary(run.clustering(name), sample, seed)
     return Server(Viewer(summary, training_figures(run)), port)
 
 
 def export(
-    run: Run, kind: str, target: str | Path, name: str | None = None, link: bool = False
+    run: Run, file_format: str, out: str | Path, name: str | None = None, link: bool = False
 ) -> Path:
     """Write clusters, with the edits made by hand, for other programs.
 
@@ -186,9 +187,9 @@ def export(
     ----------
     run : Run
         A clustered run.
-    kind : str
+    file_format : str
         "csv", "parquet", "folders", "coco" or "projector".
-    target : str or pathlib.Path
+    out : str or pathlib.Path
         The file, or the folder for folders, coco and projector.
     name : str or None
         Its clusters; None is the newest.
@@ -198,23 +199,23 @@ def export(
     Returns
     -------
     pathlib.Path
-        `target`.
+        `out`.
 
     Raises
     ------
     ConfigError
         If the format is unknown, or there is nothing to export.
     RunError
-        If the target cannot be written, or the edits were made for other assignments.
+        If `out` cannot be written, or the edits were made for other assignments.
     """
-    from latentlab.reporting import edits
-    from latentlab.reporting import export as exporting
+    from latentlab.reporting.edits import Editor
+    from latentlab.reporting.export import export_clusters
 
     summary = look(run, name)
-    if kind == "projector":
+    if file_format == "projector":
         embed(run)
-    edited = edits.Editor(run, summary.name).state()
-    return exporting.write(summary, edited, kind, Path(target), link)
+    edited = Editor(summary.clustering).state()
+    return export_clusters(summary, edited, file_format, Path(out), link)
 
 
 def look(run: Run, name: str | None = None) -> "ClusteringSummary":
