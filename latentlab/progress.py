@@ -1,73 +1,141 @@
-"""Live progress: a bar on a terminal, nothing elsewhere. Library code reports, the command line chooses how it looks.
+"""Live progress: a bar on a terminal, nothing elsewhere.
 
-Between two units of work is also where a command is best ended: `end_here` has the next update do so, so that no training
-step is cut in two, whose threads could crash the interpreter.
+Library code reports, the command line chooses what it looks like. A command is best ended between
+two units of work: `end_here` has the next update do so. Then no training step is cut in two, whose
+threads could crash the interpreter.
 """
 
 import contextlib
 import logging
 import sys
 from collections.abc import Iterator
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Any, Protocol
 
 log = logging.getLogger("latentlab")
 
 
 class Reporter(Protocol):
-    """What a stage tells while it works."""
+    """What a stage reports to while it works."""
 
     def update(self, done: int, text: str = "") -> None:
-        """`done` of the total units are finished; `text` is shown beside the bar."""
+        """Report progress.
+
+        Parameters
+        ----------
+        done : int
+            Finished units, of the total.
+        text : str
+            Shown next to the bar.
+        """
+
+
+@dataclass
+class _State:
+    """What all stages of this process share.
+
+    Attributes
+    ----------
+    bars : bool
+        Whether bars are drawn.
+    stages : int
+        Number of stages that report, one within the other.
+    exit_code : int or None
+        The next update ends the command with it.
+    """
+
+    bars: bool = False
+    stages: int = 0
+    exit_code: int | None = None
+
+    def end_if_asked(self) -> None:
+        if self.exit_code is not None:
+            raise SystemExit(self.exit_code)
+
+
+_state = _State()
 
 
 class _Silent:
+    """Shows nothing."""
+
     def update(self, done: int, text: str = "") -> None:
-        _end_if_asked()
+        _state.end_if_asked()
 
 
-_bars = False
-_at_work = 0  # how many stages report, one within the other
-_exit_code: int | None = None
+class _Bar:
+    """Draws one bar of a `rich.progress.Progress`."""
+
+    def __init__(self, progress: Any, task: Any) -> None:
+        self._progress = progress
+        self._task = task
+
+    def update(self, done: int, text: str = "") -> None:
+        _state.end_if_asked()
+        self._progress.update(self._task, completed=done, text=text)
 
 
 def end_here(code: int) -> bool:
-    """Have the next update raise SystemExit(code); return whether any stage reports, so that an update may be expected."""
-    global _exit_code
-    _exit_code = code
-    return _at_work > 0
+    """Have the next update raise SystemExit.
 
+    Parameters
+    ----------
+    code : int
+        The exit code.
 
-def _end_if_asked() -> None:
-    if _exit_code is not None:
-        raise SystemExit(_exit_code)
+    Returns
+    -------
+    bool
+        Whether any stage reports, so that an update may be expected.
+    """
+    _state.exit_code = code
+    return _state.stages > 0
 
 
 def show_bars(wanted: bool = True) -> None:
-    """Draw bars on stderr from now on, if it is a terminal."""
-    global _bars
-    _bars = wanted and sys.stderr.isatty()
+    """Choose whether bars are drawn on the standard error stream, if it is a terminal.
+
+    Parameters
+    ----------
+    wanted : bool
+        Whether they are.
+    """
+    _state.bars = wanted and sys.stderr.isatty()
 
 
 def bars_shown() -> bool:
-    """Return whether anybody sees the bars."""
-    return _bars
+    """Return whether bars are drawn."""
+    return _state.bars
 
 
 @contextlib.contextmanager
 def track(stage: str, total: int) -> Iterator[Reporter]:
-    """Yield a reporter for `total` units of work."""
-    global _at_work
-    _at_work += 1
+    """Yield the reporter of a stage.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage, shown before the bar.
+    total : int
+        Units of work.
+
+    Examples
+    --------
+    >>> with track("count", 2) as bar:
+    ...     for number in range(2):
+    ...         bar.update(number + 1)
+    """
+    _state.stages += 1
     try:
         with _reporter(stage, total) as reporter:
             yield reporter
     finally:
-        _at_work -= 1
+        _state.stages -= 1
 
 
 @contextlib.contextmanager
 def _reporter(stage: str, total: int) -> Iterator[Reporter]:
-    if not _bars:
+    if not _state.bars:
         yield _Silent()
         return
     from rich.console import Console
@@ -81,11 +149,4 @@ def _reporter(stage: str, total: int) -> Iterator[Reporter]:
         TextColumn("{task.fields[text]}"),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task(stage, total=total, text="")
-
-        class _Bar:
-            def update(self, done: int, text: str = "") -> None:
-                _end_if_asked()
-                progress.update(task, completed=done, text=text)
-
-        yield _Bar()
+        yield _Bar(progress, progress.add_task(stage, total=total, text=""))

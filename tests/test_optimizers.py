@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from latentlab.nets.optimizers import ADAM_SIZED, Muon, orthonormal
+from latentlab.nets.optimizers import ADAM_SIZE, Muon, orthonormal
 
 RNG = np.random.default_rng(0)
 
@@ -52,7 +52,7 @@ def test_matrices_move_as_with_keras_own():
     ours = steps(Muon(0.01, weight_decay=0.1), start, gradients)
     theirs = steps(
         keras.optimizers.Muon(
-            0.01, weight_decay=0.1, rms_rate=ADAM_SIZED, exclude_embeddings=False
+            0.01, weight_decay=0.1, rms_rate=ADAM_SIZE, exclude_embeddings=False
         ),
         start,
         gradients,

@@ -1,6 +1,7 @@
-"""Label-preserving changes of images while training: small shifts and rotations, and mirror images.
+"""Small changes of images while training, which leave what they show: shifts, turns, mirrors.
 
-DEC-DA (Guo et al., ACML 2018): up to 10 degrees and 10% of the side, in pretraining and clustering alike.
+As in DEC-DA (Guo et al., ACML 2018): up to 10 degrees and 10% of the side, in pretraining and
+clustering alike.
 """
 
 import math
@@ -8,17 +9,19 @@ from typing import Any
 
 import numpy as np
 
-DEGREES = 10.0
-SHIFT = 0.1  # of the side
+MOST_DEGREES = 10.0
+MOST_SHIFT = 0.1  # of the side
 
 
 def augment(batch: np.ndarray, kind: str, rng: np.random.Generator) -> Any:
-    """Return changed images.
+    """Return images that are changed at random.
 
     Parameters
     ----------
     batch : ndarray of shape (n, height, width, channels), float32
+        The images.
     kind : {"none", "affine", "affine+flip"}
+        Nothing; shifts and rotations; the same, and half of the images mirrored.
     rng : numpy.random.Generator
         All randomness; equal generators give equal images.
 
@@ -26,29 +29,44 @@ def augment(batch: np.ndarray, kind: str, rng: np.random.Generator) -> Any:
     -------
     ndarray or tensor of the same shape
         What lies outside the image is filled with its nearest edge.
+
+    Examples
+    --------
+    >>> batch = np.zeros((2, 4, 4, 1), np.float32)
+    >>> augment(batch, "none", np.random.default_rng(0)) is batch
+    True
     """
     if kind == "none":
         return batch
     from keras import ops
 
-    mirrored = rng.random(len(batch)) < 0.5 if kind == "affine+flip" else np.zeros(len(batch), bool)
-    transforms = _transforms(len(batch), batch.shape[1], batch.shape[2], mirrored, rng)
+    count, height, width, _ = batch.shape
+    signs = np.ones(count)
+    if kind == "affine+flip":
+        signs = np.where(rng.random(count) < 0.5, -1.0, 1.0)
+    transforms = _draw_transforms(height, width, signs, rng)
     return ops.image.affine_transform(
         batch, transforms, interpolation="bilinear", fill_mode="nearest"
     )
 
 
-def _transforms(
-    count: int, height: int, width: int, mirrored: np.ndarray, rng: np.random.Generator
+def _draw_transforms(
+    height: int, width: int, signs: np.ndarray, rng: np.random.Generator
 ) -> np.ndarray:
-    """Return Keras' eight numbers (a0 a1 a2 b0 b1 b2 0 0) an image, which map output to input pixels, float32 (count, 8)."""
-    angle = rng.uniform(-DEGREES, DEGREES, count) * math.pi / 180
-    x_shift, y_shift = rng.uniform(-SHIFT, SHIFT, (2, count)) * [[width], [height]]
-    sign = np.where(mirrored, -1.0, 1.0)
+    """Return eight numbers per image for Keras (a0 a1 a2 b0 b1 b2 0 0), float32 (n, 8).
+
+    They map a pixel (x, y) of the output to the input's (a0 x + a1 y + a2, b0 x + b1 y + b2). The
+    signs (n,) are -1 for mirrored images.
+    """
+    count = len(signs)
+    angle = rng.uniform(-MOST_DEGREES, MOST_DEGREES, count) * math.pi / 180
+    shifts = rng.uniform(-MOST_SHIFT, MOST_SHIFT, (2, count)) * [[width], [height]]
     cosine, sine = np.cos(angle), np.sin(angle)
-    x_center, y_center = (width - 1) / 2, (height - 1) / 2
-    a0, a1, b0, b1 = sign * cosine, -sine, sign * sine, cosine
-    a2 = x_center - a0 * x_center - a1 * y_center + x_shift
-    b2 = y_center - b0 * x_center - b1 * y_center + y_shift
+    a0, a1 = signs * cosine, -sine
+    b0, b1 = signs * sine, cosine
+    # The image is turned and mirrored around its middle.
+    x_middle, y_middle = (width - 1) / 2, (height - 1) / 2
+    a2 = x_middle - a0 * x_middle - a1 * y_middle + shifts[0]
+    b2 = y_middle - b0 * x_middle - b1 * y_middle + shifts[1]
     zero = np.zeros(count)
     return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)

@@ -1,46 +1,79 @@
-"""How much arithmetic a network does: the multiply-adds of its convolutions and dense layers, counted from their shapes.
+"""How much arithmetic a network does, counted from the shapes of its layers.
 
-What else it does (normalisation, activations, resizing) is left out, as in published figures of model FLOPs; so are separable
-convolutions and attention, which no encoder here has.
+Only the multiply-adds of convolutions and dense layers are counted, as in published figures of
+model FLOPs: no normalisation, activation or resizing. Separable convolutions and attention, which
+no encoder here has, are not counted either.
 """
 
 import math
 from typing import Any
 
-PASSES = 3  # of training: forwards, and the gradients of inputs and of weights, each as much arithmetic as forwards
-OPERATIONS = 2  # in a multiply-add
+PASSES = 3  # of a training step: forward, gradients of inputs, gradients of weights
+OPERATIONS_PER_MULTIPLY_ADD = 2
 
 
 def training_flops(forward: int) -> int:
-    """Return the operations of training on what takes `forward` multiply-adds to pass through."""
-    return PASSES * OPERATIONS * forward
+    """Return the FLOPs of one training step.
+
+    Parameters
+    ----------
+    forward : int
+        Multiply-adds of the network's forward pass.
+
+    Returns
+    -------
+    int
+
+    Examples
+    --------
+    >>> training_flops(100)
+    600
+    """
+    return PASSES * OPERATIONS_PER_MULTIPLY_ADD * forward
 
 
 def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:
-    """Return the multiply-adds of one forward pass of a functional or sequential Keras model over one input of `shape`, without the batch's axis.
+    """Return the multiply-adds of one forward pass.
 
-    Models inside it are counted too. The model itself is not touched: a copy of it is built for these shapes.
+    Models inside the model are counted too. The model is not touched: a copy is built for these
+    shapes.
+
+    Parameters
+    ----------
+    model : keras.Model
+        A functional or sequential model.
+    shape : tuple of int
+        Shape of one input, without the batch's axis.
+
+    Returns
+    -------
+    int
     """
     import keras
 
-    found = 0
+    counts = []
 
-    def call(layer: Any, *inputs: Any, **options: Any) -> Any:
-        nonlocal found
+    def call_and_count(layer: Any, *inputs: Any, **options: Any) -> Any:
         outputs = layer(*inputs, **options)
-        if isinstance(layer, keras.Model):
-            found += multiply_adds(layer, tuple(inputs[0].shape[1:]))
-        elif isinstance(
-            layer, keras.layers.Conv2DTranspose
-        ):  # every input, not every output, meets the whole kernel
-            found += math.prod(inputs[0].shape[1:3]) * math.prod(layer.kernel.shape)
-        elif isinstance(layer, keras.layers.Conv2D):
-            found += math.prod(outputs.shape[1:3]) * math.prod(layer.kernel.shape)
-        elif isinstance(layer, keras.layers.Dense):
-            found += math.prod(outputs.shape[1:-1]) * math.prod(layer.kernel.shape)
+        counts.append(_multiply_adds_of_layer(layer, inputs[0].shape, outputs))
         return outputs
 
     if isinstance(model, keras.Sequential):
         model = keras.Model(model.inputs[0], model.outputs[0])
-    keras.models.clone_model(model, input_tensors=keras.Input(shape), call_function=call)
-    return found
+    keras.models.clone_model(model, input_tensors=keras.Input(shape), call_function=call_and_count)
+    return sum(counts)
+
+
+def _multiply_adds_of_layer(layer: Any, input_shape: tuple[int, ...], outputs: Any) -> int:
+    import keras
+
+    if isinstance(layer, keras.Model):
+        return multiply_adds(layer, tuple(input_shape[1:]))
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        # Every pixel of the input, not of the output, meets the whole kernel.
+        return math.prod(input_shape[1:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, keras.layers.Conv2D):
+        return math.prod(outputs.shape[1:3]) * math.prod(layer.kernel.shape)
+    if isinstance(layer, keras.layers.Dense):
+        return math.prod(outputs.shape[1:-1]) * math.prod(layer.kernel.shape)
+    return 0

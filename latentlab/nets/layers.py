@@ -1,4 +1,7 @@
-"""The clustering layer of the deep methods, a plain Keras layer: any Keras program that imports it loads a saved `.keras`."""
+"""Clustering layers of the deep methods.
+
+They are plain Keras layers: any Keras program that imports this module opens the saved networks.
+"""
 
 from typing import Any
 
@@ -9,11 +12,13 @@ from keras import ops
 
 @keras.saving.register_keras_serializable(package="latentlab")
 class ClusteringLayer(keras.layers.Layer):
-    """Soft assignment of vectors to trainable centers by Student's t kernel (Xie et al., ICML 2016, equation 1).
+    """Soft assignment of vectors to trainable centers by Student's t kernel.
 
-        q_ij  proportional to  (1 + |z_i - m_j|^2 / (alpha scale)) ^ (-(alpha + 1) / 2),     rows sum to 1
+    It is equation 1 of Xie et al., ICML 2016:
 
-    Input: float32 (n, d). Output: float32 (n, n_clusters).
+        q_ij  proportional to  (1 + |z_i - m_j|^2 / (alpha scale)) ^ (-(alpha + 1) / 2)
+
+    Input: float32 (n, d). Output: float32 (n, n_clusters); rows sum to 1.
 
     Parameters
     ----------
@@ -22,8 +27,11 @@ class ClusteringLayer(keras.layers.Layer):
     alpha : float
         Degrees of freedom; 1 in the paper.
     scale : float
-        Squared distance that counts as 1; 1 in the paper. Where squared distances are far below it q is nearly uniform; far
-        above it q depends on their ratios alone, which is as sharp as it gets.
+        Squared distance that counts as 1; 1 in the paper. For squared distances far below it q is
+        nearly uniform. For distances far beyond it q depends on their ratios only, which is as
+        sharp as it gets.
+    **settings
+        Settings of every Keras layer.
     """
 
     def __init__(
@@ -41,14 +49,14 @@ class ClusteringLayer(keras.layers.Layer):
         )
 
     def call(self, z: Any) -> Any:
-        """Return q for vectors z."""
+        """Return q, (n, n_clusters), for vectors z, (n, d)."""
         squared = ops.sum(ops.square(ops.expand_dims(z, 1) - self.centers), axis=2)
         unit = self.alpha * self.scale
-        if (
-            self.alpha > 1
-        ):  # a high power of a large distance is 0 in float32, for all centers at once: hence the logarithm
-            return ops.softmax(-(self.alpha + 1.0) / 2.0 * ops.log1p(squared / unit), axis=1)
-        q = ops.power(1.0 + squared / unit, -(self.alpha + 1.0) / 2.0)
+        exponent = -(self.alpha + 1.0) / 2.0
+        if self.alpha > 1:
+            # A high power of a large distance is 0 in float32 for all centers: hence logarithms.
+            return ops.softmax(exponent * ops.log1p(squared / unit), axis=1)
+        q = ops.power(1.0 + squared / unit, exponent)
         return q / ops.sum(q, axis=1, keepdims=True)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
@@ -56,7 +64,13 @@ class ClusteringLayer(keras.layers.Layer):
         return (input_shape[0], self.n_clusters)
 
     def set_centers(self, centers: np.ndarray) -> None:
-        """Set the centers, (n_clusters, d)."""
+        """Set the centers.
+
+        Parameters
+        ----------
+        centers : ndarray of shape (n_clusters, d)
+            The new centers.
+        """
         self.centers.assign(centers)
 
     def get_config(self) -> dict[str, Any]:
@@ -79,6 +93,8 @@ class MixtureLayer(keras.layers.Layer):
     ----------
     n_clusters : int
         Number of Gaussians.
+    **settings
+        Settings of every Keras layer.
     """
 
     def __init__(self, n_clusters: int, **settings: Any) -> None:
@@ -86,21 +102,31 @@ class MixtureLayer(keras.layers.Layer):
         self.n_clusters = n_clusters
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
-        """Make means and log variances, (n_clusters, d), and the logits of the shares, (n_clusters,)."""
+        """Make means and log variances, (n_clusters, d), and logits of shares, (n_clusters,)."""
         shape = (self.n_clusters, input_shape[-1])
         self.means = self.add_weight(name="means", shape=shape, initializer="glorot_uniform")
         self.log_variances = self.add_weight(name="log_variances", shape=shape, initializer="zeros")
         self.logits = self.add_weight(name="logits", shape=(self.n_clusters,), initializer="zeros")
 
     def log_joint(self, z: Any) -> Any:
-        """Return log(share) + log density of each Gaussian at vectors z, (n, n_clusters)."""
+        """Return log(share) + log density of each Gaussian.
+
+        Parameters
+        ----------
+        z : tensor of shape (n, d)
+            Vectors.
+
+        Returns
+        -------
+        tensor of shape (n, n_clusters)
+        """
         variances = ops.exp(self.log_variances)
         squared = ops.square(ops.expand_dims(z, 1) - self.means) / variances
         density = -0.5 * ops.sum(squared + self.log_variances + np.log(2 * np.pi), axis=2)
         return ops.log_softmax(self.logits) + density
 
     def call(self, z: Any) -> Any:
-        """Return the posterior probabilities at vectors z."""
+        """Return the posterior probabilities, (n, n_clusters), at vectors z, (n, d)."""
         return ops.softmax(self.log_joint(z), axis=1)
 
     def compute_output_shape(self, input_shape: tuple[int | None, ...]) -> tuple[int | None, int]:
