@@ -21,6 +21,7 @@ import importlib.util
 import inspect
 import os
 import pkgutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -302,6 +303,7 @@ def import_file(path: Path, kind: str, name: str) -> ModuleType:
     if spec is None or spec.loader is None:
         raise ConfigError(f"the plugin {path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module  # docstrings and types of its classes are looked up there
     try:
         spec.loader.exec_module(module)
     except Exception as error:  # the plugin's own code, which may raise anything

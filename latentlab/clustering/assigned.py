@@ -15,7 +15,7 @@ class Assigned:
         Number of the cluster.
     distance : ndarray of shape (n,), float32
         Euclidean distance to the cluster's center.
-    margin : ndarray of shape (n,), float32
+    margin : ndarray of shape (n,), float32 or float64
         How clear the choice is; small means ambiguous. With centers: the distance to the second
         nearest minus `distance`, infinite if k is 1. With probabilities: the largest minus the
         second largest.

@@ -38,7 +38,7 @@ SAMPLE = 5000  # images looked at: the silhouette needs all distances between th
 RESTARTS = 3  # of k-means on subsamples, which are many
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class KScores:
     """The criteria of one number of clusters.
 
@@ -377,9 +377,11 @@ def _stability(vectors: np.ndarray, k: int, seed: int) -> dict[str, float]:
     size = max(int(SHARE * len(vectors)), k)
     values = []
     for pair in range(PAIRS):
-        subsamples = [np.sort(rng.choice(len(vectors), size, replace=False)) for _ in range(2)]
-        labels = [_kmeans(vectors[part], k, seed + pair, RESTARTS).labels_ for part in subsamples]
+        first = np.sort(rng.choice(len(vectors), size, replace=False))
+        second = np.sort(rng.choice(len(vectors), size, replace=False))
+        first_labels = _kmeans(vectors[first], k, seed + pair, RESTARTS).labels_
+        second_labels = _kmeans(vectors[second], k, seed + pair, RESTARTS).labels_
         # Compare both on the images that they share.
-        _, first, second = np.intersect1d(*subsamples, return_indices=True)
-        values.append(adjusted_rand_score(labels[0][first], labels[1][second]))
+        _, in_first, in_second = np.intersect1d(first, second, return_indices=True)
+        values.append(adjusted_rand_score(first_labels[in_first], second_labels[in_second]))
     return {"stability": float(np.mean(values)), "stability_sd": float(np.std(values, ddof=1))}

@@ -178,7 +178,7 @@ def shrink(images: ImageSet, step: Callable[[int], None] = _ignore) -> SmallImag
     small = []
     hashes = []
     mirrored_hashes = []
-    digests = []
+    digests: list[bytes] = []
     for indices in images.shards(SHARD):
         pixels = images.read(indices)
         grey = resized(pixels.mean(axis=3, keepdims=True), HASH_SIDE)[..., 0]

@@ -18,11 +18,11 @@ from typing import Any
 import numpy as np
 
 from latentlab import plugins
-from latentlab.config import FitOptions, recorded
+from latentlab.config import FitOptions
 from latentlab.encoders import networks
 from latentlab.encoders.model import Model
 from latentlab.errors import ConfigError, RunError
-from latentlab.features.spec import STARTS, FeatureSpec, as_spec
+from latentlab.features.spec import STARTS, FeatureSpec
 from latentlab.storage import checkpoints, json_form
 from latentlab.storage.files import atomic_path, read_json
 from latentlab.storage.json_form import json_field
@@ -162,7 +162,7 @@ def vector_shape(run: Run, spec: FeatureSpec) -> tuple[int, ...]:
     tuple of int
         (height, width, channels) or (d,).
     """
-    return describe(run).vector_shape(as_spec(spec) or FeatureSpec())
+    return describe(run).vector_shape(spec)
 
 
 def has_embedding(run: Run) -> bool:
@@ -184,8 +184,7 @@ def columns(run: Run) -> tuple[str, ...]:
     """
     if not has_embedding(run):
         return ("code",)
-    fit = recorded(FitOptions, run.manifest["config"]["fit"], run.path)
-    return STARTS if _trained_on_mirrored_views(fit) else ("code", "embedding")
+    return STARTS if _trained_on_mirrored_views(run.config.fit) else ("code", "embedding")
 
 
 def load(run: Run) -> Model:
@@ -237,12 +236,6 @@ def _is_plausible(shape: tuple[int, ...]) -> bool:
 def _trained_on_mirrored_views(fit: FitOptions) -> bool:
     with contextlib.suppress(ConfigError):  # an objective that is no longer installed
         objective = plugins.load("objectives", fit.objective)
-        return _mirrors_views(objective) and bool(fit.objective_options.get("mirror", True))
+        option = fit.objective_options.get("mirror", True)
+        return bool(objective.capabilities.mirrors_views and option)
     return False
-
-
-def _mirrors_views(objective: Any) -> bool:
-    capabilities = getattr(objective, "capabilities", None)
-    if capabilities is None:
-        return bool(getattr(objective, "MIRRORS", False))
-    return capabilities.mirrors_views

@@ -19,6 +19,7 @@ from latentlab.encoders.model import Model
 from latentlab.errors import ConfigError, RunError
 from latentlab.storage import checkpoints, json_form
 from latentlab.storage.files import atomic_path, sha256
+from latentlab.storage.fit_summary import FitSummary
 from latentlab.storage.json_form import json_field
 from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
@@ -195,11 +196,11 @@ class ShippedEncoders:
         ConfigError
             If no encoder has the recorded name any more.
         """
-        config = run.manifest["config"]
-        name = config.get("ready_made")
-        if not name or "weights_sha256" in config:
+        config = run.config
+        if config.ready_made is None or config.weights_sha256 is not None:
             return ""
-        return name if run.manifest["fit"] == self.describe(name).summary else ""
+        shipped_summary = json_form.from_json(FitSummary, self.describe(config.ready_made).summary)
+        return config.ready_made if run.fit_summary == shipped_summary else ""
 
     def save(
         self,
@@ -279,7 +280,7 @@ def _kernels_in_8_bits(weights: Sequence[np.ndarray]) -> dict[str, np.ndarray]:
 
     The scale, float32 (channels,), is the value of one step of a filter.
     """
-    arrays = {}
+    arrays: dict[str, np.ndarray] = {}
     for number, weight in enumerate(weights):
         if weight.ndim > 1:
             largest = np.abs(weight).max(axis=tuple(range(weight.ndim - 1)))

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from latentlab.encoders.encoder import Encoder
 from latentlab.encoders.model import Model
 
+SMALLEST_UNPADDED = 12  # pixels, for which the third convolution has 3x3 of them
+
 
 @dataclass(frozen=True)
 class DCECOptions:
@@ -33,13 +35,12 @@ class DCEC(Encoder):
     Options = DCECOptions
 
     def build(self, image_shape: tuple[int, int, int], options: DCECOptions) -> Model:
-        """Build the network for images whose sides are multiples of 4 and at least 12."""
+        """Build the network for images whose sides are multiples of 8, or of 4 and at least 12."""
         import keras
         from keras import layers
 
-        self.require_multiple(image_shape, 4)
-        height, width, channels = image_shape
-        padding = "same" if height % 8 == 0 and width % 8 == 0 else "valid"
+        padding = self._check(image_shape)
+        channels = image_shape[2]
 
         # Encoder
         image = keras.Input(image_shape, name="image")
@@ -59,3 +60,16 @@ class DCEC(Encoder):
             layers.Conv2DTranspose(channels, 5, 2, "same", dtype="float32", name="reconstruction"),
         ]
         return Model.from_layers(image, code, decoder_layers)
+
+    def _check(self, image_shape: tuple[int, int, int]) -> str:
+        """Check the images' sides; return the padding of the third convolution."""
+        self.require_multiple(image_shape, 4)
+        height, width, _ = image_shape
+        if height % 8 == 0 and width % 8 == 0:
+            return "same"
+        if min(height, width) < SMALLEST_UNPADDED:
+            raise self.error(
+                f"needs image sides that are multiples of 8, or of 4 and at least"
+                f" {SMALLEST_UNPADDED}, not {height}x{width}: use `size={SMALLEST_UNPADDED}`"
+            )
+        return "valid"
