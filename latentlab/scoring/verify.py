@@ -13,7 +13,7 @@ from latentlab import backend
 from latentlab.data.images import ImageSet
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings, encode
-from latentlab.refinement import predicting
+from latentlab.refinement.run_methods import assign_images
 from latentlab.scoring.evaluate import scores_of
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import ScoreRow, read_scores
@@ -184,9 +184,7 @@ def check_clusters(clustering: Clustering, images: ImageSet, seed: int = 0) -> C
     """
     stored = clustering.assignments.clusters
     parts = []
-    for indices, assigned in predicting.assign(
-        clustering.run, clustering.name, images, [sample(images, seed)]
-    ):
+    for indices, assigned in assign_images(clustering, images, [sample(images, seed)]):
         parts.append(assigned.cluster == stored[indices])
     same = np.concatenate(parts)
     detail = f"{same.sum()} of {len(same)} images get their cluster again"
