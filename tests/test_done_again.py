@@ -9,10 +9,9 @@ from conftest import make_stripes, read_json, small_fit
 from PIL import Image
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, DataError, RunError
-from latentlab.reporting.edits import Editor
+from latentlab.reporting.edits import Editor, Name
 from latentlab.reporting.viewer import Server
 from latentlab.storage import files
 from latentlab.storage.run import Run
@@ -26,16 +25,16 @@ def run(finished_run, tmp_path):
 
 def test_a_stage_is_not_listed_while_it_is_done_again(run):
     with pytest.raises(KeyboardInterrupt), run.stage("cluster/kmeans-k4", {"other": "settings"}):
-        assert "cluster/kmeans-k4" not in Run.open(run.path).manifest["stages"]
+        assert "cluster/kmeans-k4" not in Run.open(run.path).stage_names()
         raise KeyboardInterrupt
-    assert "cluster/kmeans-k4" not in Run.open(run.path).manifest["stages"]
+    assert "cluster/kmeans-k4" not in Run.open(run.path).stage_names()
 
 
 def test_a_file_that_was_cut_is_made_again(run):
     result = run.path / "clusters" / "kmeans-k4" / "result.json"
     whole = read_json(result)
     result.write_text(result.read_text()[:20])
-    assert pipeline.cluster(run, ClusterOptions(k=4)) == whole
+    assert pipeline.cluster(run, ClusterOptions(k=4)).result.to_json() == whole
 
 
 def test_wrong_settings_are_refused_before_anything_is_removed(run, data, tmp_path):
@@ -65,25 +64,25 @@ def test_a_clustering_that_cannot_be_made_again_stays(run):
     pipeline.cluster(run, ClusterOptions(k=4, label="mine"))
     with pytest.raises(DataError, match="more than the"):
         pipeline.cluster(run, ClusterOptions(k=9999, label="mine"))
-    assert assignments.read_result(Run.open(run.path), "mine")["k"] == 4
-    assert "cluster/mine" in Run.open(run.path).manifest["stages"]
+    assert Run.open(run.path).clustering("mine").k == 4
+    assert "cluster/mine" in Run.open(run.path).stage_names()
 
 
 def test_nothing_of_an_older_clustering_of_the_name_stays_but_the_edits(run):
     pipeline.cluster(run, ClusterOptions(k=4, label="mine"))
     pipeline.evaluate(run, "mine")
-    Editor(run, "mine").add({"action": "name", "cluster": 1, "name": "stripes"})
+    Editor(run.clustering("mine")).add(Name(1, "stripes"))
     (run.path / "audit" / "mine").mkdir(parents=True)
     pipeline.cluster(run, ClusterOptions(k=3, label="mine"))
     left = {path.name for path in (run.path / "clusters" / "mine").iterdir()}
     assert left == {"assignments.parquet", "edits.json", "model.npz", "result.json"}
     assert not (run.path / "audit" / "mine").exists()
-    assert "evaluate/mine" not in run.manifest["stages"]
+    assert "evaluate/mine" not in run.stage_names()
     assert 3 in np.array(pipeline.evaluate(run, "mine").contingency["train"]).shape
 
 
 def test_a_consensus_whose_member_was_made_again_is_refused(run, data, tmp_path):
-    name, _ = pipeline.cluster_seeds(run, ClusterOptions(k=4), 2)
+    name = pipeline.cluster_seeds(run, ClusterOptions(k=4), 2).name
     pipeline.predict(run, name, data, tmp_path / "p.parquet")
     pipeline.cluster(run, ClusterOptions(k=4, restarts=1, minibatch_above=1))  # of the same name
     with pytest.raises(RunError, match="was made again"):
@@ -104,9 +103,9 @@ def test_corrected_labels_are_scored_anew(tmp_path):
     )
     pipeline.cluster(run, ClusterOptions(k=4))
     first = pipeline.evaluate(run)
-    stamp = run.manifest["stages"]["evaluate/kmeans-k4"]["finished"]
+    stamp = run.record("evaluate/kmeans-k4").finished
     assert pipeline.evaluate(run) == first
-    assert run.manifest["stages"]["evaluate/kmeans-k4"]["finished"] == stamp
+    assert run.record("evaluate/kmeans-k4").finished == stamp
     rolled = np.roll(kinds, 1)
     np.savez(
         tmp_path / "x.npz",
@@ -145,9 +144,9 @@ def test_a_second_report_does_not_make_the_run_look_damaged(run):
     pipeline.cluster(run, ClusterOptions(k=3))
     pipeline.report(run, "kmeans-k3", sample=60)
     pipeline.report(run, "kmeans-k4", sample=60)
-    assert [
-        stage for stage in Run.open(run.path).manifest["stages"] if stage.startswith("report/")
-    ] == ["report/kmeans-k4"]
+    assert [stage for stage in Run.open(run.path).stage_names() if stage.startswith("report/")] == [
+        "report/kmeans-k4"
+    ]
     assert pipeline.verify(run).reproduces
 
 

@@ -66,12 +66,8 @@ def test_page_needs_no_network(reported):
 def test_page_tells_scores_sample_labels_rule_and_run(reported):
     text = page(reported)
     scores = read_scores(reported.clustering("kmeans-k4"))
-    purity = next(
-        r for r in scores.rows if r.metric == "purity_train_map" and r.split == "test"
-    )
-    acc = next(
-        r.value for r in scores.rows if r.metric == "acc_train_map" and r.split == "test"
-    )
+    purity = next(r for r in scores.rows if r.metric == "purity_train_map" and r.split == "test")
+    acc = next(r.value for r in scores.rows if r.metric == "acc_train_map" and r.split == "test")
     assert (
         f"the purity is {purity.value:.3f} (95% interval {purity.low:.3f} to {purity.high:.3f}), ACC {acc:.3f}"
         in text
@@ -126,14 +122,14 @@ def test_grey_images_few_images_and_many_clusters_report(tmp_path):
 
 
 def test_map_holds_the_sample_of_both_splits_and_repeats(reported):
-    table = tables.read(reported.path / "umap_map" / "umap.parquet")
+    table = tables.read(reported.path / "projection" / "umap.parquet")
     assert table.num_rows == 100
     assert set(table["split"].to_pylist()) == {"train", "test"}
-    facts = read_json(reported.path / "umap_map" / "umap.json")
+    facts = read_json(reported.path / "projection" / "umap.json")
     assert facts["images"] == 100
     assert facts["of"] == 160
     assert 0.5 < facts["trustworthiness"] <= 1
-    again = umap_map.write(reported, 100, seed=0)
+    again = umap_map.write_map(reported, 100, seed=0)
     np.testing.assert_array_equal(table["x"], tables.read(again[0])["x"])
 
 
@@ -141,9 +137,7 @@ def test_map_keeps_groups_apart():
     rng = np.random.default_rng(0)
     centers = rng.normal(0, 20, (3, 8))
     groups = np.repeat(np.arange(3), 60)
-    xy = umap_map.lay_out(
-        (centers[groups] + rng.normal(0, 1, (180, 8))).astype(np.float32), seed=0
-    )
+    xy = umap_map.lay_out((centers[groups] + rng.normal(0, 1, (180, 8))).astype(np.float32), seed=0)
     distances = np.linalg.norm(xy[:, None] - xy[None], axis=2)
     np.fill_diagonal(distances, np.inf)
     assert (groups[distances.argmin(axis=1)] == groups).all()
@@ -152,7 +146,7 @@ def test_map_keeps_groups_apart():
 def test_map_of_constant_codes_and_of_too_few_images(finished_run, monkeypatch):
     assert np.isfinite(umap_map.lay_out(np.ones((40, 4), np.float32), seed=0)).all()
     with pytest.raises(DataError, match="at least 5 images"):
-        umap_map.write(finished_run, 4, seed=0)
+        umap_map.write_map(finished_run, 4, seed=0)
 
 
 def test_galleries_pick_by_distance_and_margin(reported):

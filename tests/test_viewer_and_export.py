@@ -17,8 +17,8 @@ from PIL import Image
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, RunError
-from latentlab.reporting import exporting
-from latentlab.reporting.edits import Editor
+from latentlab.reporting.edits import Drop, Editor, Mark, Name
+from latentlab.reporting.export import file_names
 from latentlab.storage.run import Run
 
 
@@ -130,7 +130,7 @@ def test_nothing_but_page_and_images_is_served(server, path):
 def test_other_pages_cannot_edit(server, run, changes):
     status, _, _ = ask(server, "/edit", "POST", {"action": "drop", "clusters": [0]}, **changes)
     assert status == 403
-    assert not Editor(run, "kmeans-k4").path.exists()
+    assert not Editor(run.clustering("kmeans-k4")).path.exists()
 
 
 def test_images_are_those_of_the_run(server, run):
@@ -184,7 +184,7 @@ def test_images_without_files_are_served_as_the_run_has_them(server, run):
 
 
 def test_edits_are_saved_answered_and_undone(server, run):
-    editor = Editor(run, "kmeans-k4")
+    editor = Editor(run.clustering("kmeans-k4"))
     ids = editor.state().ids[:5].tolist()
     try:
         for edit in (
@@ -219,10 +219,10 @@ def test_a_taken_port_is_told_of_in_one_line(server, run):
 
 @pytest.fixture
 def edited(run):
-    editor = Editor(run, "kmeans-k4")
-    editor.add({"action": "name", "cluster": 0, "name": "a/../b: <c>"})
-    editor.add({"action": "drop", "clusters": [3]})
-    editor.add({"action": "mark", "images": [editor.state().ids[0]], "mark": "odd"})
+    editor = Editor(run.clustering("kmeans-k4"))
+    editor.add(Name(0, "a/../b: <c>"))
+    editor.add(Drop([3]))
+    editor.add(Mark([editor.state().ids[0]], "odd"))
     yield editor.state()
     editor.path.unlink()
 
@@ -310,7 +310,7 @@ def test_class_folders_of_a_photo_folder_link_or_copy(tmp_path):
 
 
 def test_file_names_differ_and_are_safe():
-    names = exporting.file_names(
+    names = file_names(
         ["a/b.jpg", "a_b.jpg", "A_B.JPG", "../../etc/passwd", "..", "x" * 300 + ".png"], ""
     )
     assert len({name.lower() for name in names}) == len(names)

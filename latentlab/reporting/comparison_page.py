@@ -85,7 +85,7 @@ class SharedMap:
 
 @dataclass(frozen=True)
 class MatchedRow:
-    """Matched clusters next to each other.
+    """Matched clusters next to each compared.
 
     Attributes
     ----------
@@ -137,21 +137,21 @@ def _sides(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> li
     """Return the first clustering, matched with itself, and the others."""
     first = summaries[0]
     sides = [Side(comparison.first, first, tuple(range(first.k)))]
-    for other, summary in zip(comparison.others, summaries[1:], strict=True):
-        sides.append(Side(other.name, summary, other.partner))
+    for compared, summary in zip(comparison.others, summaries[1:], strict=True):
+        sides.append(Side(compared.name, summary, compared.partner))
     return sides
 
 
 def _figures(comparison: Comparison, sides: Sequence[Side]) -> "dict[str, Figure]":
     curves = {side.name: side.summary.run.metrics() for side in _first_of_each_run(sides)}
     figures = {"loss": plots.loss_curves(curves)}
-    if all(other.scores is not None for other in comparison.others):
+    if all(compared.scores is not None for compared in comparison.others):
         figures["scores"] = plots.score_differences(comparison.others, comparison.first)
-    for i, other in enumerate(comparison.others):
+    for i, compared in enumerate(comparison.others):
         figures[f"overlap-{i}"] = plots.transfer_heatmap(
-            np.array(other.overlap),
+            np.array(compared.overlap),
             f"of {comparison.first}",
-            f"of {other.name}",
+            f"of {compared.name}",
             "Images by their clusters in both",
         )
     return figures

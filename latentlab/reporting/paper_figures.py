@@ -218,7 +218,7 @@ def data_map(summary: ClusteringSummary, xy: np.ndarray, clusters: np.ndarray) -
     figure, axis = _canvas(TWO_COLUMNS, 4.4)
     _draw_points(axis, xy, clusters, summary.k)
     extent = _Extent.of(xy)
-    _leave_room_for_cards(axis, extent)
+    _leave_room_for_cards(axis, xy)
     # The cards stand on the side where their clusters are.
     anchors = _anchors(summary, xy, clusters)
     images = summary.gallery("nearest", CARD_IMAGES)
@@ -377,10 +377,12 @@ class _Card:
         axis.plot(x, y, "o", color=colour, **DOT_STYLE)
 
 
-def _leave_room_for_cards(axis: "Axes", extent: _Extent) -> None:
-    height = extent.top - extent.bottom
-    axis.set_xlim(extent.left - SIDE_ROOM * extent.width, extent.right + SIDE_ROOM * extent.width)
-    axis.set_ylim(extent.bottom - 0.02 * height, extent.top + 0.02 * height)
+def _leave_room_for_cards(axis: "Axes", xy: np.ndarray) -> None:
+    lowest = xy.min(axis=0)
+    highest = xy.max(axis=0)
+    width, height = highest - lowest
+    axis.set_xlim(lowest[0] - SIDE_ROOM * width, highest[0] + SIDE_ROOM * width)
+    axis.set_ylim(lowest[1] - 0.02 * height, highest[1] + 0.02 * height)
     # The axes of a map have no unit: filling the figure is worth more than equal scales.
     axis.set_aspect("auto")
 

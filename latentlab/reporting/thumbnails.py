@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentlab.data.images import as_picture
+from latentlab.data.resizing import as_picture
 
 SIDES = (32, 24, 20, 16)  # pixels, in the order in which they are tried
 BUDGET = 7_200_000  # bytes of all sheets; base64 makes four thirds of it
