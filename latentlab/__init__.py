@@ -1,6 +1,7 @@
-"""Find structure in images that nobody labelled: train an encoder, cluster its code, measure honestly, show it.
+"""Find structure in images that nobody labelled.
 
-The public names are loaded when they are first used, so that importing latentlab stays cheap.
+Train an encoder, cluster its code, measure honestly, show it. The public names are loaded when they
+are first used, so that `import latentlab` stays cheap.
 """
 
 import importlib

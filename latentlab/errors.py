@@ -12,7 +12,7 @@ Exit code 130 is Ctrl-C and 143 is SIGTERM: repeating the same command resumes t
 
 The text of an error is one line. It says what is wrong, where, and what to do. Names of arguments and
 calls stand in backticks: `k`, `method=scan`, `settings.gamma=0.1`, `fit(run='runs/x')`. They are
-Python's names; the command line turns them into flags and commands (`latentlab.cli._errors`).
+Python's names; the command line turns them into flags and commands (`latentlab.cli.errors`).
 """
 
 from typing import Any, Self

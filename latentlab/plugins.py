@@ -234,15 +234,22 @@ def plugin_folders() -> list[Path]:
 
 def _places(kind: str) -> dict[str, _Place]:
     """Return name -> place of every plugin of a kind; ConfigError if two have one name."""
+    places = dict(_our_places(kind))
+    for name, place in [*_places_in_folders(kind), *_places_installed(kind)]:
+        if name in places:
+            raise ConfigError(f"two plugins of {kind} are called {name!r}: rename yours.")
+        places[name] = place
+    return places
+
+
+@functools.cache
+def _our_places(kind: str) -> dict[str, _Place]:
+    """Return the plugins in our own folder, which no process changes."""
     package = importlib.import_module(PACKAGES[kind])
     places = {}
     for module in pkgutil.iter_modules(package.__path__):
         if not module.name.startswith("_"):
             places[_name_of(module.name)] = _Place(module=f"{PACKAGES[kind]}.{module.name}")
-    for name, place in [*_places_in_folders(kind), *_places_installed(kind)]:
-        if name in places:
-            raise ConfigError(f"two plugins of {kind} are called {name!r}: rename yours.")
-        places[name] = place
     return places
 
 

@@ -10,11 +10,17 @@ import subprocess
 import sys
 import time
 
+import click
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from conftest import ROOT, latentlab, latentlab_in_turn, make_stripes
 
-from latentlab import plugins
+from latentlab import config, plugins
+from latentlab.cli import cli
+from latentlab.cli.errors import Translator
+from latentlab.cli.settings import parse_settings, route_settings
+from latentlab.errors import ConfigError, RunError
 
 FAST = ("--epochs", "1", "--batch-size", "20", "--set", "width=4")
 
@@ -138,8 +144,8 @@ def test_read_only_disk_is_code_4(stripes_file, tmp_path):
 
 
 BAD_OPTIONS = {
-    ("--epochs", "0"): "--epochs must be at least 1",
-    ("--learning-rate", "-1"): "--learning-rate must be positive",
+    ("--epochs", "0"): "--epochs 0: must be at least 1.",
+    ("--learning-rate", "-1"): "--learning-rate -1.0: must be above 0.",
     ("--arch", "conv9"): "Did you mean 'conv8'",
     ("--set", "width"): "NAME=VALUE",
     ("--set", "depth=3"): "has no option depth",
@@ -248,7 +254,7 @@ def run_of(body):
     """Run the command line with `body`, lines of Python, in the place of `latentlab runs`."""
     lines = [
         "import os, signal, sys, time",
-        "from latentlab import backend, cli, progress, run",
+        "from latentlab import backend, cli, progress\nfrom latentlab.storage import run",
         "def find_runs(folder):",
         *(f"    {line}" for line in body),
         "run.find_runs = find_runs",
@@ -335,15 +341,14 @@ def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
 
 
 def test_help_of_cluster_names_every_method():
-    from latentlab.cli.clustering import cluster
+    shown = " ".join(CliRunner().invoke(cli, ["cluster", "--help"]).output.split())
+    names = [name for kind in ("clustering", "refinement") for name in plugins.names(kind)]
+    assert [name for name in names if name not in shown] == []
 
-    told = next(option.help for option in cluster.params if option.name == "method")
-    assert [
-        name
-        for kind in ("clustering", "refinement")
-        for name in plugins.names(kind)
-        if name not in told
-    ] == []
+
+def test_help_of_fit_names_every_objective():
+    shown = " ".join(CliRunner().invoke(cli, ["fit", "--help"]).output.split())
+    assert [name for name in plugins.names("objectives") if name not in shown] == []
 
 
 def test_every_plugin_says_in_a_line_what_it_is(monkeypatch):
@@ -353,3 +358,108 @@ def test_every_plugin_says_in_a_line_what_it_is(monkeypatch):
     foreign = [importlib.metadata.EntryPoint("theirs", "nowhere.at_all", "latentlab.encoders")]
     monkeypatch.setattr(importlib.metadata, "entry_points", lambda group: foreign)
     assert plugins.summary("encoders", "theirs") == ""
+
+
+TRANSLATIONS = {
+    "`k`": "--k",
+    "`k=5000`": "--k 5000",
+    "`features='pol'`": "--features 'pol'",
+    "`label=a b`": "--name a b",
+    "`run`": "--run",
+    "`run_path`": "--run",
+    "`batch_size=0`": "--batch-size 0",
+    "`recipe=strong`": "--recipe strong",
+    "`settings.gamma=0.1`": "--set gamma=0.1",
+    "`settings`": "--set",
+    "`objective_options.teacher`": "--set teacher",
+    "`source_options.count=3`": "--set count=3",
+    "`overwrite=True`": "--overwrite",
+    "`resume=False`": "--no-resume",
+    "`switches`": "--switches",
+    "`backend`": "--backend",
+    "`file_format`": "--format",
+    "`fit(run='runs/x', overwrite=True)`": "latentlab fit --run runs/x --overwrite",
+    "`cluster(run='my runs/x', k=10)`": "latentlab cluster --run 'my runs/x' --k 10",
+    "`choose_k(run='x')`": "latentlab choose-k --run x",
+    "`verify(run='x')`": "latentlab verify x",
+    "`read_labels`": "read_labels",
+    "`gather(x=1)`": "gather(x=1)",
+    "`fit(run=path)`": "fit(run=path)",
+    "`two words`": "two words",
+    "not quoted: k=3": "not quoted: k=3",
+}
+
+
+@pytest.mark.parametrize("text", TRANSLATIONS)
+def test_names_and_calls_in_backticks_become_flags_and_commands(text):
+    assert Translator(cli).text(text) == TRANSLATIONS[text]
+
+
+def test_errors_are_translated_with_their_field_and_hint():
+    translated = Translator(cli).error_text
+    error = ConfigError(
+        "is more than the 9 images", field="k", value=10, hint="Choose a smaller `k`."
+    )
+    assert translated(error) == "--k 10 is more than the 9 images. Choose a smaller --k."
+    assert translated(ConfigError("is missing", field="k")) == "--k is missing."
+    odd = ConfigError(": no", field="label", value="a`k`b")
+    assert translated(odd) == "--name a`k`b: no."
+    nested = ConfigError(": must be above 0", field="gamma", value=-1).within("settings")
+    assert translated(nested) == "--set gamma=-1: must be above 0."
+    missing = RunError("no run here.", hint="Make one with: `fit(run='x')`")
+    assert translated(missing) == "no run here. Make one with: latentlab fit --run x"
+
+
+def test_every_default_of_an_option_is_that_of_its_dataclass():
+    kinds = (config.DataOptions, config.FitOptions, config.ClusterOptions)
+    defaults = {name: value for kind in kinds for name, value in vars(kind()).items()}
+    # These mean something else when they are left out.
+    changed = {"k", "least_steps", "features"}
+    for name in ("fit", "predict"):
+        for option in cli.commands[name].params:
+            if option.name in defaults and option.name not in changed:
+                assert option.default == defaults[option.name], (name, option.name)
+    for option in cli.commands["cluster"].params:
+        if option.name in vars(config.ClusterOptions()) and option.name not in changed:
+            assert option.default == defaults[option.name], option.name
+
+
+def test_no_two_options_of_a_command_have_one_flag():
+    for name, command in cli.commands.items():
+        flags = [
+            flag
+            for parameter in command.params
+            if isinstance(parameter, click.Option)
+            for flag in parameter.opts
+        ]
+        assert len(flags) == len(set(flags)), name
+
+
+class _Depth:
+    """A stand-in for a plugin with one option."""
+
+    def __init__(self, argument, kind):
+        self.argument = argument
+        self.Options = kind
+
+
+def test_settings_go_to_the_plugin_that_has_the_option():
+    import dataclasses
+
+    deep = dataclasses.make_dataclass("Deep", [("depth", int, 1)])
+    both = dataclasses.make_dataclass("Both", [("depth", int, 1), ("width", int, 1)])
+    owners = {"arch_options": _Depth("`arch=a`", deep), "objective_options": _Depth("`o`", both)}
+    routed = route_settings({"width": 3, "arch_options.depth": 2}, owners)
+    assert routed == {"arch_options": {"depth": 2}, "objective_options": {"width": 3}}
+    with pytest.raises(ConfigError, match=r"`arch=a` and `o` have an option depth each\. Write"):
+        route_settings({"depth": 3}, owners)
+    with pytest.raises(ConfigError, match=r"has no option height \(it has depth\), nor has `o`"):
+        route_settings({"height": 3}, owners)
+
+
+def test_values_of_set_are_json_or_text():
+    parsed = parse_settings(["a=1", "b=true", "c=n2d", "d=x=y", "a=2"])
+    assert parsed == {"a": 2, "b": True, "c": "n2d", "d": "x=y"}
+    for text in ("a", "=3"):
+        with pytest.raises(ConfigError, match="must be NAME=VALUE"):
+            parse_settings([text])

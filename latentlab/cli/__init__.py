@@ -1,7 +1,8 @@
-"""The command line: parse, call the pipeline, print the result, turn errors into one line and an exit code.
+"""The command line: parse, call the pipeline, print the result, turn errors into one line.
 
-Nothing heavier than click is imported before a command runs, so that --help answers at once. The commands stand in modules
-named as those of `latentlab.pipeline`, in the order in which help lists them.
+Nothing heavier than click is imported before a command runs, so that --help answers at once. The
+modules of commands are named like those of `latentlab.pipeline`; help lists the commands in the
+order below.
 """
 
 import os
@@ -9,12 +10,13 @@ import sys
 
 import click
 
-from latentlab.cli._group import cli
+from latentlab.cli._group import INTERRUPTED, cli
 from latentlab.cli._signals import leave
 from latentlab.cli.checking import compare, verify
 from latentlab.cli.clustering import choose_k, cluster, predict
 from latentlab.cli.fitting import embed, fit, sweep
 from latentlab.cli.listing import encoders, methods, runs, schema, sources
+from latentlab.cli.plugin_commands import plugins
 from latentlab.cli.scoring import audit, evaluate, probe, score_by_k
 from latentlab.cli.showing import export, figures, report, view
 
@@ -26,28 +28,33 @@ _COMMANDS = (
     *(evaluate, score_by_k, probe, audit),
     *(report, figures, view, export),
     *(compare, verify),
-    *(runs, sources, encoders, methods, schema),
+    *(runs, sources, encoders, methods, plugins, schema),
 )
-for _command in _COMMANDS:  # as --help lists them
+for _command in _COMMANDS:
     cli.add_command(_command)
 
 
 def main() -> None:
-    """Run the command line; wrong options end in one line too, where click would print the usage above it."""
-    if sys.stderr is None:  # closed by who called us; descriptor 2 must be nobody else's file
-        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # for good
+    """Run the command line; wrong usage ends in one line too, where click would print several."""
+    if sys.stderr is None:
+        # The caller closed it. Descriptor 2 must not become the next file that is opened.
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  # never closed
+    leave(_exit_code())
+
+
+def _exit_code() -> str | int | None:
+    """Run the command and return its exit code; print errors that are raised before it begins."""
     try:
-        code = cli.main(prog_name="latentlab", standalone_mode=False) or 0
+        return cli.main(prog_name="latentlab", standalone_mode=False) or 0
     except SystemExit as exit_:
-        code = exit_.code
-    except (KeyboardInterrupt, click.Abort):  # before the first command has begun
-        click.echo("error: interrupted. Repeating the same command resumes.", err=True)
-        code = 130
+        return exit_.code
+    except (KeyboardInterrupt, click.Abort):
+        click.echo(f"error: {INTERRUPTED}", err=True)
+        return 130
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = 2
+        return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "latentlab"
         click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
-        code = 2
-    leave(code)
+        return 2

@@ -1,4 +1,4 @@
-"""The command that holds all others: what is set up before one runs, and how errors become one line and an exit code."""
+"""The command that holds all others: setup before one runs, errors as one line and an exit code."""
 
 import logging
 import os
@@ -10,14 +10,21 @@ import click
 from latentlab import __version__
 from latentlab.cli._output import envelope
 from latentlab.cli._signals import listen, received
+from latentlab.cli.errors import Translator
 from latentlab.errors import LatentlabError
 
+INTERRUPTED = "interrupted. Repeating the same command resumes."
+OUT_OF_MEMORY = (
+    "not enough memory. Use fewer images (--limit) or a smaller --size;"
+    " the run is as it was, and the same command resumes it."
+)
+# How libraries say that memory ran out.
 _NO_MEMORY = (
     "Cannot allocate memory",
     "bad_alloc",
     "can't start new thread",
     "failed to map segment",
-)  # as libraries say it
+)
 
 
 class _Group(click.Group):
@@ -30,12 +37,13 @@ class _Group(click.Group):
         try:
             return super().invoke(ctx)
         except LatentlabError as error:
-            _fail(str(error), error.exit_code, ctx)
+            _fail(Translator(self).error_text(error), error.exit_code, ctx)
         except (click.ClickException, click.exceptions.Exit, click.Abort):
             raise
         except KeyboardInterrupt:
-            _fail("interrupted. Repeating the same command resumes.", 130, ctx)
+            _fail(INTERRUPTED, 130, ctx)
         except BrokenPipeError:
+            # The reader of a pipe has gone; Python would complain at the end.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             ctx.exit(0)
         except Exception as error:
@@ -43,25 +51,24 @@ class _Group(click.Group):
 
 
 def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
-    """Tell of what is no error of ours: memory, a disk, or a bug."""
-    if received:  # native code now and then makes another exception of the one that ends us
+    """End with one line for an error that is not ours: memory, a disk, or a bug."""
+    if received:  # native code sometimes replaces the exception of a signal by another
         ctx.exit(128 + received[0])
-    if (
-        isinstance(error, MemoryError)
-        or type(error).__name__ == "ResourceExhaustedError"
-        or any(text in str(error) for text in _NO_MEMORY)
-    ):
-        _fail(
-            "not enough memory. Use fewer images (--limit) or a smaller --size; the run is as it was, and the same command resumes it.",
-            1,
-            ctx,
-        )
+    if _is_out_of_memory(error):
+        _fail(OUT_OF_MEMORY, 1, ctx)
     if isinstance(error, OSError):
         _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
     _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
 
 
+def _is_out_of_memory(error: Exception) -> bool:
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return True
+    return any(text in str(error) for text in _NO_MEMORY)
+
+
 def _fail(message: str, code: int, ctx: click.Context) -> None:
+    """Print an error, as text and with --json as JSON too, and end with an exit code."""
     if ctx.params.get("verbose"):
         logging.getLogger("latentlab").exception("details")
     line = " ".join(message.split())
@@ -93,17 +100,12 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     latentlab cluster --k 10          cluster its code
     latentlab report                  score and show it
 
-    Every command works on a run folder (--run, by default runs/latest); repeating a command skips what is done and
-    resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option, 3 data, 4 run folder or disk,
-    5 training, 6 missing package, 7 not reproduced, 130 Ctrl-C, 143 SIGTERM.
+    Every command works on a run folder (--run, by default runs/latest); repeating a command skips
+    what is done and resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option,
+    3 data, 4 run folder or disk, 5 training, 6 missing package, 7 not reproduced, 130 Ctrl-C,
+    143 SIGTERM.
     """  # noqa: D301  # click wants the backspace itself
-    level = logging.WARNING if quiet else logging.DEBUG if verbose else logging.INFO
-    handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("latentlab")
-    logger.handlers[:] = [handler]
-    logger.setLevel(level)
-    logger.propagate = False
+    _log_to_stderr(verbose, quiet)
     listen()
     if backend:
         os.environ["KERAS_BACKEND"] = backend
@@ -112,3 +114,18 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     from latentlab import progress
 
     progress.show_bars(not quiet)
+
+
+def _log_to_stderr(verbose: bool, quiet: bool) -> None:
+    """Print what the library logs, from the level that the flags ask for."""
+    level = logging.INFO
+    if verbose:
+        level = logging.DEBUG
+    if quiet:
+        level = logging.WARNING
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("latentlab")
+    logger.handlers[:] = [handler]
+    logger.setLevel(level)
+    logger.propagate = False

@@ -6,13 +6,12 @@ from typing import Any
 import click
 
 from latentlab import __version__
-from latentlab.storage.json_form import to_json
 
-JSON_FORMAT = 1  # of what --json prints; a change that could break a reader counts it up
+JSON_FORMAT = 1  # of what --json prints; raised by a change that could break a reader
 
 
 def _note_json(ctx: click.Context, param: click.Parameter, value: bool) -> None:
-    """Remember that the result is wanted as JSON, for `print_result` and for errors."""
+    """Remember for `print_result` and for errors whether JSON is wanted."""
     ctx.meta["latentlab.json"] = value
 
 
@@ -27,16 +26,33 @@ json_option = click.option(
 
 
 def print_result(value: Any, text: str) -> None:
-    """Print the result of a command: the text, or with --json the value in the envelope that `latentlab schema` describes."""
+    """Print the result of a command, as text or with --json as JSON in its envelope.
+
+    Parameters
+    ----------
+    value : object
+        Anything that `latentlab.storage.json_form.to_json` takes.
+    text : str
+        The same for people.
+    """
+    from latentlab.storage.json_form import to_json
+
     ctx = click.get_current_context()
     ctx.meta["latentlab.printed"] = True
-    click.echo(envelope(ctx.info_name, result=to_json(value)) if ctx.meta.get("latentlab.json") else text)
+    if ctx.meta.get("latentlab.json"):
+        text = envelope(ctx.info_name, result=to_json(value))
+    click.echo(text)
 
 
 def envelope(command: str | None, **content: Any) -> str:
-    """Return the JSON text of a result or an error of `command`."""
-    return json.dumps(
-        {"format": JSON_FORMAT, "latentlab": __version__, "command": command, **content},
-        indent=2,
-        default=str,
-    )
+    """Return the JSON text of a result or an error.
+
+    Parameters
+    ----------
+    command : str or None
+        Name of the command.
+    **content
+        `result`, or `error` with message and exit code.
+    """
+    document = {"format": JSON_FORMAT, "latentlab": __version__, "command": command, **content}
+    return json.dumps(document, indent=2, default=str)

@@ -4,43 +4,44 @@ import contextlib
 import os
 import signal
 import sys
+from types import FrameType
 from typing import Any, NoReturn
 
-RAISE_AGAIN = 2.0  # seconds after a signal, by which a unit of work is done and what is half-written is removed
+# Seconds after a signal: time for a unit of work to end and for half-written files to be removed.
+RAISE_AGAIN = 2.0
 
-received: list[
-    int
-] = []  # their numbers: the exception that ends the command may get lost on its way
-_stderr: list[int] = []  # a descriptor of its own: stderr is hidden while a framework starts
+# Numbers of the signals that came: the exception that ends the command may get lost on its way.
+received: list[int] = []
+# A copy of the descriptor of stderr, which is hidden while a framework starts.
+_stderr: list[int] = []
 
 
 def listen() -> None:
-    """Have SIGTERM and Ctrl-C end the command as this module says."""
+    """Let SIGTERM and Ctrl-C end the command as this module says."""
     if not _stderr:
         _stderr.append(os.dup(2))
-    signal.signal(signal.SIGTERM, _signalled)
-    if (
-        signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    ):  # a shell starts background jobs deaf to it
-        signal.signal(signal.SIGINT, _signalled)
+    signal.signal(signal.SIGTERM, _on_signal)
+    # A shell starts background jobs deaf to Ctrl-C: they stay so.
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_signal)
 
 
-def _signalled(number: int, frame: Any) -> None:
-    """End with what is half-written removed, after the unit of work at hand where that is quick.
+def _on_signal(number: int, frame: FrameType | None) -> None:
+    """End the command once the present unit of work is done, if that is quick.
 
-    A second signal, of the impatient or where a library swallowed the first, ends at once.
+    A second signal ends at once: the user is impatient, or a library swallowed the first.
     """
     from latentlab import progress
 
-    for one in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(one, lambda again, frame: os._exit(128 + again))
-    what = "interrupted" if number == signal.SIGINT else "terminated"
-    with contextlib.suppress(OSError):  # a terminal that is gone
-        os.write(_stderr[0], f"error: {what}. Repeating the same command resumes.\n".encode())
+    for second in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(second, _exit_at_once)
+    # Say why, even while stderr is hidden; the terminal may be gone.
+    word = "interrupted" if number == signal.SIGINT else "terminated"
+    with contextlib.suppress(OSError):
+        os.write(_stderr[0], f"error: {word}. Repeating the same command resumes.\n".encode())
     received.append(number)
-    sys.unraisablehook = lambda unraisable: (
-        None
-    )  # where a callback ignores what is raised here, Python would print a traceback
+    # If a callback ignores the exception raised here, Python would print a traceback.
+    sys.unraisablehook = _ignore_unraisable
     if hasattr(signal, "setitimer"):
         signal.signal(signal.SIGALRM, _raise_again)
         signal.setitimer(signal.ITIMER_REAL, RAISE_AGAIN, RAISE_AGAIN)
@@ -49,16 +50,33 @@ def _signalled(number: int, frame: Any) -> None:
     raise SystemExit(128 + number)
 
 
-def _raise_again(number: int, frame: Any) -> None:
-    """Raise once more: callbacks of libraries, JAX's at garbage collections among them, ignore exceptions, and the command would go on."""
+def _exit_at_once(number: int, frame: FrameType | None) -> None:
+    os._exit(128 + number)
+
+
+def _ignore_unraisable(unraisable: Any) -> None:
+    """Print nothing about an exception that Python cannot raise."""
+
+
+def _raise_again(number: int, frame: FrameType | None) -> None:
+    """Raise once more: callbacks of libraries may have ignored the first exception.
+
+    JAX has such a callback at garbage collections; the command would go on.
+    """
     raise SystemExit(128 + received[0])
 
 
 def leave(code: Any) -> NoReturn:
-    """End the process with `code`, or with that of the signal that came: a callback that ignores exceptions may have swallowed ours.
+    """End the process, at once if a signal came.
 
-    After a signal it ends at once. A step of training may have been cut short, whose threads now and then crash the
-    interpreter while it ends.
+    A step of training may have been cut short, and its threads sometimes crash the interpreter
+    while it ends.
+
+    Parameters
+    ----------
+    code : int or None
+        The exit code, unless a signal came: then it is the signal's, since the exception may have
+        been swallowed.
     """
     if received:
         if hasattr(signal, "setitimer"):

@@ -1,10 +1,18 @@
-"""Runs beside each other, and a run beside what it was."""
+"""Clusterings compared with each other, and a run with what it recorded."""
+
+import dataclasses
+from typing import TYPE_CHECKING
 
 import click
 
+from latentlab.cli._group import cli
 from latentlab.cli._options import name_option, open_named, open_run
 from latentlab.cli._output import json_option, print_result
+from latentlab.cli.errors import Translator
 from latentlab.errors import ConfigError
+
+if TYPE_CHECKING:
+    from latentlab.scoring.verify import Verification
 
 
 @click.command()
@@ -13,20 +21,25 @@ from latentlab.errors import ConfigError
     "--out",
     default="comparison",
     show_default=True,
-    help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the figure.",
+    help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the"
+    " figure.",
 )
 @json_option
 def compare(named: tuple[str, ...], out: str) -> None:
-    """Compare clusterings of the same images with the first one: what moved, and paired score differences."""
+    """Compare clusterings of the same images with the first one.
+
+    Shows what moved, and paired differences of the scores.
+    """
     from latentlab import pipeline
     from latentlab.cli.texts.compare import comparison_text
 
     if len(named) < 2:
         raise ConfigError(
-            "compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of one run."
+            "compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of"
+            " one run."
         )
-    found = pipeline.compare([open_named(text) for text in named], out)
-    print_result(found, f"{comparison_text(found)}\n\n{out}")
+    comparison = pipeline.compare([open_named(text) for text in named], out)
+    print_result(comparison, f"{comparison_text(comparison)}\n\n{out}")
 
 
 @click.command()
@@ -34,13 +47,23 @@ def compare(named: tuple[str, ...], out: str) -> None:
 @name_option
 @json_option
 def verify(run_path: str, name: str | None) -> None:
-    """Check whether a run still reproduces on this machine; exit code 7 where it does not."""
+    """Check whether a run still reproduces on this machine; exit code 7 if it does not."""
     from latentlab import pipeline
     from latentlab.cli.texts.verify import verification_text
     from latentlab.errors import NotReproducedError
 
-    verification = pipeline.verify(open_run(run_path), name)
+    verification = _translated(pipeline.verify(open_run(run_path), name))
     print_result(verification, verification_text(verification))
     if not verification.reproduces:
         failed = ", ".join(verification.failed)
         raise NotReproducedError(f"{run_path} does not reproduce here: {failed}.")
+
+
+def _translated(verification: "Verification") -> "Verification":
+    """Return a verification whose details are worded for the terminal: some are error texts."""
+    translator = Translator(cli)
+    checks = [
+        dataclasses.replace(check, detail=translator.text(check.detail))
+        for check in verification.checks
+    ]
+    return dataclasses.replace(verification, checks=type(verification.checks)(checks))

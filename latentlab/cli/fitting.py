@@ -1,32 +1,21 @@
 """Images to codes."""
 
-from typing import Any
-
 import click
 
-from latentlab.cli._options import (
-    data_of,
-    data_options,
-    fit_of,
-    fit_options,
-    fit_to_go_on,
-    open_run,
-    run_option,
-)
+from latentlab.cli._options import data_options, fit_options, open_run, run_option
 from latentlab.cli._output import json_option, print_result
+from latentlab.cli.fit_request import FitRequest
+from latentlab.cli.generated import option_of
+from latentlab.config import FitOptions
 from latentlab.errors import ConfigError
+
+DEFAULT_RATES = "0.01,0.001,0.0001"
 
 
 @click.command()
 @data_options
 @fit_options
-@click.option(
-    "--learning-rate",
-    type=float,
-    default=1e-3,
-    show_default=True,
-    help="Adam's, or Muon's where the objective has it (--set optimizer=muon).",
-)
+@option_of(FitOptions, "learning_rate")
 @run_option
 @click.option(
     "--resume/--no-resume",
@@ -36,19 +25,22 @@ from latentlab.errors import ConfigError
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run with other settings.")
 @json_option
-def fit(run_path: str, overwrite: bool, resume: bool, learning_rate: float, **values: Any) -> None:
+@click.pass_context
+def fit(
+    context: click.Context, run_path: str, overwrite: bool, resume: bool, **_values: object
+) -> None:
     """Train an encoder on unlabelled images."""
     from latentlab import pipeline
 
+    request = FitRequest.of(context)
     replaces = overwrite or not resume
-    options = (
-        fit_of(values, learning_rate) if replaces else fit_to_go_on(values, learning_rate, run_path)
-    )
-    run = pipeline.fit(data_of(values), options, run_path, replaces, fresh=not resume)
-    facts = {"run": str(run.path), **run.manifest["fit"]}
+    options = request.fit_options() if replaces else request.options_to_resume(run_path)
+    run = pipeline.fit(request.data_options(), options, run_path, replaces, fresh=not resume)
+    summary = run.fit_summary
     print_result(
-        facts,
-        f"{run.path}: best validation loss {facts['best_val_loss']:.5f} in epoch {facts['best_epoch']} of {facts['epochs']}",
+        {"run": str(run.path), **run.fact("fit")},
+        f"{run.path}: best validation loss {summary.best_val_loss:.5f}"
+        f" in epoch {summary.best_epoch} of {summary.epochs}",
     )
 
 
@@ -56,27 +48,30 @@ def fit(run_path: str, overwrite: bool, resume: bool, learning_rate: float, **va
 @data_options
 @fit_options
 @click.option(
-    "--learning-rate",
-    default="0.01,0.001,0.0001",
-    show_default=True,
-    help="Learning rates to compare.",
+    "--learning-rate", default=DEFAULT_RATES, show_default=True, help="Learning rates to compare."
 )
 @click.option(
     "--run", "run_path", default="runs/sweep", show_default=True, help="Folder for the runs."
 )
 @json_option
-def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
+@click.pass_context
+def sweep(context: click.Context, run_path: str, learning_rate: str, **_values: object) -> None:
     """Compare learning rates in one figure."""
     from latentlab import pipeline
 
+    rates = _parse_rates(learning_rate)
+    request = FitRequest.of(context, learning_rate=rates[0])
+    path = pipeline.sweep(request.data_options(), request.fit_options(), rates, run_path)
+    print_result({"figure": str(path), "learning_rates": rates}, str(path))
+
+
+def _parse_rates(text: str) -> list[float]:
     try:
-        rates = [float(text) for text in learning_rate.split(",")]
+        return [float(part) for part in text.split(",")]
     except ValueError:
         raise ConfigError(
-            f"--learning-rate {learning_rate!r} must be numbers separated by commas."
+            "must be numbers separated by commas", field="learning_rate", value=repr(text)
         ) from None
-    figure = str(pipeline.sweep(data_of(values), fit_of(values, rates[0]), rates, run_path))
-    print_result({"figure": figure, "learning_rates": rates}, figure)
 
 
 @click.command()
@@ -84,7 +79,7 @@ def sweep(run_path: str, learning_rate: str, **values: Any) -> None:
 @click.option(
     "--averages",
     is_flag=True,
-    help="Keep the means of the embeddings of each image and its mirror image too, in averages/.",
+    help="Store the means of the embeddings of each image and its mirror image too, in averages/.",
 )
 @json_option
 def embed(run_path: str, averages: bool) -> None:
@@ -93,11 +88,6 @@ def embed(run_path: str, averages: bool) -> None:
 
     run = pipeline.embed(open_run(run_path), averages)
     folder = str(run.path / "embeddings")
-    print_result(
-        {
-            "run": str(run.path),
-            "folder": folder,
-            "parts": len(run.manifest["stages"]["embed"]["outputs"]),
-        },
-        folder,
-    )
+    record = run.record("embed")
+    parts = len(record.outputs) if record else 0
+    print_result({"run": str(run.path), "folder": folder, "parts": parts}, folder)

@@ -1,10 +1,15 @@
-"""What there is: runs, sources, encoders, methods, the schema of --json."""
+"""What there is: runs, sources, encoders, methods, plugins, the schema of --json."""
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from latentlab.cli._output import json_option, print_result
+
+if TYPE_CHECKING:
+    from latentlab.storage.run import Run
+
+METHOD_KINDS = {"clustering": "On vectors as they are", "refinement": "With the network"}
 
 
 @click.command()
@@ -12,25 +17,27 @@ from latentlab.cli._output import json_option, print_result
 @json_option
 def runs(folder: str) -> None:
     """List the runs below FOLDER."""
-    from latentlab.storage.run import find_runs
+    from latentlab.storage import run
 
-    rows = [_describe_run(run) for run in find_runs(folder)]
-    lines = [
-        f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {', '.join(row['stages'])}"
-        for row in rows
-    ]
+    rows = [_describe_run(each) for each in run.find_runs(folder)]
+    lines = map(_run_line, rows)
     print_result(rows, "\n".join(lines) or f"no runs in {folder}")
 
 
-def _describe_run(run: Any) -> dict[str, Any]:
-    fitted = run.manifest.get("config", {}).get("fit", {})
+def _describe_run(run: "Run") -> dict[str, Any]:
+    config = run.recorded_config or {}
     return {
         "run": str(run.path),
-        "data": run.manifest.get("data", "-"),
-        "arch": fitted.get("arch", "-"),
-        "created": run.manifest.get("created", "-"),
-        "stages": list(run.manifest["stages"]),
+        "data": run.data_name,
+        "arch": config.get("fit", {}).get("arch", "-"),
+        "created": run.created or "-",
+        "stages": run.stage_names(),
     }
+
+
+def _run_line(row: dict[str, Any]) -> str:
+    stages = ", ".join(row["stages"])
+    return f"{row['run']:<32} {row['data']:<10} {row['arch']:<12} {row['created']}  {stages}"
 
 
 @click.command()
@@ -39,7 +46,7 @@ def sources() -> None:
     """List the named image sources."""
     from latentlab import plugins
 
-    print_result(plugins.names("sources"), _described("sources"))
+    print_result(plugins.names("sources"), described("sources"))
 
 
 @click.command()
@@ -50,40 +57,48 @@ def sources() -> None:
 def encoders(ready_made: bool) -> None:
     """List the encoders."""
     from latentlab import plugins
-    from latentlab.encoders import ready_made as weights
+    from latentlab.encoders.ready_made import shipped
 
     if ready_made:
-        print_result(weights.names(), "\n".join(weights.names()) or "there are none")
+        names = shipped().names()
+        print_result(names, "\n".join(names) or "there are none")
     else:
-        print_result(plugins.names("encoders"), _described("encoders"))
+        print_result(plugins.names("encoders"), described("encoders"))
 
 
 @click.command()
 @json_option
 def methods() -> None:
-    """List the methods of clustering: those on vectors as they are, and those that train the network too."""
+    """List the clustering methods: those on vectors as they are, and those with the network."""
     from latentlab import plugins
 
-    kinds = {"clustering": "On vectors as they are", "refinement": "With the network"}
-    rows = [
-        {"name": name, "kind": kind, "summary": plugins.summary(kind, name)}
-        for kind in kinds
-        for name in plugins.names(kind)
-    ]
-    print_result(
-        rows, "\n".join(f"{title}\n{_described(kind, indent=4)}" for kind, title in kinds.items())
-    )
+    rows = []
+    texts = []
+    for kind, title in METHOD_KINDS.items():
+        texts.append(f"{title}\n{described(kind, indent=4)}")
+        for name in plugins.names(kind):
+            rows.append({"name": name, "kind": kind, "summary": plugins.summary(kind, name)})
+    print_result(rows, "\n".join(texts))
 
 
-def _described(kind: str, indent: int = 0) -> str:
-    """Return the plugins of one kind, a line each: its name, and the first line of its text."""
+def described(kind: str, indent: int = 0) -> str:
+    """Return the plugins of one kind, each with the first line of its docstring.
+
+    Parameters
+    ----------
+    kind : str
+        One of `latentlab.plugins.KINDS`.
+    indent : int
+        Spaces before each line.
+    """
     from latentlab import plugins
 
     names = plugins.names(kind)
     width = max(map(len, names), default=0)
-    return "\n".join(
-        f"{'':{indent}}{name:<{width}}  {plugins.summary(kind, name)}" for name in names
-    )
+    lines = []
+    for name in names:
+        lines.append(f"{'':{indent}}{name:<{width}}  {plugins.summary(kind, name)}")
+    return "\n".join(lines)
 
 
 @click.command()
@@ -91,9 +106,5 @@ def schema() -> None:
     """Print the JSON Schema of what every command prints with --json."""
     from importlib import resources
 
-    click.echo(
-        resources.files("latentlab")
-        .joinpath("schemas", "output.schema.json")
-        .read_text(encoding="utf-8")
-        .rstrip()
-    )
+    path = resources.files("latentlab").joinpath("schemas", "output.schema.json")
+    click.echo(path.read_text(encoding="utf-8").rstrip())

@@ -1,11 +1,12 @@
 """Clusters to scores."""
 
-from typing import Any
-
 import click
 
 from latentlab.cli._options import by_k_options, name_option, open_run, run_option
 from latentlab.cli._output import json_option, print_result
+from latentlab.config import ClusterOptions
+
+NO_SCORES = "the data has no labels, so there is nothing to score; "
 
 
 @click.command()
@@ -19,35 +20,30 @@ def evaluate(run_path: str, name: str | None) -> None:
 
     scores = pipeline.evaluate(open_run(run_path), name)
     if scores is None:
-        print_result(
-            {"rows": []},
-            "the data has no labels, so there is nothing to score; latentlab report shows the clusters",
-        )
-        return
-    print_result(scores, scores_text(scores))
+        print_result({"rows": []}, f"{NO_SCORES}latentlab report shows the clusters")
+    else:
+        print_result(scores, scores_text(scores))
 
 
 @click.command("score-by-k")
 @run_option
 @by_k_options
 @json_option
-def score_by_k(run_path: str, ks: str, **values: Any) -> None:
-    """Score k-means against held-out labels for each k, beside chance: purity grows with k, and so does its chance."""
+def score_by_k(run_path: str, ks: str, features: str, restarts: int, seed: int) -> None:
+    """Score k-means against held-out labels for each k, beside chance.
+
+    Purity grows with k, and so does its chance.
+    """
     from latentlab import pipeline
     from latentlab.cli.texts.by_k import by_k_text
-    from latentlab.clustering import choosing
-    from latentlab.config import ClusterOptions
+    from latentlab.clustering.choose_k import parse_range
 
-    found = pipeline.score_by_k(
-        open_run(run_path), ClusterOptions(**values), choosing.parse_range(ks)
-    )
-    if found is None:
-        print_result(
-            {"rows": []},
-            "the data has no labels, so there is nothing to score; latentlab choose-k needs none",
-        )
-        return
-    print_result(found, by_k_text(found))
+    options = ClusterOptions(features=features, restarts=restarts, seed=seed)
+    scores = pipeline.score_by_k(open_run(run_path), options, parse_range(ks))
+    if scores is None:
+        print_result({"rows": []}, f"{NO_SCORES}latentlab choose-k needs none")
+    else:
+        print_result(scores, by_k_text(scores))
 
 
 @click.command()
@@ -59,16 +55,18 @@ def score_by_k(run_path: str, ks: str, **values: Any) -> None:
 )
 @json_option
 def probe(run_path: str, features: str) -> None:
-    """Ask with labels what the features hold: k-NN accuracy and a linear probe, beside those of raw pixels."""
+    """Ask with labels what the features hold: k-NN accuracy and a linear probe.
+
+    Raw pixels are probed too.
+    """
     from latentlab import pipeline
     from latentlab.cli.texts.probe import probe_text
-    from latentlab.config import ClusterOptions
 
-    found = pipeline.probe(open_run(run_path), ClusterOptions(features=features))
-    if found is None:
+    report = pipeline.probe(open_run(run_path), ClusterOptions(features=features))
+    if report is None:
         print_result({"rows": []}, "the data has no labels, so there is nothing to probe")
-        return
-    print_result(found, probe_text(found))
+    else:
+        print_result(report, probe_text(report))
 
 
 @click.command()

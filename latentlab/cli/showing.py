@@ -8,6 +8,8 @@ import click
 from latentlab.cli._options import DEFAULT_RUN, name_option, open_run, run_option, sample_option
 from latentlab.cli._output import json_option, print_result
 
+EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
+
 
 @click.command()
 @run_option
@@ -36,15 +38,14 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 @click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
 @json_option
 def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
-    """Draw figures fit for a paper: the map with cluster names and typical images, labels, galleries, losses."""
+    """Draw figures fit for a paper.
+
+    The map with cluster names and typical images, labels, galleries, losses.
+    """
     from latentlab import pipeline
 
-    written = pipeline.figures(
-        open_run(run_path),
-        out or Path(run_path) / "report" / "figures",
-        name,
-        tuple(formats.split(",")),
-    )
+    folder = out or Path(run_path) / "report" / "figures"
+    written = pipeline.figures(open_run(run_path), folder, name, tuple(formats.split(",")))
     paths = list(map(str, written))
     print_result({"run": run_path, "files": paths}, "\n".join(paths))
 
@@ -61,7 +62,10 @@ def figures(run_path: str, name: str | None, formats: str, out: str | None) -> N
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -> None:
-    """Look at a run in the browser, and name, merge, split and drop its clusters; Ctrl-C ends it, edits are kept."""
+    """Look at a run in the browser, and name, merge, split and drop its clusters.
+
+    Ctrl-C ends it; edits are kept.
+    """
     from latentlab import pipeline
 
     server = pipeline.viewer(open_run(run_path), name, sample, port=port)
@@ -82,11 +86,12 @@ def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -
 @name_option
 @click.option(
     "--format",
-    "kind",
-    type=click.Choice(["csv", "parquet", "folders", "coco", "projector"]),
+    "file_format",
+    type=click.Choice(EXPORT_FORMATS),
     default="csv",
     show_default=True,
-    help="csv; parquet with images; folders, one a cluster; coco JSON with images; TensorBoard's projector.",
+    help="csv; parquet with images; folders, one per cluster; coco JSON with images; TensorBoard's"
+    " projector.",
 )
 @click.option(
     "--out",
@@ -100,9 +105,9 @@ def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -
     help="folders: link to the pictures of an image folder instead of copying them.",
 )
 @json_option
-def export(run_path: str, name: str | None, kind: str, out: str, link: bool) -> None:
+def export(run_path: str, name: str | None, file_format: str, out: str, link: bool) -> None:
     """Write clusters, as they were edited in view, for other programs."""
     from latentlab import pipeline
 
-    written = str(pipeline.export(open_run(run_path), kind, out, name, link))
-    print_result({"run": run_path, "format": kind, "out": written}, written)
+    path = str(pipeline.export(open_run(run_path), file_format, out, name, link))
+    print_result({"run": run_path, "format": file_format, "out": path}, path)

@@ -285,25 +285,6 @@ def recommend(choices: Mapping[str, int]) -> tuple[int, str]:
     )
 
 
-def text(choice: KChoice) -> str:
-    """Return rows, choices and recommendation as text; a star marks each criterion's choice.
-
-    Parameters
-    ----------
-    choice : KChoice
-    """
-    lines = [f"{'k':>4}" + "".join(f"{name:>20}" for name in CRITERIA)]
-    for row in choice.rows:
-        cells = []
-        for name in CRITERIA:
-            mark = "*" if choice.choices[name] == row.k else " "
-            cells.append(f"{row.value(name):.3f}{mark}".rjust(20))
-        lines.append(f"{row.k:>4}" + "".join(cells))
-    choices = ", ".join(f"{name} {k}" for name, k in choice.choices.items())
-    lines += ["", f"chosen: {choices}", f"recommended: --k {choice.k}, since {choice.reason}"]
-    return "\n".join(lines)
-
-
 def reference_data(vectors: np.ndarray, seed: int) -> list[np.ndarray]:
     """Return uniform data in the box of the principal components: the paper's choice (b).
 

@@ -1,0 +1,69 @@
+"""The texts of `latentlab cluster`."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+def clusters_text(place: object, sizes: Sequence[int], result: Mapping[str, Any]) -> str:
+    """Return where clusters lie, their sizes, and how far the seeds of a consensus agree.
+
+    Parameters
+    ----------
+    place : object
+        Folder or file of the clusters.
+    sizes : sequence of int
+        Images of each cluster.
+    result : mapping
+        What result.json holds.
+    """
+    line = f"{place}: sizes {', '.join(map(str, sizes))}"
+    if "ari_between_seeds" not in result:
+        return line
+    return f"{line}\n{_agreement(result)}"
+
+
+def _agreement(result: Mapping[str, Any]) -> str:
+    ari = result["ari_between_seeds"]
+    return (
+        f"{len(result['seeds'])} seeds: ARI between two of them {ari['mean']:.3f} on average,"
+        f" {ari['min']:.3f} at least; an image's cluster has {result['agreement']:.1%} of the votes"
+        " on average"
+    )
+
+
+def stand_in_text(recipe: str, trained_on: str) -> str:
+    """Return why a recipe clusters with SCAN's head instead of IMC-SwAV's.
+
+    Parameters
+    ----------
+    recipe : str
+        Name of the recipe.
+    trained_on : str
+        Data that the encoder's prototypes were trained on; "" if it has none.
+    """
+    reason = "the run has no prototypes"
+    advice = ""
+    if trained_on:
+        reason = f"the encoder's prototypes are of other pictures, those of {trained_on}"
+        advice = (
+            f" Where they show other things than those of {trained_on}: latentlab fit --recipe"
+            " adapt trains cifar10-strong on them."
+        )
+    return (
+        f"--recipe {recipe}: {reason}, so SCAN's head (scan) stands in for IMC-SwAV's"
+        f" (imc).{advice}"
+    )
+
+
+def purer_text(trained_on: str) -> str:
+    """Return which clusters are purer than those of k-means on an encoder with prototypes.
+
+    Parameters
+    ----------
+    trained_on : str
+        "own", or the data that the encoder's prototypes were trained on.
+    """
+    clusters = f"on pictures unlike those of {trained_on} those of --method scan"
+    if trained_on == "own":
+        clusters = "on CIFAR-10 those of --method imc"
+    return f"these are k-means' clusters; {clusters} are purer: --recipe strong takes it"
