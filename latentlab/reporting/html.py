@@ -215,7 +215,7 @@ def report_policy(scripts: Sequence[str]) -> str:
     Examples
     --------
     >>> report_policy(["f()"])[:70]
-    "default-src 'none'; script-src 'sha256-wGHE0YO7jYwbBVU0BnPdUVZDF7QLd4B"
+    "default-src 'none'; script-src 'sha256-GcEEE0IkDzIP5EQ6DXZaDPORqT5RTBE"
     """
     return "; ".join(
         [

@@ -36,7 +36,7 @@ def read_labels(data: DataOptions) -> Labels | None:
     Examples
     --------
     >>> read_labels(DataOptions(data="digits", limit=2)).labels.tolist()
-    [0, 1, 4, 5]
+    [0, 1, 0, 8]
     """
     source = resolve(data)
     reader = _label_file(source)
