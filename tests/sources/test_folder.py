@@ -124,7 +124,7 @@ def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
     bad = {row["id"]: row["reason"] for row in rows if row["status"] == "unreadable"}
     assert set(bad) == {"empty.png", "half.png", "text.jpg"}
     assert all(bad.values())
-    assert run.manifest["unreadable"] == 3
+    assert run.fact("unreadable") == 3
     assert "3 of 15 images cannot be read" in caplog.text
 
 
