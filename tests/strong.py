@@ -51,8 +51,8 @@ def to_ship(run):
         described.arch,
         described.options,
         described.image_shape,
-        fit=run.manifest["config"]["fit"],
-        summary=run.manifest["fit"],
+        fit=run.recorded_config["fit"],
+        summary=run.fact("fit"),
         curve=tuple(run.metrics()),
     )
     return arrays[:n_weights], arrays[n_weights:], description

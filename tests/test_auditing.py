@@ -80,8 +80,8 @@ def test_groups_join_pairs():
 def test_images_of_any_size_are_resized_to_averages():
     rng = np.random.default_rng(0)
     pixels = rng.uniform(0, 255, (2, 20, 24, 3))
-    assert duplicates._resized(pixels, 16).mean() == pytest.approx(pixels.mean())
-    assert duplicates._resized(np.full((1, 7, 9, 1), 5.0), 16) == pytest.approx(
+    assert duplicates.resized(pixels, 16).mean() == pytest.approx(pixels.mean())
+    assert duplicates.resized(np.full((1, 7, 9, 1), 5.0), 16) == pytest.approx(
         np.full((1, 16, 16, 1), 5.0)
     )
 
@@ -119,7 +119,7 @@ def test_duplicates_are_no_witnesses():
 
 @pytest.fixture(scope="module")
 def audited(tmp_path_factory):
-    """Return the audit of a run whose data hold planted duplicates across the splits and planted wrong labels."""
+    """Return a run with planted duplicates across the splits and wrong labels, and its audit."""
     folder = tmp_path_factory.mktemp("audit")
     y = np.random.default_rng(0).integers(0, 4, 200)
     colours = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [220, 220, 40]])

@@ -7,11 +7,11 @@ import pytest
 from conftest import read_json
 
 from latentlab import pipeline
-from latentlab.clustering import assignments, consensus
-from latentlab.clustering.base import Assigned
+from latentlab.clustering import consensus
+from latentlab.clustering.assigned import Assigned
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
-from latentlab.refinement import predicting
+from latentlab.refinement.run_methods import assign_images
 from latentlab.scoring.evaluate import read_labels
 from latentlab.storage import tables
 
@@ -32,7 +32,7 @@ def test_members_that_differ_by_numbers_alone_agree_wholly():
     )
     assert (found.cluster == TRUTH).all()  # the largest first
     assert (found.agreement == 1).all()
-    assert consensus.facts(found.ari)["min"] == pytest.approx(1)
+    assert consensus.agreement_of_seeds(found.ari).min == pytest.approx(1)
 
 
 def test_the_vote_repairs_what_single_members_get_wrong():
@@ -103,7 +103,7 @@ def test_a_consensus_is_a_clustering_with_agreement(run):
     assert np.shape(result["ari_between_seeds"]["matrix"]) == (3, 3)
     soft, cluster = tables.matrix(table["soft"]), np.asarray(table["cluster"])
     assert np.asarray(table["agreement"]) == pytest.approx(soft[np.arange(len(soft)), cluster])
-    assert {"kmeans-k4", "kmeans-k4-seed1", "kmeans-k4-seed2"} <= set(assignments.names(run))
+    assert {"kmeans-k4", "kmeans-k4-seed1", "kmeans-k4-seed2"} <= set(run.clustering_names())
 
 
 def test_scores_tell_the_spread_over_seeds(run):
@@ -129,8 +129,9 @@ def test_scores_tell_the_spread_over_seeds(run):
 
 def test_new_images_are_voted_on(run):
     images = pipeline.open_run_images(run)
-    stored = assignments.read(run, "kmeans-k4-seeds3")[2]
-    for indices, assigned in predicting.assign(run, "kmeans-k4-seeds3", images, [np.arange(30)]):
+    clustering = run.clustering("kmeans-k4-seeds3")
+    stored = clustering.assignments.clusters
+    for indices, assigned in assign_images(clustering, images, [np.arange(30)]):
         assert (assigned.cluster == stored[indices]).mean() > 0.95
     assert pipeline.verify(run, "kmeans-k4-seeds3").reproduces
 
@@ -143,20 +144,17 @@ def test_repeating_with_seeds_does_nothing_again(run):
 
 
 def test_refit_trains_an_encoder_for_each_seed(run):
-    name, result = pipeline.cluster_seeds(run, ClusterOptions(k=4, restarts=1), 2, refit=True)
-    assert name == "kmeans-k4-refits2"
+    united = pipeline.cluster_seeds(run, ClusterOptions(k=4, restarts=1), 2, refit=True)
+    assert united.name == "kmeans-k4-refits2"
     other = type(run).open(run.path / "seeds" / "seed1")
-    assert other.manifest["config"]["fit"]["seed"] == run.manifest["config"]["fit"]["seed"] + 1
-    assert [member.path.name for member, _ in assignments.members_of(run, name)] == [
-        run.path.name,
-        "seed1",
-    ]
-    assert sum(result["sizes"]["train"]) == 120
+    assert other.config.fit.seed == run.config.fit.seed + 1
+    assert [member.run.path.name for member in united.members] == [run.path.name, "seed1"]
+    assert sum(united.result.sizes["train"]) == 120
     assert read_labels(run, keep=False) is not None
 
 
 def test_one_seed_and_a_method_that_finds_k_are_refused(run):
     with pytest.raises(ConfigError, match="at least 2"):
         pipeline.cluster_seeds(run, ClusterOptions(k=4), 1)
-    with pytest.raises(ConfigError, match="hdbscan finds one for each seed"):
-        pipeline.cluster_seeds(run, ClusterOptions(k=0, method="hdbscan"), 3)
+    with pytest.raises(ConfigError, match="hdbscan` finds one for each seed"):
+        pipeline.cluster_seeds(run, ClusterOptions(k=None, method="hdbscan"), 3)

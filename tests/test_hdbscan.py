@@ -3,14 +3,14 @@
 import numpy as np
 import pytest
 
-from latentlab import plugins
-from latentlab.clustering import assignments
-from latentlab.clustering.base import Vectors
+from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
+from latentlab.refinement.run_methods import run_method
 
-hdbscan = plugins.load("clustering", "hdbscan")
-OPTIONS = ClusterOptions(k=0, method="hdbscan")
+hdbscan = Clusterer.named("hdbscan")
+OPTIONS = ClusterOptions(k=None, method="hdbscan")
 
 
 def blobs(sizes=(80, 60, 40), scattered=10, seed=0):
@@ -23,8 +23,7 @@ def blobs(sizes=(80, 60, 40), scattered=10, seed=0):
 
 
 def fitted(points, **settings):
-    options = ClusterOptions(k=0, method="hdbscan", settings=settings)
-    return hdbscan.fit(Vectors(*points.shape, lambda: iter([points])), options)
+    return hdbscan.fit(Vectors.of(points), OPTIONS, hdbscan.parse_options(settings))
 
 
 def test_the_number_of_clusters_is_found_and_scattered_images_are_noise():
@@ -52,8 +51,8 @@ def test_data_without_dense_groups_is_refused():
 
 
 def test_k_belongs_to_methods_that_need_it():
-    with pytest.raises(ConfigError, match="leave --k out"):
-        assignments.resolve(ClusterOptions(k=3, method="hdbscan"))
-    with pytest.raises(ConfigError, match="kmeans needs --k"):
-        assignments.resolve(ClusterOptions(k=0))
-    assert assignments.resolve(OPTIONS).name == "hdbscan-pca50+umap5"
+    with pytest.raises(ConfigError, match="leave `k` out"):
+        run_method("hdbscan").resolve(ClusterOptions(k=3, method="hdbscan"))
+    with pytest.raises(ConfigError, match="`method=kmeans` needs `k`"):
+        run_method("kmeans").resolve(ClusterOptions(k=None))
+    assert run_method("hdbscan").resolve(OPTIONS).name == "hdbscan-pca50+umap5"

@@ -12,9 +12,10 @@ from scipy.special import softmax
 from strong import SWAV, strong_fit, to_ship, weights_of
 
 from latentlab import pipeline
-from latentlab.clustering import assignments, heads
-from latentlab.clustering.base import Vectors
+from latentlab.clustering import heads
+from latentlab.clustering.clusterer import Clusterer
 from latentlab.clustering.methods import imc, scan, temi
+from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.data.images import as_input
 from latentlab.encoders import embedding, model_files, ready_made
@@ -24,14 +25,15 @@ from latentlab.features.spec import NORMALIZED_EMBEDDING, PROJECTED
 from latentlab.refinement.feature_layers import vectors_of
 from latentlab.refinement.methods import consistency, selflabel
 from latentlab.refinement.refiner import Start
+from latentlab.refinement.run_methods import run_method
 from latentlab.reporting import text as texts
 from latentlab.reporting import umap_map
 from latentlab.scoring import metrics
 from latentlab.storage import checkpoints
 from latentlab.storage.files import sha256
-from latentlab.storage.run import Run, embed_config
+from latentlab.storage.run import Run
 from latentlab.training import prototypes
-from latentlab.training.objectives import swav
+from latentlab.training.objective import Objective
 
 HEAD_METHODS = ("selflabel", "consistency")
 QUICK = {"interval": 4, "max_steps": 24, "batch_size": 30, "learning_rate": 0.003}
@@ -57,6 +59,13 @@ def test_heads_find_groups_that_are_not_round(method, tmp_path):
     assert result["losses"][result["head"]] == min(result["losses"])
 
 
+def fitted(method, matrix, k, settings=None):
+    """Return the head of a method on vectors."""
+    plugin = Clusterer.named(method)
+    options = ClusterOptions(k=k, method=method, settings=settings or {})
+    return plugin.fit(Vectors.of(matrix), options, plugin.parse_options(options.settings))
+
+
 def groups_of(k, each=60, dims=16, apart=8.0):
     """Return vectors of k round groups, so many standard deviations apart, and their groups."""
     rng = np.random.default_rng(0)
@@ -68,11 +77,11 @@ def groups_of(k, each=60, dims=16, apart=8.0):
 
 def test_half_of_the_heads_start_from_kmeans():
     z, y = groups_of(5)
-    kernels, biases = heads._from_kmeans(z, 5, 2, 0)
+    kernels, biases = heads.heads_from_kmeans(z, 5, 2, 0)
     assert (kernels.shape, biases.shape) == ((2, 16, 5), (2, 1, 5))
     for objective in (
-        scan.NeighborConsistency(16, 5, scan.Options(heads=3), 0),
-        temi.MutualInformation(16, 5, temi.Options(heads=3), 0),
+        scan.NeighborConsistency(16, 5, scan.SCANOptions(heads=3), 0),
+        temi.MutualInformation(16, 5, temi.TEMIOptions(heads=3), 0),
     ):
         last = np.asarray(objective.kernel)[2].copy()
         objective.start(kernels, biases)
@@ -88,62 +97,54 @@ def test_half_of_the_heads_start_from_kmeans():
         np.asarray(objective.teacher_kernel), np.asarray(objective.kernel)
     )
     np.testing.assert_array_equal(np.asarray(objective.bias), 0)
-    assert not imc.PrototypeInformation.from_kmeans
+    assert not imc.PrototypeInformation.starts_from_kmeans
 
 
 def test_kmeans_starts_are_unsure_between_groups_and_bear_images_that_are_the_same():
     z, _ = groups_of(2, dims=1)
-    kernels, biases = heads._from_kmeans(z, 2, 1, 0)
+    kernels, biases = heads.heads_from_kmeans(z, 2, 1, 0)
     between = np.linspace(z.min(), z.max(), 101)[:, None]
     p = softmax(between @ kernels[0] + biases[0], axis=1).max(axis=1)
     assert p.min() < 0.55 < 0.75 < p.max()
-    same = heads._from_kmeans(np.zeros((10, 3), np.float32), 4, 1, 0)
+    same = heads.heads_from_kmeans(np.zeros((10, 3), np.float32), 4, 1, 0)
     assert all(np.isfinite(one).all() for one in same)
 
 
 @pytest.mark.parametrize(
-    ("method", "objective"), [(scan, heads.Objective), (temi, temi.MutualInformation)]
+    ("method", "objective"), [("scan", heads.HeadObjective), ("temi", temi.MutualInformation)]
 )
 def test_heads_from_kmeans_end_at_a_lower_loss_than_random_ones(method, objective, monkeypatch):
     z, y = groups_of(16, apart=2.0)
-    options = ClusterOptions(
-        k=16,
-        method=method.__name__.split(".")[-1],
-        settings={"heads": 4, "batch_size": 240, "epochs": 20},
-    )
-    half = method.fit(Vectors.of(z), options)
+    settings = {"heads": 4, "batch_size": 240, "epochs": 20}
+    half = fitted(method, z, 16, settings)
     monkeypatch.setattr(objective, "start", lambda *arguments: None)
-    random = method.fit(Vectors.of(z), options)
+    random = fitted(method, z, 16, settings)
     assert half.facts["head"] < 2
     losses = half.facts["losses"]
     assert min(losses[:2]) < min(losses[2:])
-    if method is scan:  # TEMI's depend on the heads beside them
+    if method == "scan":  # TEMI's depend on the heads beside them
         assert min(losses) < min(random.facts["losses"])
     pure, before = (
         metrics.purity(metrics.contingency(head.assign(z).cluster, y, 16, 16))
         for head in (half, random)
     )
     assert pure > 0.99
-    if method is temi:  # whose random heads join groups here
+    if method == "temi":  # whose random heads join groups here
         assert before < 0.95
 
 
-@pytest.mark.parametrize("method", [scan, temi])
+@pytest.mark.parametrize("method", ["scan", "temi"])
 def test_heads_bear_images_that_are_the_same_and_centers_in_the_middle(method, monkeypatch):
     """The center of the second group has no direction, and a direction is all that TEMI's heads have."""
-    name = method.__name__.split(".")[-1]
     rows = [np.ones((24, 2)), np.repeat([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], 8, axis=0)]
     for matrix in np.array(rows, np.float32):
         for count in (1, 3):
-            head = method.fit(
-                Vectors.of(matrix),
-                ClusterOptions(k=3, method=name, settings={"epochs": 1, "heads": count}),
-            )
+            head = fitted(method, matrix, 3, {"epochs": 1, "heads": count})
             assert np.isfinite(head.facts["losses"]).all()
             assert all(np.isfinite(array).all() for array in head.to_arrays().values())
             assert np.isfinite(head.assign(matrix).soft).all()
     monkeypatch.setattr(heads, "SAMPLE", 10)
-    kernels, _ = heads._from_kmeans(groups_of(2)[0], 12, 2, 0)
+    kernels, _ = heads.heads_from_kmeans(groups_of(2)[0], 12, 2, 0)
     assert kernels.shape == (2, 16, 12)
 
 
@@ -181,20 +182,13 @@ def test_heads_find_the_same_clusters_on_jax(tmp_path):
 
 def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():
     matrix = np.random.default_rng(0).normal(size=(300, 4)).astype(np.float32)
-    vectors = Vectors(300, 4, lambda: iter([matrix]))
-    head = scan.fit(
-        vectors,
-        ClusterOptions(
-            k=6,
-            method="scan",
-            settings={"entropy": 0.3, "heads": 2, "batch_size": 300, "epochs": 1},
-        ),
-    )
+    settings = {"entropy": 0.3, "heads": 2, "batch_size": 300, "epochs": 1}
+    head = fitted("scan", matrix, 6, settings)
     assert [event["entropy"] for event in head.facts["recoveries"]] == [0.3, 0.6][
         : len(head.facts["recoveries"])
     ]
     assert head.facts["recoveries"]
-    loaded = heads.load(head.to_arrays())
+    loaded = Clusterer.named("scan").load(head.to_arrays())
     np.testing.assert_array_equal(loaded.assign(matrix).cluster, head.assign(matrix).cluster)
 
 
@@ -227,19 +221,19 @@ def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_sam
     strong_run, data, tmp_path, method
 ):
     options = ClusterOptions(k=4, method=method, settings=QUICK | {"tolerance": -1.0})
-    result = pipeline.cluster(strong_run, options)
-    assert result["rounds"] == 6
-    assert min(result["sizes"]["train"]) > 0
-    name = pipeline.resolve(strong_run, options).name
+    clustering = pipeline.cluster(strong_run, options)
+    assert clustering.result.fact("rounds") == 6
+    assert min(clustering.result.sizes["train"]) > 0
+    name = clustering.name
     losses = [
         row["clustering_loss"] for row in strong_run.metrics(f"clusters/{name}/history.jsonl")
     ]
     assert losses[-1] < losses[0] - 0.05
     pipeline.predict(strong_run, name, data, tmp_path / "predicted.parquet")
-    ids, _, cluster = assignments.read(strong_run, name)
+    stored = strong_run.clustering(name).assignments
     again = pq.read_table(tmp_path / "predicted.parquet")
-    assert again["id"].to_pylist() == ids.tolist()
-    np.testing.assert_array_equal(np.asarray(again["cluster"]), cluster)
+    assert again["id"].to_pylist() == stored.ids.tolist()
+    np.testing.assert_array_equal(np.asarray(again["cluster"]), stored.clusters)
 
 
 @pytest.mark.parametrize("method", HEAD_METHODS)
@@ -396,9 +390,7 @@ def test_methods_without_their_network_are_refused_in_one_line(finished_run, str
     with pytest.raises(ConfigError, match="no embedding above its code"):
         pipeline.cluster(finished_run, ClusterOptions(k=4, features="embedding"))
     for method in HEAD_METHODS:
-        with pytest.raises(
-            ConfigError, match="fit with --recipe strong|no embedding above its code"
-        ):
+        with pytest.raises(ConfigError, match="recipe=strong|no embedding above its code"):
             pipeline.cluster(finished_run, ClusterOptions(k=4, method=method))
     with pytest.raises(ConfigError, match="plain autoencoder|works on the code itself"):
         pipeline.cluster(strong_run, ClusterOptions(k=4, method="vade"))
@@ -414,7 +406,7 @@ def test_methods_without_their_network_are_refused_in_one_line(finished_run, str
         ({"id": [1, 2]}, "no column of vectors"),
         ({"embedding": [[1.0, 2.0], [1.0]]}, "differ in length"),
         ({"embedding": [[1.0, 2.0], [1.0, float("nan")]]}, "not finite, first in row 1"),
-        ({"embedding": [[1.0, 2.0]]}, "--k 2 is more than the 1 vectors"),
+        ({"embedding": [[1.0, 2.0]]}, "`k=2` is more than the 1 vectors"),
     ],
 )
 def test_bad_vector_files_are_one_clear_line(columns, message, tmp_path):
@@ -432,13 +424,13 @@ def test_imc_finds_the_clusters_that_tell_the_prototype():
         np.eye(4, dtype=np.float32)[groups] * 20,
         np.eye(8, dtype=np.float32)[groups * 2 + np.arange(100) % 2],
     )
-    own = imc.Options(heads=3, entropy=4.0)
+    own = imc.IMCOptions(heads=3, entropy=4.0)
     objective = imc.PrototypeInformation(4, 4, own, 0)
     objective.kernel.assign(
         np.stack([np.eye(4), np.zeros((4, 4)), np.eye(4)[[0, 0, 0, 0]]]).astype(np.float32)
     )
     told = np.asarray(objective.losses(vectors, shares))
-    steep = imc.PULL * (20 - imc.STEEPEST)
+    steep = imc.PULL * (20 - imc.STEEPEST_LOGIT)
     np.testing.assert_allclose(
         told, [-4 * np.log(4) + steep, -4 * np.log(4) + np.log(4), steep], atol=2e-3
     )
@@ -451,14 +443,19 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     pipeline.embed(run)
     shares = prototypes.training_shares(run)()
     embedded = np.concatenate(list(embedding.Embeddings(run.path).parts("train", "embedding")))
-    objective = swav.objective(
-        model_files.load(run), pipeline.open_run_images(run), strong_fit(), swav.Options(**SWAV)
+    objective = Objective.named("swav")
+    trainer = objective.start(
+        model_files.load(run),
+        pipeline.open_run_images(run),
+        strong_fit(),
+        objective.parse_options(SWAV),
     )
-    objective.restore(checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
-    objective.projector.trainable = False  # so that batch normalisation takes its kept statistics
-    scores = np.asarray(objective._scores(embedded, np.float32(0)))
+    trainer.restore(checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0])
+    projector = trainer.networks.projector
+    projector.trainable = False  # batch normalisation then takes its stored statistics
+    scores = np.asarray(trainer._scores(embedded, np.float32(0)))
     np.testing.assert_allclose(shares, softmax(scores / 0.1, axis=1), atol=1e-4)
-    projected = np.asarray(objective.projector(embedded, training=False))
+    projected = np.asarray(projector(embedded, training=False))
     np.testing.assert_allclose(through(prototypes.head(run)(), embedded), projected, atol=1e-4)
     fitted = fit_features(PROJECTED, [], embedded.shape[1:], 0, head=prototypes.head(run))
     model, picked = (
@@ -471,17 +468,18 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
         fitted.transform(model.embedder.predict_on_batch(picked)),
         atol=1e-5,
     )
-    result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
-    assert result["features"] == "embedding+project+l2"
-    assert len(result["losses"]) == 20
-    assert min(result["sizes"]["train"]) > 0
+    clustering = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert clustering.features == PROJECTED
+    assert len(clustering.result.fact("losses")) == 20
+    assert min(clustering.result.sizes["train"]) > 0
     start = pipeline.cluster(
         run, ClusterOptions(k=4, method="selflabel", settings={**QUICK, "start": "imc"})
     )
-    assert (start["rounds"] >= 3, start["features"]) == (True, "embedding+project+l2")
+    assert start.result.fact("rounds") >= 3
+    assert start.features == PROJECTED
     with pytest.raises(
         ConfigError,
-        match=r"selflabel trains the network, which sees one image at a time: choose --features embedding\+l2",
+        match=r"selflabel` trains the network, which sees one image at a time: choose `features=embedding\+l2`",
     ):
         pipeline.cluster(
             run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK)
@@ -498,7 +496,7 @@ def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_gi
     pipeline.predict(run, name, data, tmp_path / "predicted.parquet")
     np.testing.assert_array_equal(
         np.asarray(pq.read_table(tmp_path / "predicted.parquet")["cluster"]),
-        assignments.read(run, name)[2],
+        run.clustering(name).assignments.clusters,
     )
     embedded = np.concatenate(list(embedding.Embeddings(run.path).parts(column="embedding")))
     chosen = np.array([0, 7, 133])
@@ -508,7 +506,7 @@ def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_gi
         vectors / np.linalg.norm(vectors, axis=1, keepdims=True),
         atol=1e-5,
     )
-    with run.lock(), run.stage("project", {"sample": 20, "seed": 0, "embed": embed_config(run)}):
+    with run.lock(), run.stage("project", {"sample": 20, "seed": 0, "embed": run.encoder_config()}):
         pass  # as an older version left it
     pipeline.project(run, sample=20)
     assert read_json(run.path / "projection" / "umap.json")["features"] == "embedding+project+l2"
@@ -543,22 +541,19 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
     pipeline.cluster(run, ClusterOptions(k=4))
     assert not (run.path / "averages").exists()
     made = {
-        stage: run.manifest["stages"][stage]
-        for stage in ("embed", "cluster/kmeans-k4-embedding+project+l2")
+        stage: run.record(stage) for stage in ("embed", "cluster/kmeans-k4-embedding+project+l2")
     }
-    with pytest.raises(
-        RunError, match=r"averages holds no embeddings.*latentlab embed .*--averages"
-    ):
+    with pytest.raises(RunError, match=r"averages holds no embeddings.*`embed\(.*averages=True\)`"):
         list(embedding.Embeddings(run.path).parts(column="averaged"))
     both = pipeline.resolve(run, ClusterOptions(k=4, features="averaged+project+l2"))
     pipeline.cluster(run, both)
-    (part,) = run.manifest["stages"]["average"]["outputs"]
-    assert (part["path"], pq.read_schema(run.path / part["path"]).names) == (
+    (part,) = run.record("average").outputs
+    assert (part.path, pq.read_schema(run.path / part.path).names) == (
         "averages/part-00000.parquet",
         ["id", "split", "averaged"],
     )
     pipeline.cluster(run, ClusterOptions(k=4))
-    assert {stage: run.manifest["stages"][stage] for stage in made} == made
+    assert {stage: run.record(stage) for stage in made} == made
     found = pipeline.look(run, both.name)
     assert found.file_for_features("probe") == run.path / "probe" / "averaged+project+l2.json"
     pipeline.probe(run, ClusterOptions())
@@ -570,7 +565,7 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
         "what the features (embedding+project+l2) hold" in text
         for text in texts.further_sentences(pipeline.look(run, both.name))
     )
-    lost = tmp_path / "run" / part["path"]
+    lost = tmp_path / "run" / part.path
     before = lost.read_bytes()
     lost.unlink()
     pipeline.probe(run, both)
@@ -580,20 +575,18 @@ def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
 def test_encoders_that_saw_no_mirrored_views_have_no_averages(strong_run, data, tmp_path):
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     for objective in ("reconstruction", "no-longer-installed"):
-        run.manifest["config"]["fit"]["objective"] = objective
+        run.recorded_config["fit"]["objective"] = objective
         assert model_files.columns(run) == ("code", "embedding")
     with pytest.raises(
         ConfigError, match="averages need an encoder that learnt from mirrored views"
     ):
-        assignments.check_method(run, ClusterOptions(k=4, features="averaged+l2"))
+        run_method("kmeans").check(run, ClusterOptions(k=4, features="averaged+l2"))
     plain = pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain")
     with pytest.raises(ConfigError, match="averages need an encoder"):
         pipeline.embed(plain, averages=True)
     vectors = tmp_path / "vectors.parquet"
     pq.write_table(pa.table({"embedding": np.eye(8).tolist()}), vectors)
-    with pytest.raises(
-        ConfigError, match="averaged needs images, and --embeddings has vectors alone"
-    ):
+    with pytest.raises(ConfigError, match="averages need images, and a file of vectors has none"):
         pipeline.cluster_vectors(
             vectors, ClusterOptions(k=2, features="averaged+l2"), tmp_path / "clusters.parquet"
         )
@@ -605,11 +598,11 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
         strong_run, [2 * weight for weight in weights_of(strong_run)], tmp_path / "elsewhere"
     )
     for run, settings, cause in (
-        (plain, {}, "--objective reconstruction has none"),
+        (plain, {}, "`objective=reconstruction` has none"),
         (elsewhere, {}, "trained elsewhere"),
     ):
         with pytest.raises(
-            ConfigError, match=f"prototypes of the run's own fit.*{cause}.*--method scan"
+            ConfigError, match=f"prototypes of the run's own fit.*{cause}.*`method=scan`"
         ):
             pipeline.cluster(run, ClusterOptions(k=4, method="imc", settings=settings))
     with pytest.raises(ConfigError, match="prototypes of the run's own fit"):
@@ -618,7 +611,7 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
         )
     vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
     with pytest.raises(ConfigError, match="vectors alone do not have"):
-        imc.fit(Vectors.of(vectors), ClusterOptions(k=4, method="imc"))
+        fitted("imc", vectors, 4)
     damaged = tmp_path / "damaged"
     shutil.copytree(strong_run.path, damaged)
     np.savez(damaged / "checkpoints" / "epoch-0003" / "arrays.npz", other=vectors)
@@ -629,10 +622,10 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
             )
     with pytest.raises(
         ConfigError,
-        match=r"step project needs the projection head.*trained elsewhere.*choose --features embedding\+l2",
+        match=r"step project needs the projection head.*trained elsewhere.*choose `features=embedding\+l2",
     ):
         pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
-    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == "embedding+l2"
+    assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == NORMALIZED_EMBEDDING
 
 
 def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, monkeypatch):
@@ -645,15 +638,16 @@ def test_shipped_prototypes_are_those_of_the_fit(strong_run, data, tmp_path, mon
     np.testing.assert_allclose(
         prototypes.training_shares(run)(), prototypes.training_shares(strong_run)(), atol=0.02
     )
-    result = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
-    assert (min(result["sizes"]["train"]) > 0, result["features"]) == (True, "embedding+project+l2")
+    clustering = pipeline.cluster(run, ClusterOptions(k=4, method="imc"))
+    assert min(clustering.result.sizes["train"]) > 0
+    assert clustering.features == PROJECTED
     changed = pipeline.with_weights(run, [2 * weight for weight in own], tmp_path / "changed")
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
-        prototypes.check(changed)
+        prototypes.require(changed)
     ready_made.shipped().save("strong", own, description)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
-        prototypes.check(run)
-    retrained = dataclasses.replace(description, summary={"best_epoch": 9})
+        prototypes.require(run)
+    retrained = dataclasses.replace(description, summary={**description.summary, "best_epoch": 9})
     ready_made.shipped().save("strong", own, retrained, objective_weights=above)
     with pytest.raises(ConfigError, match="its encoder was trained elsewhere"):
-        prototypes.check(run)
+        prototypes.require(run)

@@ -1,4 +1,4 @@
-"""Encoders that come with their weights: exact but for half precision, checked, and used by one command."""
+"""Shipped encoders: exact but for half precision, checked, and used by one command."""
 
 import dataclasses
 import json
@@ -9,7 +9,6 @@ import pytest
 from conftest import latentlab_in_turn, read_json, use_weights_in
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import opening
 from latentlab.encoders import model_files, ready_made
@@ -27,8 +26,8 @@ def shipped(finished_run, tmp_path, monkeypatch):
         described.arch,
         described.options,
         described.image_shape,
-        fit=finished_run.manifest["config"]["fit"],
-        summary=finished_run.manifest["fit"],
+        fit=finished_run.recorded_config["fit"],
+        summary=finished_run.fact("fit"),
         curve=tuple(finished_run.metrics()),
     )
     use_weights_in(monkeypatch, tmp_path / "weights")
@@ -47,7 +46,9 @@ def test_kernels_in_8_bits_come_back_within_half_a_step_of_each_filter(shipped, 
     own = model_files.load(finished_run).weights()
     own[0] = own[0] * 1e-4
     own[0][..., 1] = 0  # a filter that is nothing has no scale to be divided by
-    smaller = ready_made.shipped().save("eight", own, ready_made.shipped().describe("stripes"), bits=8)
+    smaller = ready_made.shipped().save(
+        "eight", own, ready_made.shipped().describe("stripes"), bits=8
+    )
     model, described = ready_made.shipped().load("eight")
     assert described.bits == 8
     for stored, weight in zip(model.weights(), own, strict=True):
@@ -87,10 +88,10 @@ def test_a_run_of_a_ready_made_encoder_clusters_as_the_trained_one(
 ):
     run = pipeline.use_ready_made(DataOptions(data=str(stripes_file)), "stripes", tmp_path / "run")
     pipeline.cluster(run, ClusterOptions(k=4))
-    ours, theirs = (assignments.read(one, "kmeans-k4")[2] for one in (run, finished_run))
+    ours, theirs = (one.clustering("kmeans-k4").assignments.clusters for one in (run, finished_run))
     assert (ours == theirs).mean() > 0.97
     assert pipeline.report(run).exists()
-    assert run.manifest["config"]["ready_made"] == "stripes"
+    assert run.recorded_config["ready_made"] == "stripes"
     with pytest.raises(ConfigError, match="came ready-made"):
         pipeline.cluster_seeds(run, ClusterOptions(k=4), 2, refit=True)
     with pytest.raises(RunError, match="the encoder was trained and is stripes"):
@@ -110,7 +111,7 @@ def test_grey_images_reach_an_encoder_of_coloured_ones_and_new_grey_ones_too(
     assert images.image_shape == (16, 16, 3)
     np.testing.assert_array_equal(images.read(np.arange(20)), grey[:20].repeat(3, axis=3))
     pipeline.cluster(run, ClusterOptions(k=4))
-    before = assignments.read(run, "kmeans-k4")[2]
+    before = run.clustering("kmeans-k4").assignments.clusters
     written = pipeline.predict(
         run, "kmeans-k4", DataOptions(data=str(tmp_path / "grey.npy")), tmp_path / "new.parquet"
     )
@@ -146,9 +147,7 @@ def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
     for name in ready_made.shipped().names():
         _, described = ready_made.shipped().load(name)
         assert described.trained["data"]
-        whole, shipped = (
-            described.cost[kind]["imc"]["purity"] for kind in ("trained", "stored")
-        )
+        whole, shipped = (described.cost[kind]["imc"]["purity"] for kind in ("trained", "stored"))
         assert whole - 0.01 < shipped > 0.5
         assert read_json(ready_made.FOLDER / f"{name}.json")["bytes"] < 12 * 2**20
 
