@@ -1,6 +1,7 @@
 """The map, the figures and the page: what stands in them, from real runs."""
 
 import base64
+import dataclasses
 import html
 import io
 import json
@@ -18,7 +19,7 @@ from latentlab.errors import ConfigError, DataError
 from latentlab.reporting import clustering_summary, palettes, plots, thumbnails, umap_map
 from latentlab.reporting import html as pages
 from latentlab.reporting import text as texts
-from latentlab.scoring.scores import read_scores
+from latentlab.scoring.scores import ScoreRow, Scores, read_scores
 from latentlab.storage import tables
 from latentlab.storage.run import Run
 
@@ -150,44 +151,35 @@ def test_map_of_constant_codes_and_of_too_few_images(finished_run, monkeypatch):
 
 
 def test_galleries_pick_by_distance_and_margin(reported):
-    found = clustering_summary.read_summary(
+    summary = clustering_summary.read_summary(
         reported.clustering("kmeans-k4"), pipeline.open_run_images(reported), None
     )
-    for kind, values in (("nearest", found.distance), ("ambiguous", found.margin)):
-        for cluster, picks in enumerate(found.gallery(kind, 5)):
-            members = np.flatnonzero(found.clusters == cluster)
+    for kind, values in (("nearest", summary.distance), ("ambiguous", summary.margin)):
+        for cluster, picks in enumerate(summary.gallery(kind, 5)):
+            members = np.flatnonzero(summary.clusters == cluster)
             assert set(picks) <= set(members)
             assert values[picks].max() <= np.sort(values[members])[: len(picks)].max()
 
 
 def test_summary_compares_with_the_best_baseline(reported):
-    import dataclasses
-
-    found = clustering_summary.read_summary(
+    summary = clustering_summary.read_summary(
         reported.clustering("kmeans-k4"), pipeline.open_run_images(reported), None
     )
 
-    def told(own, baseline):
-        rows = [
-            {
-                "split": "test",
-                "method": method,
-                "metric": "purity",
-                "value": value,
-                "chance": 0.1,
-                "n": 40,
-            }
-            for method, value in (
-                ("conv8+kmeans", own),
-                ("pixels+kmeans", baseline),
-                ("pca+kmeans", 0.05),
+    def last_sentence(purity, baseline):
+        purities = {"conv8+kmeans": purity, "pixels+kmeans": baseline, "pca+kmeans": 0.05}
+        rows = []
+        for method, value in purities.items():
+            row = ScoreRow(
+                split="test", method=method, metric="purity", value=value, chance=0.1, n=40
             )
-        ]
-        return texts.summary_sentences(dataclasses.replace(found, scores={"rows": rows}))[-1]
+            rows.append(row)
+        scores = Scores(k=4, rows=tuple(rows))
+        return texts.summary_sentences(dataclasses.replace(summary, scores=scores))[-1]
 
-    assert "pixels+kmeans, reaches 0.500: so these clusters are better" in told(0.6, 0.5)
-    assert "no better" in told(0.515, 0.5)
-    assert "worse" in told(0.3, 0.5)
+    assert "pixels+kmeans, reaches 0.500: so these clusters are better" in last_sentence(0.6, 0.5)
+    assert "no better" in last_sentence(0.515, 0.5)
+    assert "worse" in last_sentence(0.3, 0.5)
 
 
 def test_atlas_holds_each_image_in_its_place():
@@ -280,17 +272,17 @@ def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
 
 
 def test_long_ids_cost_thumbnails_and_not_the_size_of_the_page(reported, monkeypatch):
-    found = clustering_summary.read_summary(
+    summary = clustering_summary.read_summary(
         reported.clustering("kmeans-k4"), pipeline.open_run_images(reported), None
     )
-    whole = pages.render_report(found, {})
+    whole = pages.render_report(summary, {})
     monkeypatch.setattr(pages, "LARGEST_PAGE", len(whole.encode()) - 5_000)
-    smaller = pages.render_report(found, {})
+    smaller = pages.render_report(summary, {})
     assert len(smaller.encode()) < len(whole.encode()) - 4_000
     assert "thumbnail of 32 pixels" in whole
     assert "thumbnail of 32 pixels" not in smaller
     monkeypatch.setattr(pages, "LARGEST_PAGE", 0)
-    assert "0 of " in pages.render_report(found, {})  # and a page nevertheless
+    assert "0 of " in pages.render_report(summary, {})  # and a page nevertheless
 
 
 def test_palettes_are_told_apart_by_colour_blind_readers():

@@ -85,7 +85,7 @@ class SharedMap:
 
 @dataclass(frozen=True)
 class MatchedRow:
-    """Matched clusters next to each compared.
+    """Matched clusters, side by side.
 
     Attributes
     ----------
