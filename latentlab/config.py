@@ -1,5 +1,6 @@
 """The settings of data, fit and clustering: frozen dataclasses; flags are made of them."""
 
+import functools
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -205,7 +206,7 @@ class ClusterOptions:
             errors.append(ConfigError(problem, field="label", value=repr(self.label)))
         check_options(self, *errors)
 
-    @property
+    @functools.cached_property
     def name(self) -> str:
         """Name of the clustering's folder, such as "kmeans-k10-pool+whiten+l2"."""
         if self.label:

@@ -8,8 +8,10 @@ The command line makes its flags of such fields, and every wrong value is named 
 """
 
 import dataclasses
+import functools
+import operator
 import typing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from types import NoneType
 from typing import Any, TypeVar
@@ -21,53 +23,26 @@ Values = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Bounds:
-    """What an option may be.
+class Bound:
+    """One thing that the value of an option must be.
 
     Attributes
     ----------
-    choices : tuple of str
-        The only values; empty if any value within the other bounds will do.
-    at_least, at_most : float or None
-        Inclusive bounds.
-    above, below : float or None
-        Exclusive bounds.
+    holds : callable
+        holds(value, limit) -> bool.
+    limit : object
+        What the value is compared with: a number, or a tuple of choices.
+    words : str
+        What a value must be, such as "at least 1".
     """
 
-    choices: tuple[str, ...] = ()
-    at_least: float | None = None
-    at_most: float | None = None
-    above: float | None = None
-    below: float | None = None
+    holds: Callable[[Any, Any], bool]
+    limit: Any
+    words: str
 
-    def broken_by(self, value: Any) -> str:
-        """Return what `value` must be and is not, as "must be at least 1"; "" if it is fine."""
-        if value is None:
-            return ""
-        if self.choices:
-            return "" if value in self.choices else f"must be one of {', '.join(self.choices)}"
-        if not isinstance(value, (int, float)):
-            return ""
-        return "" if self._contains(value) else self._text()
 
-    def _contains(self, value: float) -> bool:
-        # Written so that NaN is in no range.
-        return (
-            (self.at_least is None or value >= self.at_least)
-            and (self.at_most is None or value <= self.at_most)
-            and (self.above is None or value > self.above)
-            and (self.below is None or value < self.below)
-        )
-
-    def _text(self) -> str:
-        words = {
-            "at least": self.at_least,
-            "above": self.above,
-            "at most": self.at_most,
-            "below": self.below,
-        }
-        parts = [f"{word} {bound:g}" for word, bound in words.items() if bound is not None]
-        return f"must be {' and '.join(parts)}"
+def _is_one_of(value: Any, choices: tuple[str, ...]) -> bool:
+    return value in choices
 
 
 def option(
@@ -97,7 +72,19 @@ def option(
         The option came after the first released run format. At its default it is left out of what
         runs record, so that a run begun by an older version is still the same run.
     """
-    bounds = Bounds(tuple(choices), at_least, at_most, above, below)
+    comparisons = (
+        (operator.ge, at_least, "at least"),
+        (operator.gt, above, "above"),
+        (operator.le, at_most, "at most"),
+        (operator.lt, below, "below"),
+    )
+    bounds = [
+        Bound(holds, limit, f"{words} {limit:g}")
+        for holds, limit, words in comparisons
+        if limit is not None
+    ]
+    if choices:
+        bounds.append(Bound(_is_one_of, tuple(choices), f"one of {', '.join(choices)}"))
     metadata = {"help": help, "bounds": bounds, "later": later}
     if isinstance(default, (dict, list)):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
@@ -128,16 +115,25 @@ def check_options(options: Any, *more_errors: ConfigError) -> None:
         Faults that the caller has seen itself.
     """
     errors = list(more_errors)
-    for field in dataclasses.fields(options):
-        bounds = field.metadata.get("bounds")
-        value = getattr(options, field.name)
-        problem = bounds.broken_by(value) if bounds else ""
-        if problem:
-            errors.append(ConfigError(f": {problem}", field=field.name, value=value))
+    kind: Hashable = type(options)
+    for name, bounds in _bounded_fields(kind):
+        value = getattr(options, name)
+        # A comparison with NaN is false, so that NaN is within no bounds.
+        if value is not None and not all(bound.holds(value, bound.limit) for bound in bounds):
+            words = " and ".join(bound.words for bound in bounds)
+            errors.append(ConfigError(f": must be {words}", field=name, value=value))
     if len(errors) == 1:
         raise errors[0]
     if errors:
         raise ConfigError("; ".join(str(error).rstrip(".") for error in errors) + ".")
+
+
+@functools.cache
+def _bounded_fields(kind: Any) -> tuple[tuple[str, tuple[Bound, ...]], ...]:
+    """Return name and bounds of the fields that have any."""
+    fields = dataclasses.fields(kind)
+    bounded = [(field.name, tuple(field.metadata.get("bounds", ()))) for field in fields]
+    return tuple((name, bounds) for name, bounds in bounded if bounds)
 
 
 def parse_options(kind: type[Kind], values: Mapping[str, Any], owner: str, namespace: str) -> Kind:

@@ -14,7 +14,7 @@ import numpy as np
 
 from latentlab.clustering.assigned import Assigned
 from latentlab.config import AUTO, ClusterOptions
-from latentlab.data.images import ImageSet
+from latentlab.data.images import TRAIN, ImageSet
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings, missing_column
 from latentlab.errors import ConfigError, DataError
@@ -128,9 +128,10 @@ class RunMethod(abc.ABC):
         if features is None:
             features = self._default_features(options.k, above)
         self._check_required_step(features, options.k, above)
-        if options.augment == AUTO:
-            options = replace(options, augment=augment if self.traits.trains_network else "none")
-        return replace(options, features=features)
+        if options.augment != AUTO:
+            return replace(options, features=features)
+        changes = augment if self.traits.trains_network else "none"
+        return replace(options, features=features, augment=changes)
 
     def _check_k(self, options: ClusterOptions) -> None:
         if self.traits.finds_k and options.k is not None:
@@ -197,15 +198,27 @@ class RunMethod(abc.ABC):
         if self.needs_prototypes(options):
             prototypes.require(run)
 
+    def check_before(self, run: Run, options: ClusterOptions) -> None:
+        """Refuse what would fail later, before anything of an older clustering is removed.
 
-def check_enough_images(run: Run, k: int | None) -> None:
-    """Raise DataError if a run has fewer training images than clusters."""
-    count = Embeddings(run.path).index().count("train")
-    if k is not None and count < k:
-        raise DataError(
-            f"is more than the {count} training images",
-            field="k",
-            value=k,
-            limit=count,
-            hint="Choose a smaller `k`.",
-        )
+        Parameters
+        ----------
+        run : Run
+            Its images are embedded.
+        options : ClusterOptions
+            From `resolve`.
+
+        Raises
+        ------
+        DataError
+            If there are fewer training images than clusters.
+        """
+        count = Embeddings(run.path).index().count(TRAIN)
+        if options.k is not None and count < options.k:
+            raise DataError(
+                f"is more than the {count} training images",
+                field="k",
+                value=options.k,
+                limit=count,
+                hint="Choose a smaller `k`.",
+            )

@@ -1,5 +1,7 @@
 """Cluster the vectors of a run as they are: features and clusters fitted on the training split."""
 
+import functools
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +17,7 @@ from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.data.images import TRAIN, ImageSet
 from latentlab.encoders import model_files
-from latentlab.encoders.embedding import Embeddings, encode
+from latentlab.encoders.embedding import EmbeddedImages, Embeddings, encode
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.features.fitted import FittedFeatures, fit_features
 from latentlab.features.spec import CODE
@@ -39,7 +41,7 @@ class VectorClustering(RunMethod):
 
     plugin: Clusterer
 
-    @property
+    @functools.cached_property
     def traits(self) -> Traits:  # type: ignore[override]
         """What the method needs and does."""
         capabilities = self.plugin.capabilities
@@ -105,6 +107,8 @@ class TrainingVectors:
     ----------
     run : Run
         The run.
+    index : EmbeddedImages
+        All images of the run.
     features : FittedFeatures
         The fitted steps.
     vectors : Vectors
@@ -112,6 +116,7 @@ class TrainingVectors:
     """
 
     run: Run
+    index: EmbeddedImages
     features: FittedFeatures
     vectors: Vectors
 
@@ -127,22 +132,22 @@ class TrainingVectors:
             Features and seed are used.
         """
         spec = options.features or CODE
+        head = prototypes.head(run)
+        shares = prototypes.training_shares(run, spec.start)
         embeddings = Embeddings(run.path)
+        index = embeddings.index()
+        shape = model_files.vector_shape(run, spec)
 
         def codes() -> Iterator[np.ndarray]:
             return embeddings.parts(TRAIN, spec.start)
 
-        shape = model_files.vector_shape(run, spec)
-        head = prototypes.head(run)
         features = fit_features(spec, codes(), shape, options.seed, head=head)
-        n_dims = features.transform(next(codes())[:1]).shape[1]
+        one_code = np.zeros((1, math.prod(shape)), np.float32)
+        n_dims = features.transform(one_code).shape[1]
         vectors = Vectors(
-            embeddings.index().count(TRAIN),
-            n_dims,
-            lambda: map(features.transform, codes()),
-            prototypes.training_shares(run, spec.start),
+            index.count(TRAIN), n_dims, lambda: map(features.transform, codes()), shares
         )
-        return cls(run, features, vectors)
+        return cls(run, index, features, vectors)
 
     def all_parts(self) -> Iterator[np.ndarray]:
         """Yield the features of all images of the run, float32 (m, d), in order."""
@@ -151,9 +156,8 @@ class TrainingVectors:
 
     def assign_all(self, clusters: FittedClusters) -> Assignments:
         """Return where all images of the run belong."""
-        index = Embeddings(self.run.path).index()
         parts = [clusters.assign(part) for part in self.all_parts()]
-        return as_assignments(index.ids, index.splits, parts)
+        return as_assignments(self.index.ids, self.index.splits, parts)
 
 
 def as_assignments(ids: np.ndarray, splits: np.ndarray, parts: list[Assigned]) -> Assignments:
@@ -166,14 +170,13 @@ def as_assignments(ids: np.ndarray, splits: np.ndarray, parts: list[Assigned]) -
     parts : list of Assigned
         In the order of the images.
     """
-
-    def joined(name: str) -> np.ndarray | None:
-        arrays = [getattr(part, name) for part in parts]
-        return None if arrays[0] is None else np.concatenate(arrays)
-
     clusters = np.concatenate([part.cluster for part in parts])
-    optional = {name: joined(name) for name in ("distance", "margin", "noise", "soft")}
-    return Assignments(ids, splits, clusters, **optional)
+    columns = {}
+    for name in ("distance", "margin", "noise", "soft"):
+        arrays = [getattr(part, name) for part in parts]
+        if arrays[0] is not None:
+            columns[name] = np.concatenate(arrays)
+    return Assignments(ids, splits, clusters, **columns)
 
 
 def all_vectors(run: Run, options: ClusterOptions) -> np.ndarray:

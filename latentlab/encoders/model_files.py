@@ -10,6 +10,7 @@ The networks take float32 images in [0, 1].
 """
 
 import contextlib
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -73,11 +74,23 @@ class EncoderDescription:
             return self.embedding_shape
         return self.code_shape
 
-    def check(self) -> None:
-        """Raise ValueError unless every size could be one of a real network."""
-        for shape in (self.image_shape, self.code_shape, self.embedding_shape):
-            if shape is not None and not _is_plausible(shape):
-                raise ValueError(f"{shape} is no shape")
+    @classmethod
+    def from_json(cls, value: Any) -> "EncoderDescription":
+        """Return what model.json holds; ValueError unless it could describe a real network."""
+        is_known = isinstance(value, dict) and isinstance(value.get("arch"), str)
+        if not is_known or not isinstance(value.get("options"), dict):
+            raise ValueError("it names no architecture")
+        shapes: dict[str, Any] = {}
+        for name in ("image_shape", "code_shape", "embedding_shape"):
+            sizes = value.get(name)
+            if sizes is None and name == "embedding_shape":
+                continue
+            if not isinstance(sizes, list) or not sizes:
+                raise ValueError(f"{name} is no shape")
+            if not all(type(size) is int and 0 < size < LARGEST_SIDE for size in sizes):
+                raise ValueError(f"{name} is no shape")
+            shapes[name] = tuple(sizes)
+        return cls(value["arch"], value["options"], **shapes)
 
 
 def save(
@@ -137,15 +150,19 @@ def describe(run: Run) -> EncoderDescription:
             f"{run.path} has no trained encoder.",
             hint=f"Train one with: `fit(run={str(run.path)!r})`",
         )
+    return _read_description(path, path.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_description(path: Path, changed: int) -> EncoderDescription:
+    """Return what model.json holds; it is read again only if the file has changed."""
     value = read_json(path)
     try:
-        description = json_form.from_json(EncoderDescription, value)
-        description.check()
+        return EncoderDescription.from_json(value)
     except ValueError as error:
         raise RunError(
             f"{path} does not describe an encoder.", hint="Fit again with `overwrite=True`."
         ) from error
-    return description
 
 
 def vector_shape(run: Run, spec: FeatureSpec) -> tuple[int, ...]:
@@ -227,10 +244,6 @@ def _save_networks(model: Model, folder: Path) -> list[Path]:
                 part.save(path)
             written.append(folder / f"{name}.keras")
     return written
-
-
-def _is_plausible(shape: tuple[int, ...]) -> bool:
-    return len(shape) > 0 and all(0 < size < LARGEST_SIDE for size in shape)
 
 
 def _trained_on_mirrored_views(fit: FitOptions) -> bool:

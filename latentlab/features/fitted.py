@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentlab.errors import ConfigError
-from latentlab.features.spec import FeatureSpec, Step
+from latentlab.features.spec import STATELESS_STEPS, FeatureSpec, Step
 from latentlab.features.steps import Arrays, apply_step, check_pool, learn_step, through, unit
 
 __all__ = ["Arrays", "FittedFeatures", "fit_features", "through", "unit"]
@@ -121,7 +121,7 @@ def fit_features(
     learned: list[Arrays] = []
     vectors = np.concatenate(list(_first(batches, SAMPLE)))
     for step in spec.steps:
-        if step.is_stateless:
+        if step.name in STATELESS_STEPS:
             learned.append(_stateless_arrays(step, projection_head))
         else:
             learned.append(learn_step(step, vectors, seed, neighbors))

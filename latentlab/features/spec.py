@@ -15,6 +15,7 @@ A specification is parsed once, where a user gives it, and is an object from the
 
 import re
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from latentlab.errors import ConfigError
 
@@ -43,11 +44,6 @@ class Step:
 
     def __str__(self) -> str:
         return self.name if self.number is None else f"{self.name}{self.number}"
-
-    @property
-    def is_stateless(self) -> bool:
-        """Whether the step learns nothing from images."""
-        return self.name in STATELESS_STEPS
 
 
 @dataclass(frozen=True)
@@ -96,7 +92,7 @@ class FeatureSpec:
         return cls(start, steps)
 
     def __str__(self) -> str:
-        names = [str(step) for step in self.steps]
+        names = [f"{step.name}{step.number or ''}" for step in self.steps]
         if self.start != CODE_START or not names:
             names.insert(0, self.start)
         return "+".join(names)
@@ -114,17 +110,17 @@ class FeatureSpec:
     @property
     def projects(self) -> bool:
         """Whether the features go through the projection head."""
-        return self.has("project")
+        return any(step.name == "project" for step in self.steps)
 
     @property
     def is_code(self) -> bool:
         """Whether the features are the code as it is."""
-        return self == CODE
+        return self.start == CODE_START and not self.steps
 
     @property
     def is_stateless(self) -> bool:
         """Whether no step learns anything from images."""
-        return all(step.is_stateless for step in self.steps)
+        return all(step.name in STATELESS_STEPS for step in self.steps)
 
     def has(self, name: str) -> bool:
         """Return whether a step called `name` is among the steps."""
@@ -163,14 +159,15 @@ class SpecField:
     """
 
     def __set_name__(self, owner: type, name: str) -> None:
-        self._attribute = f"_{name}"
+        self._name = name
 
-    def __get__(self, instance: object, owner: type) -> FeatureSpec | None:
-        # Without an instance this is the default that the dataclass looks for.
-        return None if instance is None else getattr(instance, self._attribute)
+    if TYPE_CHECKING:  # at run time the value is a plain entry of the instance
+
+        def __get__(self, instance: object, owner: type) -> FeatureSpec | None: ...
 
     def __set__(self, instance: object, value: "FeatureSpec | str | None") -> None:
-        object.__setattr__(instance, self._attribute, as_spec(value))
+        # The dataclass takes this field itself for the default.
+        instance.__dict__[self._name] = None if value is self else as_spec(value)
 
 
 def as_spec(value: "FeatureSpec | str | None") -> FeatureSpec | None:

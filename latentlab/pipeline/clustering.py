@@ -16,6 +16,7 @@ from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from latentlab.clustering.choose_k import KChoice
+    from latentlab.clustering.run_method import RunMethod
 
 MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report")  # stages that a new clustering undoes
 
@@ -42,24 +43,25 @@ def cluster(run: Run, options: ClusterOptions) -> Clustering:
     DataError
         If k is more than the training images.
     """
-    from latentlab.clustering.run_method import check_enough_images
     from latentlab.refinement.run_methods import run_method
 
-    options = prepare(run, options)
     method = run_method(options.method)
+    options = _resolve_by(method, run, options)
+    _embed_for(run, options)
     config = {"options": options.recorded(), "embed": run.encoder_config()}
 
     def make() -> list[Path]:
-        if not resumes:
+        if not method.resumes(run, options):
             _start_over(run, options.name)
         return method.make(run, options, open_run_images)
 
-    stage = f"cluster/{options.name}"
-    if not run.is_done(stage, config):
-        # Before anything of an older clustering of this name is removed.
-        check_enough_images(run, options.k)
-        resumes = method.resumes(run, options)
-        run.do_stage(stage, config, make, uses_network=method.traits.trains_network)
+    run.do_stage(
+        f"cluster/{options.name}",
+        config,
+        make,
+        uses_network=method.traits.trains_network,
+        check=lambda: method.check_before(run, options),
+    )
     method.finish(run, options)
     return run.clustering(options.name)
 
@@ -93,8 +95,11 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     """
     from latentlab.refinement.run_methods import run_method
 
+    return _resolve_by(run_method(options.method), run, options)
+
+
+def _resolve_by(method: "RunMethod", run: Run, options: ClusterOptions) -> ClusterOptions:
     run.encoder_config()  # says what to do if nothing is fitted
-    method = run_method(options.method)
     options = method.resolve(options, run.config.fit.augment, _default_above(run))
     method.check(run, options)
     return options
@@ -113,8 +118,13 @@ def _default_above(run: Run) -> FeatureSpec | None:
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
     """Return the options as `resolve` does, with the images embedded as they ask for."""
     options = resolve(run, options)
-    embed(run, averages=options.features is not None and options.features.averages)
+    _embed_for(run, options)
     return options
+
+
+def _embed_for(run: Run, options: ClusterOptions) -> None:
+    """Embed the images of a run as resolved options ask for."""
+    embed(run, averages=options.features is not None and options.features.averages)
 
 
 def prototypes_of(run: Run) -> str:

@@ -9,6 +9,7 @@ clusters/<name>/history.jsonl         one row per round: losses, label change, s
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,7 +160,7 @@ class DeepClustering(RunMethod):
 
     plugin: Refiner
 
-    @property
+    @functools.cached_property
     def traits(self) -> Traits:  # type: ignore[override]
         """What the method needs and does."""
         default_features = self.plugin.capabilities.default_features
@@ -172,16 +173,13 @@ class DeepClustering(RunMethod):
             return False
         return Clusterer.named(start).capabilities.needs_prototypes
 
-    def resumes(self, run: Run, options: ClusterOptions) -> bool:
-        """Return whether a training of these settings and this encoder was interrupted.
-
-        Raises
-        ------
-        ConfigError
-            If a setting is wrong; nothing is changed.
-        """
+    def check_before(self, run: Run, options: ClusterOptions) -> None:
+        """Refuse features without gradients too; errors as in `RunMethod.check_before`."""
+        super().check_before(run, options)
         check_gradients(options.features or CODE)
-        self.plugin.parse_options(options.settings)
+
+    def resumes(self, run: Run, options: ClusterOptions) -> bool:
+        """Return whether a training of these settings and this encoder was interrupted."""
         return _checkpoint_folder(run, options).exists()
 
     def make(

@@ -46,17 +46,6 @@ class Output:
         """Return the record of a file in a run's `folder`."""
         return cls(path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path))
 
-    def to_json(self) -> Json:
-        """Return the record as run.json holds it."""
-        return {"path": self.path, "bytes": self.bytes, "sha256": self.sha256}
-
-    def is_whole(self, folder: Path) -> bool:
-        """Return whether the file is there, of its size."""
-        try:
-            return (folder / self.path).stat().st_size == self.bytes
-        except OSError:
-            return False
-
 
 @dataclass(frozen=True)
 class StageRecord:
@@ -121,15 +110,32 @@ class StageRecord:
 
     def outputs_json(self) -> list[Json]:
         """Return the outputs as JSON, which stages made of them record in their settings."""
-        return [output.to_json() for output in self.outputs]
+        return [
+            {"path": output.path, "bytes": output.bytes, "sha256": output.sha256}
+            for output in self.outputs
+        ]
 
     def setting(self, name: str) -> Any:
         """Return one entry of `config`; None if there is none."""
         return self.config.get(name) if isinstance(self.config, dict) else None
 
-    def matches(self, config: Any) -> bool:
-        """Return whether the stage was done with these very settings."""
-        return self.config_sha256 == fingerprint(config)
+    def is_whole(self, folder: Path, config: Any) -> bool:
+        """Return whether the stage was done with these settings and its files are of their sizes.
+
+        Parameters
+        ----------
+        folder : pathlib.Path
+            The run's folder.
+        config : object
+            Settings, as JSON.
+        """
+        if self.config_sha256 != fingerprint(config):
+            return False
+        try:
+            sizes = [(folder / output.path).stat().st_size for output in self.outputs]
+        except OSError:
+            return False
+        return sizes == [output.bytes for output in self.outputs]
 
 
 @dataclass(frozen=True)

@@ -76,6 +76,7 @@ class Run:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
+        self._config: tuple[Any, RunConfig] | None = None  # parsed, with what it was parsed from
 
     @classmethod
     def create(cls, path: str | Path) -> "Run":
@@ -134,7 +135,10 @@ class Run:
         """What the run was started with; RunError if nothing is recorded, or another version's."""
         if not self.has_config:
             raise self._no_encoder()
-        return RunConfig.from_json(self._manifest.values["config"], self.path)
+        recorded = self._manifest.values["config"]
+        if self._config is None or self._config[0] != recorded:
+            self._config = (recorded, RunConfig.from_json(recorded, self.path))
+        return self._config[1]
 
     @property
     def recorded_config(self) -> Any:
@@ -209,7 +213,7 @@ class Run:
         RunError
             If the run has no encoder.
         """
-        record = self.record("fit")
+        record = self._manifest.stages.get("fit")
         if record is None:
             raise self._no_encoder()
         digests = [
@@ -223,10 +227,8 @@ class Run:
         Another process may have finished it: run.json is read again.
         """
         self._reread()
-        record = self.record(stage)
-        if record is None or not record.matches(config):
-            return False
-        return all(output.is_whole(self.path) for output in record.outputs)
+        record = self._manifest.stages.get(stage)
+        return record is not None and record.is_whole(self.path, config)
 
     def do_stage(
         self,
@@ -234,6 +236,7 @@ class Run:
         config: Any,
         make: Callable[[], Iterable[Path]],
         uses_network: bool = False,
+        check: Callable[[], None] | None = None,
     ) -> bool:
         """Do a stage unless it is done: the one way that stages are locked, done and recorded.
 
@@ -248,6 +251,9 @@ class Run:
             resumes by itself what a killed process has begun.
         uses_network : bool
             The work takes the run's network: it is done in the run's precision.
+        check : callable or None
+            check() is called first if the stage is not done, and raises what is wrong. An earlier
+            result is still listed then.
 
         Returns
         -------
@@ -256,6 +262,8 @@ class Run:
         """
         if self.is_done(stage, config):
             return False
+        if check is not None:
+            check()
         if uses_network:
             from latentlab import backend
 
