@@ -15,8 +15,9 @@ from latentlab import backend
 from latentlab.errors import ConfigError
 
 Batch = dict[str, Any]
-Loss = Callable[[Batch], tuple[Any, dict[str, Any]]]
-Call = Callable[[Batch, Batch], dict[str, Any]]
+Reports = dict[str, Any]  # scalar tensors by name
+Loss = Callable[[Batch], tuple[Any, Reports]]
+Call = Callable[[Batch, Batch], Reports]
 RATE = "rate"  # name of the array that holds the learning rate of each step
 
 
@@ -49,6 +50,7 @@ class CompiledSteps:
         non_trainable: list[Any],
         optimizer: Any,
     ) -> None:
+        # The compiled steps need the optimizer's variables.
         optimizer.build(trainable)
         self.optimizer = optimizer
         self.trainable = trainable
@@ -124,19 +126,20 @@ def _compile_tensorflow(task: _Task) -> Call:
 
     signature = dict.fromkeys(task.names, tf.TensorSpec((), tf.float32))
 
-    def step(batch: Batch) -> dict[str, Any]:
+    def step(batch: Batch) -> Reports:
+        # The learning rate is a variable of the optimizer; the loss does not see it.
         if RATE in batch:
             task.optimizer.learning_rate.assign(batch.pop(RATE))
         with tf.GradientTape() as tape:
             loss, reports = task.loss(batch)
-        values = [variable.value for variable in task.trainable]
-        task.optimizer.apply(tape.gradient(loss, values), task.trainable)
+        gradients = tape.gradient(loss, _values(task.trainable))
+        task.optimizer.apply(gradients, task.trainable)
         reports = {"loss": loss, **reports}
         return {name: tf.cast(value, tf.float32) for name, value in reports.items()}
 
     @tf.function(jit_compile=backend.jit_compile())
-    def call(batches: Batch, shared: Batch) -> dict[str, Any]:
-        def step_number(i: Any) -> dict[str, Any]:
+    def call(batches: Batch, shared: Batch) -> Reports:
+        def step_number(i: Any) -> Reports:
             return step({name: value[i] for name, value in batches.items()} | shared)
 
         numbers = tf.range(len(next(iter(batches.values()))))
@@ -157,9 +160,9 @@ def _compile_jax(task: _Task) -> Call:
     compiled = jax.jit(steps, donate_argnums=0)
     groups = (task.trainable, task.non_trainable, task.optimizer.variables)
 
-    def call(batches: Batch, shared: Batch) -> dict[str, Any]:
-        state = tuple([variable.value for variable in group] for group in groups)
-        state, reports = compiled(state, batches, shared)
+    def call(batches: Batch, shared: Batch) -> Reports:
+        state, reports = compiled(tuple(map(_values, groups)), batches, shared)
+        # The steps ran without state: bring their results back into the variables.
         for group, values in zip(groups, state, strict=True):
             for variable, value in zip(group, values, strict=True):
                 variable.assign(value)
@@ -168,7 +171,7 @@ def _compile_jax(task: _Task) -> Call:
     return call
 
 
-def _stateless_step(task: _Task) -> Callable[[Any, Batch], tuple[Any, dict[str, Any]]]:
+def _stateless_step(task: _Task) -> Callable[[Any, Batch], tuple[Any, Reports]]:
     """Return one step for JAX: (state, batch) -> (state, reports).
 
     The state is the values of the trainable, the other and the optimizer's variables.
@@ -192,8 +195,9 @@ def _stateless_step(task: _Task) -> Callable[[Any, Batch], tuple[Any, dict[str, 
 
     gradient_of = jax.value_and_grad(loss_of, has_aux=True)
 
-    def step(state: Any, batch: Batch) -> tuple[Any, dict[str, Any]]:
+    def step(state: Any, batch: Batch) -> tuple[Any, Reports]:
         trainable, others, of_optimizer = state
+        # The learning rate is a variable of the optimizer; the loss does not see it.
         if RATE in batch:
             of_optimizer[rate_position] = batch.pop(RATE)
         (loss, (others, reports)), gradients = gradient_of(trainable, others, batch)
@@ -201,6 +205,10 @@ def _stateless_step(task: _Task) -> Callable[[Any, Batch], tuple[Any, dict[str, 
         return (trainable, others, of_optimizer), {"loss": loss, **reports}
 
     return step
+
+
+def _values(variables: Sequence[Any]) -> list[Any]:
+    return [variable.value for variable in variables]
 
 
 def _position_of(variable: Any, variables: Sequence[Any]) -> int:

@@ -105,19 +105,10 @@ def apply(images: Any, numbers: Any, size: int) -> Any:
     """
     from keras import ops
 
-    height, width, channels = images.shape[1:]
-    # Crop, resize and mirror.
-    rows = _resizing_weights(numbers[:, 0], numbers[:, 1], size, height)
-    columns = _resizing_weights(numbers[:, 2], numbers[:, 3], size, width)
-    views = ops.einsum("njw,niwc->nijc", columns, ops.einsum("nih,nhwc->niwc", rows, images))
-    # Change brightness and contrast, around the view's mean brightness.
-    luma = ops.convert_to_tensor((LUMA if channels == 3 else np.ones(1)).astype(np.float32))
-    mean = ops.mean(ops.sum(views * luma, axis=-1), axis=(1, 2))
-    views = views * numbers[:, 4, None, None, None] + (numbers[:, 5] * mean)[:, None, None, None]
-    # Change saturation and hue.
-    if channels == 3:
-        matrices = ops.reshape(numbers[:, COLOURS], (-1, 3, 3))
-        views = ops.einsum("nijc,ndc->nijd", views, matrices)
+    views = _crop(images, numbers, size)
+    views = _change_tones(views, numbers)
+    if images.shape[-1] == 3:
+        views = _change_colours(views, numbers)
     return _blank(ops.clip(views, 0.0, 1.0), numbers[:, HOLE], size)
 
 
@@ -129,12 +120,15 @@ def _draw_crops(
     Row i of a view is the image's row start + i step. The steps of mirrored columns are negative.
     """
     height, width, _ = image_shape
+    # Sides of the crop, no longer than the image's.
     area = rng.uniform(*kind.scale, count)
     ratio = np.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1]), count))
     rows = np.minimum(height * np.sqrt(area * (1 / ratio)), height)
     columns = np.minimum(width * np.sqrt(area * ratio), width)
+    # Place of its corner.
     top = rng.uniform(0, 1, count) * (height - rows)
     left = rng.uniform(0, 1, count) * (width - columns)
+    # A mirrored crop begins at its right end.
     mirrored = (rng.random(count) < 0.5) & kind.mirror
     left = np.where(mirrored, left + columns, left)
     columns = np.where(mirrored, -columns, columns)
@@ -183,6 +177,37 @@ def _draw_holes(kind: ViewKind, count: int, rng: np.random.Generator) -> np.ndar
     """Return y, x and side of the blanked square, in shares of the view, (count, 3)."""
     y, x = rng.random(count), rng.random(count)
     return np.stack([y, x, kind.cutout * rng.random(count)], axis=1)
+
+
+def _crop(images: Any, numbers: Any, size: int) -> Any:
+    """Return views that are cut out, resized and mirrored."""
+    from keras import ops
+
+    height, width = images.shape[1:3]
+    rows = _resizing_weights(numbers[:, 0], numbers[:, 1], size, height)
+    columns = _resizing_weights(numbers[:, 2], numbers[:, 3], size, width)
+    of_rows = ops.einsum("nih,nhwc->niwc", rows, images)
+    return ops.einsum("njw,niwc->nijc", columns, of_rows)
+
+
+def _change_tones(views: Any, numbers: Any) -> Any:
+    """Return views of other brightness and contrast, around the mean brightness of each."""
+    from keras import ops
+
+    luma = LUMA if views.shape[-1] == 3 else np.ones(1)
+    brightness = ops.sum(views * ops.convert_to_tensor(luma.astype(np.float32)), axis=-1)
+    mean = ops.mean(brightness, axis=(1, 2))
+    gain = numbers[:, 4, None, None, None]
+    lift = (numbers[:, 5] * mean)[:, None, None, None]
+    return views * gain + lift
+
+
+def _change_colours(views: Any, numbers: Any) -> Any:
+    """Return views of other saturation and hue."""
+    from keras import ops
+
+    matrices = ops.reshape(numbers[:, COLOURS], (-1, 3, 3))
+    return ops.einsum("nijc,ndc->nijd", views, matrices)
 
 
 def _resizing_weights(start: Any, step: Any, size: int, side: int) -> Any:

@@ -55,7 +55,7 @@ def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:
 
     def call_and_count(layer: Any, *inputs: Any, **options: Any) -> Any:
         outputs = layer(*inputs, **options)
-        counts.append(_multiply_adds_of_layer(layer, inputs[0].shape, outputs))
+        counts.append(_multiply_adds_of_layer(layer, inputs[0], outputs))
         return outputs
 
     if isinstance(model, keras.Sequential):
@@ -64,14 +64,14 @@ def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:
     return sum(counts)
 
 
-def _multiply_adds_of_layer(layer: Any, input_shape: tuple[int, ...], outputs: Any) -> int:
+def _multiply_adds_of_layer(layer: Any, inputs: Any, outputs: Any) -> int:
     import keras
 
     if isinstance(layer, keras.Model):
-        return multiply_adds(layer, tuple(input_shape[1:]))
+        return multiply_adds(layer, tuple(inputs.shape[1:]))
     if isinstance(layer, keras.layers.Conv2DTranspose):
         # Every pixel of the input, not of the output, meets the whole kernel.
-        return math.prod(input_shape[1:3]) * math.prod(layer.kernel.shape)
+        return math.prod(inputs.shape[1:3]) * math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.Conv2D):
         return math.prod(outputs.shape[1:3]) * math.prod(layer.kernel.shape)
     if isinstance(layer, keras.layers.Dense):

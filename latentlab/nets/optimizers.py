@@ -80,12 +80,14 @@ class Muon(keras.optimizers.Optimizer):
         """
         if self.built:
             return
+        # Adam's variables are known only now, and Keras decays all others.
         left_to_adam = [variable for variable in variables if not self._is_matrix(variable)]
         self.exclude_from_weight_decay(left_to_adam)
         super().build(variables)
         self.momentums = []
         for variable in variables:
             self.momentums.append(self.add_variable_from_reference(variable, name="momentum"))
+        # A variable without a velocity is a matrix, for `update_step`.
         self.velocities = []
         for variable in variables:
             velocity = None
@@ -105,6 +107,7 @@ class Muon(keras.optimizers.Optimizer):
         learning_rate : tensor of shape ()
             Learning rate of matrices.
         """
+        # Keras may hold learning rate and gradient in another number format.
         index = self._get_variable_index(variable)
         rate = ops.cast(learning_rate, variable.dtype)
         gradient = ops.cast(gradient, variable.dtype)

@@ -35,6 +35,7 @@ def split_validation(images: ImageSet, options: FitOptions) -> tuple[np.ndarray,
     TrainingError
         If there are fewer than two training images.
     """
+    # At least one image for validation, and one to train on.
     members = images.indices(TRAIN)
     wanted = max(1, round(options.validation * len(members)))
     count = min(wanted, len(members) - 1)
@@ -73,6 +74,7 @@ def batches(indices: np.ndarray, batch_size: int, seed: int, epoch: int) -> Iter
     [7]
     """
     order = np.random.default_rng([seed, 2, epoch]).permutation(indices)
+    # Where whole batches end.
     stop = len(order)
     if len(order) >= batch_size:
         stop -= len(order) % batch_size

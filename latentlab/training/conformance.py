@@ -1,6 +1,7 @@
 """Does an objective keep the contract? For authors of plugins, and for our own tests."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -49,8 +50,7 @@ def check_objective(plugin: Objective, options: Mapping[str, Any] | None = None)
     try:
         parsed = plugin.parse_options(options or {})
     except ConfigError as error:
-        assert options is None, f"{plugin.name} refuses the options: {error}"
-        assert str(error), f"{plugin.name} refuses its default options without saying what it needs"
+        _require(options is None, f"{plugin.name} refuses the options: {error}")
         return
     case = _Case.make(plugin, parsed)
     trainer = case.start()
@@ -106,28 +106,37 @@ def _random_images(shape: tuple[int, int, int]) -> ImageSet:
     return from_array("random images", pixels, splits)
 
 
+def _require(holds: bool, message: str) -> None:
+    if not holds:
+        raise AssertionError(message)
+
+
 def _check_declarations(plugin: Objective) -> None:
-    assert isinstance(plugin, Objective), "an objective must be derived from Objective"
-    assert isinstance(plugin.capabilities, ObjectiveCapabilities), (
-        f"{plugin.name}: `capabilities` must be ObjectiveCapabilities"
+    _require(isinstance(plugin, Objective), "an objective must be derived from Objective")
+    _require(
+        isinstance(plugin.capabilities, ObjectiveCapabilities),
+        f"{plugin.name}: `capabilities` must be ObjectiveCapabilities",
     )
-    assert dataclasses.is_dataclass(plugin.Options), f"{plugin.name}: `Options` must be a dataclass"
+    _require(
+        dataclasses.is_dataclass(plugin.Options), f"{plugin.name}: `Options` must be a dataclass"
+    )
     for field in dataclasses.fields(plugin.Options):
         has_default = (
             field.default is not dataclasses.MISSING
             or field.default_factory is not dataclasses.MISSING
         )
-        assert has_default, f"{plugin.name}: the option {field.name} needs a default"
+        _require(has_default, f"{plugin.name}: the option {field.name} needs a default")
 
 
 def _check_snapshot(case: _Case, trainer: Trainer, arrays: Arrays) -> None:
     name = case.plugin.name
-    assert isinstance(trainer, Trainer), f"{name}: `start` must return a Trainer"
-    assert all_finite(arrays.values()), f"{name}: the first snapshot holds numbers not finite"
+    _require(isinstance(trainer, Trainer), f"{name}: `start` must return a Trainer")
+    _require(all_finite(arrays.values()), f"{name}: the first snapshot holds numbers not finite")
     for number, weight in enumerate(case.build_model().weights()):
         stored = arrays.get(f"weight-{number:04d}")
-        assert stored is not None and stored.shape == weight.shape, (
-            f"{name}: a snapshot must begin with the weights of the model, as weight-0000 and on"
+        _require(
+            stored is not None and stored.shape == weight.shape,
+            f"{name}: a snapshot must begin with the weights of the model, as weight-0000 and on",
         )
 
 
@@ -137,30 +146,32 @@ def _check_training(case: _Case, trainer: Trainer, before: Arrays) -> Arrays:
     result = trainer.train_epoch(case.training, 1)
     after = _copied(trainer.snapshot())
     _check_result(name, result)
-    assert not _equal(before, after), f"{name}: an epoch of training changes no weight"
+    _require(not _equal(before, after), f"{name}: an epoch of training changes no weight")
     trainer.restore(before)
-    assert _equal(trainer.snapshot(), before), f"{name}: `restore` does not undo `snapshot`"
+    _require(_equal(trainer.snapshot(), before), f"{name}: `restore` does not undo `snapshot`")
     repeated = trainer.train_epoch(case.training, 1)
-    assert _equal(trainer.snapshot(), after), (
-        f"{name}: an epoch must depend on the snapshot, the seed and its number only"
+    _require(
+        _equal(trainer.snapshot(), after),
+        f"{name}: an epoch must depend on the snapshot, the seed and its number only",
     )
-    assert repeated.losses == result.losses, f"{name}: a repeated epoch gives other losses"
+    _require(repeated.losses == result.losses, f"{name}: a repeated epoch gives other losses")
     # The loop halves the rate after a collapse.
     trainer.restore(before)
     trainer.rate_factor = 0.5
     slower = trainer.train_epoch(case.training, 1)
-    assert np.isclose(slower.learning_rate, 0.5 * result.learning_rate), (
-        f"{name}: the learning rate must be multiplied by `rate_factor`"
+    _require(
+        math.isclose(slower.learning_rate, 0.5 * result.learning_rate),
+        f"{name}: the learning rate must be multiplied by `rate_factor`",
     )
     trainer.rate_factor = 1.0
     return after
 
 
 def _check_result(name: str, result: EpochResult) -> None:
-    assert isinstance(result, EpochResult), f"{name}: `train_epoch` must return an EpochResult"
-    assert next(iter(result.losses), "") == "loss", f"{name}: `losses` must begin with loss"
-    assert all(map(np.isfinite, result.losses.values())), f"{name}: a loss is not finite"
-    assert result.images_per_second > 0, f"{name}: `images_per_second` must be positive"
+    _require(isinstance(result, EpochResult), f"{name}: `train_epoch` must return an EpochResult")
+    _require(next(iter(result.losses), "") == "loss", f"{name}: `losses` must begin with loss")
+    _require(_are_finite(result.losses), f"{name}: a loss is not finite")
+    _require(result.images_per_second > 0, f"{name}: `images_per_second` must be positive")
 
 
 def _check_resuming(case: _Case, trainer: Trainer, after: Arrays) -> None:
@@ -169,9 +180,10 @@ def _check_resuming(case: _Case, trainer: Trainer, after: Arrays) -> None:
     another = case.start()
     another.restore(after)
     another.train_epoch(case.training, 2)
-    assert _equal(trainer.snapshot(), another.snapshot()), (
+    _require(
+        _equal(trainer.snapshot(), another.snapshot()),
         f"{case.plugin.name}: a new process that restores a snapshot must train on to the same"
-        " weights; the snapshot lacks something that training depends on"
+        " weights; the snapshot lacks something that training depends on",
     )
 
 
@@ -179,19 +191,20 @@ def _check_measures(case: _Case, trainer: Trainer) -> None:
     name = case.plugin.name
     for indices in (case.validation, case.validation[:1]):
         measures = trainer.validate(indices)
-        assert "val_loss" in measures, f"{name}: `validate` must return val_loss"
-        assert all(map(np.isfinite, measures.values())), f"{name}: a measure is not finite"
+        _require("val_loss" in measures, f"{name}: `validate` must return val_loss")
+        _require(_are_finite(measures), f"{name}: a measure is not finite")
     batch = np.zeros((2, *case.images.image_shape), np.float32)
     shape = trainer.reconstruct(batch).shape
-    assert shape == batch.shape, f"{name}: `reconstruct` must return images of the same shape"
+    _require(shape == batch.shape, f"{name}: `reconstruct` must return images of the same shape")
 
 
 def _check_settling(case: _Case, trainer: Trainer) -> None:
     trainer.settle(case.training)
     settled = _copied(trainer.snapshot())
     trainer.settle(case.training)
-    assert _equal(trainer.snapshot(), settled), (
-        f"{case.plugin.name}: settling twice must give the same as settling once"
+    _require(
+        _equal(trainer.snapshot(), settled),
+        f"{case.plugin.name}: settling twice must give the same as settling once",
     )
 
 
@@ -203,18 +216,27 @@ def _check_prototypes(case: _Case, arrays: Arrays) -> None:
     embeddings = np.random.default_rng(0).normal(size=(5, len(head["kernel0"])))
     points = through(head, embeddings.astype(np.float32))
     prototypes = plugin.prototypes(arrays)
-    assert points.shape[1] == len(prototypes), (
-        f"{plugin.name}: prototypes must have as many rows as the projection head has outputs"
+    _require(
+        points.shape[1] == len(prototypes),
+        f"{plugin.name}: prototypes must have as many rows as the projection head has outputs",
     )
     shares = plugin.prototype_shares(arrays, case.options)(embeddings)
-    assert shares.shape == (5, prototypes.shape[1]) and np.allclose(shares.sum(axis=1), 1), (
-        f"{plugin.name}: shares of the prototypes must be (n, n_prototypes), with rows that sum to 1"
+    _require(
+        shares.shape == (5, prototypes.shape[1]),
+        f"{plugin.name}: shares of the prototypes must be (n, n_prototypes)",
+    )
+    _require(
+        np.allclose(shares.sum(axis=1), 1), f"{plugin.name}: the shares of an image must sum to 1"
     )
 
 
 def _copied(arrays: Arrays) -> Arrays:
     """Copy arrays: a backend may have returned its own memory."""
     return {name: np.array(array) for name, array in arrays.items()}
+
+
+def _are_finite(measures: Mapping[str, float]) -> bool:
+    return all(map(math.isfinite, measures.values()))
 
 
 def _equal(first: Arrays, second: Arrays) -> bool:

@@ -4,7 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from latentlab.storage.json_form import json_field
 from latentlab.training.state import Progress
+
+ROLLED_BACK = "rolled back"
 
 
 @dataclass(frozen=True)
@@ -15,15 +18,15 @@ class Collapse:
     ----------
     epoch : int
         Number of the epoch.
-    what : str
-        What was done.
+    repair : str
+        What was done; "what" in JSON.
     effective_rank : float
         Effective dimensions of the embedding after the epoch.
     """
 
     epoch: int
-    what: str
-    effective_rank: float
+    repair: str = json_field(key="what", default=ROLLED_BACK)
+    effective_rank: float = math.nan
 
 
 @dataclass

@@ -35,7 +35,6 @@ from latentlab.training.tensorboard import ScalarLog
 
 LEAST_RANK = 1.05  # effective dimensions of the embedding; below, it has collapsed
 MOST_RECOVERIES = 3
-ROLLED_BACK = "rolled back"
 NON_FINITE_FILE = "non-finite.json"
 
 
@@ -225,13 +224,16 @@ class _Fit:
         """
         started = time.perf_counter()
         epoch = self.state.progress.epoch + 1
+        # Train: a loss that is not finite ends the epoch.
         try:
             result = self.trainer.train_epoch(self.training, epoch)
         except NonFiniteLossError:
             raise self._explain_divergence() from None
+        # A gradient that is not finite shows in the weights.
         arrays = self.trainer.snapshot()
         if not (_are_finite(result.losses) and all_finite(arrays.values())):
             raise self._explain_divergence()
+        # The network may overflow on images that were not trained on.
         validation = self.trainer.validate(self.validation)
         if not _are_finite(validation):
             raise self._explain_divergence()
@@ -245,6 +247,7 @@ class _Fit:
         TrainingError
             If that has not helped several times.
         """
+        # Slowing down has not helped so far: give up.
         recoveries = self.state.progress.recoveries
         if len(recoveries) == MOST_RECOVERIES:
             self._go_back()
@@ -254,7 +257,8 @@ class _Fit:
                 " `learning_rate`, or use more images. The last good epoch is in the run's"
                 " checkpoints."
             )
-        recoveries.append(Collapse(row.epoch, ROLLED_BACK, row.effective_rank))
+        # The progress gives the new learning rate; its checkpoint is written at once.
+        recoveries.append(Collapse(row.epoch, effective_rank=row.effective_rank))
         self.state.roll_back()
         self.state.write()
         log.warning(
@@ -316,17 +320,20 @@ class _Fit:
 
     def _explain_divergence(self) -> TrainingError:
         """Go back to the epoch before and return the error that names the batch at fault."""
+        # Find the step, and with it the images.
         epoch = self.state.progress.epoch + 1
         step = self._find_diverging_step(epoch)
         advice = (
             f"Lower `learning_rate` (now {self.options.learning_rate:g})."
             f" The run stands at its last good epoch, {epoch - 1}."
         )
+        # Training is sound, validation is not.
         if step is None:
             return TrainingError(
                 "the loss or embedding of the validation images is not finite after epoch"
                 f" {epoch}. {advice}"
             )
+        # A batch of images is too long for a message.
         ids = self._ids_of_step(epoch, step)
         path = self.run.path / NON_FINITE_FILE
         write_json(path, {"epoch": epoch, "step": step, "images": ids})

@@ -165,6 +165,7 @@ class _Source:
 
 
 def _find(run: Run, purpose: Purpose) -> _Source:
+    # Does the objective train prototypes?
     fit = run.config.fit
     objective = Objective.named(fit.objective)
     if not objective.capabilities.has_prototypes:
@@ -172,10 +173,12 @@ def _find(run: Run, purpose: Purpose) -> _Source:
             f"{_NEEDS[purpose]} of the run's own fit, and {objective.argument} has none:"
             f" fit with `recipe=strong`, or {_ALTERNATIVES[purpose]}."
         )
+    # A shipped encoder may come with them.
     shipped = ready_made.shipped()
     name = shipped.name_of(run)
     if name and shipped.objective_weights(name):
         return _Source(objective, fit.objective_options, shipped.weights_file(name), name)
+    # Otherwise they are in the checkpoint of the epoch that is the result.
     folder = run.path / "checkpoints"
     checkpoint = checkpoints.folder_of(folder, "epoch", run.fit_summary.best_epoch)
     if not checkpoint.exists():

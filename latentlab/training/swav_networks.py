@@ -69,11 +69,17 @@ class SwAVNetworks:
 
     def trainable_variables(self) -> list[Any]:
         """Return the variables that a step trains, in a fixed order."""
-        return [variable for part in self._parts() for variable in part.trainable_variables]
+        variables = []
+        for part in self._parts():
+            variables += part.trainable_variables
+        return variables
 
     def non_trainable_variables(self) -> list[Any]:
         """Return the other variables, in a fixed order."""
-        return [variable for part in self._parts() for variable in part.non_trainable_variables]
+        variables = []
+        for part in self._parts():
+            variables += part.non_trainable_variables
+        return variables
 
     def weights(self) -> list[np.ndarray]:
         """Return all weights as arrays: the model's, then those of `HeadWeights`."""

@@ -71,8 +71,10 @@ class SwAVTrainer(Trainer):
         self.images = images
         self.fit_options = fit_options
         self.options = options
+        self._resident_pixels: Batch | None = None
         self.embedder = model.embedder
         self.networks = SwAVNetworks.build(model, options)
+        # The options give the sizes of crops for small images.
         scale = min(images.image_shape[:2]) / SIZE_OF_OPTIONS
         self.big = crops.ViewKind(
             size=4 * round(options.big * scale / 4), scale=(0.2, 1.0), mirror=options.mirror
@@ -80,10 +82,10 @@ class SwAVTrainer(Trainer):
         self.small = crops.ViewKind(
             size=2 * round(options.small * scale / 2), scale=(0.08, 0.4), mirror=options.mirror
         )
+        # Weights to start from replace the random ones.
         if options.start:
             model.set_weights(shipped().weights(options.start))
             self.networks.set_head(HeadWeights.of(shipped().objective_weights(options.start)))
-        self._resident_pixels: Batch | None = None
 
     def train_epoch(
         self, training: np.ndarray, epoch: int, check_weights: bool = False
@@ -96,6 +98,7 @@ class SwAVTrainer(Trainer):
         # Made here, before the thread of Prefetch uses them too.
         compiled_steps = self.compiled_steps
         shared = self._pixels_on_device(training)
+        # An epoch is cut into compiled calls, and the arrays of the next are made during each.
         calls = self._plan_calls(training, epoch, 1 if check_weights else 0)
         prepare = functools.partial(self._prepare, training=training, epoch=epoch)
         n_batches = sum(len(call.batches) for call in calls)
@@ -108,6 +111,7 @@ class SwAVTrainer(Trainer):
                 losses = compiled_steps(arrays, shared)
                 if not math.isfinite(losses["loss"]) or (check_weights and not self._is_finite()):
                     raise NonFiniteLossError(call.first_step + 1)
+                # A shorter last call counts less.
                 for name, value in losses.items():
                     means[name] = means.get(name, 0.0) + value * len(call.batches) / n_batches
                 meter.add(losses["loss"], call.n_images, len(call.batches))
@@ -276,11 +280,13 @@ class SwAVTrainer(Trainer):
 
         images = _images_of(batch)
         networks = self.networks
+        # Embed all views, the big crops first.
         big = crops.apply(ops.tile(images, (self.n_big, 1, 1, 1)), batch["big"], self.big.size)
         codes = networks.lower(big, training=True)
         embeddings = [networks.top(codes, training=True)]
         if self.options.n_small:
             embeddings.append(self._embed_small(images, batch["small"]))
+        # Compare them with the prototypes, and with each other.
         scores = self._scores(ops.concatenate(embeddings, axis=0), batch["frozen"])
         n_views = scores.shape[0] // images.shape[0]
         loss, used = self._compare(ops.split(scores, n_views, axis=0), batch)

@@ -59,6 +59,7 @@ def read_teacher(path: str, images: ImageSet) -> Teacher:
     RunError
         If it is no finished run, has not embedded its images, or is damaged.
     """
+    # Refuse runs that cannot teach.
     run = Run.open(path)
     if not run.is_done("embed", run.encoder_config()):
         raise RunError(
@@ -66,6 +67,7 @@ def read_teacher(path: str, images: ImageSet) -> Teacher:
         )
     prototypes.require(run, prototypes.Purpose.TEACHER)
     _check_images(run, images)
+    # Damaged files fail in many ways.
     try:
         embeddings = np.concatenate(list(Embeddings(run.path).parts(column="embedding")))
         points = unit(through(prototypes.head(run)(), embeddings))

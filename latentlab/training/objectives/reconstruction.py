@@ -59,6 +59,7 @@ class ReconstructionTrainer(Trainer):
         with EpochMeter(options, epoch, len(training)) as meter:
             order = batches(training, options.batch_size, options.seed, epoch)
             for step, indices in enumerate(order):
+                # Rate and augmentation depend on the step only, so that a resumed run is the same.
                 rate = self._rate((epoch - 1) * n_steps + step, options.epochs * n_steps)
                 loss = self._train_step(
                     indices, np.random.default_rng([options.seed, 4, epoch, step]), rate
