@@ -247,34 +247,3 @@ class ClusterOptions:
         if self.augment not in (AUTO, "none"):
             changed["augment"] = self.augment
         return [f"{name}={value}" for name, value in sorted(changed.items())]
-
-
-# Old names, until every caller uses latentlab.options.
-from latentlab.options import NoOptions, from_recorded, option_names, parse_options  # noqa: E402,F401
-
-
-def later(default: Any) -> Any:
-    return option(default, later=True)
-
-
-def plugin_options(kind: type, values: dict[str, Any], owner: str) -> Any:
-    return parse_options(kind, values, owner, "settings")
-
-
-def as_dict(options: Any) -> dict[str, Any]:
-    return options.recorded() if isinstance(options, ClusterOptions) else recorded_values(options)
-
-
-def recorded(kind: type, values: Any, where: Any) -> Any:
-    return from_recorded(getattr(kind, "of_recorded", kind), values, where)
-
-
-def as_toml(tables: dict[str, Any]) -> str:
-    import tomli_w
-
-    return tomli_w.dumps(
-        {
-            name: {k: v for k, v in as_dict(options).items() if v is not None}
-            for name, options in tables.items()
-        }
-    )

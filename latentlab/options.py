@@ -115,8 +115,7 @@ def check_options(options: Any, *more_errors: ConfigError) -> None:
         Faults that the caller has seen itself.
     """
     errors = list(more_errors)
-    kind: Hashable = type(options)
-    for name, bounds in _bounded_fields(kind):
+    for name, bounds in _bounded_fields(typing.cast(Hashable, type(options))):
         value = getattr(options, name)
         # A comparison with NaN is false, so that NaN is within no bounds.
         if value is not None and not all(bound.holds(value, bound.limit) for bound in bounds):
