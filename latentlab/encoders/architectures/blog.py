@@ -21,12 +21,13 @@ from dataclasses import dataclass
 
 from latentlab.encoders.encoder import Encoder
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions
 
 SMALLEST_SIDE = 16  # pixels
 
 
 @dataclass(frozen=True)
-class BlogOptions:
+class BlogOptions(CheckedOptions):
     """The post has no free sizes."""
 
 

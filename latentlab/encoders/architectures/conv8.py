@@ -14,10 +14,11 @@ from typing import Any
 
 from latentlab.encoders.encoder import Encoder
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions, option
 
 
 @dataclass(frozen=True)
-class Conv8Options:
+class Conv8Options(CheckedOptions):
     """Sizes of the network.
 
     Attributes
@@ -28,8 +29,8 @@ class Conv8Options:
         Channels after the first convolution; twice as many after the second.
     """
 
-    code_channels: int = 16
-    width: int = 32
+    code_channels: int = option(16, "Channels of the 8x8 code.", at_least=1)
+    width: int = option(32, "Channels after the first convolution.", at_least=1)
 
 
 class Conv8(Encoder):

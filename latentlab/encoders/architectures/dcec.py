@@ -12,12 +12,13 @@ from dataclasses import dataclass
 
 from latentlab.encoders.encoder import Encoder
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions, option
 
 SMALLEST_UNPADDED = 12  # pixels, for which the third convolution has 3x3 of them
 
 
 @dataclass(frozen=True)
-class DCECOptions:
+class DCECOptions(CheckedOptions):
     """Sizes of the network.
 
     Attributes
@@ -26,7 +27,7 @@ class DCECOptions:
         Numbers in the code.
     """
 
-    code_dim: int = 10
+    code_dim: int = option(10, "Numbers in the code.", at_least=1)
 
 
 class DCEC(Encoder):

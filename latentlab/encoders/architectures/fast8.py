@@ -16,10 +16,11 @@ from typing import Any
 from latentlab.encoders import towers
 from latentlab.encoders.encoder import Encoder, EncoderCapabilities
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions, option
 
 
 @dataclass(frozen=True)
-class Fast8Options:
+class Fast8Options(CheckedOptions):
     """Sizes of the network.
 
     Attributes
@@ -32,9 +33,9 @@ class Fast8Options:
         Channels of the decoder's last layer but one.
     """
 
-    width: int = 64
-    code_channels: int = 32
-    decoder_width: int = 16
+    width: int = option(64, "Channels at 16x16.", at_least=1)
+    code_channels: int = option(32, "Channels of the 8x8 code.", at_least=1)
+    decoder_width: int = option(16, "Channels of the decoder.", at_least=1)
 
 
 class Fast8(Encoder):

@@ -13,12 +13,13 @@ from typing import Any
 
 from latentlab.encoders.encoder import Encoder
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions, option
 
 HIDDEN_SIZES = (500, 500, 2000)
 
 
 @dataclass(frozen=True)
-class MLPOptions:
+class MLPOptions(CheckedOptions):
     """Sizes of the network.
 
     Attributes
@@ -27,7 +28,7 @@ class MLPOptions:
         Numbers in the code.
     """
 
-    code_dim: int = 10
+    code_dim: int = option(10, "Numbers in the code.", at_least=1)
 
 
 class MLP(Encoder):

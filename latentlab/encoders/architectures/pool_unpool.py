@@ -25,6 +25,7 @@ from typing import Any
 
 from latentlab.encoders.encoder import Encoder
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions, option
 
 ENCODER_MAPS = (8, 4)
 DECODER_MAPS = 8
@@ -32,7 +33,7 @@ SMALLEST_UNPOOLED = 20  # pixels: two valid 9x9 convolutions take 16 off each si
 
 
 @dataclass(frozen=True)
-class PoolUnpoolOptions:
+class PoolUnpoolOptions(CheckedOptions):
     """Variant and code size.
 
     Attributes
@@ -43,10 +44,10 @@ class PoolUnpoolOptions:
         The paper's variants, see the table above.
     """
 
-    code_dim: int = 30
-    pooling: bool = True
-    unpooling: bool = True
-    switches: bool = False
+    code_dim: int = option(30, "Numbers in the code.", at_least=1)
+    pooling: bool = option(True, "Pool after each convolution.")
+    unpooling: bool = option(True, "Unpool before each deconvolution.")
+    switches: bool = option(False, "Unpool with switches.")
 
     @property
     def padding(self) -> str:
@@ -109,13 +110,10 @@ class PoolUnpool(Encoder):
     def _check(self, image_shape: tuple[int, int, int], options: PoolUnpoolOptions) -> None:
         self.require_multiple(image_shape, 4)
         if options.unpooling and not options.pooling:
-            raise self.error(
-                "cannot unpool what was not pooled: set `arch_options.unpooling=false` too"
-            )
+            raise self.error("cannot unpool what was not pooled: set unpooling=false too")
         if options.switches and not options.unpooling:
             raise self.error(
-                "has switches only where it unpools: leave out `arch_options.switches` or set"
-                " `arch_options.unpooling=true`"
+                "has switches only where it unpools: leave out `switches` or set unpooling=true"
             )
         if not options.pooling and min(image_shape[:2]) < SMALLEST_UNPOOLED:
             raise self.error(

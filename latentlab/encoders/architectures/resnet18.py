@@ -13,10 +13,11 @@ from typing import Any
 from latentlab.encoders import towers
 from latentlab.encoders.encoder import Encoder, EncoderCapabilities
 from latentlab.encoders.model import Model
+from latentlab.options import CheckedOptions, option
 
 
 @dataclass(frozen=True)
-class ResNet18Options:
+class ResNet18Options(CheckedOptions):
     """Sizes of the network.
 
     Attributes
@@ -29,9 +30,9 @@ class ResNet18Options:
         Channels of the decoder's last layer but one.
     """
 
-    width: int = 64
-    code_channels: int = 32
-    decoder_width: int = 32
+    width: int = option(64, "Channels of the first stage.", at_least=1)
+    code_channels: int = option(32, "Channels of the 8x8 code; 0: all.", at_least=0)
+    decoder_width: int = option(32, "Channels of the decoder.", at_least=1)
 
 
 class ResNet18(Encoder):
