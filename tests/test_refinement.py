@@ -226,6 +226,34 @@ def test_every_method_keeps_the_contract(method):
     check_refiner(Refiner.named(method))
 
 
+class Broken(Refiner):
+    """A method whose `Refinement` has one method replaced."""
+
+    def __init__(self, method, name, replacement):
+        self.method = Refiner.named(method)
+        self.Options, self.capabilities = self.method.Options, self.method.capabilities
+        self.replaced, self.replacement = name, replacement
+
+    def start(self, start, options):
+        refinement = self.method.start(start, options)
+        setattr(refinement, self.replaced, self.replacement)
+        return refinement
+
+
+@pytest.mark.parametrize(
+    ("method", "name", "replacement", "message"),
+    [
+        ("idec", "reorder", lambda order: None, "must renumber the soft assignments"),
+        ("idec", "set_centers", lambda centers: None, "what set_centers"),
+        ("idec", "step", lambda batch, positions: {}, "at least one loss"),
+        ("vade", "set_extras", lambda arrays: None, "must give the same losses"),
+    ],
+)
+def test_a_broken_method_is_told_what_to_mend(method, name, replacement, message):
+    with pytest.raises(AssertionError, match=message):
+        check_refiner(Broken(method, name, replacement))
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_every_method_runs_and_repeats(fitted, clustered, method):
     assert "latentlab cluster" in sys.modules[type(Refiner.named(method)).__module__].__doc__
@@ -448,15 +476,15 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
         "gamma": ("much", "`method=dec`: `settings.gamma=much` must be of type float"),
         "interval": (2.5, "`settings.interval=2.5` must be of type int"),
         "reconstruction": (True, "`settings.reconstruction=True` must be of type float"),
-        "optimizer": ("../../x", "`settings.optimizer` must be one of sgd, adam"),
-        "alpha": (0, "`settings.alpha` must be above 0, not 0"),
-        "warm_up": (-1, "`settings.warm_up` must be at least 0, not -1"),
+        "optimizer": ("../../x", "`settings.optimizer=../../x`: must be one of sgd, adam"),
+        "alpha": (0, "`settings.alpha=0`: must be above 0"),
+        "warm_up": (-1, "`settings.warm_up=-1`: must be at least 0"),
     }.items():
         with pytest.raises(ConfigError, match=re.escape(message)):
             pipeline.cluster(run, options_of("dec", settings={name: value}))
     with pytest.raises(ConfigError, match="`method=dcn` has no option warm_up"):
         pipeline.cluster(run, options_of("dcn", settings={"warm_up": 3}))
-    with pytest.raises(ConfigError, match="`settings.penalty` must be above 0, not -1"):
+    with pytest.raises(ConfigError, match="`settings.penalty=-1`: must be above 0"):
         pipeline.cluster(run, options_of("dcn", settings={"penalty": -1}))
     with pytest.raises(ConfigError, match="`method=kmeans` has no option gamma"):
         pipeline.cluster(run, ClusterOptions(k=4, settings={"gamma": 1.0}))

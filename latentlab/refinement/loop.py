@@ -43,7 +43,7 @@ class Reseeding:
     """
 
     round: int
-    what: Literal["re-seeded"] = "re-seeded"
+    kind: Literal["re-seeded"] = json_field(key="what", default="re-seeded")
     clusters: tuple[int, ...]
     donors: tuple[int, ...] = json_field(key="from")
 
@@ -79,7 +79,7 @@ class RollBack:
     """
 
     round: int
-    what: Literal["rolled back"] = "rolled back"
+    kind: Literal["rolled back"] = json_field(key="what", default="rolled back")
     losses: dict[str, str]
     step: int
     first_image: str

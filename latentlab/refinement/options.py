@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from latentlab.clustering.clusterer import Clusterer
 from latentlab.errors import ConfigError
-from latentlab.options import CheckedOptions, option
+from latentlab.options import CheckedOptions, check_options, option
 
 
 @dataclass(frozen=True)
@@ -37,10 +37,12 @@ class LoopOptions(CheckedOptions):
     neighbors: int = option(20, "Neighbours of UMAP for an N2D start.", at_least=2)
 
     def __post_init__(self) -> None:
-        super().__post_init__()
-        if not can_start_refinement(self.start):
-            choices = ", ".join(starting_methods())
-            raise ConfigError(f": must be one of {choices}", field="start", value=self.start)
+        if can_start_refinement(self.start):
+            check_options(self)
+            return
+        choices = ", ".join(starting_methods())
+        error = ConfigError(f": must be one of {choices}", field="start", value=self.start)
+        check_options(self, error)
 
     @property
     def least_rounds(self) -> int:

@@ -35,7 +35,7 @@ class DCNOptions(LoopOptions):
     ----------
     penalty : float
         Weight of the distance to the center. Both terms of the loss are in units of their mean at
-        the start, so that the weight means the same for any scale of code and size of image.
+        the start. The weight therefore suits any scale of code and any size of image.
     learning_rate : float
         Learning rate of Adam.
     """
