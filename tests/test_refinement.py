@@ -493,7 +493,7 @@ def test_wrong_settings_and_features_are_config_errors(fitted):
         pipeline.cluster(run, options_of("dec", features="pca3+umap2"))
     with pytest.raises(ConfigError, match="works on the code itself"):
         pipeline.cluster(run, options_of("vade", features="l2"))
-    with pytest.raises(ConfigError, match="`augment` must be one of"):
+    with pytest.raises(ConfigError, match="`augment=blur`: must be one of"):
         options_of("dec", augment="blur")
 
 
