@@ -61,7 +61,7 @@ class DataOptions:
     )
     resize: str = option("crop", "Rule for images of another shape.", choices=RESIZE_RULES)
     held_out: float = option(
-        0.2, "Share held out if the data has no split of its own.", at_least=0, below=1
+        0.2, "Share held out if the data has no split of its own.", at_least=0, less_than=1
     )
     limit: int | None = option(None, "Use this many images of each split, for a trial.", at_least=1)
     grey: bool = option(False, "Read folders and parquet as grey.")
@@ -127,13 +127,13 @@ class FitOptions:
     epochs: int = option(20, "Passes over the training images.", at_least=1)
     batch_size: int = option(500, "Images per step.", at_least=1)
     learning_rate: float = option(
-        1e-3, "Adam's, or Muon's if the objective uses it (--set optimizer=muon).", above=0
+        1e-3, "Adam's, or Muon's if the objective uses it (--set optimizer=muon).", more_than=0
     )
     schedule: str = option(
         "cosine", "Learning rate: cosine (down to 0) or constant.", choices=SCHEDULES
     )
     validation: float = option(
-        0.05, "Share of the training images used for early stopping.", above=0, at_most=0.5
+        0.05, "Share of the training images used for early stopping.", more_than=0, at_most=0.5
     )
     patience: int = option(
         10, "Stop after this many epochs without improvement; 0 never.", at_least=0

@@ -52,8 +52,8 @@ def option(
     choices: Sequence[str] = (),
     at_least: float | None = None,
     at_most: float | None = None,
-    above: float | None = None,
-    below: float | None = None,
+    more_than: float | None = None,
+    less_than: float | None = None,
     later: bool = False,
 ) -> Any:
     """Return the dataclass field of an option.
@@ -66,7 +66,7 @@ def option(
         One sentence for the command line.
     choices : sequence of str
         The only values that are allowed.
-    at_least, at_most, above, below : float or None
+    at_least, at_most, more_than, less_than : float or None
         Bounds of a number, inclusive and exclusive.
     later : bool
         The option came after the first released run format. At its default it is left out of what
@@ -74,9 +74,9 @@ def option(
     """
     comparisons = (
         (operator.ge, at_least, "at least"),
-        (operator.gt, above, "above"),
+        (operator.gt, more_than, "above"),
         (operator.le, at_most, "at most"),
-        (operator.lt, below, "below"),
+        (operator.lt, less_than, "below"),
     )
     bounds = [
         Bound(holds, limit, f"{words} {limit:g}")

@@ -1,8 +1,10 @@
-"""What scripts/reliability.py and its tests share: command lines in forked children, faults put into them, and what a run holds.
+"""What scripts/reliability.py and its tests share: command lines in forked children, faults put
+into them, and what a run holds.
 
-Starting TensorFlow takes seconds, so the parent imports everything once, without starting TensorFlow's runtime, and every
-command line runs in a fork of it. What a fork writes is watched through Python's audit events (open for writing, rename,
-remove, mkdir) and through fsync: a fault is put at the n-th of them.
+Starting TensorFlow takes seconds, so the parent imports everything once, without starting
+TensorFlow's runtime, and every command line runs in a fork of it. What a fork writes is watched
+through Python's audit events (open for writing, rename, remove, mkdir) and through fsync: a fault
+is put at the n-th of them.
 """
 
 import ctypes
@@ -34,7 +36,8 @@ TIMED = (
     "device",
     "peak_memory",
 )
-HASHED = "config_sha256"  # of a setting that is compared itself, and may hold the hash of a file with its date
+# Of a setting that is compared itself, and may hold the hash of a file with its date.
+HASHED = "config_sha256"
 UNEQUAL = (
     "tensorboard",
     "run.lock",
@@ -55,7 +58,8 @@ class Fault:
     number : int
         errno of the OSError.
     lasting : bool
-        Whether all later writes fail too, as on a full disk; else only this one, as for a bad sector.
+        Whether all later writes fail too, as on a full disk; else only this one, as for a bad
+        sector.
     """
 
     kind: str = "count"
@@ -66,7 +70,9 @@ class Fault:
 
 @dataclass
 class Ended:
-    """How a command line ended: exit code (negative: the signal), what it said, its write events and seconds."""
+    """How a command line ended: exit code (negative: the signal), what it said, its write events
+    and seconds.
+    """
 
     code: int
     out: str
@@ -77,7 +83,9 @@ class Ended:
 
 
 def warm_up(with_umap: bool = True) -> None:
-    """Import what command lines need, and compile UMAP's functions; TensorFlow's runtime is not started."""
+    """Import what command lines need, and compile UMAP's functions; TensorFlow's runtime is not
+    started.
+    """
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault(
@@ -215,7 +223,9 @@ def _command_line(arguments: list[str]) -> int:
 
 
 def _watch(folder: str, counter: Path, fault: Fault) -> None:
-    """Count write events below `folder` in a mapped file, which a kill leaves readable, and put the fault in."""
+    """Count write events below `folder` in a mapped file, which a kill leaves readable, and put the
+    fault in.
+    """
     import mmap
 
     with counter.open("r+b") as file:
@@ -256,7 +266,9 @@ def _watch(folder: str, counter: Path, fault: Fault) -> None:
 
 
 def contents(run: Path) -> dict[str, str]:
-    """Return path -> fingerprint of everything in a run that has to be the same to the bit, times left out."""
+    """Return path -> fingerprint of everything in a run that has to be the same to the bit, times
+    left out.
+    """
     found = {}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
@@ -306,7 +318,9 @@ def _canonical(value: Any) -> bytes:
 
 
 def _ranked(value: Any) -> Any:
-    """Number a manifest's stages from 1 in their order: a report that was done twice is still the last."""
+    """Number a manifest's stages from 1 in their order: a report that was done twice is still the
+    last.
+    """
     if isinstance(value, dict) and isinstance(value.get("stages"), dict):
         stages = value["stages"]
         for rank, name in enumerate(
@@ -317,7 +331,9 @@ def _ranked(value: Any) -> Any:
 
 
 def _untimed(value: Any) -> Any:
-    """Leave out times, and the recorded hashes of files that hold the date, or a row twice where a kill came after the row."""
+    """Leave out times, and the recorded hashes of files that hold the date, or a row twice where a
+    kill came after the row.
+    """
     if isinstance(value, dict):
         dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl"))
         return {
@@ -329,14 +345,18 @@ def _untimed(value: Any) -> Any:
 
 
 def _without_times(page: str) -> str:
-    """Return a report without what differs each time: seconds, dates, the commit, Bokeh's random numbers of its elements."""
+    """Return a report without what differs each time: seconds, dates, the commit, Bokeh's random
+    numbers of its elements.
+    """
     page = re.sub(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}", "", page)
     page = re.sub(r"\d+\.\d+ s\b|\d{4}-\d\d-\d\dT[\d:.+]*", "", page)
     return re.sub(r"\b\d+ images/s|commit [0-9a-f]{12}( with changes)?", "", page)
 
 
 def broken_files(run: Path) -> list[str]:
-    """Return the files under their final names that are not whole; temporary ones, which nobody reads, are not looked at."""
+    """Return the files under their final names that are not whole; temporary ones, which nobody
+    reads, are not looked at.
+    """
     return [
         path.relative_to(run).as_posix()
         for path in sorted(run.rglob("*"))

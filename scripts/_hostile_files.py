@@ -1,6 +1,8 @@
-"""The hostile and broken inputs of scripts/hostile_inputs.py: each makes its files, hands them to a reader, and judges the result.
+"""The hostile and broken inputs of scripts/hostile_inputs.py: each makes its files, hands them to a
+reader, and judges the result.
 
-A case returns "" where what was accepted is right, and what is wrong with it otherwise; refusing is raising LatentlabError.
+A case returns "" where what was accepted is right, and what is wrong with it otherwise; refusing is
+raising LatentlabError.
 """
 
 import gzip
@@ -99,7 +101,9 @@ def cifar_batch(number: int, protocol: int = 2) -> tuple[np.ndarray, list[int], 
 def cifar_tar(
     changed: dict[str, bytes] | None = None, more: list[tuple[tarfile.TarInfo, bytes]] | None = None
 ) -> bytes:
-    """Return a tar archive of six pickled batches, some of them changed, with more members before them."""
+    """Return a tar archive of six pickled batches, some of them changed, with more members before
+    them.
+    """
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w") as archive:
         for info, content in more or []:
@@ -494,7 +498,8 @@ def _hostile_pictures(case: Callable) -> Iterator[Case]:
     )
     yield Case("picture", "80 megapixels", case("bad.png", _blank_png(8_950, 8_950)))
     texts = {
-        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(evil) (w) file\nshowpage\n",
+        "EPS": b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\n(evil) (w)"
+        b" file\nshowpage\n",
         "PDF": b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n",
         "SVG": b"<svg xmlns='http://www.w3.org/2000/svg'><script>1</script></svg>",
         "HTML": b"<html><script>alert(1)</script></html>",
@@ -601,7 +606,10 @@ def arrays(rng: random.Random) -> Iterator[Case]:
             if off is None:
                 return "it was read"
             if found.shape != pixels.shape or int((found != pixels).sum()) > off:
-                return f"{found.shape}, {int((found != pixels).sum()) if found.shape == pixels.shape else 'other'} values differ"
+                return (
+                    f"{found.shape},"
+                    f" {int((found != pixels).sum()) if found.shape == pixels.shape else 'other'} values differ"
+                )
             if (
                 known is not None
                 and classes is not None

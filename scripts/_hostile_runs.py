@@ -1,4 +1,6 @@
-"""More hostile inputs of scripts/hostile_inputs.py: vectors, run folders and saved networks from elsewhere, and options."""
+"""More hostile inputs of scripts/hostile_inputs.py: vectors, run folders and saved networks from
+elsewhere, and options.
+"""
 
 import functools
 import io
@@ -288,9 +290,7 @@ def _read_everything(folder: Path, changed: str) -> str:
             if _as_read(folder / changed, wanted) == _as_read(KEPT_RUN / changed, wanted)
             else "other rows"
         )
-    codes = [
-        np.concatenate(list(embedding.read_parts(one.path / "embeddings"))) for one in (run, kept)
-    ]
+    codes = [np.concatenate(list(embedding.Embeddings(one.path).parts())) for one in (run, kept)]
     return "" if np.array_equal(codes[0], codes[1]) else "other codes"
 
 
@@ -516,7 +516,9 @@ def checkpoint_files(rng: random.Random) -> Iterator[Case]:
 
 
 def splits(rng: random.Random) -> Iterator[Case]:
-    """Yield folders with odd trees: one picture, splits with nothing in them, the same picture often, links in a circle."""
+    """Yield folders with odd trees: one picture, splits with nothing in them, the same picture
+    often, links in a circle.
+    """
     good = encoded(pictures(1)[0], "PNG")
 
     def case(places: list[str], wanted: int | None, circle: bool = False) -> Callable[[Path], str]:

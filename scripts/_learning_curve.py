@@ -1,4 +1,6 @@
-"""How the clusters of a fit become purer while it trains, and what the machine gave: purity by epoch and minutes, arithmetic a second."""
+"""How the clusters of a fit become purer while it trains, and what the machine gave: purity by
+epoch and minutes, arithmetic a second.
+"""
 
 import math
 import statistics
@@ -20,7 +22,8 @@ PEAKS = {"mixed_bfloat16": "bfloat16", "mixed_float16": "float16", "float32": "f
 
 
 def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[int, str]]:
-    """Return epoch and method of what `follow` has not scored yet of a fit, at every so many epochs and at its end.
+    """Return epoch and method of what `follow` has not scored yet of a fit, at every so many epochs
+    and at its end.
 
     Scores of other features than the recipe's, by an older version, do not count.
     """
@@ -36,18 +39,21 @@ def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[in
 def follow(
     run: Run, wanted: list[tuple[int, str]], clusterings: dict[str, ClusterOptions], clock: Clock
 ) -> list[dict[str, Any]]:
-    """Cluster the features of epochs whose checkpoints were kept, as `missing` lists them, and return their held-out scores.
+    """Cluster the features of epochs whose checkpoints were kept, as `missing` lists them, and
+    return their held-out scores.
 
     Returns
     -------
     list of dict
-        epoch, method, features, purity, acc and more; the fit's own last epoch too. Each epoch's run stays beside `run`, so that all resumes.
+        epoch, method, features, purity, acc and more; the fit's own last epoch too. Each epoch's
+        run stays beside `run`, so that all resumes.
     """
     rows = []
     for epoch, method in wanted:
         if not checkpoints.folder_of(run.path / "checkpoints", "epoch", epoch).exists():
             log.warning(
-                "epoch %d of %s was not kept: only a fit with --follow from its start can be followed",
+                "epoch %d of %s was not kept: only a fit with --follow from its start can be"
+                " followed",
                 epoch,
                 run.path,
             )
@@ -69,17 +75,18 @@ def follow(
 
 
 def peak_flops(run: Run, side: int = 4096, repeats: int = 10) -> float | None:
-    """Return the operations a second of this machine's best case, a product of two large square matrices in the run's precision.
+    """Return the operations a second of this machine's best case, a product of two large square
+    matrices in the run's precision.
 
     None where the run was fitted on another machine.
     """
     import keras
     from keras import ops
 
-    if backend.versions()["device"] != run.manifest["device"]:
+    if backend.versions()["device"] != run.fact("device"):
         return None
     start = keras.random.normal((side, side)) / math.sqrt(side)  # so that products keep their size
-    start = ops.cast(start, PEAKS[run.manifest["precision"]])
+    start = ops.cast(start, PEAKS[run.precision])
     best = math.inf
     for _ in range(3):
         product, started = start, time.perf_counter()
@@ -91,7 +98,9 @@ def peak_flops(run: Run, side: int = 4096, repeats: int = 10) -> float | None:
 
 
 def minutes_of(part: dict[str, Any], epoch: int) -> float:
-    """Return the minutes of training up to an epoch, by the median epoch: an interrupted or crowded fit has epochs of any length."""
+    """Return the minutes of training up to an epoch, by the median epoch: an interrupted or crowded
+    fit has epochs of any length.
+    """
     return epoch * statistics.median(row["seconds"] for row in part["watched"] if row["epoch"]) / 60
 
 
@@ -107,7 +116,8 @@ def purity_table(parts: Parts) -> str:
     ]
     for name, part in parts.items():
         lines += [
-            f"| {name} | {row['epoch']} | {_told(minutes_of(part, row['epoch']))} | {row['method']} | {row['features']}"
+            f"| {name} | {row['epoch']} | {_told(minutes_of(part, row['epoch']))} |"
+            f" {row['method']} | {row['features']}"
             f" | {row['purity']:.3f} | {row['acc']:.3f} | {row['nmi']:.3f} |"
             for row in part.get("followed", [])
         ]
@@ -115,7 +125,9 @@ def purity_table(parts: Parts) -> str:
 
 
 def level_table(parts: Parts) -> str:
-    """Return the Markdown table of the minutes of training to each purity, of the first kept epoch that has it."""
+    """Return the Markdown table of the minutes of training to each purity, of the first kept epoch
+    that has it.
+    """
     lines = [
         "| run | clusters | features | " + " | ".join(f"purity {level}" for level in LEVELS) + " |",
         "| --- |" + " --- |" * (2 + len(LEVELS)),
@@ -136,9 +148,12 @@ def level_table(parts: Parts) -> str:
 
 
 def cost_table(parts: Parts) -> str:
-    """Return the Markdown table of arithmetic, its share of what the machine does at best, and memory."""
+    """Return the Markdown table of arithmetic, its share of what the machine does at best, and
+    memory.
+    """
     lines = [
-        "| run | operations an image | images per second | TFLOP/s | at best | utilisation | memory |",
+        "| run | operations an image | images per second | TFLOP/s | at best | utilisation |"
+        " memory |",
         "| --- |" + " --- |" * 6,
     ]
     for name, part in parts.items():
@@ -147,14 +162,15 @@ def cost_table(parts: Parts) -> str:
             continue
         speed, peak = fit["flops_per_image"] * fit["images_per_second"], part["peak_flops"]
         lines.append(
-            f"| {name} | {fit['flops_per_image'] / 1e9:.2f} billion | {fit['images_per_second']:.0f} | {speed / 1e12:.2f} | {peak / 1e12:.2f}"
+            f"| {name} | {fit['flops_per_image'] / 1e9:.2f} billion |"
+            f" {fit['images_per_second']:.0f} | {speed / 1e12:.2f} | {peak / 1e12:.2f}"
             f" | {speed / peak:.0%} | {(fit['peak_memory'] or math.nan) / 2**30:.1f} GiB |"
         )
     return "\n".join(lines)
 
 
 def picture(parts: Parts) -> Any:
-    """Return the figure of purity against minutes of training, or None where no fit was followed."""
+    """Return the figure of purity against minutes; None if no fit was followed."""
     from latentlab.reporting import plots
 
     curves: dict[str, list[tuple[float, float]]] = {}

@@ -1,4 +1,6 @@
-"""What the scripts that make reports/ share: a time limit, scores of a run as a small file, their means, tables in a page."""
+"""What the scripts that make reports/ share: a time limit, scores of a run as a small file, their
+means, tables in a page.
+"""
 
 import argparse
 import itertools
@@ -39,7 +41,9 @@ Parts = dict[str, dict[str, Any]]
 
 
 def parser_of(about: str, out: Path, seeds: str = "0", limit: int = 0) -> argparse.ArgumentParser:
-    """Return the command line of a script that makes a report on CIFAR-10 in the folder `out`: what all such scripts take."""
+    """Return the command line of a script that makes a report on CIFAR-10 in the folder `out`: what
+    all such scripts take.
+    """
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -104,7 +108,7 @@ class Clock:
 
 def is_fitted(folder: Path) -> bool:
     """Return whether a fit is done."""
-    return (folder / "run.json").exists() and "fit" in Run.open(folder).manifest["stages"]
+    return (folder / "run.json").exists() and "fit" in Run.open(folder).stage_names()
 
 
 def score(
@@ -114,7 +118,8 @@ def score(
     shared: Path | None = None,
     baselines: bool = True,
 ) -> list[Row]:
-    """Return the scores of finished clusterings of a run, and of its baselines where they are wanted, with the encoder called `encoder`.
+    """Return the scores of finished clusterings of a run, and of its baselines where they are
+    wanted, with the encoder called `encoder`.
 
     Parameters
     ----------
@@ -127,7 +132,7 @@ def score(
         shared.mkdir(exist_ok=True)
         for path in shared.glob("p*-seed*.parquet"):
             shutil.copy(path, own)
-    arch = run.manifest["config"]["fit"]["arch"]
+    arch = run.recorded_config["fit"]["arch"]
     rows: dict[tuple[str, str, str], Row] = {}
     for options in clusterings:
         scored = pipeline.evaluate(run, options.name) if baselines else _scored_alone(run, options)
@@ -146,14 +151,18 @@ def score(
 
 
 def held_out_scores(run: Run, options: ClusterOptions) -> Row:
-    """Return metric -> held-out score of one finished clustering, without the baselines beside it; empty where the data has no labels."""
+    """Return metric -> held-out score of one finished clustering, without the baselines beside it;
+    empty where the data has no labels.
+    """
     scores = _scored_alone(run, options)
     rows = scores.rows if scores else ()
     return {row.metric: round(row.value, 4) for row in rows if row.split == "test"}
 
 
 def _scored_alone(run: Run, options: ClusterOptions) -> Scores | None:
-    """Return what `pipeline.evaluate` does of one clustering, without the baselines; None where the data has no labels."""
+    """Return what `pipeline.evaluate` does of one clustering, without the baselines; None where the
+    data has no labels.
+    """
     labels = read_labels(run, keep=False)
     if labels is None:
         return None
@@ -163,7 +172,9 @@ def _scored_alone(run: Run, options: ClusterOptions) -> Scores | None:
 
 
 def short_name(options: ClusterOptions) -> str:
-    """Return the method with where it starts from, as the reports name it; how long it trains stands in their text."""
+    """Return the method with where it starts from, as the reports name it; how long it trains
+    stands in their text.
+    """
     start = f"{options.settings['start']}+" if "start" in options.settings else ""
     return (
         f"{start}{options.method}{'-augmented' if options.augment not in ('auto', 'none') else ''}"
@@ -178,7 +189,8 @@ def save_part(
     earlier_facts: dict[str, Any] | None = None,
     **more: Any,
 ) -> None:
-    """Keep what a report needs of a run, what its deep clusterings tell of themselves, and `more` in a small file of the repository.
+    """Keep what a report needs of a run, what its deep clusterings tell of themselves, and `more`
+    in a small file of the repository.
 
     `earlier_facts` are those of deep clusterings that an earlier call has kept.
     """
@@ -186,7 +198,7 @@ def save_part(
         key: run.manifest.get(key)
         for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")
     }
-    seconds = {stage: entry["seconds"] for stage, entry in run.manifest["stages"].items()}
+    seconds = {stage: entry["seconds"] for stage, entry in run.stage_names().items()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
     told = {
         **(earlier_facts or {}),
@@ -196,7 +208,7 @@ def save_part(
             if assignments.is_deep(options.method)
         },
     }
-    config = run.manifest["config"]["fit"]
+    config = run.recorded_config["fit"]
     files.write_json(
         path,
         {
@@ -215,7 +227,7 @@ def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
     """Return the rounds, stop and repairs of a deep clustering, and the seconds that it took."""
     result = assignments.read_result(run, options.name)
     told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
-    return {**told, "seconds": run.manifest["stages"][f"cluster/{options.name}"]["seconds"]}
+    return {**told, "seconds": run.record(f"cluster/{options.name}").seconds}
 
 
 def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:
@@ -224,7 +236,8 @@ def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> Non
     kept = before.get("config", {})
     if other := sorted(key for key in now.keys() & kept.keys() if now[key] != kept[key]):
         raise SystemExit(
-            f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of your own, or move the part away."
+            f"{name}: its part is of a fit with another {', '.join(other)}. Take --out of"
+            " your own, or move the part away."
         )
 
 
@@ -253,7 +266,8 @@ def agreement(clusterings: Iterable[tuple[str, Path, ClusterOptions]]) -> list[R
     Parameters
     ----------
     clusterings : iterable of (name, run folder, options)
-        Those of one name, of different seeds, are compared; those that are not on this machine are left out.
+        Those of one name, of different seeds, are compared; those that are not on this machine are
+        left out.
     """
     found: dict[str, list[np.ndarray]] = {}
     for name, folder, options in clusterings:
@@ -325,10 +339,12 @@ def results(parts: Parts, dataset: str, command: str) -> list[Row]:
 
 
 def interval(metric: str, rows: list[Row]) -> tuple[float | None, float | None]:
-    """Return the ends of the 95% interval over images of a mean over seeds, whose images are the same.
+    """Return the ends of the 95% interval over images of a mean over seeds, whose images are the
+    same.
 
-    The mean ends of the seeds' bootstrap intervals where the scorer kept them. Scores that were made before it did still have
-    an interval where they are shares of images: Wilson's, at their mean and the number of images.
+    The mean ends of the seeds' bootstrap intervals where the scorer kept them. Scores that were
+    made before it did still have an interval where they are shares of images: Wilson's, at their
+    mean and the number of images.
     """
     from scipy.stats import binomtest
 
@@ -346,14 +362,16 @@ def interval(metric: str, rows: list[Row]) -> tuple[float | None, float | None]:
 
 
 def mean_text(row: Row) -> str:
-    """Return mean and spread over seeds as text, and the interval over images where there is one."""
+    """Return mean and spread over seeds as text, and the interval over images if there is one."""
     spread = f" ± {row['std']:.3f}" if row["std"] is not None else ""
     between = f" [{row['low']:.3f}, {row['high']:.3f}]" if row["low"] is not None else ""
     return f"{row['mean']:.3f}{spread}{between}"
 
 
 def score_table(rows: list[Row], split: str, median: bool = False) -> str:
-    """Return a Markdown table of methods by metrics for one split, the purest first; `median` adds that of the purity."""
+    """Return a Markdown table of methods by metrics for one split, the purest first; `median` adds
+    that of the purity.
+    """
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == split}
     methods = [m for m in dict.fromkeys(row["method"] for row in rows) if (m, "purity") in cells]
     methods.sort(key=lambda m: -cells[m, "purity"]["mean"])
@@ -378,7 +396,9 @@ def score_table(rows: list[Row], split: str, median: bool = False) -> str:
 
 
 def fill(page: Path, tables: dict[str, str]) -> None:
-    """Replace what stands between the markers of a page; what a page has no marker for yet is added at its end."""
+    """Replace what stands between the markers of a page; what a page has no marker for yet is added
+    at its end.
+    """
     text = page.read_text(encoding="utf-8") if page.exists() else ""
     for marker, table in tables.items():
         start, end = f"<!-- {marker} -->", f"<!-- /{marker} -->"

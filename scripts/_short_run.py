@@ -1,4 +1,6 @@
-"""A short fit before a long one: does the setting learn at all, and how fast? So that hours are not spent on what fails in minutes."""
+"""A short fit before a long one: does the setting learn at all, and how fast? So that hours are not
+spent on what fails in minutes.
+"""
 
 import dataclasses
 import statistics
@@ -23,15 +25,18 @@ TOLD = "short-run.json"
 def make(
     data: DataOptions, options: FitOptions, epochs: int, clusters: ClusterOptions, folder: Path
 ) -> dict[str, Any]:
-    """Fit for `epochs`, on a schedule of their own, and return what they give; it stays in the run's `folder`, for a later call.
+    """Fit for `epochs`, on a schedule of their own, and return what they give; it stays in the
+    run's `folder`, for a later call.
 
-    The accuracy reads labels, of data that has some: a script that stops at it chooses by labels whether to go on, and nothing else.
+    The accuracy reads labels, of data that has some: a script that stops at it chooses by labels
+    whether to go on, and nothing else.
 
     Returns
     -------
     dict
-        epochs, minutes (by the median epoch) and images_per_second of the fit, knn_accuracy of the clusters' features, sizes of the clusters
-        over both splits (largest first), purity (held-out).
+        epochs, minutes (by the median epoch) and images_per_second of the fit, knn_accuracy of the
+        clusters' features, sizes of the clusters over both splits (largest first), purity
+        (held-out).
     """
     run = pipeline.fit(
         data, dataclasses.replace(options, epochs=epochs), folder
@@ -46,7 +51,7 @@ def make(
         "minutes": epochs
         * statistics.median(row["seconds"] for row in run.metrics() if row["epoch"])
         / 60,
-        "images_per_second": run.manifest["fit"]["images_per_second"],
+        "images_per_second": run.fact("fit")["images_per_second"],
         "knn_accuracy": _knn_accuracy(run, clusters),
         "sizes": sorted(map(sum, zip(*by_split.values(), strict=True)), reverse=True),
         "purity": held_out_scores(run, clusters)["purity"],
@@ -56,7 +61,9 @@ def make(
 
 
 def _knn_accuracy(run: Run, clusters: ClusterOptions) -> float:
-    """Return the k-NN accuracy of the clusters' features, without the linear probe and the pixels that `latentlab probe` adds in minutes."""
+    """Return the k-NN accuracy of the clusters' features, without the linear probe and the pixels
+    that `latentlab probe` adds in minutes.
+    """
     ids, splits, vectors = assignments.all_vectors(
         run, clusters, model_files.vector_shape(run, clusters.features)
     )
@@ -69,7 +76,10 @@ def _knn_accuracy(run: Run, clusters: ClusterOptions) -> float:
 def objection(told: dict[str, Any]) -> str:
     """Return why a long fit is not worth its time, by what a short one gave; "" where it is."""
     if told["knn_accuracy"] < LEAST_ACCURACY:
-        return f"k-NN accuracy is {told['knn_accuracy']:.3f} after {told['epochs']} epochs, below {LEAST_ACCURACY}"
+        return (
+            f"k-NN accuracy is {told['knn_accuracy']:.3f} after {told['epochs']} epochs,"
+            f" below {LEAST_ACCURACY}"
+        )
     if not told["sizes"][-1]:
         return f"a cluster is empty after {told['epochs']} epochs"
     return ""
@@ -78,13 +88,15 @@ def objection(told: dict[str, Any]) -> str:
 def table(parts: Parts) -> str:
     """Return the Markdown table of the short fits."""
     lines = [
-        "| before | epochs | minutes | images per second | k-NN accuracy | smallest and largest cluster | purity |",
+        "| before | epochs | minutes | images per second | k-NN accuracy | smallest and"
+        " largest cluster | purity |",
         "| --- |" + " --- |" * 6,
     ]
     for name, part in parts.items():
         if told := part.get("short_run"):
             lines.append(
-                f"| {name} | {told['epochs']} | {told['minutes']:.1f} | {told['images_per_second']:.0f} | {told['knn_accuracy']:.3f}"
+                f"| {name} | {told['epochs']} | {told['minutes']:.1f} |"
+                f" {told['images_per_second']:.0f} | {told['knn_accuracy']:.3f}"
                 f" | {told['sizes'][-1]}, {told['sizes'][0]} | {told['purity']:.3f} |"
             )
     return "\n".join(lines)

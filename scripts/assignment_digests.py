@@ -3,10 +3,10 @@
 
 usage: scripts/assignment_digests.py WORK_FOLDER [DATA_FOLDER]
 
-Runs small fits and clusterings through the command line, on scikit-learn's digits and, with DATA_FOLDER,
-on parts of MNIST and CIFAR-10 (a folder with mnist.npz and cifar-10-batches-bin).
-Each line names a clustering and the SHA-256 of its ids and clusters.
-Two checkouts agree where their lines are the same; other machines may round differently.
+Runs small fits and clusterings through the command line, on scikit-learn's digits and, with
+DATA_FOLDER, on parts of MNIST and CIFAR-10 (a folder with mnist.npz and cifar-10-batches-bin). Each
+line names a clustering and the SHA-256 of its ids and clusters. Two checkouts agree where their
+lines are the same; other machines may round differently.
 """
 
 import hashlib

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/data-audit: duplicates and wrong labels are planted, and the audit's precision and recall are measured.
+"""Make reports/data-audit: duplicates and wrong labels are planted, and the audit's precision and
+recall are measured.
 
-usage: scripts/audit_record.py [--data-dir FOLDER] [--work FOLDER] [--images N] [--seeds 0,1,2,3,4] [--strong RUN]
+usage: scripts/audit_record.py [--data-dir FOLDER] [--work FOLDER] [--images N] [--seeds 0,1,2,3,4]
+[--strong RUN]
 
-Duplicates: copies of CIFAR-10's training images, each changed in one way, are added to its held-out images. Wrong labels: a
-share of the labels is replaced by other classes, on the digits and, with --strong, on CIFAR-10 with the clusters of that run.
-Last, what the audit finds in CIFAR-10 itself. What results.json has is not measured again: remove it to start anew.
+Duplicates: copies of CIFAR-10's training images, each changed in one way, are added to its held-out
+images. Wrong labels: a share of the labels is replaced by other classes, on the digits and, with
+--strong, on CIFAR-10 with the clusters of that run. Last, what the audit finds in CIFAR-10 itself.
+What results.json has is not measured again: remove it to start anew.
 """
 
 import argparse
@@ -99,7 +102,9 @@ CHANGES: dict[str, Callable[[Image.Image], Image.Image]] = {
 
 
 def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> dict[str, Any]:
-    """Return recall by kind of change, and precision, among `count` training images and copies of some of them."""
+    """Return recall by kind of change, and precision, among `count` training images and copies of
+    some of them.
+    """
     images = opening.open_images(data)
     rng = np.random.default_rng([seed, 40])
     training = np.sort(rng.choice(images.indices("train"), count, replace=False))
@@ -144,7 +149,9 @@ def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> 
 
 
 def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict[str, float]:
-    """Return precision and recall of the suspected labels after a share of a run's labels was made wrong."""
+    """Return precision and recall of the suspected labels after a share of a run's labels was made
+    wrong.
+    """
     labels = read_labels(run, keep=False)
     assert labels is not None
     options = pipeline.resolve(run, ClusterOptions())
@@ -219,11 +226,14 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
     )
     lines += [
         "",
-        f"Precision: {right} of {all_pairs} pairs that hold a planted copy are that copy and its original, {right / all_pairs:.3f}.",
-        f"Other pairs, of CIFAR-10's own images: {', '.join(str(one['other_pairs']) for one in planted)}.",
+        f"Precision: {right} of {all_pairs} pairs that hold a planted copy are that copy and"
+        f" its original, {right / all_pairs:.3f}.",
+        "Other pairs, of CIFAR-10's own images:"
+        f" {', '.join(str(one['other_pairs']) for one in planted)}.",
     ]
     errors = [
-        "| labels of | seeds | planted | suspected | precision | recall | precision of as many as were planted |",
+        "| labels of | seeds | planted | suspected | precision | recall | precision of as"
+        " many as were planted |",
         "| --- |" + " --- |" * 6,
     ]
     for name, rows in found["label_errors"].items():
@@ -233,7 +243,8 @@ def tables(found: dict[str, Any]) -> dict[str, str]:
         ]
         suspected = statistics.mean(row["suspected"] for row in rows)
         errors.append(
-            f"| {name} | {len(rows)} | {rows[0]['planted']} | {suspected:.0f} | {' | '.join(cells)} |"
+            f"| {name} | {len(rows)} | {rows[0]['planted']} | {suspected:.0f} |"
+            f" {' | '.join(cells)} |"
         )
     texts = {"duplicates": "\n".join(lines), "labels": "\n".join(errors)}
     if "cifar10" in found:

@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/cifar10-baseline: plain autoencoder codes against raw pixels on all of CIFAR-10, over three seeds.
+"""Make reports/cifar10-baseline: plain autoencoder codes against raw pixels on all of CIFAR-10,
+over three seeds.
 
-usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only seeds|rates|report] [--seeds 0,1,2] [--minutes N]
+usage: scripts/baseline_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--only seeds|rates|report]
+[--seeds 0,1,2] [--minutes N]
 
-Every step resumes: finished fits are kept in --work, finished scores in reports/cifar10-baseline/parts, and both are
-skipped; a killed fit goes on where it stopped. --minutes starts no new step after that time, so that the whole can be
-made in parts. A run's labels are read after all its fitting and clustering is done, and take part in no choice.
+Every step resumes: finished fits are kept in --work, finished scores in
+reports/cifar10-baseline/parts, and both are skipped; a killed fit goes on where it stopped.
+--minutes starts no new step after that time, so that the whole can be made in parts. A run's labels
+are read after all its fitting and clustering is done, and take part in no choice.
 """
 
 import argparse
@@ -118,7 +121,8 @@ def score_run(run: Run, name: str, seed: int, shared: Path) -> list[Row]:
 def fit_table(parts: Parts) -> str:
     """Return a Markdown table of the fits."""
     lines = [
-        "| run | epochs | best epoch | validation MSE | held-out MSE | images/s (median) | minutes |",
+        "| run | epochs | best epoch | validation MSE | held-out MSE | images/s (median) |"
+        " minutes |",
         "| --- |" + " --- |" * 6,
     ]
     for name, part in parts.items():
@@ -135,14 +139,17 @@ def fit_table(parts: Parts) -> str:
             sum(trained / row["images_per_second"] for row in part["curve"] if row["epoch"]) / 60
         )
         lines.append(
-            f"| {name} | {fitted['epochs']} | {fitted['best_epoch']} | {fitted['best_val_loss']:.5f} | {f'{mse[0]:.5f}' if mse else '-'}"
+            f"| {name} | {fitted['epochs']} | {fitted['best_epoch']} |"
+            f" {fitted['best_val_loss']:.5f} | {f'{mse[0]:.5f}' if mse else '-'}"
             f" | {fitted['images_per_second']:.0f} | {minutes:.1f} |"
         )
     return "\n".join(lines)
 
 
 def summary_table(rows: list[Row]) -> str:
-    """Return the plain methods and the best treatment of each encoder on the held-out split, for the README."""
+    """Return the plain methods and the best treatment of each encoder on the held-out split, for
+    the README.
+    """
     cells = {(row["method"], row["metric"]): row for row in rows if row["split"] == "test"}
     encoders = ["pixels", "pca", "untrained-conv8", *ENCODERS]
     lines = ["| clustered | purity | ACC | NMI | ARI |", "| --- |" + " --- |" * 4]
@@ -168,7 +175,9 @@ def summary_table(rows: list[Row]) -> str:
 
 
 def report(work: Path) -> None:
-    """Write results.json, the tables between the pages' markers, and the pictures whose runs are in --work."""
+    """Write results.json, the tables between the pages' markers, and the pictures whose runs are in
+    --work.
+    """
     parts = read_parts(PARTS)
     rows = results(parts, "cifar10", COMMAND)
     files.write_json(REPORT / "results.json", rows)
@@ -231,7 +240,7 @@ def main() -> None:
     )
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     data = dataclasses.replace(DataOptions(), data="cifar10", data_dir=arguments.data_dir)
     clock = Clock(arguments.minutes)
     if arguments.only in (None, "seeds"):

@@ -3,9 +3,11 @@
 
 usage: scripts/benchmark_embedding.py [--counts 10000,25000,50000] [--json FILE]
 
-For each count, a process of its own opens a .npy file of random 32x32 RGB images, builds conv8 (untrained: the weights'
-values cost nothing) and embeds all images with `latentlab.encoders.embedding.Embeddings`, which is what `latentlab embed` calls.
-The peak is the largest resident size the operating system saw of that process, the mapped part of the file included.
+For each count, a process of its own opens a .npy file of random 32x32 RGB images, builds conv8
+(untrained: the weights' values cost nothing) and embeds all images with
+`latentlab.encoders.embedding.Embeddings`, which is what `latentlab embed` calls. The peak is the
+largest resident size the operating system saw of that process, the mapped part of the file
+included.
 """
 
 import argparse
@@ -27,7 +29,9 @@ COMMAND = "scripts/benchmark_embedding.py"
 
 
 def write_images(path: Path, count: int) -> None:
-    """Write `count` random uint8 images, little by little: a child's peak begins with the size of the parent that starts it."""
+    """Write `count` random uint8 images, little by little: a child's peak begins with the size of
+    the parent that starts it.
+    """
     rng = np.random.default_rng(0)
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(
@@ -72,7 +76,8 @@ def measure(count: int) -> dict[str, Any]:
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
         if done.returncode:
             raise SystemExit(
-                f"error: embedding {count} images ended with exit code {done.returncode}, see above."
+                f"error: embedding {count} images ended with exit code {done.returncode}, see"
+                " above."
             )
         return {"images": count, **json.loads(done.stdout.splitlines()[-1])}
 
@@ -119,7 +124,8 @@ def main() -> None:
         embed(*arguments.worker)
         return
     print(
-        f"{'images':>8} {'their MiB':>10} {'MiB before':>11} {'peak MiB':>9} {'seconds':>8} {'images/s':>9}"
+        f"{'images':>8} {'their MiB':>10} {'MiB before':>11} {'peak MiB':>9} {'seconds':>8}"
+        f" {'images/s':>9}"
     )
     measured = []
     for count in map(int, arguments.counts.split(",")):
@@ -127,7 +133,8 @@ def main() -> None:
         size = count * int(np.prod(SHAPE)) / 2**20
         speed = count / row["seconds"]
         print(
-            f"{count:>8} {size:>10.0f} {row['start_mib']:>11.0f} {row['peak_mib']:>9.0f} {row['seconds']:>8.1f} {speed:>9.0f}",
+            f"{count:>8} {size:>10.0f} {row['start_mib']:>11.0f} {row['peak_mib']:>9.0f}"
+            f" {row['seconds']:>8.1f} {speed:>9.0f}",
             flush=True,
         )
         measured.append(row)

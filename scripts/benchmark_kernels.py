@@ -1,10 +1,13 @@
 #!/usr/bin/env python3
-"""Measure how much faster the strong recipe trains with latentlab's kernels than with Keras' own, on the processor.
+"""Measure how much faster the strong recipe trains with latentlab's kernels than with Keras' own,
+on the processor.
 
-usage: scripts/benchmark_kernels.py [--rounds 5] [--steps 10] [--widths 48,64] [--precision auto|float32|mixed_bfloat16]
+usage: scripts/benchmark_kernels.py [--rounds 5] [--steps 10] [--widths 48,64] [--precision
+auto|float32|mixed_bfloat16]
 
-Both networks train in one process on the same random images of 32x32, one round of steps in turn, so that a change in the
-machine's speed meets both; pair i is round i of each. Images a second and the pairs' ratios are printed.
+Both networks train in one process on the same random images of 32x32, one round of steps in turn,
+so that a change in the machine's speed meets both; pair i is round i of each. Images a second and
+the pairs' ratios are printed.
 """
 
 import argparse
@@ -72,7 +75,8 @@ def compare(width: int, settings: dict[str, Any], arguments: argparse.Namespace)
         f"{name} {statistics.median(values):.0f} images/s" for name, values in speeds.items()
     )
     print(
-        f"width {width}: {medians}; ratio {statistics.median(ratios):.2f} (pairs {min(ratios):.2f} to {max(ratios):.2f})",
+        f"width {width}: {medians}; ratio {statistics.median(ratios):.2f} (pairs"
+        f" {min(ratios):.2f} to {max(ratios):.2f})",
         flush=True,
     )
 
@@ -89,11 +93,12 @@ def main() -> None:
         "--precision", default="auto", help="auto is what the recipe takes on this machine"
     )
     arguments = parser.parse_args()
-    backend.select()
+    backend.start()
     settings = recipes.fit_settings("strong")
     precision = settings["precision"] if arguments.precision == "auto" else arguments.precision
     print(
-        f"{precision}, {backend.versions()['device']}, {settings['batch_size']} images a step, {arguments.steps} steps a round"
+        f"{precision}, {backend.versions()['device']}, {settings['batch_size']} images a"
+        f" step, {arguments.steps} steps a round"
     )
     backend.set_precision(precision)
     for width in map(int, arguments.widths.split(",")):

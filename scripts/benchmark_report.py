@@ -1,13 +1,15 @@
 #!/usr/bin/env python3
-"""Make reports/report-speed: how long the report of a run takes to make and to open, and how smoothly its map moves.
+"""Make reports/report-speed: how long the report of a run takes to make and to open, and how
+smoothly its map moves.
 
 usage: scripts/benchmark_report.py --run RUN [--out reports/report-speed]
 
 RUN is a run whose newest clusters are evaluated, such as that of
     latentlab fit --data cifar10 --epochs 1 --set width=8 --set code_channels=4 --run RUN
     latentlab cluster --k 10 --restarts 2 --run RUN; latentlab evaluate --run RUN
-UMAP and page are made anew, then opened in headless Chromium. Opening is timed from the navigation to the first frame after the map,
-its colours, the legend and the clusters are there; moving by real mouse events, counted are frames that Bokeh painted.
+UMAP and page are made anew, then opened in headless Chromium. Opening is timed from the navigation
+to the first frame after the map, its colours, the legend and the clusters are there; moving by real
+mouse events, counted are frames that Bokeh painted.
 """
 
 import argparse
@@ -44,7 +46,7 @@ LIMITS = {
 
 
 def build(run: Run) -> dict[str, float]:
-    """Make the map and the page anew; return seconds and the size of the file in millions of bytes."""
+    """Make the map and the page anew; return seconds and the size of the file in megabytes."""
     name = assignments.choose(run, None)
     pipeline.evaluate(run, name)
     run.forget("project")
@@ -68,7 +70,9 @@ def build(run: Run) -> dict[str, float]:
 
 
 class Clock:
-    """Seconds that passed, and seconds of them that the processor worked for this process: less where others work too."""
+    """Seconds that passed, and seconds of them that the processor worked for this process: less
+    where others work too.
+    """
 
     def __init__(self) -> None:
         self.started = time.perf_counter(), time.process_time()
@@ -111,9 +115,13 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
     }
 
 
-# The page is ready before the script can ask; the time is that of the mark that the page itself sets in its first frame.
+# The page is ready before the script can ask; the time is that of the mark that the page itself
+# sets in its first frame.
 FIRST_FRAME = """const told = arguments[0];
-const wait = () => { const [mark] = performance.getEntriesByName("latentlab-shown"); mark ? told(mark.startTime) : setTimeout(wait, 20); };
+const wait = () => {
+  const [mark] = performance.getEntriesByName("latentlab-shown");
+  mark ? told(mark.startTime) : setTimeout(wait, 20);
+};
 wait();"""
 WATCH = "window.painted = 0; latentlab.view().repainted.connect(() => { window.painted++; });"
 
@@ -122,7 +130,8 @@ def pan(page: browsing.Page) -> float:
     """Drag the map to and fro by the mouse; return painted frames a second."""
     page.pixel(0)
     box = page.run(
-        "const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+        "const b = document.getElementById('map').getBoundingClientRect(); return [b.left,"
+        " b.top, b.width, b.height]"
     )
     x, y = box[0] + box[2] * 0.3, box[1] + box[3] * 0.3
     page.run(WATCH)
@@ -162,9 +171,9 @@ def before(path: Path) -> dict[str, Any]:
 def write(out: Path, run: Run, told: dict[str, Any]) -> None:
     """Write results.json and README.md."""
     device = f"cpu-{os.cpu_count()}"
-    images = sum(run.manifest["images"].values())
+    images = sum(run.fact("images").values())
     shape = {
-        "dataset": run.manifest["data"],
+        "dataset": run.data_name,
         "split": "all",
         "method": "report",
         "std": None,
@@ -196,11 +205,16 @@ def write(out: Path, run: Run, told: dict[str, Any]) -> None:
     text = [
         "# How fast the report is",
         "",
-        f"The report of {images:,} images of {run.manifest['data']}: `{COMMAND}`, whose docstring says how RUN is made.",
-        f"{os.cpu_count()} CPU cores, no GPU; Chromium without a window, drawing by {told['renderer']}.",
-        f"Opening and panning are medians of {OPENINGS} fresh browsers: {', '.join(f'{t:.2f} s' for t in told['all openings'])};",
-        f"{', '.join(f'{r:.0f}' for r in told['all rates'])} frames a second, while the mouse drags the map.",
-        'Rows with "processor" are the seconds that it worked for this; the others are what a clock showed, also while other programs ran.',
+        f"The report of {images:,} images of {run.manifest['data']}: `{COMMAND}`, whose"
+        " docstring says how RUN is made.",
+        f"{os.cpu_count()} CPU cores, no GPU; Chromium without a window, drawing by"
+        f" {told['renderer']}.",
+        f"Opening and panning are medians of {OPENINGS} fresh browsers:"
+        f" {', '.join(f'{t:.2f} s' for t in told['all openings'])};",
+        f"{', '.join(f'{r:.0f}' for r in told['all rates'])} frames a second, while the mouse"
+        " drags the map.",
+        'Rows with "processor" are the seconds that it worked for this; the others are what a'
+        " clock showed, also while other programs ran.",
         "",
         *lines,
         "",

@@ -1,15 +1,19 @@
 #!/usr/bin/env python3
-"""Measure how many images a second the blog's network trains, in latentlab and in plain PyTorch, on the processor.
+"""Measure how many images a second the blog's network trains, in latentlab and in plain PyTorch, on
+the processor.
 
-usage: scripts/benchmark_training.py [--data-dir FOLDER] [--rounds 5] [--steps 4] [--batch 500] [--threads 2]
+usage: scripts/benchmark_training.py [--data-dir FOLDER] [--rounds 5] [--steps 4] [--batch 500]
+[--threads 2]
                                      [--peer-python PATH] [--json FILE]
 
-Both train the same layers with Adam (0.001) on the mean squared error, from the same uint8 images: CIFAR-10 where
---data-dir names its place, else random ones. latentlab runs `Reconstruction.train_epoch`, which is what `latentlab fit` runs
-for an epoch; PyTorch runs its usual loop in channels_last, with the same reading, shuffling and scaling of the images
-and the same look at each step's loss. Each framework lives in a process of its own and works only when told to, one
-round in turn, so that a change in the machine's speed meets both: pair i is round i of each. PyTorch is left out where
-it is not installed; --peer-python names another environment's interpreter that has it.
+Both train the same layers with Adam (0.001) on the mean squared error, from the same uint8 images:
+CIFAR-10 where --data-dir names its place, else random ones. latentlab runs
+`Reconstruction.train_epoch`, which is what `latentlab fit` runs for an epoch; PyTorch runs its
+usual loop in channels_last, with the same reading, shuffling and scaling of the images and the same
+look at each step's loss. Each framework lives in a process of its own and works only when told to,
+one round in turn, so that a change in the machine's speed meets both: pair i is round i of each.
+PyTorch is left out where it is not installed; --peer-python names another environment's interpreter
+that has it.
 """
 
 import argparse
@@ -64,7 +68,8 @@ class Worker:
         line = self.process.stdout.readline()
         if not line:
             raise SystemExit(
-                f"error: the worker of {self.name} ended with exit code {self.process.wait()}, see above."
+                f"error: the worker of {self.name} ended with exit code"
+                f" {self.process.wait()}, see above."
             )
         return json.loads(line)
 
@@ -143,7 +148,7 @@ def prepare_pytorch(images: np.ndarray, arguments: argparse.Namespace) -> tuple[
 
 
 def blog_in_pytorch() -> Any:
-    """Return the layers of latentlab/encoders/blog.py, with Keras' settings of batch normalisation."""
+    """Return the layers of the architecture blog, with Keras' batch normalisation."""
     from torch import nn
 
     def pool() -> list[Any]:
@@ -189,7 +194,8 @@ def measure(
     pythons = {OURS: sys.executable, PEER: arguments.peer_python}
     if not has_torch(arguments.peer_python):
         print(
-            f"no torch in {Path(arguments.peer_python).name}: latentlab is measured alone (--peer-python PATH)"
+            f"no torch in {Path(arguments.peer_python).name}: latentlab is measured alone"
+            " (--peer-python PATH)"
         )
         del pythons[PEER]
     with tempfile.TemporaryDirectory() as folder:
@@ -216,7 +222,9 @@ def speeds(rounds: list[dict[str, float]]) -> list[float]:
 def report(
     data: str, rounds: dict[str, list[dict[str, float]]], versions: dict[str, str], threads: int
 ) -> list[dict[str, Any]]:
-    """Print the figures and return them as rows; `low` and `high` are the slowest and the fastest round."""
+    """Print the figures and return them as rows; `low` and `high` are the slowest and the fastest
+    round.
+    """
 
     def row(
         method: str, metric: str, values: list[float], seconds: float, **more: Any
@@ -254,7 +262,8 @@ def report(
             )
         )
         print(
-            f"{name:<10} {min(values):7.0f} {statistics.median(values):7.0f} {max(values):7.0f} images/s (min, median, max); {versions[name]}"
+            f"{name:<10} {min(values):7.0f} {statistics.median(values):7.0f}"
+            f" {max(values):7.0f} images/s (min, median, max); {versions[name]}"
         )
     if PEER in rounds:
         ratios = [
@@ -271,7 +280,8 @@ def report(
             )
         )
         print(
-            f"ratio      {min(ratios):7.2f} {statistics.median(ratios):7.2f} {max(ratios):7.2f} of {PEER}'s speed; pairs: ",
+            f"ratio      {min(ratios):7.2f} {statistics.median(ratios):7.2f}"
+            f" {max(ratios):7.2f} of {PEER}'s speed; pairs: ",
             end="",
         )
         print(", ".join(f"{ratio:.2f}" for ratio in ratios))

@@ -3,8 +3,9 @@
 
 usage: scripts/benchmark_view.py --work DIR [--points 1000000] [--out reports/view-speed]
 
-Made-up images (8x8, thirty patterns with noise) are fitted, clustered and laid out in DIR. How fast a map is
-drawn does not depend on how it was laid out, so it is that of the two leading principal components, not UMAP's, which takes long.
+Made-up images (8x8, thirty patterns with noise) are fitted, clustered and laid out in DIR. How fast
+a map is drawn does not depend on how it was laid out, so it is that of the two leading principal
+components, not UMAP's, which takes long.
 """
 
 import argparse
@@ -76,7 +77,7 @@ def do(page: browsing.Page, code: str) -> None:
 
 
 def look(run: Run, count: int, downloads: Path) -> dict[str, Any]:
-    """Start the viewer, open it and do in it what a user does; return seconds and frames a second."""
+    """Start the viewer and use it as a person does; return seconds and frames per second."""
     pipeline.viewer(run, sample=count)  # scores, which are kept, are not what is timed
     told: dict[str, Any] = {}
     told["start of the server"], server = timed(lambda: pipeline.viewer(run, sample=count))
@@ -93,13 +94,19 @@ def look(run: Run, count: int, downloads: Path) -> dict[str, Any]:
         driver.execute_async_script(NEXT_FRAME)
         actions = {
             "a cluster opened": "latentlab.openCluster(3)",
-            "other colours": "const s = document.getElementById('colour-by'); s.value = 'split'; s.onchange()",
-            "a third of the points selected": f"latentlab.openSelection(Array.from({{length: {count // 3}}}, (_, i) => i))",
-            "an id searched": "const s = document.getElementById('search'); s.value = 'train/00017'; s.oninput()",
+            "other colours": "const s = document.getElementById('colour-by'); s.value ="
+            " 'split'; s.onchange()",
+            "a third of the points selected": f"latentlab.openSelection(Array.from({{length:"
+            f" {count // 3}}}, (_, i) => i))",
+            "an id searched": "const s = document.getElementById('search'); s.value ="
+            " 'train/00017'; s.oninput()",
         }
         for name, code in actions.items():
             told[name], _ = timed(functools.partial(do, page, code))
-        edit = f"latentlab.edit('/edit', {{action: 'split', images: latentlab.data.ids.slice(0, {count // 3})}}).then(arguments[0])"
+        edit = (
+            f"latentlab.edit('/edit', {{action: 'split', images:"
+            f" latentlab.data.ids.slice(0, {count // 3})}}).then(arguments[0])"
+        )
         told["a third of the points made a cluster"], saved = timed(
             lambda: driver.execute_async_script(edit)
         )
@@ -145,7 +152,8 @@ def write(out: Path, count: int, told: dict[str, Any]) -> None:
     text = [
         "# How `latentlab view` bears many points",
         "",
-        f"{count:,} made-up images: `{COMMAND}`, whose docstring says what they and the map are. {os.cpu_count()} CPU cores, no GPU;",
+        f"{count:,} made-up images: `{COMMAND}`, whose docstring says what they and the map"
+        f" are. {os.cpu_count()} CPU cores, no GPU;",
         f"Chromium without a window, drawing by {told['renderer']}.",
         "",
         "| what | measured |",

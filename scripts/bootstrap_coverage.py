@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/bootstrap-coverage: how often the 95% intervals of `latentlab evaluate` hold the true score, by simulation.
+"""Make reports/bootstrap-coverage: how often the 95% intervals of `latentlab evaluate` hold the
+true score, by simulation.
 
 usage: scripts/bootstrap_coverage.py [--cases 500] [--seed 0] [--machine TEXT] [--out FOLDER]
 
-A world is a table of probabilities: images of each cluster by class. From each world, again and again, a training split
-and a held-out split are drawn and the interval of every held-out score is taken as `evaluate` takes it. The true value
-of a score under the training maps is its value in the world; that of the others is their mean over many held-out splits
-of the same size. No image, network or label of any data set takes part.
+A world is a table of probabilities: images of each cluster by class. From each world, again and
+again, a training split and a held-out split are drawn and the interval of every held-out score is
+taken as `evaluate` takes it. The true value of a score under the training maps is its value in the
+world; that of the others is their mean over many held-out splits of the same size. No image,
+network or label of any data set takes part.
 """
 
 import argparse
@@ -32,7 +34,9 @@ MEAN_OF = 2000  # held-out splits whose mean is the true value
 
 
 def world(rng: np.random.Generator, k: int, confusion: float, rarest: float) -> np.ndarray:
-    """Return probabilities, (k, CLASSES), of clusters that hold one class each, but for a share `confusion` of anything."""
+    """Return probabilities, (k, CLASSES), of clusters that hold one class each, but for a share
+    `confusion` of anything.
+    """
     own = np.eye(CLASSES)[np.arange(k) % CLASSES]
     mixed = (1 - confusion) * own + confusion * rng.dirichlet(np.full(CLASSES, 0.5), size=k)
     table = mixed * np.geomspace(1, rarest, CLASSES)
@@ -98,7 +102,9 @@ def simulate(cases: int, seed: int) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the Markdown table of scores by held-out images: share of cases covered, and the worst single world."""
+    """Return the Markdown table of scores by held-out images: share of cases covered, and the worst
+    single world.
+    """
     sizes = sorted({row["n"] for row in rows})
     lines = [
         "| score | "
@@ -110,7 +116,10 @@ def table(rows: list[dict[str, Any]]) -> str:
         own = [row for row in rows if row["metric"] == name]
         by_size = [np.mean([row["covered"] for row in own if row["n"] == n]) for n in sizes]
         worst = min(own, key=lambda row: row["covered"])
-        told = f"{worst['covered']:.1%} (k {worst['k']}, confusion {worst['confusion']}, rarest {worst['rarest']}, {worst['n']:,} images)"
+        told = (
+            f"{worst['covered']:.1%} (k {worst['k']}, confusion {worst['confusion']},"
+            f" rarest {worst['rarest']}, {worst['n']:,} images)"
+        )
         width = np.mean([row["width"] for row in own if row["n"] == sizes[-1]])
         lines.append(
             f"| {name} | "

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/choose-k: how often `latentlab choose-k` finds a number of clusters that is known, on 20 synthetic data sets.
+"""Make reports/choose-k: how often `latentlab choose-k` finds a number of clusters that is known,
+on 20 synthetic data sets.
 
 usage: scripts/choose_k_record.py [--close] [--seed 0] [--machine TEXT] [--out FOLDER]
 
-Each set is a mixture of round Gaussians of unit variance in a code space of 8 or 16 dimensions, its centers at least
-SEPARATION apart; in every other set the largest cluster has five times the images of the smallest. Most centers are much
-further apart than that; with --close the mean distance is 1.5 times the least. Every set is searched over the same range of
-k. Finished sets are kept in results.json, or results-close.json, and skipped.
+Each set is a mixture of round Gaussians of unit variance in a code space of 8 or 16 dimensions, its
+centers at least SEPARATION apart; in every other set the largest cluster has five times the images
+of the smallest. Most centers are much further apart than that; with --close the mean distance is
+1.5 times the least. Every set is searched over the same range of k. Finished sets are kept in
+results.json, or results-close.json, and skipped.
 """
 
 import argparse
@@ -61,7 +63,9 @@ def blobs(number: int, seed: int, close: bool) -> tuple[np.ndarray, dict[str, An
 
 
 def record(rows: list[dict[str, Any]]) -> str:
-    """Return the Markdown table of how often each criterion and the recommendation come near the known k."""
+    """Return the Markdown table of how often each criterion and the recommendation come near the
+    known k.
+    """
     lines = [
         "| | exact | within 1 | within 1, even | within 1, uneven | within 1, k above 15 |",
         "| --- " * 6 + "|",

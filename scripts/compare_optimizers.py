@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/cifar10-optimizers: how far short fits of the strong recipe get with AdamW and with Muon, at several learning rates.
+"""Make reports/cifar10-optimizers: how far short fits of the strong recipe get with AdamW and with
+Muon, at several learning rates.
 
-usage: scripts/compare_optimizers.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--arch NAME] [--width N] [--epochs N] [--minutes N]
+usage: scripts/compare_optimizers.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--arch NAME]
+[--width N] [--epochs N] [--minutes N]
                                      [--only NAME,...] [--machine TEXT]
 
-Every fit has a schedule of its own, and the same crops and prototypes, so that the swapped losses compare. No label is read.
-Fits resume and finished ones are kept; --only takes some of the settings, as the table names them.
+Every fit has a schedule of its own, and the same crops and prototypes, so that the swapped losses
+compare. No label is read. Fits resume and finished ones are kept; --only takes some of the
+settings, as the table names them.
 """
 
 import argparse
@@ -73,11 +76,13 @@ def work_through(setting: str, seed: int, arguments: argparse.Namespace) -> None
     watched = [
         {key: row[key] for key in WATCHED if key in row} for row in run.metrics() if row["epoch"]
     ]
-    save_part(part, run, [], watched=watched, machine=arguments.machine or run.manifest["device"])
+    save_part(part, run, [], watched=watched, machine=arguments.machine or run.fact("device"))
 
 
 def table(parts: Parts) -> str:
-    """Return the Markdown table of every fit's end, the lowest swapped loss first, those that failed last."""
+    """Return the Markdown table of every fit's end, the lowest swapped loss first, those that
+    failed last.
+    """
     heads = [
         "fit",
         "learning rate",
@@ -93,11 +98,15 @@ def table(parts: Parts) -> str:
         own, rate = part["config"]["objective_options"], part["config"]["learning_rate"]
         if part["watched"]:
             last, fit = part["watched"][-1], part["fit"]
-            told = f"{last['swapped_loss']:.3f} | {last['effective_rank']:.1f} | {fit['images_per_second']:.0f} | {len(fit['recoveries'])}"
+            told = (
+                f"{last['swapped_loss']:.3f} | {last['effective_rank']:.1f} |"
+                f" {fit['images_per_second']:.0f} | {len(fit['recoveries'])}"
+            )
         else:
             told = "failed | | | "
         lines.append(
-            f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} | {told} |"
+            f"| {name} | {rate:g} | {rate * own['adam_share']:g} | {own['weight_decay']:g} |"
+            f" {told} |"
         )
     return "\n".join(lines)
 
@@ -139,7 +148,7 @@ def main() -> None:
     if unknown := set(arguments.only.split(",")) - set(SETTINGS):
         parser.error(f"unknown {', '.join(sorted(unknown))}")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     clock = Clock(arguments.minutes)
     for seed in map(int, arguments.seeds.split(",")):
         for setting in arguments.only.split(","):

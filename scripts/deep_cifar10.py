@@ -1,11 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/cifar10-deep-clustering: the deep methods on CIFAR-10 from conv8's 8x8 code, over three seeds.
+"""Make reports/cifar10-deep-clustering: the deep methods on CIFAR-10 from conv8's 8x8 code, over
+three seeds.
 
-usage: scripts/deep_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--limit 5000] [--seeds 0,1,2] [--minutes N]
+usage: scripts/deep_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--limit 5000] [--seeds 0,1,2]
+[--minutes N]
 
-Every step resumes: fits and clusterings are kept in --work, finished scores in parts/ of --out, and both are skipped.
---limit takes the first images of each split; 0 takes all. --minutes starts no new step after that time.
-Labels are read after all fitting and clustering of a run is done, by the scorer alone, and take part in no choice.
+Every step resumes: fits and clusterings are kept in --work, finished scores in parts/ of --out, and
+both are skipped. --limit takes the first images of each split; 0 takes all. --minutes starts no new
+step after that time. Labels are read after all fitting and clustering of a run is done, by the
+scorer alone, and take part in no choice.
 """
 
 import json
@@ -92,7 +95,9 @@ def main_methods(
 
 
 def kernels(work: Path, parts: Path, clock: Clock) -> None:
-    """Run DEC from seed 0's code with the published kernel and the default one, and keep how sure it is; rows that are there stay."""
+    """Run DEC from seed 0's code with the published kernel and the default one, and keep how sure
+    it is; rows that are there stay.
+    """
     folder, part = work / "conv8-seed0", parts / "kernels-seed0.json"
     rows = json.loads(part.read_text())["kernels"] if part.exists() else []
     done = {(row["features"], row["scale"]) for row in rows}
@@ -144,13 +149,16 @@ def _kernel_name(settings: dict[str, Any]) -> str:
 def kernel_table(part: dict[str, Any]) -> str:
     """Return the Markdown table of kernels."""
     lines = [
-        "| DEC on | kernel scale | confidence after round 1 | at the end | moved | effective clusters | held-out purity | NMI |",
+        "| DEC on | kernel scale | confidence after round 1 | at the end | moved | effective"
+        " clusters | held-out purity | NMI |",
         "| --- |" + " --- |" * 7,
     ]
     for row in part["kernels"]:
         lines.append(
-            f"| {row['features']} | {row['scale']} | {row['confidence'][0]:.3f} | {row['confidence'][-1]:.3f} | {row['moved']:.3f}"
-            f" | {row['effective_clusters']:.2f} | {row['scores']['purity']:.3f} | {row['scores']['nmi']:.3f} |"
+            f"| {row['features']} | {row['scale']} | {row['confidence'][0]:.3f} |"
+            f" {row['confidence'][-1]:.3f} | {row['moved']:.3f}"
+            f" | {row['effective_clusters']:.2f} | {row['scores']['purity']:.3f} |"
+            f" {row['scores']['nmi']:.3f} |"
         )
     return "\n".join(lines)
 

@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
-"""Make reports/digits: deep clustering on scikit-learn's digits, which every machine has, over five seeds.
+"""Make reports/digits: deep clustering on scikit-learn's digits, which every machine has, over five
+seeds.
 
 usage: scripts/digits.py [--work FOLDER] [--seeds 0,1,2,3,4]
 
-The settings are those of scripts/quickstart. Every step resumes: fits and clusterings are kept in --work, finished scores
-in parts/ of --out, and both are skipped. Labels are read after all fitting and clustering of a run is done, by the
-scorer alone, and take part in no choice.
+The settings are those of scripts/quickstart. Every step resumes: fits and clusterings are kept in
+--work, finished scores in parts/ of --out, and both are skipped. Labels are read after all fitting
+and clustering of a run is done, by the scorer alone, and take part in no choice.
 """
 
 import argparse
@@ -69,7 +70,9 @@ def work_through(work: Path, parts: Path, seed: int) -> None:
 
 
 def seconds_table(parts: Parts) -> str:
-    """Return the Markdown table of the seconds that DCEC took with its fit, and of its purity, one row a seed."""
+    """Return the Markdown table of the seconds that DCEC took with its fit, and of its purity, one
+    row a seed.
+    """
     lines = [
         "| seed | fit | embedding | DCEC | together | held-out purity | all stages |",
         "| --- |" + " --- |" * 6,

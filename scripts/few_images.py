@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Make reports/few-images: what the recipes "strong" and "adapt", a plain autoencoder and the ready-made encoders make of some thousand images.
+"""Make reports/few-images: what the recipes "strong" and "adapt", a plain autoencoder and the
+ready-made encoders make of some thousand images.
 
-usage: scripts/few_images.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--images 2000] [--steps 0,1000] [--seeds 0]
+usage: scripts/few_images.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--images 2000]
+[--steps 0,1000] [--seeds 0]
                              [--minutes N] [--machine TEXT]
 
-Of CIFAR-10's training images some are drawn at random, and 5,000 of its test images. An encoder is fitted on them with the epochs
-that are set for data sets of its size, and with as many more as make so many --steps (FitOptions.least_steps); then clustered
-and scored. Drawing, fitting and clustering see no label. It resumes, and keeps what is done.
+Of CIFAR-10's training images some are drawn at random, and 5,000 of its test images. An encoder is
+fitted on them with the epochs that are set for data sets of its size, and with as many more as make
+so many --steps (FitOptions.least_steps); then clustered and scored. Drawing, fitting and clustering
+see no label. It resumes, and keeps what is done.
 """
 
 import argparse
@@ -49,7 +52,9 @@ TESTED = 5000
 
 
 def draw(data: DataOptions, path: Path, count: int, seed: int) -> None:
-    """Write `count` training images, and TESTED of the others, with the labels that the scorer reads, to an .npz file."""
+    """Write `count` training images, and TESTED of the others, with the labels that the scorer
+    reads, to an .npz file.
+    """
     images, labels = opening.open_images(data), read_labels(data)
     assert labels is not None
     rng = np.random.default_rng(seed)
@@ -97,14 +102,17 @@ def work_through(
         rows,
         encoder=encoder,
         n_images=arguments.images,
-        machine=arguments.machine or run.manifest["device"],
+        machine=arguments.machine or run.fact("device"),
     )
 
 
 def time_table(parts: dict[str, Any]) -> str:
-    """Return the Markdown table of what was trained, what it took and what is left of the images' detail."""
+    """Return the Markdown table of what was trained, what it took and what is left of the images'
+    detail.
+    """
     lines = [
-        "| images | encoder | epochs | fit, minutes | validation MSE of the reconstructions | machine |",
+        "| images | encoder | epochs | fit, minutes | validation MSE of the reconstructions |"
+        " machine |",
         "| --- |" + " --- |" * 5,
     ]
     for name, part in parts.items():

@@ -1,9 +1,11 @@
-"""Fuzz every reader of files from outside, guided by the branches that an input reaches (atheris, which is libFuzzer).
+"""Fuzz every reader of files from outside, guided by the branches that an input reaches (atheris,
+which is libFuzzer).
 
     python scripts/fuzz_readers.py --work DIR [--seconds 60] [--only npz]
 
-A reader has to answer with its own error or a result; any other exception is a fault, and libFuzzer keeps the input in DIR.
-Begins from one valid file of each kind. DIR/fuzz.jsonl gets one line for each reader: inputs, branches reached, faults.
+A reader has to answer with its own error or a result; any other exception is a fault, and libFuzzer
+keeps the input in DIR. Begins from one valid file of each kind. DIR/fuzz.jsonl gets one line for
+each reader: inputs, branches reached, faults.
 """
 
 import argparse
@@ -66,7 +68,7 @@ def _manifest(content: bytes, path: Path) -> None:
     (path.parent / "run.json").write_bytes(content)
     with contextlib.suppress(LatentlabError):
         run = Run.open(path.parent)
-        for entry in run.manifest["stages"].values():
+        for entry in run.stage_names().values():
             for output in entry["outputs"]:
                 if (
                     not (path.parent / output["path"])

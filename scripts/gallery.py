@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-r"""Make reports/gallery and docs/pictures: what reports, viewer and figures look like, from two real runs.
+r"""Make reports/gallery and docs/pictures: what reports, viewer and figures look like, from two
+real runs.
 
 usage: scripts/gallery.py --digits RUN --cifar RUN [--out reports/gallery]
 
-The runs are those of these commands, with the clusters "dcec-from-n2d" and the ready-made encoder's:
+The runs are those of these commands, with the clusters "dcec-from-n2d" and the ready-made
+encoder's:
     latentlab fit --data digits --size 16 --arch dcec --epochs 20 --batch-size 50 --run DIGITS
     latentlab cluster --k 10 --run DIGITS
-    latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d --set warm_up=5 \
+    latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d
+    --set warm_up=5 \
         --set interval=35 --set batch_size=128 --set max_steps=350 --run DIGITS
     latentlab cluster --encoder cifar10-strong --k 10 --method imc --run CIFAR
     latentlab report --run DIGITS; latentlab report --run CIFAR
@@ -41,7 +44,9 @@ LARGEST = 460_000  # bytes of a picture
 
 
 def shoot(page: browsing.Page, target: Path, script: str = "") -> None:
-    """Run a script in the page and keep what the window shows, as PNG of at most 256 colours where it is large."""
+    """Run a script in the page and keep what the window shows, as PNG of at most 256 colours where
+    it is large.
+    """
     page.run(script)
     page.driver.execute_async_script("setTimeout(arguments[0], 900)")
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -54,12 +59,18 @@ def shoot(page: browsing.Page, target: Path, script: str = "") -> None:
 
 def theme(name: str) -> str:
     """Return the script that chooses a look."""
-    return f"document.getElementById('theme').value = '{name}'; document.getElementById('theme').onchange();"
+    return (
+        f"document.getElementById('theme').value = '{name}';"
+        " document.getElementById('theme').onchange();"
+    )
 
 
 def colour(by: str) -> str:
     """Return the script that colours the map."""
-    return f"const choice = document.getElementById('colour-by'); choice.value = '{by}'; choice.onchange();"
+    return (
+        f"const choice = document.getElementById('colour-by'); choice.value = '{by}';"
+        " choice.onchange();"
+    )
 
 
 TOP = "document.getElementById('map-part').scrollIntoView();"
@@ -95,7 +106,8 @@ def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
     shoot(
         page,
         out / "report-phone.png",
-        "latentlab.openCluster(3); window.scrollTo(0, document.getElementById('map-part').offsetTop);",
+        "latentlab.openCluster(3); window.scrollTo(0,"
+        " document.getElementById('map-part').offsetTop);",
     )
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
@@ -119,7 +131,8 @@ def viewer(driver: Any, digits: Path, out: Path) -> None:
         page = browsing.Page(driver, server.address)
         page.driver.execute_async_script(
             """const [name, done] = arguments, {edit, rowsOf, data} = latentlab;
-            edit("/edit", {action: "name", cluster: 1, name}).then(() => edit("/edit", {action: "merge", clusters: [0, 2]})).then(done);""",
+            edit("/edit", {action: "name", cluster: 1, name})
+                .then(() => edit("/edit", {action: "merge", clusters: [0, 2]})).then(done);""",
             f"the digit {commonest(digits, 1)}",
         )
         shoot(page, out / "view.png", f"latentlab.openCluster(1); {TOP}")
@@ -133,7 +146,9 @@ def address(run: Path) -> str:
 
 
 def figures(digits: Path, cifar: Path, out: Path) -> None:
-    """Draw the figures for papers; of the formats the gallery keeps PNG, of one figure PDF and SVG too."""
+    """Draw the figures for papers; of the formats the gallery keeps PNG, of one figure PDF and SVG
+    too.
+    """
     for name, run in (("digits", digits), ("cifar10", cifar)):
         with tempfile.TemporaryDirectory() as folder:
             for path in pipeline.figures(Run.open(run), folder, formats=("png",)):
@@ -158,13 +173,15 @@ def comparison(driver: Any, digits: Path, out: Path) -> None:
 
 
 def scores(runs: list[Path]) -> list[dict[str, Any]]:
-    """Return the held-out scores of the clusters that are shown, and of their baselines, so that no picture stands without its figure."""
+    """Return the held-out scores of the clusters that are shown, and of their baselines, so that no
+    picture stands without its figure.
+    """
     rows = []
     for path in runs:
         run = Run.open(path)
         found = to_json(read_scores(run.clustering()).rows)
         rows += [
-            {**row, "seeds": 1, "device": run.manifest["device"], "command": COMMAND}
+            {**row, "seeds": 1, "device": run.fact("device"), "command": COMMAND}
             for row in found
             if row["split"] == "test"
         ]

@@ -2,9 +2,10 @@
 
     python scripts/hostile_inputs.py --work DIR [--seed 0] [--only FAMILY] [--every N]
 
-An input is refused by one line (LatentlabError), or accepted with a result that is checked. Everything else is a fault: another
-exception, a crash of the process, more than 10 seconds of processor time, a wrong result, a file outside the input's own
-folder. Inputs are made from the seed; DIR/hostile.jsonl gets a line for each, and a repeated command goes on.
+An input is refused by one line (LatentlabError), or accepted with a result that is checked.
+Everything else is a fault: another exception, a crash of the process, more than 10 seconds of
+processor time, a wrong result, a file outside the input's own folder. Inputs are made from the
+seed; DIR/hostile.jsonl gets a line for each, and a repeated command goes on.
 """
 
 import argparse
@@ -90,7 +91,9 @@ _written_outside: set[str] = set()
 
 
 def _watch(folder: Path) -> None:
-    """Note every file that is opened for writing, made or renamed outside `folder`; devices are not files."""
+    """Note every file that is opened for writing, made or renamed outside `folder`; devices are not
+    files.
+    """
     inside = str(folder)
 
     def hook(name: str, arguments: tuple) -> None:
@@ -124,7 +127,9 @@ def _watch(folder: Path) -> None:
 
 
 def run_batch(batch: list[Case], work: Path, target: Path) -> None:
-    """Judge inputs in a fork, a line of `target` each; where the fork crashes, the input at work is noted."""
+    """Judge inputs in a fork, a line of `target` each; where the fork crashes, the input at work is
+    noted.
+    """
     process = os.fork()
     if not process:
         code = 1
@@ -215,17 +220,20 @@ def report(rows: list[dict[str, Any]]) -> int:
         own = [row for row in rows if row["family"] == family]
         counts = {outcome: sum(row["outcome"] == outcome for row in own) for outcome in outcomes}
         print(
-            f"{family:<12} {len(own):>5}  {counts}  {max(row['seconds'] for row in own):.1f} s  {max(row['peak_mib'] for row in own)} MiB"
+            f"{family:<12} {len(own):>5}  {counts}  {max(row['seconds'] for row in own):.1f}"
+            f" s  {max(row['peak_mib'] for row in own)} MiB"
         )
     faults = [
         row for row in rows if row["outcome"] not in ("accepted", "refused") or row["outside"]
     ]
     for row in faults:
         print(
-            f"FAULT {row['family']} / {row['name']}: {row['outcome']} {row['said'][-300:]} {row['outside']}"
+            f"FAULT {row['family']} / {row['name']}: {row['outcome']} {row['said'][-300:]}"
+            f" {row['outside']}"
         )
     print(
-        f"{len(rows)} inputs, {len(faults)} faults, digest {hashlib.sha256(str([row['name'] for row in rows]).encode()).hexdigest()[:12]}"
+        f"{len(rows)} inputs, {len(faults)} faults, digest"
+        f" {hashlib.sha256(str([row['name'] for row in rows]).encode()).hexdigest()[:12]}"
     )
     return min(len(faults), 1)
 

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Make reports/cifar10-imbalanced: what scores are worth where the classes have different sizes.
 
-usage: scripts/imbalanced_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--ratio N] [--epochs N] [--seed N] [--minutes N]
+usage: scripts/imbalanced_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--ratio N] [--epochs N]
+[--seed N] [--minutes N]
 
-The classes of both splits are cut to sizes that fall from all images of the first to a --ratio-th of them for the last, in equal
-steps of their logarithm, as Cui and others (2019) do; beside it is a balanced set of as many images. On each an encoder is
-trained without labels, as the recipe "strong" does, and clustered. Cutting needs labels, as making any such set does;
-fitting and clustering see none. It resumes, and keeps what is done.
+The classes of both splits are cut to sizes that fall from all images of the first to a --ratio-th
+of them for the last, in equal steps of their logarithm, as Cui and others (2019) do; beside it is a
+balanced set of as many images. On each an encoder is trained without labels, as the recipe "strong"
+does, and clustered. Cutting needs labels, as making any such set does; fitting and clustering see
+none. It resumes, and keeps what is done.
 """
 
 import argparse

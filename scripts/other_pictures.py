@@ -1,14 +1,16 @@
 #!/usr/bin/env python3
-"""Make reports/other-pictures: what the encoders that come with latentlab, trained on CIFAR-10, make of pictures of another kind, as they
-are and trained on.
+"""Make reports/other-pictures: what the encoders that come with latentlab, trained on CIFAR-10,
+make of pictures of another kind, as they are and trained on.
 
-usage: scripts/other_pictures.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--data digits,mnist] [--encoders NAMES]
+usage: scripts/other_pictures.py [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--data
+digits,mnist] [--encoders NAMES]
                                  [--seeds 0] [--minutes N] [--machine TEXT]
 
-It is `latentlab cluster --encoder ENCODER --data DATA --k 10 --method METHOD --seed SEED` for each set, encoder and method, and its scores
-beside those of pixels. The encoders saw none of these pictures. "adapted" is `latentlab fit --data DATA --recipe adapt --set mirror=false
---seed SEED` instead, and "own" the same for random weights, at the learning rate of the recipe strong. It resumes, and keeps what is
-done; --data-dir is MNIST's.
+It is `latentlab cluster --encoder ENCODER --data DATA --k 10 --method METHOD --seed SEED` for each
+set, encoder and method, and its scores beside those of pixels. The encoders saw none of these
+pictures. "adapted" is `latentlab fit --data DATA --recipe adapt --set mirror=false --seed SEED`
+instead, and "own" the same for random weights, at the learning rate of the recipe strong. It
+resumes, and keeps what is done; --data-dir is MNIST's.
 """
 
 import argparse
@@ -43,7 +45,9 @@ TRAINED = ("adapted", "own")  # beside the ready-made encoders
 
 
 def fit_options(encoder: str, seed: int) -> FitOptions:
-    """Return the recipe adapt for pictures that have no mirror images; for "own" from random weights."""
+    """Return the recipe adapt for pictures that have no mirror images; for "own" from random
+    weights.
+    """
     settings = recipes.fit_settings("adapt")
     settings["objective_options"] = {**settings["objective_options"], "mirror": False}
     if encoder == "own":
@@ -81,11 +85,13 @@ def work_through(name: str, encoder: str, seed: int, arguments: argparse.Namespa
     for one in chosen:
         pipeline.cluster(run, one)
     rows = score(run, chosen, encoder, shared=arguments.work / f"{name}-baselines-seed{seed}")
-    save_part(part, run, rows, data=name, machine=arguments.machine or run.manifest["device"])
+    save_part(part, run, rows, data=name, machine=arguments.machine or run.fact("device"))
 
 
 def time_table(groups: dict[str, Parts]) -> str:
-    """Return the Markdown table of the minutes that training took, by its median speed, and the clusters of `imc`."""
+    """Return the Markdown table of the minutes that training took, by its median speed, and the
+    clusters of `imc`.
+    """
     lines = [
         "| set and encoder | machine | epochs | images per second | fit, minutes | imc, seconds |",
         "| --- |" + " --- |" * 5,
@@ -103,7 +109,8 @@ def time_table(groups: dict[str, Parts]) -> str:
                 )
                 minutes = fit["epochs"] * part["images"]["train"] / fit["images_per_second"] / 60
                 lines.append(
-                    f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {minutes:.1f} | {seconds:.0f} |"
+                    f"| {name} | {part['machine']} | {fit['epochs']} |"
+                    f" {fit['images_per_second']:.0f} | {minutes:.1f} | {seconds:.0f} |"
                 )
     return "\n".join(lines)
 
@@ -124,10 +131,10 @@ def main() -> None:
     """Run what is missing and write the report."""
     parser = parser_of(__doc__, REPORT)
     parser.add_argument("--data", default="digits,mnist", help="sets of ten classes")
-    parser.add_argument("--encoders", default=",".join([*ready_made.names(), *TRAINED]))
+    parser.add_argument("--encoders", default=",".join([*ready_made.shipped().names(), *TRAINED]))
     arguments = parse(parser)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
-    backend.select()
+    backend.start()
     clock = Clock(arguments.minutes)
     for seed in map(int, arguments.seeds.split(",")):
         for name in arguments.data.split(","):

@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
-"""Make reports/cifar10-ready-made: clusters of CIFAR-10 on the encoders that come with latentlab, over seeds of the clustering.
+"""Make reports/cifar10-ready-made: clusters of CIFAR-10 on the encoders that come with latentlab,
+over seeds of the clustering.
 
-usage: scripts/ready_made_cifar10.py [--encoder cifar10-strong] [--data-dir FOLDER] [--work FOLDER] [--out FOLDER] [--seeds 0,1,2]
+usage: scripts/ready_made_cifar10.py [--encoder cifar10-strong] [--data-dir FOLDER] [--work FOLDER]
+[--out FOLDER] [--seeds 0,1,2]
                                      [--minutes N] [--machine TEXT]
 
-It is `latentlab cluster --encoder ENCODER --k 10 --method METHOD --seed SEED` for each method and seed, with `--features
-averaged+project+l2` too, their scores, and how far the seeds of each agree with each other, which takes no label. Runs are kept in
---work, finished scores in parts/ of --out.
+It is `latentlab cluster --encoder ENCODER --k 10 --method METHOD --seed SEED` for each method and
+seed, with `--features averaged+project+l2` too, their scores, and how far the seeds of each agree
+with each other, which takes no label. Runs are kept in --work, finished scores in parts/ of --out.
 """
 
 import argparse
@@ -41,7 +43,9 @@ COMMAND = "scripts/ready_made_cifar10.py"
 
 
 def chosen_of(run: Run, seed: int) -> dict[str, ClusterOptions]:
-    """Return the clusterings of one seed, by method; those with the mirror images by method and "-averaged"."""
+    """Return the clusterings of one seed, by method; those with the mirror images by method and
+    "-averaged".
+    """
     wanted = {method: ClusterOptions(k=10, method=method, seed=seed) for method in METHODS}
     wanted |= {
         f"{method}-averaged": ClusterOptions(k=10, method=method, seed=seed, features=AVERAGED)
@@ -65,12 +69,9 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
         f"{arguments.encoder}+{name}": run.clustering(options.name).assignments
         for name, options in chosen.items()
     }
-    took = {
-        name: run.manifest["stages"][f"cluster/{options.name}"]["seconds"]
-        for name, options in chosen.items()
-    }
+    took = {name: run.record(f"cluster/{options.name}").seconds for name, options in chosen.items()}
     rows: list[Row] = to_json(scores_of(run.data_name, labels, found, 10).rows)
-    save_part(part, run, rows, took=took, machine=arguments.machine or run.manifest["device"])
+    save_part(part, run, rows, took=took, machine=arguments.machine or run.fact("device"))
 
 
 def time_table(parts: dict[str, Row]) -> str:
@@ -84,7 +85,8 @@ def time_table(parts: dict[str, Row]) -> str:
     for name, part in parts.items():
         seconds = " | ".join(f"{part['took'][method]:.0f} s" for method in METHODS)
         lines.append(
-            f"| {name} | {part['machine']} | {part['seconds']['embed']:.0f} s | {part['seconds']['average']:.0f} s | {seconds} |"
+            f"| {name} | {part['machine']} | {part['seconds']['embed']:.0f} s |"
+            f" {part['seconds']['average']:.0f} s | {seconds} |"
         )
     return "\n".join(lines)
 
@@ -112,9 +114,9 @@ def main() -> None:
         "time": time_table(parts),
     }
     runs = {
-        str(one.manifest["config"].get("ready_made")): one
+        str(one.recorded_config.get("ready_made")): one
         for one in find_runs(arguments.work)
-        if "embed" in one.manifest["stages"]
+        if "embed" in one.stage_names()
     }
     clusterings = (
         (f"{name}+{method}", one.path, options)

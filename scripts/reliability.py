@@ -1,11 +1,14 @@
-"""Kill, starve and crowd small runs in every stage, and see whether they end as an undisturbed run does.
+"""Kill, starve and crowd small runs in every stage, and see whether they end as an undisturbed run
+does.
 
     python scripts/reliability.py kills --work DIR [--count 200] [--minutes M]
-    python scripts/reliability.py signals | disk | tmpfs | locks | clock | memory | twice --work DIR ...
-    python scripts/reliability.py report --work DIR --out reports/reliability --machine "two cores"
+    python scripts/reliability.py signals | disk | tmpfs | locks | clock | memory | twice --work DIR
+    ... python scripts/reliability.py report --work DIR --out reports/reliability --machine "two
+    cores"
 
-Every trial is a line of DIR/<what>.jsonl, drawn from its number, so that a repeated command goes on. The runs are small:
-80 images of 16x16 pixels, a network of 4 channels, one command a stage. What is compared is said in scripts/_faults.py.
+Every trial is a line of DIR/<what>.jsonl, drawn from its number, so that a repeated command goes
+on. The runs are small: 80 images of 16x16 pixels, a network of 4 channels, one command a stage.
+What is compared is said in scripts/_faults.py.
 """
 
 import argparse
@@ -81,7 +84,9 @@ EXIT_CODES = {0, 1, 2, 3, 4, 5, 6, 7, 130, 143}
 
 
 class Bench:
-    """The undisturbed run: a copy of it before each stage, what it holds after each, and how long and often it writes."""
+    """The undisturbed run: a copy of it before each stage, what it holds after each, and how long
+    and often it writes.
+    """
 
     def __init__(self, work: Path) -> None:
         self.work = work
@@ -89,7 +94,9 @@ class Bench:
         self.facts: dict[str, Any] = {}
 
     def prepare(self, stages: Iterable[str] = STAGES) -> None:
-        """Make the undisturbed run up to the last of `stages`, or read what an earlier call has kept."""
+        """Make the undisturbed run up to the last of `stages`, or read what an earlier call has
+        kept.
+        """
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / "stripes.npz").exists():
             arrays: dict[str, Any] = _stripes()
@@ -155,7 +162,7 @@ class Bench:
 
 
 def _stripes() -> dict[str, np.ndarray]:
-    """Return 80 images of four kinds of stripes, 60 to train on and 20 held out, with their kinds."""
+    """Return 80 images of four kinds of stripes, 60 training and 20 held-out, and their kinds."""
     rng = np.random.default_rng(SEED)
     kinds = rng.integers(0, 4, 80)
     waves = np.sin(np.arange(16) * 0.8 + rng.uniform(0, 0.5, (80, 1))) > 0  # (80, 16)
@@ -177,7 +184,9 @@ def _stripes() -> dict[str, np.ndarray]:
 
 
 def kill(bench: Bench, number: int) -> dict[str, Any]:
-    """Kill one stage at a random moment, or at a random write event, and its resumptions too, up to twelve times in a row."""
+    """Kill one stage at a random moment, or at a random write event, and its resumptions too, up to
+    twelve times in a row.
+    """
     rng = random.Random(f"{SEED}-{number}")
     stages = list(bench.facts)
     stage = rng.choices(stages, [WEIGHTS[one] for one in stages])[0]
@@ -255,7 +264,9 @@ def refuse(bench: Bench, number: int) -> dict[str, Any]:
 
 
 def _refused(ended: Ended) -> dict[str, Any]:
-    """Return whether a command that could not write said so in one line, with the code for it; or did without that write."""
+    """Return whether a command that could not write said so in one line, with the code for it; or
+    did without that write.
+    """
     lines = [line for line in ended.err.splitlines() if line.strip()]
     one_line = ended.code == 4 and len(lines) == 1 and lines[0].startswith("error: cannot write")
     return {
@@ -266,7 +277,9 @@ def _refused(ended: Ended) -> dict[str, Any]:
 
 
 def fill(bench: Bench, number: int) -> dict[str, Any]:
-    """Run a stage on a real file system (tmpfs) with so few kilobytes left, then give it room and resume. Needs root."""
+    """Run a stage on a real file system (tmpfs) with so few kilobytes left, then give it room and
+    resume. Needs root.
+    """
     rng = random.Random(f"{SEED}-tmpfs-{number}")
     stage = list(STAGES)[number % len(STAGES)]
     shutil.rmtree(bench.run, ignore_errors=True)
@@ -377,7 +390,9 @@ def starve(bench: Bench, number: int) -> dict[str, Any]:
 
 
 def twice(bench: Bench, number: int) -> dict[str, Any]:
-    """Run the whole line again from nothing: weights, codes and assignments have to be the same bits."""
+    """Run the whole line again from nothing: weights, codes and assignments have to be the same
+    bits.
+    """
     shutil.rmtree(bench.run, ignore_errors=True)
     different = {}
     for stage in STAGES:
@@ -436,7 +451,8 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
             if key in ("equal", "clear", "clean", "one_line", "documented") and not value
         }
         print(
-            f"{what} {len(done)}: {row.get('stage', '')} {row['seconds']} s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
+            f"{what} {len(done)}: {row.get('stage', '')} {row['seconds']}"
+            f" s{f'  BAD {bad}' if bad or row.get('broken') else ''}",
             flush=True,
         )
 

@@ -1,6 +1,8 @@
-"""Make reports/reliability from the trials of reliability.py, hostile_inputs.py and fuzz_readers.py.
+"""Make reports/reliability from the trials of reliability.py, hostile_inputs.py and
+fuzz_readers.py.
 
-python scripts/reliability_report.py --faults DIR --hostile DIR --fuzz DIR --machine "two cores of ..."
+python scripts/reliability_report.py --faults DIR --hostile DIR --fuzz DIR --machine "two cores of
+..."
 """
 
 import argparse
@@ -46,17 +48,22 @@ def kills(work: Path) -> tuple[list[Row], str]:
         "python scripts/reliability.py kills --work DIR --count 200",
     )
     lines = [
-        "| killed in | kills, each resumed | trials that ended in the same bits | files that were not whole |",
+        "| killed in | kills, each resumed | trials that ended in the same bits | files that"
+        " were not whole |",
         "| --- | --- | --- | --- |",
     ]
     for stage in [*STAGES, "all"]:
         own = [row for row in rows if stage in (row["stage"], "all") and row["kills"]]
         lines.append(
-            f"| {stage} | {_sum(own, 'kills')} | {_share(own, 'equal')} | {sum(len(row['broken']) for row in own)} |"
+            f"| {stage} | {_sum(own, 'kills')} | {_share(own, 'equal')} |"
+            f" {sum(len(row['broken']) for row in own)} |"
         )
     killed = [row for row in rows if row["kills"]]
     ways = Counter(how for row in killed for how in row["how"])
-    text = f"{ways['write event']} kills came at a write event and {ways['moment']} at a moment, in {len(killed)} trials."
+    text = (
+        f"{ways['write event']} kills came at a write event and {ways['moment']} at a"
+        f" moment, in {len(killed)} trials."
+    )
     figures = [
         _figure("kill", "kills", _sum(killed, "kills"), command),
         _figure(
@@ -74,14 +81,16 @@ def kills(work: Path) -> tuple[list[Row], str]:
 def trials(work: Path) -> tuple[list[Row], str]:
     """Return the figures of all other faults, and their table."""
     lines = [
-        "| fault | trials | as promised | resumed to the same bits | files not whole | what was looked at |",
+        "| fault | trials | as promised | resumed to the same bits | files not whole | what"
+        " was looked at |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
     figures = []
     told = {
         "signals": (
             "clean",
-            "SIGINT and SIGTERM at a random moment: exit code 130 or 143, one line that says how to resume",
+            "SIGINT and SIGTERM at a random moment: exit code 130 or 143, one line that says"
+            " how to resume",
         ),
         "disk": ("clear", "ENOSPC from a write event on, or EIO at one: one line, exit code 4"),
         "tmpfs": (
@@ -106,7 +115,8 @@ def trials(work: Path) -> tuple[list[Row], str]:
         command = f"python scripts/reliability.py {what} --work DIR"
         broken = sum(len(row.get("broken", [])) for row in rows)
         lines.append(
-            f"| {what} | {len(rows)} | {_share(rows, promise)} | {_share(rows, 'equal')} | {broken} | {text} |"
+            f"| {what} | {len(rows)} | {_share(rows, promise)} | {_share(rows, 'equal')} |"
+            f" {broken} | {text} |"
         )
         figures += [
             _figure(what, "trials", len(rows), command),

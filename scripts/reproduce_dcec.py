@@ -1,12 +1,15 @@
 #!/usr/bin/env python3
-"""Repeat the experiment of "Deep Clustering with Convolutional Autoencoders", and its family with augmentation.
+"""Repeat the experiment of "Deep Clustering with Convolutional Autoencoders", and its family with
+augmentation.
 
-usage: scripts/reproduce_dcec [--data mnist] [--data-dir FOLDER] [--protocols test,full] [--seeds 0,1,2] [--steps N] [--minutes N]
+usage: scripts/reproduce_dcec [--data mnist] [--data-dir FOLDER] [--protocols test,full] [--seeds
+0,1,2] [--steps N] [--minutes N]
 
-Two protocols, as in the paper's table: "full" fits and scores all images, "test" the held-out split alone. Any data that
-`latentlab fit` takes will do. Every step resumes: fits and clusterings are kept in --work, finished scores in parts/ of
---out, and both are skipped; a killed step goes on where it stopped. --minutes starts no new step after that time.
-Labels are read after all fitting and clustering of a run is done, by the scorer alone, and take part in no choice.
+Two protocols, as in the paper's table: "full" fits and scores all images, "test" the held-out split
+alone. Any data that `latentlab fit` takes will do. Every step resumes: fits and clusterings are
+kept in --work, finished scores in parts/ of --out, and both are skipped; a killed step goes on
+where it stopped. --minutes starts no new step after that time. Labels are read after all fitting
+and clustering of a run is done, by the scorer alone, and take part in no choice.
 """
 
 import argparse
@@ -60,7 +63,8 @@ DEFAULT_ENCODERS = [
     "dcec",
     "dcec-augmented",
 ]  # the fourth trains for the paper's 200 epochs, hours on all of MNIST
-MANY = 20_000  # images; above, DCEC from N2D runs on the augmented encoder only, where half an hour is better spent
+# Images; with more, DCEC from N2D runs on the augmented encoder only: it takes half an hour.
+MANY = 20_000
 MOST_STEPS, MOST_PASSES = 1600, 15  # what DCEC from N2D may take at most: the longer of the two
 
 
@@ -97,7 +101,8 @@ def methods(count: int) -> dict[str, tuple[dict[str, Any], ...]]:
     }
 
 
-# ACC and NMI in percent as published on MNIST; "?" = remembered, not read in the source. Only DCEC on all of MNIST is certain.
+# ACC and NMI in percent as published on MNIST; "?" = remembered, not read in the source. Only DCEC
+# on all of MNIST is certain.
 PUBLISHED: dict[str, dict[str, tuple[str, str]]] = {
     "test": {
         "pixels+kmeans": ("54.6 ?", "50.1 ?"),
@@ -168,14 +173,17 @@ class Experiment:
 
 
 def experiment(data: DataOptions, protocol: str, arguments: argparse.Namespace) -> Experiment:
-    """Write the protocol's images to a file of their own, all of them to fit on, and say how long to train."""
+    """Write the protocol's images to a file of their own, all of them to fit on, and say how long
+    to train.
+    """
     name = f"{opening.name_of(data)}-{protocol}"
     path = arguments.work / f"{name}.npz"
     if not path.exists():
         images, labels = opening.open_images(data), read_labels(data)
         if labels is None:
             raise DataError(
-                f"{images.name} has no labels, so there is nothing to compare. Use latentlab fit and cluster."
+                f"{images.name} has no labels, so there is nothing to compare. Use latentlab"
+                " fit and cluster."
             )
         chosen = np.arange(len(images)) if protocol == "full" else images.indices("test")
         if not len(chosen):
@@ -219,7 +227,9 @@ def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions
 
 
 def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) -> None:
-    """Fit every encoder with one seed, cluster its codes with every method, score and keep the scores."""
+    """Fit every encoder with one seed, cluster its codes with every method, score and keep the
+    scores.
+    """
     for encoder in chosen:
         settings = ENCODERS[encoder]
         folder = run_folder(one, encoder, seed)
@@ -252,7 +262,7 @@ def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) ->
 def every_clustering(
     one: Experiment, seeds: list[int]
 ) -> Iterator[tuple[str, Path, ClusterOptions]]:
-    """Yield the name, the run folder and the options of each clustering of every encoder and seed."""
+    """Yield name, run folder and options of each clustering of every encoder and seed."""
     for encoder, seed in itertools.product(ENCODERS, seeds):
         for options in clusterings(one, encoder, seed):
             yield f"{encoder}+{short_name(options)}", run_folder(one, encoder, seed), options
@@ -325,7 +335,9 @@ def comparison(rows: list[Row], parts: Parts, protocol: str, published: bool) ->
 
 
 def percent(row: Row) -> str:
-    """Return mean and spread over seeds in percent, and the interval over images where there is one."""
+    """Return mean and spread over seeds in percent, and the interval over images where there is
+    one.
+    """
     spread = f" ± {100 * row['std']:.1f}" if row["std"] is not None else ""
     between = (
         f" [{100 * row['low']:.1f}, {100 * row['high']:.1f}]" if row["low"] is not None else ""

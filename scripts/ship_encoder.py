@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Make a ready-made encoder of a finished run: latentlab/weights/NAME.npz and NAME.json, with what fewer bits cost.
+"""Make a ready-made encoder of a finished run: latentlab/weights/NAME.npz and NAME.json, with what
+fewer bits cost.
 
 usage: scripts/ship_encoder.py RUN NAME [--bits 16] [--machine TEXT] [--note TEXT]
 
-What the objective has beside the encoder, as SwAV's prototypes, goes with it. The cost is measured on the run's own images, with the
-encoder's own features: by the scorer, of the clusters of the run and of those of the shipped encoder.
+What the objective has beside the encoder, as SwAV's prototypes, goes with it. The cost is measured
+on the run's own images, with the encoder's own features: by the scorer, of the clusters of the run
+and of those of the shipped encoder.
 """
 
 import argparse
@@ -41,11 +43,13 @@ CURVE = (
 
 
 def weights_of(run: Run) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Return the weights of the run's encoder, and what its objective trained beside it: in the last checkpoint they follow it."""
+    """Return the weights of the run's encoder, and what its objective trained beside it: in the
+    last checkpoint they follow it.
+    """
     with np.load(run.path / "encoder" / "weights.npz", allow_pickle=False) as arrays:
         own = checkpoints.in_order("weight", dict(arrays))
     checkpoint = checkpoints.folder_of(
-        run.path / "checkpoints", "epoch", run.manifest["fit"]["best_epoch"]
+        run.path / "checkpoints", "epoch", run.fact("fit")["best_epoch"]
     )
     return own, checkpoints.in_order("weight", checkpoints.load(checkpoint)[0])[len(own) :]
 
@@ -62,14 +66,18 @@ def scores(run: Run) -> dict[str, dict[str, float]]:
 
 
 def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the fit's options with its teacher's name in the place of the path, and how the teacher was trained: nothing without one."""
+    """Return the fit's options with its teacher's name in the place of the path, and how the
+    teacher was trained: nothing without one.
+    """
     if not (path := fit["objective_options"].get("teacher")):
         return fit, {}
     teacher_run = Run.open(path)
     teacher = teacher_run.manifest
     own = {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}
     if name := ready_made.shipped().name_of(teacher_run):  # whose own description tells the rest
-        return own, {"teacher": {"ready_made": name, "sha256": ready_made.shipped().describe(name).sha256}}
+        return own, {
+            "teacher": {"ready_made": name, "sha256": ready_made.shipped().describe(name).sha256}
+        }
     told = {
         "fit": teacher["config"]["fit"],
         "summary": teacher["fit"],
@@ -81,7 +89,9 @@ def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
 
 @contextlib.contextmanager
 def restored_on_failure(name: str) -> Iterator[None]:
-    """Bring back the encoder of that name, or its absence, where what is done fails or is interrupted."""
+    """Bring back the encoder of that name, or its absence, where what is done fails or is
+    interrupted.
+    """
     files = [ready_made.FOLDER / f"{name}{ending}" for ending in (".npz", ".json")]
     with tempfile.TemporaryDirectory() as folder:
         before = {path: Path(shutil.copy(path, folder)) for path in files if path.exists()}
@@ -105,29 +115,31 @@ def main() -> None:
     parser.add_argument("--note", default="")
     arguments = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
-    backend.select()
+    backend.start()
     run = Run.open(arguments.run)
     (weights, above), described = weights_of(run), model_files.describe(run)
-    data = DataOptions(**run.manifest["config"]["data"])
-    fit, teacher = taught(run.manifest["config"]["fit"])
+    data = DataOptions(**run.recorded_config["data"])
+    fit, teacher = taught(run.recorded_config["fit"])
     description = ready_made.ShippedEncoder(
         described.arch,
         described.options,
         described.image_shape,
         fit=fit,
-        summary=run.manifest["fit"],
+        summary=run.fact("fit"),
         trained={
             "data": data.data,
-            "images": run.manifest["images"],
-            "git": run.manifest.get("git"),
-            "machine": arguments.machine or run.manifest.get("device"),
+            "images": run.fact("images"),
+            "git": run.fact("git"),
+            "machine": arguments.machine or run.fact("device"),
             "note": arguments.note,
             **teacher,
         },
         curve=tuple({key: row[key] for key in CURVE if key in row} for row in run.metrics()),
     )
     with restored_on_failure(arguments.name), tempfile.TemporaryDirectory() as folder:
-        ready_made.shipped().save(arguments.name, weights, description, objective_weights=above, bits=arguments.bits)
+        ready_made.shipped().save(
+            arguments.name, weights, description, objective_weights=above, bits=arguments.bits
+        )
         shipped = pipeline.use_ready_made(data, arguments.name, Path(folder) / "run")
         cost = {"trained": scores(run), "stored": scores(shipped)}
         description = dataclasses.replace(description, cost=cost)

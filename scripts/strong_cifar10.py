@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this machine's setting of it.
+"""Make reports/cifar10-strong: the recipe "strong" on CIFAR-10, from random weights, with this
+machine's setting of it.
 
-usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N] [--methods LIST]
-                                 [--no-baselines] [--short N] [--follow N] [--setting NAME] [--epochs N] [--width N]
-                                 [--machine TEXT]
+usage: scripts/strong_cifar10.py [--data-dir FOLDER] [--work FOLDER] [--seeds 0] [--minutes N]
+[--methods LIST]
+                                 [--no-baselines] [--short N] [--follow N] [--setting NAME]
+                                 [--epochs N] [--width N] [--machine TEXT]
 
-It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and beside them k-means and the recipe's
-head with the mirror images too (-averaged) and on the embedding below the projection head, k-means on the 8x8 code, the other heads,
-neighbour consistency and self-labelling with the whole network; with --short first a fit of so many epochs, and no other where that
-comes to too little; with --follow also the clusters of every so many epochs, with --setting the recipe's setting of another kind of
-machine, and with --epochs or --width another length of the whole schedule, or another width of the encoder, than the recipe's.
-Every step resumes: runs are kept in --work, finished scores in parts/ of --out.
-Fit and clusters see the 50,000 training images; labels are read when all is done, by the scorer alone.
+It is `latentlab fit --recipe strong` and then `latentlab cluster --recipe strong --k 10`, and
+beside them k-means and the recipe's head with the mirror images too (-averaged) and on the
+embedding below the projection head, k-means on the 8x8 code, the other heads, neighbour consistency
+and self-labelling with the whole network; with --short first a fit of so many epochs, and no other
+where that comes to too little; with --follow also the clusters of every so many epochs, with
+--setting the recipe's setting of another kind of machine, and with --epochs or --width another
+length of the whole schedule, or another width of the encoder, than the recipe's. Every step
+resumes: runs are kept in --work, finished scores in parts/ of --out. Fit and clusters see the
+50,000 training images; labels are read when all is done, by the scorer alone.
 """
 
 import argparse
@@ -76,7 +80,9 @@ WATCHED = (
 
 
 def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
-    """Return what is clustered of one run, by the names in METHODS; self-labelling from the recipe's head."""
+    """Return what is clustered of one run, by the names in METHODS; self-labelling from the
+    recipe's head.
+    """
     head = recipes.cluster_settings("strong")["method"]
     special: dict[str, dict[str, Any]] = {
         "code": {"method": "kmeans", "features": "code", "restarts": 2},
@@ -94,7 +100,9 @@ def clusterings(run: Run, seed: int) -> dict[str, ClusterOptions]:
 
 
 def fit_options(arguments: argparse.Namespace, seed: int) -> tuple[FitOptions, str]:
-    """Return the recipe's setting with what the arguments change in it, and the encoder's name in the tables."""
+    """Return the recipe's setting with what the arguments change in it, and the encoder's name in
+    the tables.
+    """
     settings = recipes.fit_settings("strong", arguments.setting)
     if arguments.width:
         settings["arch_options"] = {**settings.get("arch_options", {}), "width": arguments.width}
@@ -199,7 +207,9 @@ def watched(run: Run) -> list[dict[str, Any]]:
 
 
 def probes(run: Run, of: list[ClusterOptions], arch: str, encoder: str) -> list[Row]:
-    """Return the rows of both probes of the features of some clusterings, and of pixels, with the encoder's name in the tables."""
+    """Return the rows of both probes of the features of some clusterings, and of pixels, with the
+    encoder's name in the tables.
+    """
     reports = [pipeline.probe(run, options) for options in of]
     rows = [row for report in reports if report for row in to_json(report.rows)]
     named = [{**row, "method": row["method"].replace(arch, encoder)} for row in rows]
@@ -217,15 +227,17 @@ def time_table(parts: dict[str, Any]) -> str:
         trained = _learning_curve.minutes_of(part, fit["epochs"])
         deep = sum(facts["seconds"] for facts in part["facts"].values()) / 60
         lines.append(
-            f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f} | {trained:.0f} | {deep:.0f} |"
+            f"| {name} | {part['machine']} | {fit['epochs']} | {fit['images_per_second']:.0f}"
+            f" | {trained:.0f} | {deep:.0f} |"
         )
     return "\n".join(lines)
 
 
 def curve_table(parts: dict[str, Any]) -> str:
-    """Return the Markdown table of every fifth epoch of the fits; no label takes part in any of it."""
+    """Return the Markdown table of every fifth epoch of the fits; it uses no label."""
     lines = [
-        "| run | epoch | swapped loss | prototypes in use | reconstruction error | effective rank |",
+        "| run | epoch | swapped loss | prototypes in use | reconstruction error | effective"
+        " rank |",
         "| --- |" + " --- |" * 5,
     ]
     for name, part in parts.items():
@@ -235,7 +247,8 @@ def curve_table(parts: dict[str, Any]) -> str:
             if row["epoch"] and (row["epoch"] % 5 == 0 or row["epoch"] == 1)
         ]
         lines += [
-            f"| {name} | {row['epoch']} | {row['swapped_loss']:.3f} | {row['used_prototypes']:.0f} | {row['reconstruction_loss']:.4f}"
+            f"| {name} | {row['epoch']} | {row['swapped_loss']:.3f} |"
+            f" {row['used_prototypes']:.0f} | {row['reconstruction_loss']:.4f}"
             f" | {row['effective_rank']:.1f} |"
             for row in rows
         ]
@@ -243,11 +256,14 @@ def curve_table(parts: dict[str, Any]) -> str:
 
 
 def probe_table(parts: dict[str, Any]) -> str:
-    """Return the Markdown table of what classifiers make of the features: the only place where something is trained with labels."""
+    """Return the Markdown table of what classifiers make of the features: the only place where
+    something is trained with labels.
+    """
     lines = ["| run | features | classifier | held-out accuracy |", "| --- | --- | --- | --- |"]
     for name, part in parts.items():
         lines += [
-            f"| {name} | {row['method']} | {PROBES[row['metric']]} | {row['value']:.3f} [{row['low']:.3f}, {row['high']:.3f}] |"
+            f"| {name} | {row['method']} | {PROBES[row['metric']]} | {row['value']:.3f}"
+            f" [{row['low']:.3f}, {row['high']:.3f}] |"
             for row in part.get("probed", [])
         ]
     return "\n".join(lines)

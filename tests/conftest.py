@@ -13,8 +13,7 @@ import pytest
 # worker and of the commands that it starts would differ in their last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from latentlab.config import ClusterOptions, FitOptions  # noqa: E402
-from latentlab.data.opening import DataOptions  # noqa: E402
+from latentlab.config import ClusterOptions, DataOptions, FitOptions  # noqa: E402
 
 ROOT = Path(__file__).resolve().parent.parent
 

@@ -8,6 +8,7 @@ from conftest import use_weights_in
 from strong import SWAV, strong_fit, to_ship
 
 from latentlab import cli, pipeline, recipes
+from latentlab.cli.fit_request import FitRequest
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.encoders import model_files, ready_made
 from latentlab.errors import ConfigError
@@ -116,7 +117,7 @@ def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
             described.options,
         )
     with cli.fit.make_context("fit", ["--recipe", "adapt", "--set", "mirror=false"]) as context:
-        options = cli._options.fit_of(context.params, context.params["learning_rate"])
+        options = FitRequest.of(context).fit_options()
     own = SwAVOptions(**options.objective_options)
     assert (own.start, own.mirror, options.least_steps) == ("cifar10-strong", False, 1000)
     head = HeadWeights.of(ready_made.shipped().objective_weights(own.start))

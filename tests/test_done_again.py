@@ -12,7 +12,7 @@ from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.reporting.edits import Editor, Name
-from latentlab.reporting.viewer import Server
+from latentlab.reporting.viewer_server import Server
 from latentlab.storage import files
 from latentlab.storage.run import Run
 

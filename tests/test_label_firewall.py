@@ -32,7 +32,7 @@ def everything_without_labels(folder):
     pipeline.cluster(
         run,
         ClusterOptions(
-            k=0,
+            k=None,
             method="hdbscan",
             features="pca5",
             settings={"min_cluster_size": 3, "min_samples": 1},

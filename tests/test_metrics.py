@@ -139,9 +139,7 @@ def test_chance_under_the_training_maps_agrees_with_shuffling_both_splits():
 
 def test_score_of_perfect_and_of_single_cluster():
     classes = np.arange(60) % 3
-    perfect = {
-        row.metric: row.value for row in metrics.score(table_of((classes + 1) % 3, classes))
-    }
+    perfect = {row.metric: row.value for row in metrics.score(table_of((classes + 1) % 3, classes))}
     assert perfect == pytest.approx(dict.fromkeys(metrics.METRICS, 1.0))
     single = {
         row.metric: row

@@ -51,9 +51,7 @@ def test_matrices_move_as_with_keras_own():
     start, gradients = normal(24, 10), [normal(24, 10) for _ in range(4)]
     ours = steps(Muon(0.01, weight_decay=0.1), start, gradients)
     theirs = steps(
-        keras.optimizers.Muon(
-            0.01, weight_decay=0.1, rms_rate=ADAM_SIZE, exclude_embeddings=False
-        ),
+        keras.optimizers.Muon(0.01, weight_decay=0.1, rms_rate=ADAM_SIZE, exclude_embeddings=False),
         start,
         gradients,
     )

@@ -11,18 +11,18 @@ from conftest import small_fit
 from strong import SMALL, strong_fit
 
 from latentlab import cli, pipeline, recipes
-from latentlab.cli import _options
-from latentlab.cli import clustering as clustering_commands
-from latentlab.clustering import assignments
-from latentlab.config import ClusterOptions, FitOptions, as_dict
+from latentlab.cli.cluster_request import ClusterRequest
+from latentlab.cli.fit_request import FitRequest
+from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
 from latentlab.errors import ConfigError, RunError
+from latentlab.storage.manifest import RunConfig
 from latentlab.storage.run import Run
 
 
-def test_the_recipe_fills_in_what_is_not_given():
+def test_the_recipe_fills_in_what_is_not_given(monkeypatch):
     arguments = ["--recipe", "strong", "--epochs", "1", "--set", "prototypes=8", "--set", "width=4"]
     with cli.fit.make_context("fit", list(arguments)) as context:
-        chosen = _options.fit_of(context.params, context.params["learning_rate"])
+        chosen = FitRequest.of(context).fit_options()
     wanted = recipes.fit_settings("strong")
     assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (
         wanted["arch"],
@@ -34,20 +34,21 @@ def test_the_recipe_fills_in_what_is_not_given():
     assert chosen.learning_rate == wanted["learning_rate"]
     assert chosen.arch_options == {"width": 4}
     assert chosen.least_steps == 0
-    for more, steps in ([], _options.LEAST_STEPS), (["--epochs", "2", "--least-steps", "7"], 7):
+    for more, steps in ([], LEAST_STEPS), (["--epochs", "2", "--least-steps", "7"], 7):
         with cli.fit.make_context("fit", ["--recipe", "strong", *more]) as context:
-            assert (
-                _options.fit_of(context.params, context.params["learning_rate"]).least_steps
-                == steps
-            )
-    with cli.cluster.make_context(
-        "cluster", ["--recipe", "strong", "--k", "4", "--set", "heads=7"]
-    ):
-        preset = {**recipes.cluster_settings("strong"), "settings": {"heads": 2, "epochs": 3}}
-        options = clustering_commands._cluster_options(
-            preset, ("heads=7",), {"k": 4, "method": "kmeans"}
-        )
-    assert (options.method, options.settings) == ("imc", {"heads": 7, "epochs": 3})
+            assert FitRequest.of(context).fit_options().least_steps == steps
+    preset = {**recipes.cluster_settings("strong"), "settings": {"heads": 2, "epochs": 3}}
+    monkeypatch.setattr(recipes, "cluster_settings", lambda name, prototypes: dict(preset))
+    asked = {"imc": [], "temi": ["--method", "temi"]}
+    settings = {"imc": {"heads": 7, "epochs": 3}, "temi": {"heads": 7}}
+    for method, more in asked.items():
+        arguments = ["--recipe", "strong", "--k", "4", "--set", "heads=7", *more]
+        with cli.cluster.make_context("cluster", arguments) as context:
+            options = ClusterRequest.of(context).options(4)
+        assert (options.k, options.method, options.settings) == (4, method, settings[method])
+
+
+def test_an_unknown_recipe_is_refused():
     for settings_of in (recipes.fit_settings, recipes.cluster_settings):
         with pytest.raises(ConfigError, match="known are adapt, strong"):
             settings_of("weak")
@@ -84,7 +85,7 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(
         assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (
             method == "scan"
         )
-        assert assignments.read_result(Run.open(of), "by-recipe")["method"] == method
+        assert Run.open(of).clustering("by-recipe").options.method == method
     own_pictures = tmp_path / "own.npy"
     np.save(own_pictures, np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), np.uint8))
     asked = {
@@ -111,7 +112,7 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(
         "the encoder's prototypes are of other pictures, those of cifar10, so SCAN's head"
         in capsys.readouterr().err
     )
-    assert assignments.read_result(Run.open(tmp_path / "ready"), "by-recipe")["method"] == "scan"
+    assert Run.open(tmp_path / "ready").clustering("by-recipe").options.method == "scan"
     cli.cli.main(
         ["cluster", "--k", "4", "--run", str(tmp_path / "ready"), "--name", "plain"],
         standalone_mode=False,
@@ -135,7 +136,7 @@ def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(
     assert json.loads(told.out)["result"]["method"] == "scan"
     assert not told.err
     unfinished = Run.create(tmp_path / "unfinished")
-    for config in ({}, {"config": strong_run.manifest["config"]}):
+    for config in ({}, {"config": strong_run.recorded_config}):
         unfinished.note(**config)
         assert (
             cli.cli.main([*quick, "--run", str(unfinished.path)], standalone_mode=False)
@@ -170,24 +171,23 @@ def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(
     tmp_path, capsys, monkeypatch
 ):
     begun = Run.create(tmp_path / "run")
-    begun.note(
-        config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "gpu") | {"epochs": 3}))}
-    )
+
+    def begin_on(machine, **changes):
+        options = FitOptions(**recipes.fit_settings("strong", machine) | changes)
+        begun.note(config=RunConfig(DataOptions(), options, "").to_json())
+
+    begin_on("gpu", epochs=3)
     monkeypatch.setattr(recipes, "device", lambda: "cpu")
 
     def options(*arguments):
         with cli.fit.make_context("fit", ["--recipe", "strong", *arguments]) as context:
-            return _options.fit_to_go_on(
-                context.params, context.params["learning_rate"], str(begun.path)
-            )
+            return FitRequest.of(context).options_to_resume(str(begun.path))
 
     assert options("--epochs", "3").arch == "resnet18"
     assert "going on with the setting for gpu" in capsys.readouterr().err
     assert options("--epochs", "4").arch == "fast8"
     assert not capsys.readouterr().err
-    begun.note(
-        config={"fit": as_dict(FitOptions(**recipes.fit_settings("strong", "cpu")))}
-    )  # before there was --least-steps
+    begin_on("cpu")  # before there was --least-steps
     assert (options().least_steps, options("--least-steps", "9").least_steps) == (0, 9)
     assert not capsys.readouterr().err
 

@@ -31,7 +31,8 @@ from latentlab.data.formats import idx_files, pickles
 from latentlab.errors import ConfigError, DataError, RunError, TrainingError
 from latentlab.scoring.labels import encode_labels, read_labels
 from latentlab.storage import checkpoints, files, keras_files, npz, tables
-from latentlab.storage.run import FORMAT, Run
+from latentlab.storage.manifest import FORMAT
+from latentlab.storage.run import Run
 from latentlab.training import loop
 
 KEPT = ROOT / "tests" / "data" / "run-format-1"
@@ -97,7 +98,7 @@ def test_a_kill_while_a_run_is_cleared_is_made_good(tmp_path, monkeypatch):
         run.clear()
     again = Run.open(run.path)
     with again.lock():
-        assert "config" not in again.manifest
+        assert not again.has_config
         assert not (run.path / "checkpoints").exists()
 
 
@@ -148,7 +149,7 @@ def test_a_process_that_comes_later_keeps_what_the_first_one_did(tmp_path):
         pass
     with second.lock(), second.stage("b", {}):
         pass
-    assert list(Run.open(tmp_path / "run").manifest["stages"]) == ["a", "b"]
+    assert list(Run.open(tmp_path / "run").stage_names()) == ["a", "b"]
     assert first.is_done("b", {})
 
 
@@ -234,7 +235,7 @@ def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_p
     monkeypatch.setenv("LATENTLAB_DETERMINISTIC", "1")
     first, second = (pipeline.fit(data, small_fit(epochs=1), tmp_path / name) for name in "ab")
     clustered = [pipeline.cluster(run, ClusterOptions(k=4)) for run in (first, second)]
-    assert first.manifest["deterministic"] is True
+    assert first.fact("deterministic") is True
     assert clustered[0] == clustered[1]
     for name in (
         "encoder/weights.npz",
@@ -304,7 +305,7 @@ def test_a_run_of_the_first_format_loads_and_goes_on(tmp_path):
         dataclasses.replace(small_fit(), arch_options={"width": 2, "code_channels": 2}),
         run.path,
     )
-    assert again.manifest["stages"]["fit"] == run.manifest["stages"]["fit"]
+    assert again.record("fit") == run.record("fit")
     assert pipeline.cluster(run, ClusterOptions(k=3))["sizes"]["train"]
     table = tables.read(
         pipeline.predict(
@@ -402,10 +403,7 @@ def test_labels_of_another_length_are_refused_and_never_moved(tmp_path):
         with pytest.raises(DataError, match=r"5 labels for [46] images"):
             read_labels(DataOptions(data=str(tmp_path / "x.npz")))
     np.savez(tmp_path / "x.npz", x_train=x[:6], x_test=x[6:], y_train=y[:6])
-    assert (
-        read_labels(DataOptions(data=str(tmp_path / "x.npz"))).labels[6:].tolist()
-        == [-1] * 4
-    )
+    assert read_labels(DataOptions(data=str(tmp_path / "x.npz"))).labels[6:].tolist() == [-1] * 4
 
 
 def test_labels_that_are_no_labels_are_refused():

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from latentlab.cli.generated import OptionWithNames, choices_of, option_of, together
-from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
+from latentlab.cli.generated import OptionWithNames, option_of, together
+from latentlab.config import LEAST_STEPS, RESIZE_RULES, ClusterOptions, DataOptions, FitOptions
 
 if TYPE_CHECKING:
     from latentlab.storage.run import Run
@@ -77,7 +77,7 @@ data_options = together(
     option_of(DataOptions, "data"),
     option_of(DataOptions, "data_dir"),
     option_of(DataOptions, "size", type=SIZE_RANGE),
-    option_of(DataOptions, "resize", type=choices_of(DataOptions, "resize")),
+    option_of(DataOptions, "resize", type=click.Choice(RESIZE_RULES)),
     *(option_of(DataOptions, name) for name in DATA_NAMES[DATA_NAMES.index("held_out") :]),
 )
 

@@ -60,19 +60,6 @@ def option_of(kind: type, name: str, flag: str = "", **changes: Any) -> Decorato
     return click.option(flag or f"--{name.replace('_', '-')}", name, **settings)
 
 
-def choices_of(kind: type, name: str) -> click.Choice:
-    """Return the values that a field may have, as click checks and shows them.
-
-    Parameters
-    ----------
-    kind : type
-        Dataclass of options.
-    name : str
-        Name of a field that was made with choices.
-    """
-    return click.Choice(_field(kind, name).metadata["bounds"].choices)
-
-
 def together(*decorators: Decorator) -> Decorator:
     """Return one decorator that adds several options, which help shows in this order.
 

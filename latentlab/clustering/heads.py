@@ -69,7 +69,7 @@ class HeadOptions(CheckedOptions):
     neighbors: int = option(20, "Nearest neighbours that partners are drawn from.", at_least=1)
     epochs: int = option(50, "Passes over the images, at least 1,000 steps.", at_least=1)
     batch_size: int = option(1000, "Images per step.", at_least=1)
-    learning_rate: float = option(0.003, "Learning rate of Adam.", above=0)
+    learning_rate: float = option(0.003, "Learning rate of Adam.", more_than=0)
     entropy: float = option(5.0, "Weight of even cluster sizes.", at_least=0)
 
 

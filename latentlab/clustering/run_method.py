@@ -102,7 +102,10 @@ class RunMethod(abc.ABC):
         """Yield (positions, where they belong) for the images at the positions of each shard."""
 
     def resolve(
-        self, options: ClusterOptions, augment: str = "none", above: FeatureSpec | None = None
+        self,
+        options: ClusterOptions,
+        augment: str = "none",
+        embedding_steps: FeatureSpec | None = None,
     ) -> ClusterOptions:
         """Return the options with everything that "auto" means for this method.
 
@@ -112,7 +115,7 @@ class RunMethod(abc.ABC):
             What was asked for.
         augment : str
             How the fit has changed images.
-        above : FeatureSpec or None
+        embedding_steps : FeatureSpec or None
             The steps to what is clustered by default, if the encoder goes on above its code; the
             method's own steps follow them.
 
@@ -126,8 +129,8 @@ class RunMethod(abc.ABC):
         self.plugin.parse_options(options.settings)
         features = options.features
         if features is None:
-            features = self._default_features(options.k, above)
-        self._check_required_step(features, options.k, above)
+            features = self._default_features(options.k, embedding_steps)
+        self._check_required_step(features, options.k, embedding_steps)
         if options.augment != AUTO:
             return replace(options, features=features)
         changes = augment if self.traits.trains_network else "none"
@@ -142,25 +145,25 @@ class RunMethod(abc.ABC):
             return
         raise ConfigError(problem, field="method", value=options.method)
 
-    def _default_features(self, k: int | None, above: FeatureSpec | None) -> FeatureSpec:
+    def _default_features(self, k: int | None, embedding_steps: FeatureSpec | None) -> FeatureSpec:
         text = self.traits.default_features.format(k=k)
         steps = FeatureSpec.parse(text) if text else CODE
-        if above is None or text == str(CODE):
+        if embedding_steps is None or text == str(CODE):
             return steps
         if not text or steps.starts_above_code:
-            return above
+            return embedding_steps
         # The embedding has no grid to pool over, and its last scaling would hide the steps' own.
         following = steps.steps[1:] if steps.steps[0] == Step("pool") else steps.steps
         if following and following[-1] == Step("l2"):
             following = following[:-1]
-        return above.followed_by(following)
+        return embedding_steps.followed_by(following)
 
     def _check_required_step(
-        self, features: FeatureSpec, k: int | None, above: FeatureSpec | None
+        self, features: FeatureSpec, k: int | None, embedding_steps: FeatureSpec | None
     ) -> None:
         step = self.traits.required_step
         if step and not features.has(step):
-            default = self._default_features(k, above)
+            default = self._default_features(k, embedding_steps)
             raise ConfigError(
                 f"needs the feature step {step}, as in `features={default}`: {features} has none",
                 field="method",

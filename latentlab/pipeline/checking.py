@@ -1,17 +1,25 @@
 """Runs beside each other, and a run beside what it was."""
 
 import dataclasses
+import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from latentlab.errors import DataError, RunError
 from latentlab.pipeline.run_data import open_run_images
+from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import atomic_path
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
-    from latentlab.scoring.compare import Comparison
-    from latentlab.scoring.verify import Verification
+    from latentlab.scoring.compare import Candidate, CommonImages, Comparison
+    from latentlab.scoring.labels import Labels
+    from latentlab.scoring.verify import Check, Verification
+
+# What reading a damaged run may raise.
+DAMAGES = (RunError, DataError, OSError, ValueError, KeyError, zipfile.BadZipFile)
 
 
 def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Comparison":
@@ -34,61 +42,81 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
     DataError
         If the runs share no image or split them differently.
     """
-    import numpy as np
-
-    from latentlab.reporting import clustering_summary, comparison_page, plots
-    from latentlab.scoring.compare import (
-        Candidate,
-        Comparison,
-        common_images,
-        comparison_frame,
-        overlap_of,
-        score_differences,
-    )
-    from latentlab.scoring.evaluate import align, read_labels
+    from latentlab.scoring.compare import common_images, comparison_frame
+    from latentlab.scoring.evaluate import read_labels
     from latentlab.storage import json_form, text_tables
 
     clusterings = [run.clustering(name) for run, name in named]
-    paths = {item.run.path.resolve() for item in clusterings}
-    short = len(paths) == len({item.run.path.name for item in clusterings})
-    candidates = []
-    for item in clusterings:
-        place = item.run.path.name if short else item.run.path
-        candidates.append(Candidate(f"{place}:{item.name}", item.assignments, item.k))
-    common = common_images(candidates)
-    first, *others = common.sides
     labels = read_labels(clusterings[0].run)
-    sides = []
-    for other in others:
-        side = overlap_of(first, other)
-        if labels is not None:
-            classes = align(common.ids, labels)
-            scores = score_differences(
-                first, other, classes, common.splits, len(labels.class_names)
-            )
-            side = dataclasses.replace(side, scores=scores)
-        sides.append(side)
-    comparison = Comparison(first.name, len(common.ids), tuple(sides))
+    comparison = _comparison_of(common_images(_candidates(clusterings)), labels)
     target = Path(folder)
     json_form.write(target / "comparison.json", comparison)
     text_tables.write(comparison_frame(comparison), target, "comparison")
-    if labels is None:
+    _draw_comparison(comparison, target / "comparison.png")
+    _write_comparison_page(comparison, clusterings, labels, target / "index.html")
+    return comparison
+
+
+def _candidates(clusterings: list[Clustering]) -> "list[Candidate]":
+    """Return the clusterings by names that tell them apart: folder names, else whole paths."""
+    from latentlab.scoring.compare import Candidate
+
+    paths = {item.run.path.resolve() for item in clusterings}
+    folder_names = {item.run.path.name for item in clusterings}
+    candidates = []
+    for item in clusterings:
+        place = item.run.path.name if len(paths) == len(folder_names) else item.run.path
+        candidates.append(Candidate(f"{place}:{item.name}", item.assignments, item.k))
+    return candidates
+
+
+def _comparison_of(common: "CommonImages", labels: "Labels | None") -> "Comparison":
+    """Compare each side with the first one, with scores if there are labels."""
+    from latentlab.scoring.compare import Comparison, overlap_of, score_differences
+    from latentlab.scoring.evaluate import align
+
+    first, *rest = common.sides
+    sides = []
+    for side in rest:
+        overlap = overlap_of(first, side)
+        if labels is not None:
+            classes = align(common.ids, labels)
+            n_classes = len(labels.class_names)
+            scores = score_differences(first, side, classes, common.splits, n_classes)
+            overlap = dataclasses.replace(overlap, scores=scores)
+        sides.append(overlap)
+    return Comparison(first.name, len(common.ids), tuple(sides))
+
+
+def _draw_comparison(comparison: "Comparison", target: Path) -> None:
+    """Draw the differences of the scores; without labels, what moved to the second clustering."""
+    from latentlab.reporting import plots
+
+    second = comparison.others[0]
+    if second.scores is not None:
+        figure = plots.score_differences(comparison.others, comparison.first)
+    else:
         figure = plots.transfer_heatmap(
-            np.array(sides[0].overlap),
-            f"of {first.name}",
-            f"of {sides[0].name}",
+            np.array(second.overlap),
+            f"of {comparison.first}",
+            f"of {second.name}",
             "Images by their clusters in both",
         )
-    else:
-        figure = plots.score_differences(sides, first.name)
-    plots.save_png(figure, target / "comparison.png")
-    gathered = [
-        clustering_summary.read_summary(item, open_run_images(item.run), labels)
-        for item in clusterings
-    ]
-    with atomic_path(target / "index.html") as path:
-        path.write_text(comparison_page.render_comparison(comparison, gathered), encoding="utf-8")
-    return comparison
+    plots.save_png(figure, target)
+
+
+def _write_comparison_page(
+    comparison: "Comparison",
+    clusterings: list[Clustering],
+    labels: "Labels | None",
+    target: Path,
+) -> None:
+    from latentlab.reporting import comparison_page
+    from latentlab.reporting.clustering_summary import read_summary
+
+    summaries = [read_summary(item, open_run_images(item.run), labels) for item in clusterings]
+    with atomic_path(target) as path:
+        path.write_text(comparison_page.render(comparison, summaries), encoding="utf-8")
 
 
 def verify(run: Run, name: str | None = None) -> "Verification":
@@ -108,44 +136,36 @@ def verify(run: Run, name: str | None = None) -> "Verification":
     Verification
         Every check, with what was seen.
     """
-    import zipfile
-
     from latentlab import backend
-    from latentlab.scoring.evaluate import read_labels
-    from latentlab.scoring.verify import (
-        Check,
-        Verification,
-        check_clusters,
-        check_codes,
-        check_files,
-        check_scores,
-        version_differences,
-    )
+    from latentlab.scoring.verify import Check, Verification, check_files, version_differences
 
     run.encoder_config()
     backend.set_precision(run.precision)
     checks = check_files(run)
     try:
-        images = open_run_images(run)
-        checks.append(Check("images", True, f"{len(images):,} as recorded"))
-        if run.record("embed") is not None:
-            checks.append(check_codes(run, images))
-        if run.clustering_names() or name is not None:
-            clustering = run.clustering(name)
-            checks.append(check_clusters(clustering, images))
-            if run.record(f"evaluate/{clustering.name}") is not None:
-                labels = read_labels(run, keep=False)
-                if labels is not None:
-                    checks.append(check_scores(clustering, labels))
-    except (
-        RunError,
-        DataError,
-        OSError,
-        ValueError,
-        KeyError,
-        zipfile.BadZipFile,
-    ) as error:  # damage is what is looked for
+        checks += _recompute(run, name)
+    except DAMAGES as error:  # damage is what is looked for
         if name is not None and name not in run.clustering_names():
             raise
         checks.append(Check("recomputing", False, str(error)))
     return Verification.of(checks, version_differences(run))
+
+
+def _recompute(run: Run, name: str | None) -> "list[Check]":
+    """Compute again what can be: images, codes, clusters and scores."""
+    from latentlab.scoring.evaluate import read_labels
+    from latentlab.scoring.verify import Check, check_clusters, check_codes, check_scores
+
+    images = open_run_images(run)
+    checks = [Check("images", True, f"{len(images):,} as recorded")]
+    if run.record("embed") is not None:
+        checks.append(check_codes(run, images))
+    if not run.clustering_names() and name is None:
+        return checks
+    clustering = run.clustering(name)
+    checks.append(check_clusters(clustering, images))
+    if run.record(f"evaluate/{clustering.name}") is not None:
+        labels = read_labels(run, keep=False)
+        if labels is not None:
+            checks.append(check_scores(clustering, labels))
+    return checks

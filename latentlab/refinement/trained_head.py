@@ -56,12 +56,12 @@ class TrainedHeadOptions(LoopOptions):
     """
 
     start: str = option("scan", "Clustering method that makes the initial clusters.")
-    learning_rate: float = option(3e-4, "Initial learning rate of Adam.", above=0)
+    learning_rate: float = option(3e-4, "Initial learning rate of Adam.", more_than=0)
     average: float = option(
         0.5, "Share of a round's steps over which weights are averaged.", at_least=0, at_most=1
     )
     smallest_crop: float = option(
-        0.3, "Smallest share of the image in a strong view.", above=0, at_most=1
+        0.3, "Smallest share of the image in a strong view.", more_than=0, at_most=1
     )
     cutout: float = option(
         0.5, "Largest side of the missing square, as a share.", at_least=0, at_most=1

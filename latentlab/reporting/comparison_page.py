@@ -129,7 +129,7 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
         pictures={name: plots.svg_uri(figure) for name, figure in figures.items()},
         maps=_maps(sides),
         rows=_matched_rows(sides),
-        facts=[_facts(side) for side in sides],
+        facts=list(map(_facts, sides)),
     )
 
 
@@ -171,10 +171,9 @@ def _first_of_each_run(sides: Sequence[Side]) -> list[Side]:
 
 def _maps(sides: Sequence[Side]) -> list[SharedMap]:
     """Return every side on the first map that there is; empty without a map."""
-    with_map = [side for side in sides if side.summary.map_path.exists()]
-    if not with_map:
+    mapped = next((side for side in sides if side.summary.map_path.exists()), None)
+    if mapped is None:
         return []
-    mapped = with_map[0]
     xy, positions = mapped.summary.read_map()
     ids = mapped.summary.images.ids[positions]
     k = sides[0].summary.k

@@ -338,7 +338,7 @@ def mark_group(ids: np.ndarray, marks: Mapping[str, str]) -> Categories:
     """
     names = sorted(set(marks.values()))
     number = {mark: place for place, mark in enumerate(names)}
-    values = [number[marks[i]] if i in marks else -1 for i in ids.tolist()]
+    values = [number.get(marks.get(image_id, ""), -1) for image_id in ids.tolist()]
     return _categories(np.array(values), names, "not marked")
 
 
@@ -359,7 +359,7 @@ def thumbnail_sources(summary: ClusteringSummary) -> ImageSources:
     def sources(positions: np.ndarray) -> list[str]:
         if not len(positions):
             return []
-        return [thumbnails.thumbnail(image) for image in summary.images.read(positions)]
+        return list(map(thumbnails.thumbnail, summary.images.read(positions)))
 
     return sources
 
@@ -387,8 +387,7 @@ def gallery_images(
         names = (*summary.class_names, "no label")
         texts = [names[number] for number in summary.classes[positions]]
     ids = summary.images.ids[positions].tolist()
-    parts = zip(ids, texts, sources(positions), strict=True)
-    return [GalleryImage(image_id, text, source) for image_id, text, source in parts]
+    return list(map(GalleryImage, ids, texts, sources(positions)))
 
 
 def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[ClusterData]:
@@ -435,7 +434,7 @@ def _centroids(summary: ClusteringSummary) -> list[str]:
     if not path.exists():
         return []
     images = npz.read_stored(path)["centroids"]
-    return [thumbnails.thumbnail(image) for image in images]
+    return list(map(thumbnails.thumbnail, images))
 
 
 def _categories(values: np.ndarray, names: list[str], missing: str) -> Categories:
@@ -446,7 +445,7 @@ def _categories(values: np.ndarray, names: list[str], missing: str) -> Categorie
         names=names,
         missing=missing,
         colours=colours,
-        inks=[palettes.ink(colour) for colour in colours],
+        inks=list(map(palettes.ink, colours)),
     )
 
 

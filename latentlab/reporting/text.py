@@ -54,7 +54,7 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     sentences.append(purity_gap.gap_text(gap, summary.class_names))
     if baselines:
         sentences.append(_baseline_sentence(clustering, baselines))
-    return [sentence for sentence in sentences if sentence]
+    return list(filter(None, sentences))
 
 
 def further_sentences(summary: ClusteringSummary) -> list[str]:
@@ -79,7 +79,7 @@ def further_sentences(summary: ClusteringSummary) -> list[str]:
     report = audit.read_audit(summary.clustering)
     if report is not None:
         sentences.append(_audit_sentences(report))
-    return [sentence for sentence in sentences if sentence]
+    return list(filter(None, sentences))
 
 
 def score_table(scores: Scores | None) -> list[MethodScores]:

@@ -44,12 +44,12 @@ class DistillOptions(CheckedOptions):
 
     teacher: str = option("", "Folder of the teacher's run.")
     big: int = option(28, "Side of the crop of a 32x32 image.", at_least=8)
-    smallest: float = option(0.4, "Smallest share of the area.", above=0, at_most=1)
+    smallest: float = option(0.4, "Smallest share of the area.", more_than=0, at_most=1)
     hidden: int = option(512, "Width of the layer before the sphere.", at_least=1)
-    temperature: float = option(0.1, "Temperature of both predictions.", above=0)
+    temperature: float = option(0.1, "Temperature of both predictions.", more_than=0)
     warm_up_steps: int = option(500, "Steps while the learning rate rises.", at_least=0)
     optimizer: str = option("muon", "Optimizer.", choices=OPTIMIZERS)
-    adam_share: float = option(0.3, "Adam's share of muon's learning rate.", above=0)
+    adam_share: float = option(0.3, "Adam's share of muon's learning rate.", more_than=0)
     weight_decay: float = option(0.1, "Decoupled weight decay.", at_least=0)
     steps_per_call: int = option(10, "Steps compiled into one call.", at_least=1)
 

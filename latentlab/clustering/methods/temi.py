@@ -41,11 +41,11 @@ class TEMIOptions(HeadOptions):
 
     heads: int = option(16, "Heads that are trained; the best is used.", at_least=1)
     neighbors: int = option(50, "Nearest neighbours that partners are drawn from.", at_least=1)
-    learning_rate: float = option(0.001, "Learning rate of Adam.", above=0)
-    beta: float = option(0.6, "Power of the joint probability.", above=0.5, at_most=1)
-    temperature: float = option(0.1, "Temperature of the softmax.", above=0)
-    teacher: float = option(0.996, "Momentum of the teacher's weights.", at_least=0, below=1)
-    shares: float = option(0.9, "Momentum of the teacher's shares.", at_least=0, below=1)
+    learning_rate: float = option(0.001, "Learning rate of Adam.", more_than=0)
+    beta: float = option(0.6, "Power of the joint probability.", more_than=0.5, at_most=1)
+    temperature: float = option(0.1, "Temperature of the softmax.", more_than=0)
+    teacher: float = option(0.996, "Momentum of the teacher's weights.", at_least=0, less_than=1)
+    shares: float = option(0.9, "Momentum of the teacher's shares.", at_least=0, less_than=1)
 
 
 class MutualInformation(HeadObjective):

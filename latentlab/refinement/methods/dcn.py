@@ -40,8 +40,8 @@ class DCNOptions(LoopOptions):
         Learning rate of Adam.
     """
 
-    penalty: float = option(0.1, "Weight of the distance to the center.", above=0)
-    learning_rate: float = option(0.001, "Learning rate of Adam.", above=0)
+    penalty: float = option(0.1, "Weight of the distance to the center.", more_than=0)
+    learning_rate: float = option(0.001, "Learning rate of Adam.", more_than=0)
 
 
 class DCN(Refiner):

@@ -55,9 +55,9 @@ class DECOptions(LoopOptions):
     reconstruction: float = option(0.0, "Weight of the reconstruction error in the loss.")
     gamma: float = option(1.0, "Weight of the divergence in the loss.")
     optimizer: str = option("sgd", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
-    learning_rate: float = option(0.01, "Learning rate.", above=0)
-    alpha: float | None = option(None, "Degrees of freedom of the kernel.", above=0)
-    scale: float | None = option(None, "Squared distance that counts as 1.", above=0)
+    learning_rate: float = option(0.01, "Learning rate.", more_than=0)
+    alpha: float | None = option(None, "Degrees of freedom of the kernel.", more_than=0)
+    scale: float | None = option(None, "Squared distance that counts as 1.", more_than=0)
     warm_up: int = option(10, "Rounds towards N2D's assignments, for an N2D start.", at_least=0)
 
     @property

@@ -45,10 +45,10 @@ class SelfLabelOptions(TrainedHeadOptions):
     interval: int = option(195, "Steps between two assignments of all images.", at_least=1)
     max_steps: int = option(2340, "Largest number of steps.", at_least=1)
     first_share: float = option(
-        0.5, "Share of each cluster's images used in the first round.", above=0, at_most=1
+        0.5, "Share of each cluster's images used in the first round.", more_than=0, at_most=1
     )
     last_share: float = option(
-        0.9, "Share of each cluster's images used in the last round.", above=0, at_most=1
+        0.9, "Share of each cluster's images used in the last round.", more_than=0, at_most=1
     )
 
     @property

@@ -38,8 +38,8 @@ class VaDEOptions(LoopOptions):
         Learning rate of Adam.
     """
 
-    noise: float = option(0.05, "Variance of a pixel around its reconstruction.", above=0)
-    learning_rate: float = option(0.001, "Learning rate of Adam.", above=0)
+    noise: float = option(0.05, "Variance of a pixel around its reconstruction.", more_than=0)
+    learning_rate: float = option(0.001, "Learning rate of Adam.", more_than=0)
 
 
 class VaDE(Refiner):
