@@ -22,8 +22,9 @@ import numpy as np
 from latentlab import backend, recipes
 from latentlab.backend import kernels
 from latentlab.config import FitOptions
-from latentlab.encoders.architectures import fast8
-from latentlab.training.objectives import swav
+from latentlab.encoders import networks
+from latentlab.training.swav_options import SwAVOptions
+from latentlab.training.swav_trainer import SwAVTrainer
 
 SHAPE = (32, 32, 3)
 
@@ -48,11 +49,11 @@ def keras_own() -> Iterator[None]:
         yield
 
 
-def trainer(width: int, settings: dict[str, Any], images: Any) -> swav.SwAV:
+def trainer(width: int, settings: dict[str, Any], images: Any) -> SwAVTrainer:
     """Return the recipe's objective on a new network."""
-    model = fast8.build(SHAPE, fast8.Options(width=width))
+    model = networks.build("fast8", SHAPE, {"width": width})
     fit = FitOptions(batch_size=settings["batch_size"], epochs=10_000)
-    return swav.SwAV(model, images, fit, swav.Options(**settings["objective_options"]))
+    return SwAVTrainer(model, images, fit, SwAVOptions(**settings["objective_options"]))
 
 
 def compare(width: int, settings: dict[str, Any], arguments: argparse.Namespace) -> None:
@@ -67,7 +68,7 @@ def compare(width: int, settings: dict[str, Any], arguments: argparse.Namespace)
     speeds: dict[str, list[float]] = {"keras": [], "latentlab": []}
     for epoch in range(2, arguments.rounds + 2):
         for name, one in (("keras", theirs), ("latentlab", ours)):
-            speeds[name].append(one.train_epoch(everything, epoch)["images_per_second"])
+            speeds[name].append(one.train_epoch(everything, epoch).images_per_second)
     ratios = [
         mine / other for mine, other in zip(speeds["latentlab"], speeds["keras"], strict=True)
     ]

@@ -97,7 +97,7 @@ def prepare_latentlab(images: np.ndarray, arguments: argparse.Namespace) -> tupl
     from latentlab.config import FitOptions
     from latentlab.data.images import from_array
     from latentlab.encoders import networks
-    from latentlab.training.objectives import reconstruction
+    from latentlab.training.objectives.reconstruction import ReconstructionTrainer
 
     versions = backend.versions()
     backend.set_precision("float32")
@@ -106,12 +106,16 @@ def prepare_latentlab(images: np.ndarray, arguments: argparse.Namespace) -> tupl
         arch="blog", batch_size=arguments.batch, learning_rate=RATE, schedule="constant"
     )
     image_set = from_array("benchmark", images, np.full(len(images), "train"))
-    objective = reconstruction.objective(networks.build("blog", SHAPE), image_set, options, None)
+    trainer = ReconstructionTrainer(networks.build("blog", SHAPE), image_set, options)
     everything = np.arange(len(images))
 
     def train(number: int) -> dict[str, float]:
-        row = objective.train_epoch(everything, number)
-        return {name: row[name] for name in ("loss", "images_per_second", "seconds")}
+        result = trainer.train_epoch(everything, number)
+        return {
+            "loss": result.losses["loss"],
+            "images_per_second": result.images_per_second,
+            "seconds": len(everything) / result.images_per_second,
+        }
 
     return f"keras {versions['keras']}, {versions['backend']} {versions['backend_version']}", train
 

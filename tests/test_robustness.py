@@ -33,7 +33,8 @@ from latentlab.scoring.labels import encode_labels, read_labels
 from latentlab.storage import checkpoints, files, keras_files, npz, tables
 from latentlab.storage.manifest import FORMAT
 from latentlab.storage.run import Run
-from latentlab.training import loop
+from latentlab.training.batches import batches, split_validation
+from latentlab.training.snapshot import all_finite
 
 KEPT = ROOT / "tests" / "data" / "run-format-1"
 
@@ -220,13 +221,12 @@ def test_the_batch_that_makes_a_number_infinite_is_named(data, tmp_path, monkeyp
         pipeline.fit(data, small_fit(), tmp_path / "run")
     told = read_json(tmp_path / "run" / "non-finite.json")
     assert images.ids[7] in told["images"]
-    step = list(loop.batches(loop.split_validation(images, small_fit())[0], 20, 0, 2))[
-        told["step"] - 1
-    ]
+    training, _ = split_validation(images, small_fit())
+    step = list(batches(training, 20, 0, 2))[told["step"] - 1]
     assert told["images"] == images.ids[step].tolist()
     kept = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
     assert kept.name == "epoch-0001"
-    assert loop.all_finite(checkpoints.load(kept)[0].values())
+    assert all_finite(checkpoints.load(kept)[0].values())
 
 
 def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_path, monkeypatch):
