@@ -172,6 +172,7 @@ def _baselines(fit: FitOptions, features: FeatureSpec) -> list[Baseline]:
         Baseline("pca+kmeans", PCA_OF_PIXELS, pixels),
         Baseline("untrained+kmeans", CODE, untrained),
     ]
+    # The pixels through the steps of the clustering, so that their gain is seen apart.
     steps = steps_for_pixels(features)
     if steps is not None:
         baselines.append(Baseline(f"pixels+{steps}+kmeans", steps, pixels))

@@ -132,6 +132,8 @@ def choose(
     """
     check_enough_vectors(vectors, ks)
     references = reference_data(vectors, seed)
+
+    # Every criterion looks at each k.
     rows = []
     for k in ks:
         labels = _kmeans(vectors, k, seed, restarts).labels_
@@ -258,6 +260,7 @@ def recommend(choices: Mapping[str, int]) -> tuple[int, str]:
     >>> recommend({"silhouette": 4, "gap": 5, "stability": 9})
     (4, '2 of 3 criteria choose it or a neighbour (silhouette, gap); stability says 9')
     """
+    # Which criteria stand behind each k?
     supporters = {}
     for k in choices.values():
         supporters[k] = [name for name, choice in choices.items() if abs(choice - k) <= NEAR]
@@ -267,6 +270,8 @@ def recommend(choices: Mapping[str, int]) -> tuple[int, str]:
         return len(supporters[k]), votes, choices["silhouette"] == k
 
     k = max(supporters, key=rank)
+
+    # Say why, and what the others say.
     dissenters = [
         f"{name} says {choice}" for name, choice in choices.items() if name not in supporters[k]
     ]

@@ -35,6 +35,7 @@ def check_clusterer(plugin: Clusterer) -> None:
     AssertionError
         If it does not; the text tells the plugin's author what to mend.
     """
+    # Declarations
     check_declarations(plugin, "latentlab cluster")
     parameters = list(inspect.signature(plugin.fit).parameters)
     require(
@@ -42,6 +43,8 @@ def check_clusterer(plugin: Clusterer) -> None:
         f"`fit` must take {', '.join(FIT_PARAMETERS)} and nothing else: no argument carries a"
         " label.",
     )
+
+    # Clusters of clear groups
     case = _Case(plugin)
     fitted = case.fit()
     assigned = fitted.assign(case.matrix)
@@ -51,6 +54,7 @@ def check_clusterer(plugin: Clusterer) -> None:
     _check_facts(fitted)
     _check_order(assigned)
 
+    # The same clusters from the same seed, and from files
     again = case.fit().assign(case.matrix)
     require(
         np.array_equal(again.cluster, assigned.cluster),

@@ -180,6 +180,7 @@ def shrink(images: ImageSet, step: Callable[[int], None] = _ignore) -> SmallImag
     mirrored_hashes = []
     digests: list[bytes] = []
     for indices in images.shards(SHARD):
+        # Hashes are of the grey image at 32 x 32 pixels, comparisons of colours at 16 x 16.
         pixels = images.read(indices)
         grey = resized(pixels.mean(axis=3, keepdims=True), HASH_SIDE)[..., 0]
         small.append(resized(pixels, SIDE).astype(np.float32))
@@ -336,6 +337,7 @@ def _best_alignment(first: np.ndarray, second: np.ndarray) -> Likeness:
         pixel_correlation = _correlation(inner, shifted)
         edge_correlation = _correlation(inner_edges, _edges(shifted))
         score = np.minimum(pixel_correlation / PIXELS, edge_correlation / EDGES)
+        # Note this alignment where it is the best one yet.
         is_better = score > best_score
         best_score = np.where(is_better, score, best_score)
         pixels = np.where(is_better, pixel_correlation, pixels)

@@ -232,11 +232,13 @@ class HeadClusterer(Clusterer):
         """Train heads until one has all clusters; return them and what was done about collapses."""
         recoveries: list[dict[str, object]] = []
         for attempt in range(MOST_TRIES):
+            # Train heads from new initial weights.
             objective = self._objective(pairs.vectors, k, settings, seed + 1000 * attempt)
             losses = _HeadTraining(objective, pairs, settings, seed).run()
             trained = _TrainedHeads.of(objective, losses, pairs.vectors)
             if trained.alive() or attempt == MOST_TRIES - 1:
                 break
+            # Every head has collapsed: even sizes shall count for more.
             recoveries.append(
                 {
                     "what": "trained again",
@@ -371,6 +373,7 @@ class _HeadTraining:
         self.pairs = pairs
         self.settings = settings
         self.seed = seed
+        # An epoch takes whole batches only.
         self.batch_size = min(settings.batch_size, len(pairs.vectors))
         self.steps_per_epoch = len(pairs.vectors) // self.batch_size
         self.loss_names = [f"head{number}" for number in range(settings.heads)]

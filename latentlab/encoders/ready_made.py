@@ -242,12 +242,15 @@ class ShippedEncoders:
             raise ConfigError(
                 f"weights are stored in {' or '.join(map(str, BITS))} bits, not in {bits}."
             )
+
+        # Everything in half precision, then the kernels in 8 bits if wanted.
         arrays = checkpoints.numbered("weight", _halves(weights))
         arrays.update(checkpoints.numbered("objective", _halves(objective_weights)))
         if bits == 8:
             arrays.update(_kernels_in_8_bits(weights))
         _check_size(arrays)
 
+        # The description holds the digest of the file of weights.
         path = self.weights_file(name)
         with atomic_path(path) as temporary, temporary.open("wb") as file:
             np.savez(file, **dict[str, Any](arrays))

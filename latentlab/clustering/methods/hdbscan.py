@@ -131,12 +131,14 @@ class HDBSCAN(Clusterer):
         """
         from sklearn import cluster
 
+        # Settings for this number of images
         matrix = _sample(vectors.matrix(), settings.sample, options.seed)
         smallest = settings.min_cluster_size
         if smallest is None:
             smallest = max(len(matrix) // SMALLEST_SHARE, SMALLEST_CLUSTER)
         self._check(smallest, settings.min_samples, len(matrix))
 
+        # Dense places
         model = cluster.HDBSCAN(
             min_cluster_size=smallest, min_samples=settings.min_samples, copy=True
         )

@@ -56,6 +56,7 @@ def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
     k = number_of_clusters(options)
     model = ScikitKMeans(k, n_init=options.restarts, random_state=options.seed)
     with warnings.catch_warnings(), backend.ordered_sums():
+        # scikit-learn only warns if there are fewer different vectors than clusters.
         warnings.simplefilter("error", ConvergenceWarning)
         try:
             model.fit(matrix)
