@@ -109,7 +109,7 @@ def warm_up(with_umap: bool = True) -> None:
 
     from latentlab import cli, pipeline  # noqa: F401
     from latentlab.nets import layers  # noqa: F401
-    from latentlab.refinement import refined  # noqa: F401
+    from latentlab.refinement import deep_clustering  # noqa: F401
     from latentlab.reporting import report, umap_map  # noqa: F401
 
     if with_umap:

@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 from _hostile_files import Case, damaged, encoded, pictures
 
 from latentlab import pipeline, recipes
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.encoders import embedding, model_files
 from latentlab.errors import RunError
-from latentlab.features import feature_steps
+from latentlab.features.fitted import fit_features
+from latentlab.features.spec import FeatureSpec
+from latentlab.refinement.run_methods import run_method
 from latentlab.storage import checkpoints, keras_files, tables
 from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
@@ -114,7 +115,7 @@ def _opened(**values: Any) -> Any:
 
 
 def _resolved(k: int) -> ClusterOptions:
-    return assignments.resolve(ClusterOptions(k=k))
+    return run_method("kmeans").resolve(ClusterOptions(k=k))
 
 
 def _damaged_vectors(content: bytes, good: np.ndarray) -> Callable[[Path], str]:
@@ -222,9 +223,10 @@ def _features_case(text: str) -> Callable[[Path], str]:
     def run(folder: Path) -> str:
         matrix = np.random.default_rng(0).normal(size=(40, 4 * 4 * 2)).astype(np.float32)
         if "umap" in text:  # compiles for seconds; only its name is looked at
-            feature_steps.parse(text)
+            FeatureSpec.parse(text)
             return ""
-        found = feature_steps.fit(text, [matrix], (4, 4, 2), 0).transform(matrix)
+        spec = FeatureSpec.parse(text)
+        found = fit_features(spec, [matrix], (4, 4, 2), 0).transform(matrix)
         return "" if len(found) == 40 and np.isfinite(found).all() else "the vectors are not finite"
 
     return run
@@ -265,12 +267,12 @@ def _run_case(name: str, content: bytes, refused: bool = False) -> Callable[[Pat
 def _read_everything(folder: Path, changed: str) -> str:
     """Read a run as its commands do, and compare numbers with those of the undamaged one."""
     run, kept = Run.open(folder), Run.open(KEPT_RUN)
-    for clusters in assignments.names(run):
-        assignments.is_deep(assignments.options_of(run, clusters).method)
-    clusters = assignments.choose(run, None)
+    for clustering in run.clusterings():
+        run_method(clustering.options.method)
+    clustering = run.clustering()
     pipeline.open_run_images(run)
     model_files.describe(run)
-    assignments.read_result(run, clusters)
+    _ = clustering.result
     if changed.endswith(".keras"):
         _check_network(folder / changed)
         return ""

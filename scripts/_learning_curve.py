@@ -11,7 +11,7 @@ from _reports import Clock, Parts, held_out_scores
 
 from latentlab import backend, pipeline
 from latentlab.config import ClusterOptions
-from latentlab.features import feature_steps
+from latentlab.features.spec import PROJECTED
 from latentlab.progress import log
 from latentlab.storage import checkpoints
 from latentlab.storage.run import Run
@@ -27,9 +27,7 @@ def missing(epochs: int, every: int, had: list[dict[str, Any]]) -> list[tuple[in
 
     Scores of other features than the recipe's, by an older version, do not count.
     """
-    done = {
-        (row["epoch"], row["method"]) for row in had if row["features"] == feature_steps.PROJECTED
-    }
+    done = {(row["epoch"], row["method"]) for row in had if row["features"] == str(PROJECTED)}
     wanted = [*range(0, epochs, every), epochs] if every else []
     return [
         (epoch, method) for epoch in wanted for method in FOLLOWED if (epoch, method) not in done
@@ -67,7 +65,7 @@ def follow(
                 {
                     "epoch": epoch,
                     "method": method,
-                    "features": clusterings[method].features,
+                    "features": str(clusterings[method].features),
                     **held_out_scores(at_epoch, clusterings[method]),
                 }
             )

@@ -16,9 +16,10 @@ import numpy as np
 from sklearn.metrics import adjusted_rand_score
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
-from latentlab.config import ClusterOptions, FitOptions, as_dict
+from latentlab.config import ClusterOptions, FitOptions
+from latentlab.options import recorded_values
 from latentlab.pipeline.run_data import feature_name
+from latentlab.refinement.run_methods import run_method
 from latentlab.scoring.evaluate import read_labels, scores_of
 from latentlab.scoring.scores import Scores
 from latentlab.storage import files
@@ -195,17 +196,17 @@ def save_part(
     `earlier_facts` are those of deep clusterings that an earlier call has kept.
     """
     facts = {
-        key: run.manifest.get(key)
+        key: run.fact(key)
         for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")
     }
-    seconds = {stage: entry["seconds"] for stage, entry in run.stage_names().items()}
+    seconds = {stage: run.record(stage).seconds for stage in run.stage_names()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
     told = {
         **(earlier_facts or {}),
         **{
             short_name(options): _facts_of(run, options)
             for options in clusterings
-            if assignments.is_deep(options.method)
+            if run_method(options.method).traits.trains_network
         },
     }
     config = run.recorded_config["fit"]
@@ -225,14 +226,14 @@ def save_part(
 
 def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
     """Return the rounds, stop and repairs of a deep clustering, and the seconds that it took."""
-    result = assignments.read_result(run, options.name)
+    result = run.clustering(options.name).result.to_json()
     told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
     return {**told, "seconds": run.record(f"cluster/{options.name}").seconds}
 
 
 def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:
     """End where the part of this name is of a fit with other settings."""
-    now = json.loads(json.dumps(as_dict(options)))
+    now = json.loads(json.dumps(recorded_values(options)))
     kept = before.get("config", {})
     if other := sorted(key for key in now.keys() & kept.keys() if now[key] != kept[key]):
         raise SystemExit(
@@ -272,7 +273,8 @@ def agreement(clusterings: Iterable[tuple[str, Path, ClusterOptions]]) -> list[R
     found: dict[str, list[np.ndarray]] = {}
     for name, folder, options in clusterings:
         if (folder / "clusters" / options.name / "assignments.parquet").exists():
-            found.setdefault(name, []).append(assignments.read(Run.open(folder), options.name)[2])
+            clustering = Run.open(folder).clustering(options.name)
+            found.setdefault(name, []).append(clustering.assignments.clusters)
     rows = []
     for name, assigned in found.items():
         values = [adjusted_rand_score(a, b) for a, b in itertools.combinations(assigned, 2)]

@@ -10,9 +10,9 @@ from typing import Any
 from _reports import Parts, held_out_scores
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
+from latentlab.clustering.vector_clustering import all_vectors
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
-from latentlab.encoders import model_files
+from latentlab.encoders.embedding import Embeddings
 from latentlab.scoring.evaluate import align, read_labels
 from latentlab.scoring.probes import probe_features
 from latentlab.storage import files
@@ -64,12 +64,13 @@ def _knn_accuracy(run: Run, clusters: ClusterOptions) -> float:
     """Return the k-NN accuracy of the clusters' features, without the linear probe and the pixels
     that `latentlab probe` adds in minutes.
     """
-    ids, splits, vectors = assignments.all_vectors(
-        run, clusters, model_files.vector_shape(run, clusters.features)
-    )
+    vectors = all_vectors(run, clusters)
+    index = Embeddings(run.path).index()
     labels = read_labels(run)
     assert labels is not None  # such data has them
-    (row,) = probe_features(vectors, splits, align(ids, labels), clusters.seed, ["knn_accuracy"])
+    (row,) = probe_features(
+        vectors, index.splits, align(index.ids, labels), clusters.seed, ["knn_accuracy"]
+    )
     return row.value
 
 

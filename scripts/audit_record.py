@@ -25,10 +25,10 @@ from PIL import Image, ImageEnhance, ImageFilter
 
 from latentlab import backend, pipeline
 from latentlab.cli.texts.audit import audit_text
-from latentlab.clustering import assignments, duplicates
+from latentlab.clustering import duplicates
+from latentlab.clustering.vector_clustering import all_vectors
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
-from latentlab.encoders import model_files
 from latentlab.reporting.audit import AuditReport, nearest_images
 from latentlab.scoring import label_errors, metrics
 from latentlab.scoring.evaluate import align, read_labels
@@ -127,9 +127,7 @@ def planted_duplicates(data: DataOptions, work: Path, count: int, seed: int) -> 
         work / f"planted-{count}-seed{seed}",
     )
     pipeline.embed(run)
-    vectors = assignments.all_vectors(
-        run, pipeline.resolve(run, ClusterOptions(seed=seed)), model_files.vector_shape(run, "code")
-    )[2]
+    vectors = all_vectors(run, pipeline.resolve(run, ClusterOptions(seed=seed)))
     pairs = duplicates.find(
         pipeline.open_run_images(run), nearest_images(vectors, seed)[:, : duplicates.NEAREST]
     )
@@ -155,16 +153,18 @@ def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict
     labels = read_labels(run, keep=False)
     assert labels is not None
     options = pipeline.resolve(run, ClusterOptions())
-    ids, splits, vectors = assignments.all_vectors(
-        run, options, model_files.vector_shape(run, options.features)
-    )
-    truth, clusters = align(ids, labels), assignments.read(run, name)[2]
+    vectors = all_vectors(run, options)
+    clustering = run.clustering(name)
+    ids = clustering.assignments.ids
+    splits = clustering.assignments.splits
+    clusters = clustering.assignments.clusters
+    truth = align(ids, labels)
     n_classes, rng = len(labels.class_names), np.random.default_rng([seed, 41])
     wrong = rng.choice(len(truth), round(share * len(truth)), replace=False)
     given = truth.copy()
     given[wrong] = (truth[wrong] + rng.integers(1, n_classes, len(wrong))) % n_classes
     fitted = splits == "train"
-    k = assignments.options_of(run, name).k
+    k = clustering.k
     majority = metrics.maps_of(
         metrics.contingency(clusters[fitted], given[fitted], k, n_classes)
     ).majority
@@ -294,7 +294,7 @@ def main() -> None:
         }
     if arguments.strong:
         run = Run.open(arguments.strong)
-        name = assignments.choose(run, None)
+        name = run.clustering().name
         found["label_errors"][f"CIFAR-10, {name}"] = [
             planted_errors(run, name, seed) for seed in seeds
         ]

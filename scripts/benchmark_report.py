@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import browsing
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
 from latentlab.reporting import clustering_summary, report
 from latentlab.scoring.evaluate import read_labels
 from latentlab.storage import files
@@ -47,7 +46,7 @@ LIMITS = {
 
 def build(run: Run) -> dict[str, float]:
     """Make the map and the page anew; return seconds and the size of the file in megabytes."""
-    name = assignments.choose(run, None)
+    name = run.clustering().name
     pipeline.evaluate(run, name)
     run.forget("project")
     clock = Clock()
@@ -205,7 +204,7 @@ def write(out: Path, run: Run, told: dict[str, Any]) -> None:
     text = [
         "# How fast the report is",
         "",
-        f"The report of {images:,} images of {run.manifest['data']}: `{COMMAND}`, whose"
+        f"The report of {images:,} images of {run.data_name}: `{COMMAND}`, whose"
         " docstring says how RUN is made.",
         f"{os.cpu_count()} CPU cores, no GPU; Chromium without a window, drawing by"
         f" {told['renderer']}.",

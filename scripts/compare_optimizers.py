@@ -30,8 +30,9 @@ from _reports import (
 )
 
 from latentlab import backend, pipeline, recipes
-from latentlab.config import DataOptions, FitOptions, as_dict
+from latentlab.config import DataOptions, FitOptions
 from latentlab.errors import TrainingError
+from latentlab.options import recorded_values
 from latentlab.reporting import plots
 from latentlab.storage import files
 
@@ -71,7 +72,9 @@ def work_through(setting: str, seed: int, arguments: argparse.Namespace) -> None
     try:
         run = pipeline.fit(data, options, arguments.work / name)
     except TrainingError as error:  # a result too: the others go on
-        files.write_json(part, {"config": as_dict(options), "failed": str(error), "watched": []})
+        files.write_json(
+            part, {"config": recorded_values(options), "failed": str(error), "watched": []}
+        )
         return
     watched = [
         {key: row[key] for key in WATCHED if key in row} for row in run.metrics() if row["epoch"]

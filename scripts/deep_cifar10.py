@@ -35,8 +35,9 @@ from _reports import (
 )
 
 from latentlab import backend, pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.features.spec import CODE
+from latentlab.refinement.run_methods import run_method
 from latentlab.storage import files
 from latentlab.storage.run import Run
 
@@ -66,13 +67,18 @@ KERNELS: tuple[dict[str, Any], ...] = (
 
 def options_of(settings: dict[str, Any], seed: int) -> ClusterOptions:
     """Return the options of one clustering."""
-    return assignments.resolve(ClusterOptions(**{"k": 10, "restarts": 4, "seed": seed, **settings}))
+    options = ClusterOptions(**{"k": 10, "restarts": 4, "seed": seed, **settings})
+    return run_method(options.method).resolve(options)
 
 
 def row_name(options: ClusterOptions) -> str:
     """Return how the tables name a clustering of conv8's code."""
     return "+".join(
-        ("conv8", *((options.features,) if options.features != "code" else ()), short_name(options))
+        (
+            "conv8",
+            *([] if options.features == CODE else [str(options.features)]),
+            short_name(options),
+        )
     )
 
 
@@ -129,7 +135,7 @@ def kernels(work: Path, parts: Path, clock: Clock) -> None:
         ]
         rows.append(
             {
-                "features": one.features,
+                "features": str(one.features),
                 "scale": _kernel_name(settings),
                 "confidence": [row["confidence"] for row in history],
                 "label_change": [row["label_change"] for row in history],

@@ -30,8 +30,8 @@ from _reports import (
 )
 
 from latentlab import backend, pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.refinement.run_methods import run_method
 from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "digits"
@@ -52,7 +52,8 @@ METHODS: tuple[dict[str, Any], ...] = (
 
 def clusterings(seed: int) -> list[ClusterOptions]:
     """Return what is clustered with one seed."""
-    return [assignments.resolve(ClusterOptions(k=10, seed=seed, **method)) for method in METHODS]
+    options = [ClusterOptions(k=10, seed=seed, **method) for method in METHODS]
+    return [run_method(wanted.method).resolve(wanted) for wanted in options]
 
 
 def work_through(work: Path, parts: Path, seed: int) -> None:

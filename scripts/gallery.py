@@ -30,7 +30,6 @@ import numpy as np
 from PIL import Image
 
 from latentlab import pipeline
-from latentlab.clustering import assignments
 from latentlab.scoring.evaluate import align, read_labels
 from latentlab.scoring.scores import read_scores
 from latentlab.storage import files
@@ -117,7 +116,8 @@ def commonest(path: Path, cluster: int) -> int:
     run = Run.open(path)
     labels = read_labels(run)
     assert labels is not None
-    ids, _, clusters = assignments.read(run, assignments.choose(run, None))
+    assignments = run.clustering().assignments
+    ids, clusters = assignments.ids, assignments.clusters
     return int(np.bincount(align(ids, labels)[clusters == cluster]).argmax())
 
 

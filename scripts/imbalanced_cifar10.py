@@ -20,7 +20,6 @@ import numpy as np
 from _reports import REPORTS, Clock, fill, read_parts, results, save_part, score, write_arrays
 
 from latentlab import backend, pipeline, recipes
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.scoring.labels import read_labels
@@ -89,7 +88,7 @@ def work_through(name: str, path: Path, arguments: argparse.Namespace, clock: Cl
         for row in score(run, others, fitted.arch)
         if any(row["method"].endswith(f"+{one.title}") for one in others)
     ]
-    ks = {one.title: assignments.options_of(run, one.name).k for one in others}
+    ks = {one.title: run.clustering(one.name).k for one in others}
     save_part(part, run, of_ten + found, (), machine=arguments.machine, found_k=ks)
 
 

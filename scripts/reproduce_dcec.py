@@ -40,11 +40,11 @@ from _reports import (
 )
 
 from latentlab import backend, pipeline
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.encoders import networks
 from latentlab.errors import DataError, LatentlabError
+from latentlab.refinement.run_methods import run_method
 from latentlab.scoring.labels import read_labels
 from latentlab.storage import files
 
@@ -220,10 +220,10 @@ def run_folder(one: Experiment, encoder: str, seed: int) -> Path:
 def clusterings(one: Experiment, encoder: str, seed: int) -> list[ClusterOptions]:
     """Return what is clustered on an encoder's code."""
     augment = ENCODERS[encoder].get("augment", "none")
-    return [
-        assignments.resolve(ClusterOptions(k=one.k, seed=seed, **settings), augment)
-        for settings in methods(one.count)[encoder]
+    options = [
+        ClusterOptions(k=one.k, seed=seed, **settings) for settings in methods(one.count)[encoder]
     ]
+    return [run_method(wanted.method).resolve(wanted, augment) for wanted in options]
 
 
 def work_through(one: Experiment, seed: int, chosen: list[str], clock: Clock) -> None:

@@ -72,17 +72,16 @@ def taught(fit: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
     if not (path := fit["objective_options"].get("teacher")):
         return fit, {}
     teacher_run = Run.open(path)
-    teacher = teacher_run.manifest
     own = {**fit, "objective_options": {**fit["objective_options"], "teacher": Path(path).name}}
     if name := ready_made.shipped().name_of(teacher_run):  # whose own description tells the rest
         return own, {
             "teacher": {"ready_made": name, "sha256": ready_made.shipped().describe(name).sha256}
         }
     told = {
-        "fit": teacher["config"]["fit"],
-        "summary": teacher["fit"],
-        "git": teacher.get("git"),
-        "device": teacher.get("device"),
+        "fit": teacher_run.recorded_config["fit"],
+        "summary": teacher_run.fact("fit"),
+        "git": teacher_run.fact("git"),
+        "device": teacher_run.fact("device"),
     }
     return own, {"teacher": told}
 

@@ -45,8 +45,8 @@ from _reports import (
 )
 
 from latentlab import backend, pipeline, recipes
-from latentlab.clustering import assignments
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
+from latentlab.refinement.run_methods import run_method
 from latentlab.reporting import plots
 from latentlab.storage import files
 from latentlab.storage.json_form import to_json
@@ -176,7 +176,7 @@ def work_through(
     history = {
         method: run.metrics(f"clusters/{one.name}/history.jsonl")
         for method, one in done.items()
-        if assignments.is_deep(one.method)
+        if run_method(one.method).traits.trains_network
     }
     probed = before.get("probed") or probes(
         run, [chosen["kmeans"], chosen["embedding"]], str(options.arch), encoder
