@@ -527,8 +527,8 @@ def test_augmentation_is_small_repeats_and_leaves_none_alone():
 def test_flips_mirror_about_half_of_the_images(monkeypatch):
     from latentlab.nets import augmentation
 
-    monkeypatch.setattr(augmentation, "DEGREES", 0.0)
-    monkeypatch.setattr(augmentation, "SHIFT", 0.0)
+    monkeypatch.setattr(augmentation, "MOST_DEGREES", 0.0)
+    monkeypatch.setattr(augmentation, "MOST_SHIFT", 0.0)
     images = np.random.default_rng(0).random((40, 9, 9, 1)).astype(np.float32)
     changed = np.asarray(augment(images, "affine+flip", np.random.default_rng(1)))
     mirrored = [np.allclose(a, b[:, ::-1], atol=1e-4) for a, b in zip(changed, images, strict=True)]
