@@ -51,7 +51,7 @@ class Agglomerative(Clusterer):
         """Return fitted clusters."""
         return Centers(arrays["centers"])
 ''',
-    "depthwise": '''"""A small encoder of depthwise separable convolutions, with a vector as its code.
+    "depthwise": '''"""Small encoder of depthwise separable convolutions; its code is a vector.
 
 latentlab fit --arch depthwise
 """

@@ -10,6 +10,7 @@ from latentlab.cli._options import typed_names
 from latentlab.cli.settings import parse_settings
 from latentlab.config import AUTO, ClusterOptions, DataOptions
 from latentlab.errors import ConfigError
+from latentlab.options import Values
 
 OPTION_NAMES = ("method", "features", "restarts", "minibatch_above", "seed", "augment", "label")
 _PLACES = ("run_path", "encoder", "data", "data_dir", "embeddings", "out")
@@ -178,14 +179,17 @@ class ClusterRequest:
         from latentlab import recipes
 
         values = dict(self.values)
-        settings: dict[str, Any] = {}
+        settings: Values = {}
         if self.recipe:
             preset = recipes.cluster_settings(self.recipe, has_prototypes)
             # The recipe's settings are those of its own method.
             preset_settings = preset.pop("settings", {})
             if "method" not in self.typed:
                 settings |= preset_settings
-            values |= {name: preset[name] for name in preset if name not in self.typed}
+            # What was written on the command line stays.
+            for name, value in preset.items():
+                if name not in self.typed:
+                    values[name] = value
         return ClusterOptions(k=k, **values, settings=settings | dict(self.settings))
 
 

@@ -203,10 +203,12 @@ def _recommended_k(run: "Run", request: ClusterRequest) -> int:
     from latentlab.clustering import choose_k as choosing
     from latentlab.refinement.run_methods import run_method
 
+    # Criteria are computed for k-means; it looks at the features that the method starts from.
     features = request.values["features"]
     if features == AUTO and run_method(request.method).traits.trains_network:
-        # Criteria are computed for k-means: it has to look at what the method will start from.
         features = pipeline.resolve(run, ClusterOptions(k=2, method=request.method)).features
+
+    # The recommendation
     options = ClusterOptions(
         features=features,
         restarts=request.values["restarts"],
@@ -250,8 +252,8 @@ def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
     """Assign new images to the clusters of a run."""
     from latentlab import pipeline
 
-    clustering = open_run(run_path).clustering(name)
-    run = clustering.run
+    run = open_run(run_path)
+    clustering = run.clustering(name)
     path = str(pipeline.predict(run, clustering.name, data_of(values), out))
     print_result({"run": str(run.path), "name": clustering.name, "out": path}, path)
 

@@ -59,10 +59,13 @@ class Translator:
         """
         if not error.field:
             return self.text(str(error))
+        quoted = f"`{error.field}`"
+        value = None
+        if error.value is not UNSET:
+            quoted = f"`{error.field}={error.value}`"
+            value = str(error.value)
         # A value may hold anything, backticks too: the argument is translated apart from the rest.
-        quoted = f"`{error.field}`" if error.value is UNSET else f"`{error.field}={error.value}`"
-        argument = self._argument(error.field, None if error.value is UNSET else str(error.value))
-        return argument + self.text(str(error).removeprefix(quoted))
+        return self._argument(error.field, value) + self.text(str(error).removeprefix(quoted))
 
     def text(self, text: str) -> str:
         """Return a text with everything in backticks translated.
@@ -104,18 +107,13 @@ class Translator:
         command = self.commands.get(name)
         if command is None:
             return ""
-        positional = [
-            str(parameter.name)
-            for parameter in command.params
-            if isinstance(parameter, click.Argument)
-        ]
         words = [PROGRAM, name]
         for keyword in call.keywords:
-            value = ast.literal_eval(keyword.value)
-            if f"{keyword.arg}_path" in positional:
-                words.append(shlex.quote(str(value)))
-            else:
-                words.append(self._argument(str(keyword.arg), shlex.quote(str(value))))
+            argument = str(keyword.arg)
+            value = shlex.quote(str(ast.literal_eval(keyword.value)))
+            words.append(
+                value if _is_positional(command, argument) else self._argument(argument, value)
+            )
         return " ".join(words)
 
 
@@ -135,6 +133,14 @@ def _switch(option: click.Option, value: str | None) -> str:
     if value == "False" and option.secondary_opts:
         return option.secondary_opts[0]
     return long_flag(option)
+
+
+def _is_positional(command: click.Command, argument: str) -> bool:
+    """Return whether a command takes an argument without a flag, as verify takes its run."""
+    for parameter in command.params:
+        if isinstance(parameter, click.Argument) and parameter.name == f"{argument}_path":
+            return True
+    return False
 
 
 def _python_name(flag: str) -> str:

@@ -101,15 +101,20 @@ class FitRequest:
         """
         from latentlab.storage.run import Run
 
+        # Nothing is recorded yet
         options = self.fit_options()
         if not (Path(run_path) / "run.json").exists():
             return options
         run = Run.open(run_path)
         if not run.has_config:
             return options
+
+        # Recorded on this kind of machine
         recorded = run.config.fit
         if self._asks_for(recorded, options):
             return recorded
+
+        # Recorded on another kind of machine; other settings are refused later
         machine = self._machine_of(recorded)
         if not machine:
             return options

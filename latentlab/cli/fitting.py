@@ -32,6 +32,7 @@ def fit(
     """Train an encoder on unlabelled images."""
     from latentlab import pipeline
 
+    # A run that may go on keeps the options that it was begun with.
     request = FitRequest.of(context)
     replaces = overwrite or not resume
     options = request.fit_options() if replaces else request.options_to_resume(run_path)

@@ -89,9 +89,10 @@ def route_settings(
 
 def _argument_of(name: str, plugins: "Mapping[str, Plugin]") -> str:
     """Return the only argument that takes an option of this name."""
-    owners = [
-        argument for argument, plugin in plugins.items() if name in option_names(plugin.Options)
-    ]
+    owners = []
+    for argument, plugin in plugins.items():
+        if name in option_names(plugin.Options):
+            owners.append(argument)
     if len(owners) == 1:
         return owners[0]
     if not owners:
@@ -103,9 +104,14 @@ def _argument_of(name: str, plugins: "Mapping[str, Plugin]") -> str:
 
 def _no_such_option(name: str, plugins: "Sequence[Plugin]") -> ConfigError:
     """Return the error for an option that no plugin has; it lists those that they have."""
-    first, *others = [
-        f"{plugin.argument} (it has {', '.join(sorted(option_names(plugin.Options))) or 'none'})"
-        for plugin in plugins
-    ]
-    owner, has = first.split(" ", 1)
-    return ConfigError(f"{owner} has no option {name} {has}, nor has {' or '.join(others)}.")
+    first, *others = plugins
+    texts = [f"{plugin.argument} {_options_text(plugin)}" for plugin in others]
+    return ConfigError(
+        f"{first.argument} has no option {name} {_options_text(first)}, nor has"
+        f" {' or '.join(texts)}."
+    )
+
+
+def _options_text(plugin: "Plugin") -> str:
+    names = ", ".join(sorted(option_names(plugin.Options)))
+    return f"(it has {names or 'none'})"

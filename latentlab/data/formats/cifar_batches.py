@@ -209,7 +209,7 @@ def _parse_python(file: CifarFile) -> _Batch:
     labels = batch.get("labels")
     if not isinstance(planes, np.ndarray) or not isinstance(labels, list):
         raise DataError(
-            f"{file.where} has no `data` array and `labels` list. Is this CIFAR-10? Fetch it again."
+            f"{file.where} has no array 'data' and list 'labels'. Is this CIFAR-10? Fetch it again."
         )
     if planes.shape != (len(labels), PIXELS) or not labels:
         raise DataError(
