@@ -68,15 +68,11 @@ def _manifest(content: bytes, path: Path) -> None:
     (path.parent / "run.json").write_bytes(content)
     with contextlib.suppress(LatentlabError):
         run = Run.open(path.parent)
-        for entry in run.stage_names().values():
-            for output in entry["outputs"]:
-                if (
-                    not (path.parent / output["path"])
-                    .resolve()
-                    .is_relative_to(path.parent.resolve())
-                ):
+        root = path.parent.resolve()
+        for stage in run.stage_names():
+            for output in run.record(stage).outputs:
+                if not (root / output.path).resolve().is_relative_to(root):
                     raise AssertionError("an output outside the run")
-        run.stages_in_order()
 
 
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {

@@ -393,9 +393,9 @@ class StampedEdit:
         """Return the edit that edits.json holds; ConfigError if it is none."""
         return cls(parse_edit(value), value.get("at"))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the edit as edits.json holds it."""
-        value = {"action": self.edit.action, **dataclasses.asdict(self.edit)}
+        value: dict[str, object] = {"action": self.edit.action, **dataclasses.asdict(self.edit)}
         if self.at is not None:
             value["at"] = self.at
         return value
@@ -434,7 +434,7 @@ class EditLog:
         """Return the log with the edit done again that was undone last."""
         return replace(self, edits=(*self.edits, self.undone[-1]), undone=self.undone[:-1])
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """Return the log as edits.json holds it."""
         return {
             "format": FORMAT,

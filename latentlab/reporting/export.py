@@ -155,10 +155,7 @@ def export_clusters(
     RunError
         If `out` is a folder that holds other things, or cannot be written.
     """
-    if file_format not in FORMATS:
-        raise ConfigError(f"unknown format {file_format!r}: known are {', '.join(FORMATS)}.")
-    if file_format in FOLDER_FORMATS:
-        _check_is_free(out)
+    _check_target(file_format, out)
     selection = select(summary, edited)
     if not len(selection.positions):
         raise ConfigError(
@@ -174,9 +171,13 @@ def export_clusters(
     return out
 
 
-def _check_is_free(folder: Path) -> None:
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"{folder} exists and is not empty.", hint="Choose another `out`.")
+def _check_target(file_format: str, out: Path) -> None:
+    """Refuse unknown formats, and folders that hold other things."""
+    if file_format not in FORMATS:
+        raise ConfigError(f"unknown format {file_format!r}: known are {', '.join(FORMATS)}.")
+    is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
+    if file_format in FOLDER_FORMATS and is_taken:
+        raise RunError(f"{out} exists and is not empty.", hint="Choose another `out`.")
 
 
 def _write_file(selection: Selection, file_format: str, path: Path) -> None:

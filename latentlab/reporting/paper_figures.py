@@ -529,11 +529,11 @@ def loss_curve(rows: plots.EpochRows) -> "Figure":
     """
     figure, axis = _canvas(ONE_COLUMN, 2.1)
     trained = [row for row in rows if row.get("epoch", 0) > 0 and "loss" in row]
-    epochs = [row["epoch"] for row in trained]
+    epochs = plots.column(trained, "epoch")
     validation_colour, training_colour = palettes.categories(2)
-    validation = [row.get("val_loss", np.nan) for row in trained]
+    validation = plots.column(trained, "val_loss")
     axis.plot(epochs, validation, "-", color=validation_colour, label="validation", **CURVE_STYLE)
-    training = [row["loss"] for row in trained]
+    training = plots.column(trained, "loss")
     axis.plot(epochs, training, "--", color=training_colour, label="training", **CURVE_STYLE)
     axis.set(xlabel="epoch", ylabel="loss")
     plots.integer_ticks(axis)

@@ -418,13 +418,34 @@ def loss_curves(curves: Mapping[str, EpochRows]) -> "Figure":
 
 def _draw_losses(axis: "Axes", name: str, rows: EpochRows, colour: str) -> None:
     """Draw both losses of a run; the legend tells the lowest validation loss."""
-    epochs = [row["epoch"] for row in rows]
-    losses = [row["loss"] for row in rows]
-    validation = [row["val_loss"] for row in rows]
+    epochs = column(rows, "epoch")
+    validation = column(rows, "val_loss")
     best = min(validation, default=float("nan"))
     label = f"{name} (best {best:.4f})"
-    axis.plot(epochs, losses, "--", color=colour, linewidth=1, alpha=0.7)
+    axis.plot(epochs, column(rows, "loss"), "--", color=colour, linewidth=1, alpha=0.7)
     axis.plot(epochs, validation, "o-", color=colour, markersize=3, label=label)
+
+
+def column(rows: EpochRows, name: str) -> list[float]:
+    """Return one value of each row, NaN for rows without it.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        Rows of metrics.jsonl.
+    name : str
+        Key of the value, such as "loss".
+
+    Returns
+    -------
+    list of float
+
+    Examples
+    --------
+    >>> column([{"epoch": 1, "loss": 0.5}, {"epoch": 2}], "loss")
+    [0.5, nan]
+    """
+    return [row.get(name, float("nan")) for row in rows]
 
 
 def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
