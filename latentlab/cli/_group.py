@@ -2,6 +2,7 @@
 
 import logging
 import os
+import re
 import sys
 from typing import Any
 
@@ -19,11 +20,8 @@ OUT_OF_MEMORY = (
     " the run is as it was, and the same command resumes it."
 )
 # How libraries say that memory ran out.
-_NO_MEMORY = (
-    "Cannot allocate memory",
-    "bad_alloc",
-    "can't start new thread",
-    "failed to map segment",
+_NO_MEMORY = re.compile(
+    "Cannot allocate memory|bad_alloc|can't start new thread|failed to map segment"
 )
 
 
@@ -64,7 +62,7 @@ def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
 def _is_out_of_memory(error: Exception) -> bool:
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return True
-    return any(text in str(error) for text in _NO_MEMORY)
+    return _NO_MEMORY.search(str(error)) is not None
 
 
 def _fail(message: str, code: int, ctx: click.Context) -> None:

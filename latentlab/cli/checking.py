@@ -62,8 +62,7 @@ def verify(run_path: str, name: str | None) -> None:
 def _translated(verification: "Verification") -> "Verification":
     """Return a verification whose details are worded for the terminal: some are error texts."""
     translator = Translator(cli)
-    checks = [
-        dataclasses.replace(check, detail=translator.text(check.detail))
-        for check in verification.checks
-    ]
-    return dataclasses.replace(verification, checks=type(verification.checks)(checks))
+    checks = []
+    for check in verification.checks:
+        checks.append(dataclasses.replace(check, detail=translator.text(check.detail)))
+    return dataclasses.replace(verification, checks=tuple(checks))

@@ -105,13 +105,12 @@ def _argument_of(name: str, plugins: "Mapping[str, Plugin]") -> str:
 def _no_such_option(name: str, plugins: "Sequence[Plugin]") -> ConfigError:
     """Return the error for an option that no plugin has; it lists those that they have."""
     first, *others = plugins
-    texts = [f"{plugin.argument} {_options_text(plugin)}" for plugin in others]
-    return ConfigError(
-        f"{first.argument} has no option {name} {_options_text(first)}, nor has"
-        f" {' or '.join(texts)}."
-    )
+    further = " or ".join(map(_with_options, others))
+    has = _with_options(first).removeprefix(first.argument)
+    return ConfigError(f"{first.argument} has no option {name}{has}, nor has {further}.")
 
 
-def _options_text(plugin: "Plugin") -> str:
+def _with_options(plugin: "Plugin") -> str:
+    """Return the argument that names a plugin, and the options that the plugin has."""
     names = ", ".join(sorted(option_names(plugin.Options)))
-    return f"(it has {names or 'none'})"
+    return f"{plugin.argument} (it has {names or 'none'})"
