@@ -1,8 +1,8 @@
 """Live progress: a bar on a terminal, nothing elsewhere.
 
-Library code reports, the command line chooses what it looks like. A command is best ended between
-two units of work: `end_here` has the next update do so. Then no training step is cut in two, whose
-threads could crash the interpreter.
+Library code reports, and the command line chooses how it looks. A command is best ended between two
+units of work, and `end_here` has the next update do so. A training step that is cut in two has
+threads that could crash the interpreter.
 """
 
 import contextlib

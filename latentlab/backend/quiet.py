@@ -13,7 +13,7 @@ from typing import Any
 def native_stderr_hidden() -> Iterator[None]:
     """Hide what native code prints to the standard error stream.
 
-    TensorFlow prints its processor's features while it starts, whatever it is told. Python's own
+    TensorFlow prints its processor's features while it starts, and no setting stops it. Python's
     errors are raised as ever; they do not pass through here.
     """
     sys.stderr.flush()

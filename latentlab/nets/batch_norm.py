@@ -14,7 +14,8 @@ def settle(
 ) -> None:
     """Take the statistics of batch normalisation anew, over some batches of inputs.
 
-    Training keeps the statistics of what it sees: of crops, or of weights before an average.
+    Training keeps the statistics of its own inputs, such as crops, and of weights before an
+    average.
 
     Parameters
     ----------

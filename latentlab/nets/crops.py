@@ -35,7 +35,7 @@ class ViewKind:
         Strength of the change of brightness, contrast, saturation (each a factor in 1 +- strength)
         and hue (a share of the full circle).
     jitter_chance, grey_chance : float
-        Share of the views whose colours are changed, and that lose them.
+        Share of the views with changed colours, and of those without any.
     mirror : bool
         Whether half of the views are mirrored.
     cutout : float

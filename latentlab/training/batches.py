@@ -106,7 +106,7 @@ def steps_per_epoch(n_images: int, batch_size: int) -> int:
 
 
 class Prefetch(Generic[Item]):
-    """An iterator whose next item is made in another thread while the current one is in use.
+    """An iterator that makes its next item in another thread while the current one is in use.
 
     The device then need not wait for the processor. It is a context manager: its end waits for
     the thread. An exception of `items` is raised where the item would have been returned.

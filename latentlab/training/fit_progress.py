@@ -65,7 +65,7 @@ class FitProgress(Progress):
         return [self.best_epoch, *self.regular_epochs()]
 
     def regular_epochs(self) -> Sequence[int]:
-        """Return the epochs so far whose checkpoints stay on disk because of `keep_every`."""
+        """Return the epochs so far that `keep_every` keeps on disk."""
         if self.keep_every == 0:
             return ()
         return range(0, self.epoch + 1, self.keep_every)

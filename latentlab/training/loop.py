@@ -40,7 +40,19 @@ NON_FINITE_FILE = "non-finite.json"
 
 @dataclass(frozen=True)
 class EpochRow:
-    """One epoch as a row of metrics.jsonl."""
+    """One epoch as a row of metrics.jsonl.
+
+    Attributes
+    ----------
+    epoch : int
+        Its number, from 1.
+    result : EpochResult
+        Losses and speed of its training.
+    validation : dict of str to float
+        Measures of the validation images: "val_loss" and more.
+    seconds : float
+        Of training and validation.
+    """
 
     epoch: int
     result: EpochResult
@@ -158,7 +170,7 @@ def with_least_steps(options: FitOptions, n_images: int) -> FitOptions:
     Returns
     -------
     FitOptions
-        The same settings where there are enough epochs.
+        The same settings if there are enough epochs already.
     """
     steps = steps_per_epoch(n_images, options.batch_size)
     epochs = max(options.epochs, math.ceil(options.least_steps / steps))
@@ -314,7 +326,7 @@ class _Fit:
             reconstructions.write_examples(self.run.path, epoch, pixels, self.trainer.reconstruct)
 
     def _go_back(self) -> None:
-        """Undo what was trained since the last good epoch, whose checkpoint is then on disk."""
+        """Undo the training since the last good epoch, and make sure of its checkpoint."""
         self.state.roll_back()
         self.state.write_if_missing()
 

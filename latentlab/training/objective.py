@@ -113,7 +113,17 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
-        """Return what the decoder makes of images, float32 in [0, 1], of the same shape."""
+        """Return what the decoder makes of images.
+
+        Parameters
+        ----------
+        batch : ndarray of shape (n, height, width, channels), float32
+            Images in [0, 1].
+
+        Returns
+        -------
+        ndarray of the same shape
+        """
 
     @abc.abstractmethod
     def flops_per_image(self) -> int:
@@ -125,7 +135,13 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def restore(self, arrays: Arrays) -> None:
-        """Undo `snapshot`."""
+        """Undo `snapshot`.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            What `snapshot` returned; arrays of other names are ignored.
+        """
 
     def settle(self, training: np.ndarray) -> bool:
         """Do what has to be done once, after the last epoch; nothing by default.

@@ -132,7 +132,7 @@ def training_shares(run: Run, column: str = "embedding") -> Callable[[], np.ndar
     Parameters
     ----------
     run : Run
-        The run, whose images are embedded.
+        The run; its images are embedded already.
     column : str
         Start of the features that are clustered: the shares of "averaged" embeddings are computed
         for these, otherwise those of the embeddings.

@@ -17,7 +17,7 @@ def snapshot(network: Any) -> Arrays:
     Parameters
     ----------
     network : keras.Model
-        A compiled model whose optimizer is built.
+        A compiled model with a built optimizer.
 
     Returns
     -------
@@ -34,7 +34,7 @@ def restore(network: Any, arrays: Arrays) -> None:
     Parameters
     ----------
     network : keras.Model
-        A compiled model whose optimizer is built.
+        A compiled model with a built optimizer.
     arrays : dict of str to ndarray
         What `snapshot` returned; arrays of other names are ignored.
 

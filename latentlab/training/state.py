@@ -41,12 +41,18 @@ class Trainee(Protocol):
         """Return weights, optimizer state and all else that training depends on."""
 
     def restore(self, arrays: Arrays) -> None:
-        """Undo `snapshot`; arrays of other names are ignored."""
+        """Undo `snapshot`.
+
+        Parameters
+        ----------
+        arrays : dict of str to ndarray
+            What `snapshot` returned; arrays of other names are ignored.
+        """
 
 
 @dataclass
 class Progress(abc.ABC):
-    """How far a training is, and what was repaired: the state.json of a checkpoint.
+    """How far a training is, and its repairs: the state.json of a checkpoint.
 
     A subclass is a dataclass. Its fields, in their order, are the keys of the file.
     """
@@ -174,11 +180,30 @@ class TrainingState(Generic[ProgressType]):
         checkpoints.prune(self.folder, self.kind, numbers)
 
     def load_arrays(self, number: int) -> Arrays:
-        """Return the arrays of the checkpoint of one epoch or round."""
+        """Return the arrays of a checkpoint.
+
+        Parameters
+        ----------
+        number : int
+            Number of its epoch or round.
+
+        Raises
+        ------
+        RunError
+            If the checkpoint is missing or damaged.
+        """
         return checkpoints.load(checkpoints.folder_of(self.folder, self.kind, number))[0]
 
     def replace_arrays(self, number: int, arrays: Arrays) -> None:
-        """Write other arrays into an older checkpoint, which keeps its progress."""
+        """Write other arrays into an older checkpoint, which keeps its progress.
+
+        Parameters
+        ----------
+        number : int
+            Number of its epoch or round.
+        arrays : dict of str to ndarray
+            The new arrays.
+        """
         folder = checkpoints.folder_of(self.folder, self.kind, number)
         values = checkpoints.load(folder)[1]
         others = (self.progress.number, *self.progress.lasting_checkpoints())

@@ -90,18 +90,38 @@ class SwAVNetworks:
         ]
 
     def set_weights(self, weights: Sequence[np.ndarray]) -> None:
-        """Undo `weights`."""
+        """Undo `weights`.
+
+        Parameters
+        ----------
+        weights : sequence of ndarray
+            In the order of `weights`.
+        """
         of_model, of_head = split_weights(weights)
         self.model.set_weights(list(of_model))
         self.set_head(of_head)
 
     def set_head(self, weights: HeadWeights) -> None:
-        """Set projection head and prototypes."""
+        """Set projection head and prototypes.
+
+        Parameters
+        ----------
+        weights : HeadWeights
+            Of the same sizes.
+        """
         self.projector.set_weights(weights.projector_weights())
         self.prototypes.set_weights([weights.prototypes])
 
     def multiply_adds_of_view(self, size: int, channels: int) -> int:
-        """Return the multiply-adds of embedding and comparing one square view of `size` pixels."""
+        """Return the multiply-adds of embedding one square view, and comparing it.
+
+        Parameters
+        ----------
+        size : int
+            Its side, in pixels.
+        channels : int
+            Its channels.
+        """
         embedded = flops.multiply_adds(self.lower, (size, size, channels))
         embedded += flops.multiply_adds(self.top, self._code_shape(size, channels))
         projected = flops.multiply_adds(self.projector, self.projector.input_shape[1:])
@@ -109,7 +129,15 @@ class SwAVNetworks:
         return embedded + projected + dimensions * n_prototypes
 
     def multiply_adds_of_decoding(self, size: int, channels: int) -> int:
-        """Return the multiply-adds of decoding one square view of `size` pixels."""
+        """Return the multiply-adds of decoding one square view.
+
+        Parameters
+        ----------
+        size : int
+            Its side, in pixels.
+        channels : int
+            Its channels.
+        """
         return flops.multiply_adds(self.decoder, self._code_shape(size, channels))
 
     def _code_shape(self, size: int, channels: int) -> tuple[int, int, int]:

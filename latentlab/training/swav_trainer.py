@@ -38,7 +38,7 @@ from latentlab.training.swav_networks import SwAVNetworks, build_optimizer
 from latentlab.training.swav_options import SwAVOptions
 from latentlab.training.swav_weights import HeadWeights
 
-WATCHED_IMAGES = 2000  # validation images whose embeddings are watched
+WATCHED_IMAGES = 2000  # validation images that are embedded to watch for a collapse
 EMBEDDED_AT_ONCE = 250
 SIZE_OF_OPTIONS = 32  # pixels of the images that the sizes of crops are given for
 LONGEST_WARM_UP = 10  # the learning rate rises for at most 1/10 of all steps
@@ -217,7 +217,7 @@ class SwAVTrainer(Trainer):
         steps = []
         for number, indices in enumerate(call.batches, call.first_step):
             steps.append(self._step_arrays(indices, epoch, number, n_steps))
-        arrays = {name: np.stack([step[name] for step in steps]) for name in steps[0]}
+        arrays = _stacked(steps)
         if self._pixels_on_device(training):
             arrays["positions"] = np.searchsorted(training, call.batches)
         else:
@@ -401,6 +401,14 @@ def fitting_steps_per_call(n_steps: int, at_most: int) -> int:
         if n_steps % size == 0:
             return size
     return at_most
+
+
+def _stacked(steps: list[Arrays]) -> Arrays:
+    """Return the arrays of several steps, one array per name with the steps in its first axis."""
+    stacked = {}
+    for name in steps[0]:
+        stacked[name] = np.stack([arrays[name] for arrays in steps])
+    return stacked
 
 
 def _images_of(batch: Batch) -> Any:
