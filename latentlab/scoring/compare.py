@@ -4,6 +4,8 @@ Clusters are matched by the largest overlap in images (Hungarian method). The bo
 difference is paired: it draws images together with their clusters in both and their class, so that
 images which are easy or hard for both do not blur the difference. Purity and ACC of held-out images
 keep the training maps of each clustering.
+
+Reasons: docs/decisions/0052-paired-differences.md.
 """
 
 from collections.abc import Callable, Sequence

@@ -6,6 +6,8 @@ field, set by `json_field`, changes its key or leaves it out where it is None.
 
 A class with methods of its own for this, `to_json()` and `from_json(value)`, is asked instead: a
 feature spec is stored as text. A field named `extra` collects the keys of newer files.
+
+Reasons: docs/decisions/0050-results-as-dataclasses.md.
 """
 
 import dataclasses

@@ -3,6 +3,8 @@
 Keras' safe mode refuses pickled functions. Beyond that, a file may name any class or function that
 Keras can find, and its HDF5 weights may point to other files of the machine. Here the names are
 checked against a list before Keras sees them, and the weights must lie in the file itself.
+
+Reasons: docs/decisions/0054-untrusted-files.md.
 """
 
 import io

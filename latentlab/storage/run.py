@@ -142,7 +142,7 @@ class Run:
 
     @property
     def recorded_config(self) -> Any:
-        """What run.json holds of the settings, as JSON, to compare with others; None for nothing."""
+        """What run.json holds of the settings, as JSON, to compare with others; or None."""
         return self._manifest.values.get("config")
 
     @property
