@@ -177,6 +177,7 @@ def _decoded(
             return "it is no regular file"
         Image.init()
         _check_png(picture)
+        # The size is in the header: it is known before anything is decoded.
         with Image.open(_stream(picture), formats=FORMATS) as image:
             pixels = image.width * image.height
             if pixels > max_pixels:

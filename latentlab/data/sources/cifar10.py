@@ -49,8 +49,8 @@ class Cifar10(Source):
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the images batch by batch."""
         files = read_cifar_files(locate(data))
-        parts = [batch_pixels(file) for file in files.batches]
-        yield from pixel_shards(parts, batch_splits(files, [len(part) for part in parts]))
+        parts = list(map(batch_pixels, files.batches))
+        yield from pixel_shards(parts, batch_splits(files, list(map(len, parts))))
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the published name."""

@@ -40,14 +40,14 @@ class Folder(Source):
         splits = folder_splits(paths, data.held_out)
         for start in range(0, len(paths), SHARD_IMAGES):
             rows = slice(start, start + SHARD_IMAGES)
-            ids = np.array([as_text(path) for path in paths[rows]])
+            ids = np.array(list(map(as_text, paths[rows])))
             pictures = [root / path for path in paths[rows]]
             yield Shard(ids, splits[rows], pictures=pictures)
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
         """Return the paths and their splits."""
         paths = picture_paths(self.path(data))
-        ids = np.array([as_text(path) for path in paths])
+        ids = np.array(list(map(as_text, paths)))
         return ImageIndex(ids, folder_splits(paths, data.held_out))
 
     def title(self, data: DataOptions, options: NoOptions) -> str:

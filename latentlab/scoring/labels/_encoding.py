@@ -101,6 +101,7 @@ def encode_labels(values: Sequence[Any]) -> tuple[np.ndarray, tuple[str, ...]]:
     >>> encode_labels(["dog", "", "cat", "dog"])
     (array([ 1, -1,  0,  1], dtype=int32), ('cat', 'dog'))
     """
+    # Mixed kinds cannot be put in order, so they are refused first.
     kinds = {_kind(value) for value in values if value is not None}
     if len(kinds) > 1 or not kinds <= {bool, str, numbers.Real}:
         names = sorted(kind.__name__ for kind in kinds)

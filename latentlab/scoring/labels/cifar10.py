@@ -23,8 +23,8 @@ CLASS_NAMES = (
 def read_labels(data: DataOptions) -> Labels:
     """Return the class of every image, 0 to 9; for arguments and errors see the package."""
     files = read_cifar_files(locate(data))
-    parts = [batch_labels(file) for file in files.batches]
-    splits = batch_splits(files, [len(part) for part in parts])
+    parts = list(map(batch_labels, files.batches))
+    splits = batch_splits(files, list(map(len, parts)))
     names = class_names(files.meta) if files.meta else CLASS_NAMES
     index = ImageIndex(numbered_ids(splits), splits)
     return first_labels(np.concatenate(parts), names, index, data)

@@ -13,4 +13,4 @@ def read_labels(data: DataOptions) -> Labels:
     digits = load_digits().target
     splits = held_out_splits(len(digits), data.held_out)
     index = ImageIndex(numbered_ids(splits), splits)
-    return first_labels(digits, [str(digit) for digit in range(10)], index, data)
+    return first_labels(digits, tuple("0123456789"), index, data)
