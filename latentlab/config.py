@@ -211,12 +211,13 @@ class ClusterOptions:
         """Name of the clustering's folder, such as "kmeans-k10-pool+whiten+l2"."""
         if self.label:
             return self.label
+        changed = self._changed_settings()
         parts = [self.method]
         if self.k:
             parts.append(f"k{self.k}")
         if self.features is not None and not self.features.is_code:
             parts.append(str(self.features))
-        parts += self._changed_settings()
+        parts += changed
         if self.seed:
             parts.append(f"seed{self.seed}")
         return "-".join(parts)
@@ -231,6 +232,10 @@ class ClusterOptions:
 
     def recorded(self) -> Values:
         """Return the options as runs record them: features as text, k as 0 if not given."""
+        return dict(self._recorded)
+
+    @functools.cached_property
+    def _recorded(self) -> Values:
         values = recorded_values(self)
         values["features"] = AUTO if self.features is None else str(self.features)
         values["k"] = self.k or 0

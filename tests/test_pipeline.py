@@ -171,16 +171,16 @@ def test_stages_out_of_order_say_what_to_do(finished_run, tmp_path):
         lambda run: pipeline.cluster(run, options),
         lambda run: pipeline.cluster_seeds(run, options, 2),
     ):
-        with pytest.raises(RunError, match="latentlab fit --run"):
+        with pytest.raises(RunError, match="fit\(run="):
             stage(empty)
-    with pytest.raises(RunError, match="latentlab cluster --run"):
+    with pytest.raises(RunError, match="cluster\(run="):
         pipeline.evaluate(empty)
     with pytest.raises(RunError, match="it has kmeans-k4"):
         pipeline.evaluate(finished_run, "kmeans-k5")
 
 
 def test_more_clusters_than_images_is_a_data_error(finished_run):
-    with pytest.raises(DataError, match="--k 121 is more than the 120 training images"):
+    with pytest.raises(DataError, match="k=121. is more than the 120 training images"):
         pipeline.cluster(finished_run, ClusterOptions(k=121))
 
 

@@ -19,10 +19,13 @@ from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings, missing_column
 from latentlab.errors import ConfigError, DataError
 from latentlab.features.spec import CODE, FeatureSpec, Step
-from latentlab.storage.clustering import Clustering
+from latentlab.storage.clustering import EDITS_NAME, Clustering
+from latentlab.storage.files import clear_folder, remove_folder
 from latentlab.storage.run import Run
 from latentlab.training import prototypes
 from latentlab.training.prototypes import Purpose
+
+MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report")  # stages that a new clustering undoes
 
 
 @dataclass(frozen=True)
@@ -225,3 +228,18 @@ class RunMethod(abc.ABC):
                 limit=count,
                 hint="Choose a smaller `k`.",
             )
+
+
+def start_over(run: Run, name: str) -> None:
+    """Remove the files of a clustering that begins anew, and what was made of it.
+
+    Parameters
+    ----------
+    run : Run
+        The run, which this process holds.
+    name : str
+        Name of the clustering. Edits made by hand stay in their file.
+    """
+    run.forget(*(f"{stage}/{name}" for stage in MADE_OF_CLUSTERS))
+    clear_folder(run.path / "clusters" / name, keep=EDITS_NAME)
+    remove_folder(run.path / "audit" / name)

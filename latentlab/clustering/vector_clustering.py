@@ -134,19 +134,15 @@ class TrainingVectors:
         spec = options.features or CODE
         head = prototypes.head(run)
         shares = prototypes.training_shares(run, spec.start)
+        shape = model_files.vector_shape(run, spec)
         embeddings = Embeddings(run.path)
         index = embeddings.index()
-        shape = model_files.vector_shape(run, spec)
-
-        def codes() -> Iterator[np.ndarray]:
-            return embeddings.parts(TRAIN, spec.start)
-
+        count = index.count(TRAIN)
+        codes = functools.partial(embeddings.parts, TRAIN, spec.start)
         features = fit_features(spec, codes(), shape, options.seed, head=head)
         one_code = np.zeros((1, math.prod(shape)), np.float32)
         n_dims = features.transform(one_code).shape[1]
-        vectors = Vectors(
-            index.count(TRAIN), n_dims, lambda: map(features.transform, codes()), shares
-        )
+        vectors = Vectors(count, n_dims, lambda: map(features.transform, codes()), shares)
         return cls(run, index, features, vectors)
 
     def all_parts(self) -> Iterator[np.ndarray]:

@@ -23,7 +23,7 @@ from latentlab.config import FitOptions
 from latentlab.encoders import networks
 from latentlab.encoders.model import Model
 from latentlab.errors import ConfigError, RunError
-from latentlab.features.spec import STARTS, FeatureSpec
+from latentlab.features.spec import CODE_START, STARTS, FeatureSpec
 from latentlab.storage import checkpoints, json_form
 from latentlab.storage.files import atomic_path, read_json
 from latentlab.storage.json_form import json_field
@@ -70,7 +70,7 @@ class EncoderDescription:
         spec : FeatureSpec
             The feature steps.
         """
-        if spec.starts_above_code and self.embedding_shape is not None:
+        if spec.start != CODE_START and self.embedding_shape is not None:
             return self.embedding_shape
         return self.code_shape
 

@@ -116,7 +116,7 @@ def _write_comparison_page(
 
     summaries = [read_summary(item, open_run_images(item.run), labels) for item in clusterings]
     with atomic_path(target) as path:
-        path.write_text(comparison_page.render(comparison, summaries), encoding="utf-8")
+        path.write_text(comparison_page.render_comparison(comparison, summaries), encoding="utf-8")
 
 
 def verify(run: Run, name: str | None = None) -> "Verification":

@@ -7,18 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError
-from latentlab.features.spec import NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
+from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
 from latentlab.pipeline.fitting import embed, fit
 from latentlab.pipeline.run_data import open_like, open_run_images
-from latentlab.storage.clustering import EDITS_NAME, Clustering
-from latentlab.storage.files import clear_folder, remove_folder
+from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from latentlab.clustering.choose_k import KChoice
     from latentlab.clustering.run_method import RunMethod
-
-MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report")  # stages that a new clustering undoes
 
 
 def cluster(run: Run, options: ClusterOptions) -> Clustering:
@@ -43,16 +40,18 @@ def cluster(run: Run, options: ClusterOptions) -> Clustering:
     DataError
         If k is more than the training images.
     """
+    from latentlab.clustering.run_method import start_over
     from latentlab.refinement.run_methods import run_method
 
     method = run_method(options.method)
     options = _resolve_by(method, run, options)
     _embed_for(run, options)
-    config = {"options": options.recorded(), "embed": run.encoder_config()}
+    encoder = run.encoder_config()
+    config = {"options": options.recorded(), "embed": encoder}
 
     def make() -> list[Path]:
         if not method.resumes(run, options):
-            _start_over(run, options.name)
+            start_over(run, options.name)
         return method.make(run, options, open_run_images)
 
     run.do_stage(
@@ -64,16 +63,6 @@ def cluster(run: Run, options: ClusterOptions) -> Clustering:
     )
     method.finish(run, options)
     return run.clustering(options.name)
-
-
-def _start_over(run: Run, name: str) -> None:
-    """Remove the files of a clustering that begins anew, and what was made of it.
-
-    Edits made by hand stay in their file.
-    """
-    run.forget(*(f"{stage}/{name}" for stage in MADE_OF_CLUSTERS))
-    clear_folder(run.path / "clusters" / name, keep=EDITS_NAME)
-    remove_folder(run.path / "audit" / name)
 
 
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
@@ -124,7 +113,8 @@ def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
 
 def _embed_for(run: Run, options: ClusterOptions) -> None:
     """Embed the images of a run as resolved options ask for."""
-    embed(run, averages=options.features is not None and options.features.averages)
+    start = CODE_START if options.features is None else options.features.start
+    embed(run, averages=start == "averaged")
 
 
 def prototypes_of(run: Run) -> str:
@@ -187,6 +177,7 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
         encoder to fit again was not trained in this run.
     """
     from latentlab.clustering.consensus_files import write_consensus
+    from latentlab.clustering.run_method import start_over
 
     _check_seeds(run, options, count, refit)
     options = resolve(run, options)
@@ -200,7 +191,7 @@ def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = F
     }
 
     def make() -> list[Path]:
-        _start_over(run, name)
+        start_over(run, name)
         seeds = [options.seed + step for step in range(count)]
         return write_consensus(run.path / "clusters" / name, members, options, seeds)
 
