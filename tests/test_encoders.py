@@ -126,7 +126,7 @@ def test_switches_carry_place_around_the_code():
 @pytest.mark.parametrize(
     ("arch", "shape", "options", "message"),
     [
-        ("conv8", (30, 30, 3), {}, "multiples of 4.*--size"),
+        ("conv8", (30, 30, 3), {}, "multiples of 4.*`size=32`"),
         ("blog", (15, 15, 3), {}, "even image sides.*`size=32`"),
         ("conv8", (32, 32, 3), {"depth": 3}, "no option depth.*code_channels"),
         ("pool-unpool", (32, 32, 3), {"pooling": False}, "cannot unpool"),
