@@ -190,6 +190,7 @@ class RunMethod(abc.ABC):
             that the run does not have.
         """
         features = options.features or CODE
+        needs_prototypes = self.needs_prototypes(options)
         if features.start not in model_files.columns(run):
             raise missing_column(features.start)
         if features.averages and self.traits.trains_network:
@@ -201,7 +202,7 @@ class RunMethod(abc.ABC):
             )
         if features.projects:
             prototypes.require(run, Purpose.PROJECT_STEP)
-        if self.needs_prototypes(options):
+        if needs_prototypes:
             prototypes.require(run)
 
     def check_before(self, run: Run, options: ClusterOptions) -> None:
