@@ -45,7 +45,7 @@ def make(
     if kept.exists():
         return files.read_json(kept)
     clusters = pipeline.resolve(run, clusters)
-    by_split = pipeline.cluster(run, clusters)["sizes"]
+    by_split = pipeline.cluster(run, clusters).result.sizes
     told = {
         "epochs": epochs,
         "minutes": epochs
