@@ -129,7 +129,7 @@ class _NetworkClusters(_ImageClusters):
 class _ImageEstimator(BaseEstimator):
     """Trains an autoencoder and keeps its weights as arrays, so that it pickles and copies."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a constructor
         self,
         arch: str = FitOptions.arch,
         arch_options: Values | None = None,
@@ -398,7 +398,7 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
         Sum of squared distances to the centers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a constructor
         self,
         n_clusters: int | None = ClusterOptions.k,
         method: str = ClusterOptions.method,

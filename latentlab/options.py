@@ -45,7 +45,7 @@ def _is_one_of(value: Any, choices: tuple[str, ...]) -> bool:
     return value in choices
 
 
-def option(
+def option(  # noqa: PLR0913  # it constructs a field
     default: Any,
     help: str = "",  # noqa: A002  # the word that click and argparse use
     *,

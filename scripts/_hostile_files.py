@@ -5,6 +5,7 @@ A case returns "" where what was accepted is right, and what is wrong with it ot
 raising LatentlabError.
 """
 
+import functools
 import gzip
 import io
 import json
@@ -593,33 +594,38 @@ def _odd_names(case: Callable) -> Iterator[Case]:
 # NumPy, idx and parquet files
 
 
+ARRAY_LABELS = np.arange(10) % 3
+
+
+def _array_case(
+    pixels: np.ndarray,
+    ending: str,
+    content: bytes,
+    off: int | None = 0,
+    classes: np.ndarray | None = ARRAY_LABELS,
+) -> Callable[[Path], str]:
+    def run(folder: Path) -> str:
+        (folder / f"x.{ending}").write_bytes(content)
+        _, found, known = open_all(data=str(folder / f"x.{ending}"), held_out=0.0)
+        if off is None:
+            return "it was read"
+        if found.shape != pixels.shape:
+            return f"{found.shape}, other values differ"
+        differing = int((found != pixels).sum())
+        if differing > off:
+            return f"{found.shape}, {differing} values differ"
+        if known is not None and classes is not None and not np.array_equal(known.labels, classes):
+            return "other labels"
+        return ""
+
+    return run
+
+
 def arrays(rng: random.Random) -> Iterator[Case]:
     """Yield .npy and .npz files."""
-    pixels, labels = pictures(10), np.arange(10) % 3
+    pixels, labels = pictures(10), ARRAY_LABELS
 
-    def case(
-        ending: str, content: bytes, off: int | None = 0, classes: np.ndarray | None = labels
-    ) -> Callable[[Path], str]:
-        def run(folder: Path) -> str:
-            (folder / f"x.{ending}").write_bytes(content)
-            _, found, known = open_all(data=str(folder / f"x.{ending}"), held_out=0.0)
-            if off is None:
-                return "it was read"
-            if found.shape != pixels.shape:
-                return f"{found.shape}, other values differ"
-            differing = int((found != pixels).sum())
-            if differing > off:
-                return f"{found.shape}, {differing} values differ"
-            if (
-                known is not None
-                and classes is not None
-                and not np.array_equal(known.labels, classes)
-            ):
-                return "other labels"
-            return ""
-
-        return run
-
+    case = functools.partial(_array_case, pixels)
     plain, packed = _saved(pixels), _zipped(images=pixels, labels=labels)
     small = _zipped(compressed=True, images=pixels, labels=labels)
     for i in range(360):
@@ -834,34 +840,37 @@ def _idx(array: np.ndarray) -> bytes:
     return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
 
 
+def _parquet_case(
+    pixels: np.ndarray,
+    content: bytes | pa.Table,
+    exact: bool = True,
+    unreadable: int = 0,
+) -> Callable[[Path], str]:
+    def run(folder: Path) -> str:
+        path = folder / "x.parquet"
+        path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(content, path)
+        images, found, known = open_all(data=str(path), size=SIDE, held_out=0.0)
+        if not exact:
+            return "it was read"
+        if len(images) + len(images.unreadable) != len(pixels):
+            return f"{len(images)} images, {len(images.unreadable)} unreadable"
+        if known is not None and len(known.labels) != len(pixels):
+            return f"{len(known.labels)} labels"
+        rows = [int(name.removeprefix("row-")) for name in images.ids]
+        return (
+            ""
+            if np.array_equal(found, pixels[rows]) and len(images.unreadable) >= unreadable
+            else "its pixels differ"
+        )
+
+    return run
+
+
 def parquets(rng: random.Random) -> Iterator[Case]:
     """Yield parquet files of pictures."""
     pixels, count = pictures(12), 12
 
-    def case(
-        content: bytes | pa.Table, exact: bool = True, unreadable: int = 0
-    ) -> Callable[[Path], str]:
-        def run(folder: Path) -> str:
-            path = folder / "x.parquet"
-            path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(
-                content, path
-            )
-            images, found, known = open_all(data=str(path), size=SIDE, held_out=0.0)
-            if not exact:
-                return "it was read"
-            if len(images) + len(images.unreadable) != count:
-                return f"{len(images)} images, {len(images.unreadable)} unreadable"
-            if known is not None and len(known.labels) != count:
-                return f"{len(known.labels)} labels"
-            rows = [int(name.removeprefix("row-")) for name in images.ids]
-            return (
-                ""
-                if np.array_equal(found, pixels[rows]) and len(images.unreadable) >= unreadable
-                else "its pixels differ"
-            )
-
-        return run
-
+    case = functools.partial(_parquet_case, pixels)
     column = [{"bytes": encoded(one, "PNG"), "path": f"{i}.png"} for i, one in enumerate(pixels)]
     table = pa.table({"image": column, "label": pa.array(np.arange(count) % 3)})
     for i in range(300):

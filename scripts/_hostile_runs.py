@@ -34,33 +34,34 @@ KEPT_RUN = ROOT / "tests" / "data" / "run-format-1"
 MIXED = 12
 
 
+def _vector_case(values: Any, accepted: bool, k: int = 3, **columns: Any) -> Callable[[Path], str]:
+    def run(folder: Path) -> str:
+        rows = [row.tolist() if isinstance(row, np.ndarray) else row for row in values]
+        pq.write_table(pa.table({"embedding": rows, **columns}), folder / "v.parquet")
+        told = pipeline.cluster_vectors(
+            folder / "v.parquet", ClusterOptions(k=k), folder / "out.parquet"
+        )
+        table = pq.read_table(folder / "out.parquet")
+        clusters = np.asarray(table["cluster"])
+        if (
+            len(clusters) != len(values)
+            or sum(told["sizes"]) != len(values)
+            or not np.isfinite(np.asarray(table["distance"])).all()
+        ):
+            return "the result is not whole"
+        if k == 3 and len(values) == 30 and sorted(told["sizes"]) != [10, 10, 10]:
+            return f"sizes {told['sizes']}"
+        return "" if accepted else "it was clustered"
+
+    return run
+
+
 def vectors(rng: random.Random) -> Iterator[Case]:
     """Yield parquet files of vectors for `cluster --embeddings`."""
     good = np.concatenate([np.random.default_rng(0).normal(c, 0.1, (10, 4)) for c in (-2, 0, 2)])
 
-    def case(values: Any, accepted: bool, k: int = 3, **columns: Any) -> Callable[[Path], str]:
-        def run(folder: Path) -> str:
-            rows = [row.tolist() if isinstance(row, np.ndarray) else row for row in values]
-            pq.write_table(pa.table({"embedding": rows, **columns}), folder / "v.parquet")
-            told = pipeline.cluster_vectors(
-                folder / "v.parquet", ClusterOptions(k=k), folder / "out.parquet"
-            )
-            table = pq.read_table(folder / "out.parquet")
-            clusters = np.asarray(table["cluster"])
-            if (
-                len(clusters) != len(values)
-                or sum(told["sizes"]) != len(values)
-                or not np.isfinite(np.asarray(table["distance"])).all()
-            ):
-                return "the result is not whole"
-            if k == 3 and len(values) == 30 and sorted(told["sizes"]) != [10, 10, 10]:
-                return f"sizes {told['sizes']}"
-            return "" if accepted else "it was clustered"
-
-        return run
-
-    yield Case("vectors", "good", case(good, True))
-    yield Case("vectors", "good, moved far away", case(good + 100, True))
+    yield Case("vectors", "good", _vector_case(good, True))
+    yield Case("vectors", "good, moved far away", _vector_case(good + 100, True))
     for name, value in (
         ("NaN", np.nan),
         ("inf", np.inf),
@@ -73,7 +74,7 @@ def vectors(rng: random.Random) -> Iterator[Case]:
         for row in (0, 14, 29):
             broken = good.copy()
             broken[row, row % 4] = value
-            yield Case("vectors", f"{name} in row {row}", case(broken, False))
+            yield Case("vectors", f"{name} in row {row}", _vector_case(broken, False))
     rows = good.tolist()
     odd: dict[str, Any] = {
         "ragged": [*rows[:-1], [1.0]],
@@ -86,14 +87,16 @@ def vectors(rng: random.Random) -> Iterator[Case]:
         "none": [],
     }
     for name, value in odd.items():
-        yield Case("vectors", name, case(value, False))
-    yield Case("vectors", "ids twice", case(good, False, id=["a"] * 30))
-    yield Case("vectors", "an id missing", case(good, False, id=[None, *map(str, range(29))]))
-    yield Case("vectors", "all the same", case(np.ones((30, 4)), False))
-    yield Case("vectors", "one vector, k = 1", case(good[:1], True, k=1))
-    yield Case("vectors", "k = n", case(good, True, k=30))
+        yield Case("vectors", name, _vector_case(value, False))
+    yield Case("vectors", "ids twice", _vector_case(good, False, id=["a"] * 30))
+    yield Case(
+        "vectors", "an id missing", _vector_case(good, False, id=[None, *map(str, range(29))])
+    )
+    yield Case("vectors", "all the same", _vector_case(np.ones((30, 4)), False))
+    yield Case("vectors", "one vector, k = 1", _vector_case(good[:1], True, k=1))
+    yield Case("vectors", "k = n", _vector_case(good, True, k=30))
     for k in (31, 1000, 10**9, 2**40):
-        yield Case("vectors", f"k = {k}", case(good, False, k=k))
+        yield Case("vectors", f"k = {k}", _vector_case(good, False, k=k))
     for k in (0, -1, -(10**9)):
         yield Case("vectors", f"k = {k}", _options_case(functools.partial(_resolved, k)))
     plain = io.BytesIO()
@@ -431,7 +434,7 @@ def networks(rng: random.Random) -> Iterator[Case]:
         yield Case(
             "network",
             f"weights damaged {i}",
-            _weights_case(good, damaged(_member(good, "model.weights.h5"), rng, "cut")),
+            _weights__vector_case(good, damaged(_member(good, "model.weights.h5"), rng, "cut")),
         )
 
 
@@ -442,7 +445,7 @@ def _check_network(path: Path) -> None:
         raise RunError(str(error)) from error
 
 
-def _weights_case(good: bytes, weights: bytes) -> Callable[[Path], str]:
+def _weights__vector_case(good: bytes, weights: bytes) -> Callable[[Path], str]:
     """Hand cut weights to the check, which opens them as Keras would: refused, or nothing worse."""
 
     def run(folder: Path) -> str:

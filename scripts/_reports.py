@@ -199,7 +199,7 @@ def save_part(
         key: run.fact(key)
         for key in ("fit", "device", "backend", "backend_version", "keras", "git", "images")
     }
-    seconds = {stage: run.record(stage).seconds for stage in run.stage_names()}
+    seconds = {stage: run.seconds(stage) for stage in run.stage_names()}
     curve = [{key: row[key] for key in CURVE if key in row} for row in run.metrics()]
     told = {
         **(earlier_facts or {}),
@@ -228,7 +228,7 @@ def _facts_of(run: Run, options: ClusterOptions) -> dict[str, Any]:
     """Return the rounds, stop and repairs of a deep clustering, and the seconds that it took."""
     result = run.clustering(options.name).result.to_json()
     told = {key: result[key] for key in ("rounds", "stopped", "moved", "recoveries")}
-    return {**told, "seconds": run.record(f"cluster/{options.name}").seconds}
+    return {**told, "seconds": run.seconds(f"cluster/{options.name}")}
 
 
 def refuse_others(name: str, before: dict[str, Any], options: FitOptions) -> None:

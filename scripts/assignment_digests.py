@@ -86,41 +86,20 @@ def cluster_all(run: Path, clusterings: Iterable[tuple[str, ...]]) -> None:
 def digits(work: Path) -> None:
     """Cluster the digits by every method, on the code and on SwAV's embedding."""
     code = work / "digits-code"
-    fit = (
-        "--data",
-        "digits",
-        "--size",
-        "16",
-        "--arch",
-        "dcec",
-        "--epochs",
-        "3",
-        "--batch-size",
-        "50",
-    )
-    latentlab("fit", *fit, "--run", str(code))
+    arguments = "--data digits --size 16 --arch dcec --epochs 3 --batch-size 50".split()
+    latentlab("fit", *arguments, "--run", str(code))
     cluster_all(code, ON_CODES)
     latentlab("cluster", "--run", str(code), "--method", "hdbscan")
     swav = work / "digits-swav"
     settings: list[str] = []
     for name, value in SMALL_SWAV.items():
         settings += ["--set", f"{name}={value}"]
-    fit = ("--data", "digits", "--size", "16", "--arch", "fast8", "--objective", "swav", *settings)
-    latentlab(
-        "fit", *fit, "--epochs", "3", "--batch-size", "64", "--patience", "0", "--run", str(swav)
-    )
+    arguments = "--data digits --size 16 --arch fast8 --objective swav".split()
+    arguments += "--epochs 3 --batch-size 64 --patience 0".split()
+    latentlab("fit", *arguments, *settings, "--run", str(swav))
     cluster_all(swav, ON_EMBEDDINGS)
     shipped = work / "digits-shipped"
-    arguments = (
-        "--encoder",
-        "cifar10-strong",
-        "--data",
-        "digits",
-        "--recipe",
-        "strong",
-        "--k",
-        "10",
-    )
+    arguments = "--encoder cifar10-strong --data digits --recipe strong --k 10".split()
     latentlab("cluster", *arguments, "--run", str(shipped))
     print_digests(shipped)
 

@@ -120,7 +120,7 @@ def kernels(work: Path, parts: Path, clock: Clock) -> None:
             return
         one = options_of({"method": "dec", **settings}, 0)
         logging.info("kernel: %s, scale %s", one.features, _kernel_name(settings))
-        result = pipeline.cluster(run, one)
+        result = pipeline.cluster(run, one).result
         rows_of_dec = [
             row
             for row in score(run, [one], "conv8")
@@ -140,8 +140,8 @@ def kernels(work: Path, parts: Path, clock: Clock) -> None:
                 "confidence": [row["confidence"] for row in history],
                 "label_change": [row["label_change"] for row in history],
                 "effective_clusters": history[-1]["effective_clusters"],
-                "moved": result["moved"],
-                "recoveries": len(result["recoveries"]),
+                "moved": result.fact("moved"),
+                "recoveries": len(result.fact("recoveries", [])),
                 "scores": scores,
             }
         )

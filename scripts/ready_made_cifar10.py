@@ -69,7 +69,7 @@ def work_through(run: Run, seed: int, arguments: argparse.Namespace) -> None:
         f"{arguments.encoder}+{name}": run.clustering(options.name).assignments
         for name, options in chosen.items()
     }
-    took = {name: run.record(f"cluster/{options.name}").seconds for name, options in chosen.items()}
+    took = {name: run.seconds(f"cluster/{options.name}") for name, options in chosen.items()}
     rows: list[Row] = to_json(scores_of(run.data_name, labels, found, 10).rows)
     save_part(part, run, rows, took=took, machine=arguments.machine or run.fact("device"))
 

@@ -171,9 +171,9 @@ def test_stages_out_of_order_say_what_to_do(finished_run, tmp_path):
         lambda run: pipeline.cluster(run, options),
         lambda run: pipeline.cluster_seeds(run, options, 2),
     ):
-        with pytest.raises(RunError, match="fit\(run="):
+        with pytest.raises(RunError, match=r"fit\(run="):
             stage(empty)
-    with pytest.raises(RunError, match="cluster\(run="):
+    with pytest.raises(RunError, match=r"cluster\(run="):
         pipeline.evaluate(empty)
     with pytest.raises(RunError, match="it has kmeans-k4"):
         pipeline.evaluate(finished_run, "kmeans-k5")

@@ -49,7 +49,7 @@ class Muon(keras.optimizers.Optimizer):
         does not train.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # a constructor
         self,
         learning_rate: float = 1e-3,
         momentum: float = 0.95,

@@ -200,6 +200,13 @@ class Run:
         """Return the record of a finished stage; None if it is not done."""
         return self._manifest.stages.get(stage)
 
+    def seconds(self, stage: str) -> float:
+        """Return how long a finished stage took; RunError if it is not done."""
+        record = self.record(stage)
+        if record is None:
+            raise RunError(f"{self.path} has not done {stage}.")
+        return record.seconds
+
     def stage_names(self) -> list[str]:
         """Return the names of the finished stages, the newest last."""
         stages = self._manifest.stages
