@@ -189,10 +189,11 @@ def load_any(kinds: tuple[str, ...], name: str) -> Any:
             return _instance(kind, name, place)
     known_names = sorted({plugin for kind in kinds for plugin in names(kind)})
     close = difflib.get_close_matches(name, known_names, n=1)
-    hint = f"Did you mean {close[0]!r}?" if close else ""
-    listed = ", ".join(known_names)
     raise ConfigError(
-        f"unknown name {name!r} in {' and '.join(kinds)}: known are {listed}.", hint=hint
+        f": unknown name in {' and '.join(kinds)}; known are {', '.join(known_names)}",
+        field=_ARGUMENTS[kinds[0]][0],
+        value=name,
+        hint=f"Did you mean {close[0]!r}?" if close else "",
     )
 
 

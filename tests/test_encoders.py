@@ -131,7 +131,7 @@ def test_switches_carry_place_around_the_code():
         ("conv8", (32, 32, 3), {"depth": 3}, "no option depth.*code_channels"),
         ("pool-unpool", (32, 32, 3), {"pooling": False}, "cannot unpool"),
         ("pool-unpool", (32, 32, 3), {"unpooling": False, "switches": True}, "switches only where"),
-        ("conv9", (32, 32, 3), {}, "unknown name 'conv9'.*Did you mean 'conv8'"),
+        ("conv9", (32, 32, 3), {}, "arch=conv9.: unknown name.*Did you mean 'conv8'"),
     ],
 )
 def test_impossible_wishes_are_one_clear_line(arch, shape, options, message):

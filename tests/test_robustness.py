@@ -186,7 +186,7 @@ def test_the_newest_clusters_do_not_depend_on_the_clock(tmp_path, monkeypatch):
         )
         with run.stage(name, {}):
             pass
-    assert run.stages_in_order() == ["cluster/second", "cluster/first"]
+    assert run.stage_names() == ["cluster/second", "cluster/first"]
 
 
 # Numbers that are not finite, and the same bits
@@ -236,7 +236,7 @@ def test_deterministic_is_noted_in_the_run_and_asked_for_by_one_flag(data, tmp_p
     first, second = (pipeline.fit(data, small_fit(epochs=1), tmp_path / name) for name in "ab")
     clustered = [pipeline.cluster(run, ClusterOptions(k=4)) for run in (first, second)]
     assert first.fact("deterministic") is True
-    assert clustered[0] == clustered[1]
+    assert clustered[0].result == clustered[1].result
     for name in (
         "encoder/weights.npz",
         "clusters/kmeans-k4/assignments.parquet",
@@ -296,7 +296,7 @@ def test_a_run_of_the_first_format_loads_and_goes_on(tmp_path):
     run = Run.open(tmp_path / "run")
     before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*") if path.is_file()}
     pipeline.embed(run)
-    assert pipeline.cluster(run, ClusterOptions(k=4))["k"] == 4
+    assert pipeline.cluster(run, ClusterOptions(k=4)).k == 4
     assert {
         path: path.stat().st_mtime_ns for path in before
     } == before  # all of it was done already
@@ -306,7 +306,7 @@ def test_a_run_of_the_first_format_loads_and_goes_on(tmp_path):
         run.path,
     )
     assert again.record("fit") == run.record("fit")
-    assert pipeline.cluster(run, ClusterOptions(k=3))["sizes"]["train"]
+    assert pipeline.cluster(run, ClusterOptions(k=3)).result.sizes["train"]
     table = tables.read(
         pipeline.predict(
             run, "dcec-k3", DataOptions(data="digits", limit=40, size=16), tmp_path / "new.parquet"
