@@ -295,7 +295,7 @@ def test_a_signal_lets_a_quick_unit_of_work_finish(seconds, reached):
 def test_a_signal_is_told_while_stderr_is_hidden():
     done = run_of(
         [
-            "with backend._native_stderr_hidden():",
+            "with backend.native_stderr_hidden():",
             "    os.kill(os.getpid(), signal.SIGTERM)",
             "    signal.pause()",
         ]

@@ -182,7 +182,7 @@ def test_the_newest_clusters_do_not_depend_on_the_clock(tmp_path, monkeypatch):
     run = Run.create(tmp_path / "run")
     for name, year in (("cluster/first", 2030), ("cluster/second", 2020), ("cluster/first", 2010)):
         monkeypatch.setattr(
-            "latentlab.storage.run._now", lambda year=year: f"{year}-01-01T00:00:00+00:00"
+            "latentlab.storage.run.now", lambda year=year: f"{year}-01-01T00:00:00+00:00"
         )
         with run.stage(name, {}):
             pass
