@@ -277,17 +277,27 @@ def _kind_of(path: Path) -> str:
 
 @functools.cache
 def _kind_of_source(path: Path, changed: int) -> str:
-    kinds = {base: kind for kind, (_, base) in _BASES.items()}
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, SyntaxError):
         return ""
+    kinds = {base: kind for kind, (_, base) in _BASES.items()} | _kinds_of_imports(tree)
     for node in ast.walk(tree):
         for base in node.bases if isinstance(node, ast.ClassDef) else []:
             name = base.attr if isinstance(base, ast.Attribute) else getattr(base, "id", "")
             if name in kinds:
                 return kinds[name]
     return ""
+
+
+def _kinds_of_imports(tree: ast.Module) -> dict[str, str]:
+    """Return the kind of every name that comes from one of our plugins, to derive from."""
+    kinds = {}
+    for node in ast.walk(tree):
+        for kind, package in PACKAGES.items():
+            if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{package}."):
+                kinds |= {alias.asname or alias.name: kind for alias in node.names}
+    return kinds
 
 
 def _name_of(stem: str) -> str:
