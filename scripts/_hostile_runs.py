@@ -30,7 +30,7 @@ from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-KEPT_RUN = ROOT / "tests" / "data" / "run-format-1"
+KEPT_RUN = ROOT / "tests" / "stored_runs" / "run-format-1"
 MIXED = 12
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,18 @@ def finished_run(stripes_file, tmp_path_factory):
     )
     pipeline.cluster(run, ClusterOptions(k=4))
     pipeline.evaluate(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def reported(finished_run, tmp_path_factory):
+    """Return a copy of the finished run with its report; tests must not change it."""
+    from latentlab import pipeline
+
+    folder = tmp_path_factory.mktemp("reported") / "run"
+    shutil.copytree(finished_run.path, folder)
+    run = type(finished_run).open(folder)
+    pipeline.report(run, sample=100)
     return run
 
 

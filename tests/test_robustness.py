@@ -36,7 +36,7 @@ from latentlab.storage.run import Run
 from latentlab.training.batches import batches, split_validation
 from latentlab.training.snapshot import all_finite
 
-KEPT = ROOT / "tests" / "data" / "run-format-1"
+KEPT = ROOT / "tests" / "stored_runs" / "run-format-1"
 
 
 def script(name: str, *arguments: object) -> subprocess.CompletedProcess:

@@ -7,7 +7,7 @@ from conftest import ROOT
 from latentlab.scoring.scores import Scores
 from latentlab.storage.json_form import from_json, to_json
 
-STORED = ROOT / "tests" / "data" / "run-format-1" / "clusters" / "kmeans-k4" / "scores.json"
+STORED = ROOT / "tests" / "stored_runs" / "run-format-1" / "clusters" / "kmeans-k4" / "scores.json"
 
 
 def test_scores_of_a_run_are_written_as_they_were_read():

@@ -1,0 +1,88 @@
+"""Criteria for k: each against its definition or a known answer; their joint rule; bad input."""
+
+import numpy as np
+import pytest
+
+from latentlab.clustering import choose_k
+from latentlab.errors import ConfigError, DataError
+
+
+def blobs(k, each=25, seed=0):
+    rng = np.random.default_rng(seed)
+    centers = 12 * np.eye(k)[:, : k - 1] if k > 1 else np.zeros((1, 2))
+    return np.concatenate(
+        [rng.normal(center, 1, (each, centers.shape[1])) for center in centers]
+    ).astype(np.float32)
+
+
+@pytest.fixture(autouse=True)
+def _few_repeats(monkeypatch):
+    monkeypatch.setattr(choose_k, "REFERENCES", 4)
+    monkeypatch.setattr(choose_k, "PAIRS", 3)
+
+
+def test_clear_blobs_are_counted_and_every_criterion_is_told():
+    seen = []
+    found = choose_k.choose(blobs(4), range(2, 7), restarts=3, step=seen.append)
+    assert found.choices == dict.fromkeys(choose_k.CRITERIA, 4)
+    assert found.k == 4
+    assert found.reason.startswith("5 of 5 criteria")
+    assert seen == [row.k for row in found.rows] == [2, 3, 4, 5, 6]
+    again = choose_k.choose(blobs(4), range(2, 7), restarts=3)
+    assert again.rows == found.rows
+
+
+def scores(k, **criteria):
+    """Return the criteria of one k, 0 if they do not matter."""
+    values = dict.fromkeys(
+        ("silhouette", "davies_bouldin", "calinski_harabasz", "gap", "stability"), 0.0
+    )
+    return choose_k.KScores(k=k, gap_s=0.05, stability_sd=0.0, **(values | criteria))
+
+
+def test_the_gap_rule_is_the_papers():
+    rows = [scores(k, gap=gap) for k, gap in ((2, 0.1), (3, 0.5), (4, 0.52), (5, 0.9))]
+    # 0.5 >= 0.52 - 0.05, though 5 has the largest gap
+    assert choose_k.choices_of(rows)["gap"] == 3
+    rows = [scores(k, gap=gap) for k, gap in ((2, 0.1), (3, 0.2), (4, 0.3), (5, 0.4))]
+    assert choose_k.choices_of(rows)["gap"] == 5  # never reached: the last
+
+
+def test_stability_chooses_the_largest_k_that_is_as_stable():
+    rows = [scores(k, stability=value) for k, value in ((2, 1.0), (3, 0.6), (4, 0.97), (5, 0.9))]
+    assert choose_k.choices_of(rows)["stability"] == 4
+
+
+@pytest.mark.parametrize(
+    ("ks", "expected", "reason"),
+    [
+        ((5, 5, 2, 6, 9), 5, "3 of 5 criteria"),
+        ((2, 8, 8, 14, 2), 2, "2 of 5"),  # two against two: the silhouette's side
+        ((2, 5, 8, 11, 14), 2, "the criteria disagree"),
+    ],
+)
+def test_recommendation_is_where_most_criteria_meet(ks, expected, reason):
+    k, told = choose_k.recommend(dict(zip(choose_k.CRITERIA, ks, strict=True)))
+    assert k == expected
+    assert reason in told
+    assert "says" in told  # the disagreement is shown
+
+
+def test_reference_data_fill_the_box_of_the_principal_components(monkeypatch):
+    rng = np.random.default_rng(0)
+    line = np.outer(rng.normal(0, 5, 200), [1, 1]) + rng.normal(0, 0.1, (200, 2))
+    reference = choose_k.reference_data(line, 0)[0]
+    across = (reference - line.mean(axis=0)) @ [1, -1]
+    assert (
+        np.abs(across).max() < 1
+    )  # the box follows the data's direction; an upright one would reach beyond 10
+
+
+def test_bad_ranges_and_too_few_images_say_so():
+    assert choose_k.parse_range("2:5") == [2, 3, 4, 5]
+    assert choose_k.parse_range("9,2,5") == [2, 5, 9]
+    for text in ("2:x", "", "1:5", "5:2", "3,4"):
+        with pytest.raises(ConfigError, match="`ks="):
+            choose_k.parse_range(text)
+    with pytest.raises(DataError, match="too many for 3 different training images"):
+        choose_k.choose(np.repeat(np.eye(3), 20, axis=0), range(2, 6))

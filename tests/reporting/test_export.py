@@ -1,0 +1,134 @@
+"""Files that `latentlab export` writes."""
+
+import io
+import json
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from conftest import latentlab_in_turn, make_stripes, small_fit
+from PIL import Image
+
+from latentlab import pipeline
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.errors import ConfigError, RunError
+from latentlab.reporting.edits import Drop, Editor, Mark, Name
+from latentlab.reporting.export import file_names
+
+
+@pytest.fixture
+def edited(run):
+    editor = Editor(run.clustering("kmeans-k4"))
+    editor.add(Name(0, "a/../b: <c>"))
+    editor.add(Drop([3]))
+    editor.add(Mark([editor.state().ids[0]], "odd"))
+    yield editor.state()
+    editor.path.unlink()
+
+
+def test_csv_and_parquet_hold_the_edited_clusters(run, edited, tmp_path):
+    csv = pd.read_csv(pipeline.export(run, "csv", tmp_path / "x.csv"))
+    assert len(csv) == (edited.clusters >= 0).sum() < len(edited.clusters)
+    assert csv["cluster"].tolist() == edited.clusters[edited.clusters >= 0].tolist()
+    assert set(csv.loc[csv["cluster"] == 0, "cluster_name"]) == {"a/../b: <c>"}
+    assert (csv["mark"] == "odd").sum() <= 1
+    table = pq.read_table(pipeline.export(run, "parquet", tmp_path / "x.parquet"))
+    assert table["id"].to_pylist() == csv["id"].tolist()
+    assert (
+        table["projection_x"].null_count == len(table) - np.isfinite(csv["projection_x"]).sum() > 0
+    )
+    assert table["label"].null_count == 0
+    images = pipeline.open_run_images(run)
+    row = table.slice(11, 1).to_pylist()[0]
+    position = images.ids.tolist().index(row["id"])
+    np.testing.assert_array_equal(
+        np.asarray(Image.open(io.BytesIO(row["image"]["bytes"]))),
+        images.read(np.array([position]))[0],
+    )
+    features = json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]
+    assert features["image"] == {"_type": "Image"}
+    assert set(features) == set(table.column_names)
+
+
+def test_folders_coco_and_projector(run, edited, tmp_path):
+    kept = edited.clusters[edited.clusters >= 0]
+    folder = pipeline.export(run, "folders", tmp_path / "folders")
+    assert sorted(path.name for path in folder.iterdir()) == ["000 a_.._b_ _c_", "001", "002"]
+    assert len(list((folder / "001").glob("*.png"))) == (kept == 1).sum()
+    coco = json.loads(
+        (pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json").read_text()
+    )
+    assert [one["category_id"] - 1 for one in coco["annotations"]] == kept.tolist()
+    assert {one["id"] for one in coco["categories"]} == {1, 2, 3}
+    assert all(
+        (tmp_path / "coco" / "images" / one["file_name"]).is_file() for one in coco["images"]
+    )
+    projector = pipeline.export(run, "projector", tmp_path / "projector")
+    rows = (projector / "metadata.tsv").read_text().splitlines()
+    config = (projector / "projector_config.pbtxt").read_text()
+    assert len(rows) - 1 == len(kept)
+    width = int(config.split("tensor_shape: ")[2].split()[0])
+    assert np.fromfile(projector / "tensors.bytes", "<f4").size == len(kept) * width
+    with pytest.raises(RunError, match="not empty"):
+        pipeline.export(run, "folders", tmp_path / "folders")
+
+
+def test_tensorboard_reads_the_projector_config(run, tmp_path):
+    from google.protobuf import text_format
+    from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
+
+    folder = pipeline.export(run, "projector", tmp_path / "p")
+    config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
+    assert config.embeddings[0].metadata_path == "metadata.tsv"
+    assert config.embeddings[0].sprite.single_image_dim == [16, 16] or config.embeddings[
+        0
+    ].sprite.single_image_dim == [32, 32]
+
+
+def test_class_folders_of_a_photo_folder_link_or_copy(tmp_path):
+    images, kinds = make_stripes(40)
+    (tmp_path / "photos" / "sub").mkdir(parents=True)
+    for i, image in enumerate(images):
+        Image.fromarray(image).save(
+            tmp_path / "photos" / ("sub" if i % 2 else ".") / f"{i // 2}.png"
+        )
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "photos"), size=16), small_fit(epochs=1), tmp_path / "run"
+    )
+    pipeline.cluster(run, ClusterOptions(k=2))
+    linked = pipeline.export(run, "folders", tmp_path / "linked", link=True)
+    copied = pipeline.export(run, "folders", tmp_path / "copied")
+    files = sorted(path.relative_to(linked) for path in linked.rglob("*.png"))
+    assert len(files) == 40
+    assert all(
+        (linked / file).is_symlink()
+        and (linked / file).read_bytes() == (copied / file).read_bytes()
+        for file in files
+    )
+    assert not any((copied / file).is_symlink() for file in files)
+
+
+def test_file_names_differ_and_are_safe():
+    names = file_names(
+        ["a/b.jpg", "a_b.jpg", "A_B.JPG", "../../etc/passwd", "..", "x" * 300 + ".png"], ""
+    )
+    assert len({name.lower() for name in names}) == len(names)
+    assert all(
+        "/" not in name and name not in ("", ".", "..") and len(name) < 200 for name in names
+    )
+
+
+def test_mistakes_end_in_one_line(run, tmp_path):
+    unknown, nothing, nowhere = latentlab_in_turn(
+        ("export", "--run", run.path, "--format", "xml", "--out", tmp_path / "x"),
+        ("export", "--run", run.path, "--format", "folders", "--link", "--out", tmp_path / "y"),
+        ("view", tmp_path / "none"),
+    )
+    assert (unknown.returncode, nothing.returncode, nowhere.returncode) == (2, 2, 4)
+    assert "--link needs images that are files" in nothing.stderr
+    assert not (tmp_path / "y").exists()
+    for done in (unknown, nothing, nowhere):
+        assert done.stderr.count("\n") == 1
+    with pytest.raises(ConfigError, match="unknown format"):
+        pipeline.export(run, "xml", tmp_path / "z")

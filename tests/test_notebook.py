@@ -1,0 +1,21 @@
+"""A run shown in a notebook."""
+
+import numpy as np
+import pytest
+
+from latentlab import RunView
+
+
+def test_a_notebook_shows_a_run(reported):
+    view = RunView(reported.path)
+    text = view._repr_html_()
+    assert "<script" not in text
+    assert text.count("<tr>") == 4
+    assert "the purity is" in text
+    assert text.count("data:image/webp;base64,") == sum(
+        min(8, size) for size in np.bincount(view.summary.clusters)
+    )
+    assert repr(view).endswith("160 images in 4 clusters")
+    assert view.plot_map("label").axes[0].get_title() == "By label"
+    with pytest.raises(ValueError, match="known are cluster"):
+        view.plot_map("colour")
