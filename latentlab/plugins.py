@@ -292,7 +292,7 @@ def _kind_of_source(path: Path, changed: int) -> str:
 
 def _kinds_of_imports(tree: ast.Module) -> dict[str, str]:
     """Return the kind of every name that comes from one of our plugins, to derive from."""
-    kinds = {}
+    kinds: dict[str, str] = {}
     for node in ast.walk(tree):
         for kind, package in PACKAGES.items():
             if isinstance(node, ast.ImportFrom) and f"{node.module}.".startswith(f"{package}."):
