@@ -1,5 +1,6 @@
 """Scores as tables and sentences: one choice of contents for the command line and the report."""
 
+import operator
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
@@ -74,7 +75,7 @@ def frame(rows: Sequence[ScoreRow]) -> "pd.DataFrame":
     columns = ["split", "method", "metric", *numbers, "n"]
     if rows[0].k is not None:
         columns.insert(0, "k")
-    cells = [[getattr(row, column) for column in columns] for row in rows]
+    cells = [operator.attrgetter(*columns)(row) for row in rows]
     return pd.DataFrame(cells, columns=columns).astype(dict.fromkeys(numbers, float))
 
 
