@@ -33,22 +33,22 @@ exclude_patterns = ["_build"]
 
 
 def _plain_modules(
-    app: Any, what: str, name: str, found: Any, options: Any, lines: list[str]
+    app: Any, kind: str, name: str, member: Any, options: Any, lines: list[str]
 ) -> None:
-    """Keep a module's docstring as it stands below its first paragraph: formulas and commands are laid out by hand there."""
-    first = lines.index("") if what == "module" and "" in lines else len(lines)
+    """Show a module's docstring below its first paragraph as written: it has formulas."""
+    first = lines.index("") if kind == "module" and "" in lines else len(lines)
     if any(lines[first:]):
         lines[first:] = ["", "::", "", *(f"    {line}" for line in lines[first + 1 :]), ""]
 
 
 def _skip_fields(
-    app: Any, what: str, name: str, member: Any, skip: bool, options: Any
+    app: Any, kind: str, name: str, member: Any, skip: bool, options: Any
 ) -> bool | None:
-    """Leave out a named tuple's fields, which its class describes."""
+    """Leave out the fields of a named tuple: the docstring of its class describes them."""
     return True if type(member).__name__ == "_tuplegetter" else None
 
 
 def setup(app: Any) -> None:
-    """Connect the two."""
+    """Connect both functions to autodoc."""
     app.connect("autodoc-process-docstring", _plain_modules)
     app.connect("autodoc-skip-member", _skip_fields)

@@ -10,9 +10,9 @@ LatentlabError                1   anything of ours that has no better class
 
 Exit code 130 is Ctrl-C and 143 is SIGTERM: repeating the same command resumes the run.
 
-The text of an error is one line. It says what is wrong, where, and what to do. Names of arguments and
-calls stand in backticks: `k`, `method=scan`, `settings.gamma=0.1`, `fit(run='runs/x')`. They are
-Python's names; the command line turns them into flags and commands (`latentlab.cli.errors`).
+The text of an error is one line. It says what is wrong, where, and what to do. Names of arguments
+and calls stand in backticks: `k`, `method=scan`, `settings.gamma=0.1`, `fit(run='runs/x')`. They
+are Python's names; the command line turns them into flags and commands (`latentlab.cli.errors`).
 """
 
 from typing import Any, Self

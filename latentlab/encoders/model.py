@@ -19,7 +19,7 @@ class Model:
     autoencoder : keras.Model
         float32 images (n, height, width, channels) in [0, 1] -> reconstructions of that shape.
     encoder : keras.Model
-        Images -> codes of shape (n, *code_shape).
+        Images -> codes of shape `(n, *code_shape)`.
     decoder : keras.Model or None
         Codes -> reconstructions. None if the decoder needs more than the code (pooling switches).
     top : keras.Model or None

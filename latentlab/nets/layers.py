@@ -14,7 +14,7 @@ from keras import ops
 class ClusteringLayer(keras.layers.Layer):
     """Soft assignment of vectors to trainable centers by Student's t kernel.
 
-    It is equation 1 of Xie et al., ICML 2016:
+    It is equation 1 of Xie et al., ICML 2016::
 
         q_ij  proportional to  (1 + |z_i - m_j|^2 / (alpha scale)) ^ (-(alpha + 1) / 2)
 
