@@ -23,7 +23,7 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import browsing
+from helpers import browsing
 
 from latentlab import pipeline
 from latentlab.reporting import clustering_summary, report

@@ -17,9 +17,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import benchmark_report  # first: it makes tests/browsing.py known
-import browsing
+import benchmark_report  # first: it makes tests/helpers known
 import numpy as np
+from helpers import browsing
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions, FitOptions

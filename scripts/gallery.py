@@ -25,8 +25,8 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-import browsing
 import numpy as np
+from helpers import browsing
 from PIL import Image
 
 from latentlab import pipeline

@@ -1,10 +1,7 @@
 """Fixtures: a small data set with real structure, and one finished run of it."""
 
-import json
 import os
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,23 +11,9 @@ import pytest
 # worker and of the commands that it starts would differ in their last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
-from latentlab.config import ClusterOptions, DataOptions, FitOptions  # noqa: E402
+from helpers.runs import make_stripes, small_fit  # noqa: E402
 
-ROOT = Path(__file__).resolve().parent.parent
-
-
-def make_stripes(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint8 images (count, 16, 16, 3) of four kinds (colour and direction of stripes), and their kinds."""
-    rng = np.random.default_rng(seed)
-    kinds = rng.integers(0, 4, count)
-    axis = np.arange(16)
-    colours = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [220, 220, 40]])
-    images = np.empty((count, 16, 16, 3))
-    for i, kind in enumerate(kinds):
-        wave = (np.sin(axis * 0.8 + rng.uniform(0, 0.5)) > 0).astype(float)
-        pattern = wave[:, None] * np.ones(16) if kind % 2 else np.ones(16)[:, None] * wave
-        images[i] = pattern[..., None] * colours[kind]
-    return (images + rng.normal(0, 8, images.shape)).clip(0, 255).astype(np.uint8), kinds
+from latentlab.config import ClusterOptions, DataOptions  # noqa: E402
 
 
 @pytest.fixture(scope="session")
@@ -45,24 +28,6 @@ def stripes_file(tmp_path_factory) -> Path:
 @pytest.fixture
 def data(stripes_file) -> DataOptions:
     return DataOptions(data=str(stripes_file))
-
-
-def use_weights_in(monkeypatch, folder):
-    """Let ready-made encoders live in a folder of the test's own."""
-    from latentlab.encoders import ready_made
-
-    monkeypatch.setattr(ready_made, "FOLDER", folder)
-
-
-def small_fit(**changes) -> FitOptions:
-    """Return options that train in a second or two."""
-    values = {
-        "arch_options": {"width": 4, "code_channels": 4},
-        "epochs": 2,
-        "batch_size": 20,
-        "validation": 0.1,
-    }
-    return FitOptions(**(values | changes))
 
 
 @pytest.fixture(scope="session")
@@ -92,10 +57,10 @@ def reported(finished_run, tmp_path_factory):
     return run
 
 
-@pytest.fixture(scope="module")
-def strong_run(stripes_file, tmp_path_factory):
-    """Return a run of a small fit by SwAV, whose epoch 2 was kept; a module's tests share it, and cluster in it."""
-    from strong import strong_fit
+@pytest.fixture(scope="session")
+def shared_strong_run(stripes_file, tmp_path_factory):
+    """Return a run of a small fit by SwAV, whose epoch 2 was kept; tests must not change it."""
+    from helpers.strong import strong_fit
 
     from latentlab import pipeline
 
@@ -107,68 +72,12 @@ def strong_run(stripes_file, tmp_path_factory):
     )
 
 
-def latentlab(
-    *arguments: str, cwd: Path | None = None, **environment: str
-) -> subprocess.CompletedProcess:
-    """Run the command line in a process of its own, as a user does."""
-    return python("-m", "latentlab", *map(str, arguments), cwd=cwd, env=environment)
-
-
-SEVERAL = """
-import json, os, sys, tempfile
-from latentlab.cli import main
-
-for arguments in json.loads(sys.argv[1]):
-    kept = {number: os.dup(number) for number in (1, 2)}
-    files = {number: tempfile.TemporaryFile("w+") for number in kept}
-    for number, file in files.items():
-        os.dup2(file.fileno(), number)
-    sys.argv, code = ["latentlab", *arguments], None
-    try:
-        main()
-    except SystemExit as error:
-        code = error.code
-    sys.stdout.flush(), sys.stderr.flush()
-    for number, descriptor in kept.items():
-        os.dup2(descriptor, number)
-        files[number].seek(0)
-    print(json.dumps([code, files[1].read(), files[2].read()]), flush=True)
-"""
-
-
-def latentlab_in_turn(*commands: tuple) -> list[subprocess.CompletedProcess]:
-    """Run several command lines one after the other in one process, which imports the heavy packages only once.
-
-    What each writes to the descriptors 1 and 2 is kept apart, so that noise of native code is seen here too.
-    """
-    arguments = [[str(argument) for argument in command] for command in commands]
-    done = python("-c", SEVERAL, json.dumps(arguments))
-    assert done.returncode == 0, done.stderr
-    results = map(json.loads, done.stdout.splitlines())
-    return [
-        subprocess.CompletedProcess(given, *result)
-        for given, result in zip(arguments, results, strict=True)
-    ]
-
-
-def python(
-    *arguments: str, cwd: Path | None = None, env: dict[str, str] | None = None
-) -> subprocess.CompletedProcess:
-    """Run Python in a process of its own that finds this latentlab."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    environment = os.environ | {"PYTHONPATH": path} | (env or {})
-    return subprocess.run(
-        [sys.executable, *arguments],
-        capture_output=True,
-        text=True,
-        cwd=cwd,
-        env=environment,
-        timeout=300,
-    )
-
-
-def read_json(path: Path):
-    return json.loads(path.read_text())
+@pytest.fixture
+def strong_run(shared_strong_run, tmp_path_factory):
+    """Return a copy of the run of SwAV, which a test may cluster in."""
+    folder = tmp_path_factory.mktemp("strong") / "run"
+    shutil.copytree(shared_strong_run.path, folder)
+    return type(shared_strong_run).open(folder)
 
 
 @pytest.fixture(scope="session")

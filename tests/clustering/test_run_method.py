@@ -2,7 +2,6 @@
 
 import pytest
 
-from latentlab.clustering.clusterer import Clusterer
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.features.spec import PROJECTED, FeatureSpec
@@ -45,15 +44,12 @@ def test_methods_bring_their_own_features():
     assert str(resolve(k=7, method="selflabel").features) == "embedding+l2"
 
 
-hdbscan = Clusterer.named("hdbscan")
-
-
-OPTIONS = ClusterOptions(k=None, method="hdbscan")
-
-
 def test_k_belongs_to_methods_that_need_it():
     with pytest.raises(ConfigError, match="leave `k` out"):
         run_method("hdbscan").resolve(ClusterOptions(k=3, method="hdbscan"))
     with pytest.raises(ConfigError, match="`method=kmeans` needs `k`"):
         run_method("kmeans").resolve(ClusterOptions(k=None))
-    assert run_method("hdbscan").resolve(OPTIONS).name == "hdbscan-pca50+umap5"
+    assert (
+        run_method("hdbscan").resolve(ClusterOptions(k=None, method="hdbscan")).name
+        == "hdbscan-pca50+umap5"
+    )

@@ -6,7 +6,9 @@ import json
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import latentlab_in_turn, read_json, use_weights_in
+from helpers.files import read_json
+from helpers.processes import latentlab_in_turn
+from helpers.runs import use_weights_in
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions

@@ -1,4 +1,4 @@
-"""Feature steps and k-means: hand-checked cases, round trips, canonical numbers, errors."""
+"""Groups of vectors, and clustering methods fitted on them."""
 
 import numpy as np
 
@@ -7,17 +7,17 @@ from latentlab.clustering.conformance import prototype_shares
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 
-RNG = np.random.default_rng(0)
 
-
-def blobs(k=4, each=30, d=5, spread=0.05):
-    centers = RNG.normal(size=(k, d)) * 3
-    return np.concatenate([c + spread * RNG.normal(size=(each, d)) for c in centers]).astype(
-        np.float32
-    )
+def blobs(k=4, each=30, d=5, spread=0.05, seed=0):
+    """Return float32 vectors (k * each, d) of k narrow groups."""
+    rng = np.random.default_rng(seed)
+    centers = rng.normal(size=(k, d)) * 3
+    groups = [center + spread * rng.normal(size=(each, d)) for center in centers]
+    return np.concatenate(groups).astype(np.float32)
 
 
 def vectors_of(matrix, size=25):
+    """Return the rows of a matrix as vectors in parts of about `size`."""
     return Vectors(
         *matrix.shape,
         lambda: iter(np.array_split(matrix, max(1, len(matrix) // size))),
@@ -26,6 +26,7 @@ def vectors_of(matrix, size=25):
 
 
 def fitted(method, matrix, **options):
+    """Return the clusters of a method on the rows of a matrix."""
     plugin = Clusterer.named(method)
     options = ClusterOptions(method=method, **options)
     return plugin.fit(vectors_of(matrix), options, plugin.parse_options(options.settings))

@@ -1,4 +1,4 @@
-"""Duplicates and wrong labels are planted and must be found; what is different must not be."""
+"""Pictures that are all different."""
 
 import numpy as np
 from PIL import Image

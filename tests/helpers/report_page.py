@@ -1,10 +1,11 @@
-"""The map, the figures and the page: what stands in them, from real runs."""
+"""The page of a run's report, and the data in it."""
 
 import json
 import re
 
 
 def page(run):
+    """Return the text of the page."""
     return (run.path / "report" / "index.html").read_text(encoding="utf-8")
 
 

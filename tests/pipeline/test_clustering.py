@@ -4,11 +4,12 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import read_json
+from helpers.files import read_json
+from helpers.runs import make_stripes, small_fit
 
 from latentlab import pipeline
-from latentlab.config import ClusterOptions
-from latentlab.errors import ConfigError
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.refinement.run_methods import assign_images
 from latentlab.scoring.evaluate import read_labels
 from latentlab.storage import tables
@@ -95,3 +96,56 @@ def test_one_seed_and_a_method_that_finds_k_are_refused(run):
         pipeline.cluster_seeds(run, ClusterOptions(k=4), 1)
     with pytest.raises(ConfigError, match="hdbscan` finds one for each seed"):
         pipeline.cluster_seeds(run, ClusterOptions(k=None, method="hdbscan"), 3)
+
+
+def test_assignments_cover_every_image_with_its_distance(finished_run):
+    table = tables.read(finished_run.path / "clusters" / "kmeans-k4" / "assignments.parquet")
+    assert table.column_names == ["id", "split", "cluster", "distance", "margin"]
+    assert table.num_rows == 160
+    assert min(table["margin"].to_pylist()) >= 0
+    sizes = read_json(finished_run.path / "clusters" / "kmeans-k4" / "result.json")["sizes"][
+        "train"
+    ]
+    assert sum(sizes) == 120
+    assert sizes == sorted(sizes, reverse=True)
+
+
+def test_repeating_a_command_skips_what_is_done(finished_run, tmp_path):
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    run = type(finished_run).open(tmp_path / "run")
+    before = {path: path.stat().st_mtime_ns for path in run.path.rglob("*.parquet")}
+    pipeline.cluster(run, ClusterOptions(k=4))
+    pipeline.evaluate(run)
+    assert {path: path.stat().st_mtime_ns for path in run.path.rglob("*.parquet")} == before
+
+
+def test_changed_images_are_refused(tmp_path):
+    np.save(tmp_path / "images.npy", make_stripes(60)[0])
+    data = DataOptions(data=str(tmp_path / "images.npy"))
+    run = pipeline.fit(data, small_fit(), tmp_path / "run")
+    np.save(tmp_path / "images.npy", make_stripes(60, seed=1)[0])
+    with pytest.raises(RunError, match="have changed"):
+        pipeline.cluster(run, ClusterOptions(k=3))
+
+
+def test_stages_out_of_order_say_what_to_do(finished_run, tmp_path):
+    from latentlab.storage.run import Run
+
+    empty = Run.create(tmp_path / "empty")
+    options = ClusterOptions(k=2)
+    for stage in (
+        pipeline.embed,
+        lambda run: pipeline.cluster(run, options),
+        lambda run: pipeline.cluster_seeds(run, options, 2),
+    ):
+        with pytest.raises(RunError, match=r"fit\(run="):
+            stage(empty)
+    with pytest.raises(RunError, match=r"cluster\(run="):
+        pipeline.evaluate(empty)
+    with pytest.raises(RunError, match="it has kmeans-k4"):
+        pipeline.evaluate(finished_run, "kmeans-k5")
+
+
+def test_more_clusters_than_images_is_a_data_error(finished_run):
+    with pytest.raises(DataError, match="k=121. is more than the 120 training images"):
+        pipeline.cluster(finished_run, ClusterOptions(k=121))

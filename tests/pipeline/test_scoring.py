@@ -2,9 +2,13 @@
 
 import shutil
 
+import numpy as np
+from helpers.runs import make_stripes, small_fit
+
 from latentlab import pipeline
-from latentlab.config import ClusterOptions
+from latentlab.config import ClusterOptions, DataOptions
 from latentlab.scoring import probes
+from latentlab.scoring.scores import read_scores
 
 
 def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeypatch):
@@ -24,3 +28,41 @@ def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeyp
     assert len(of_pixels[0]) == 2
     pipeline.probe(run, ClusterOptions(features="pool", seed=1))
     assert len(asked) == 5
+
+
+def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
+    scores = read_scores(finished_run.clustering("kmeans-k4"))
+    found = {(row.method, row.split, row.metric) for row in scores.rows}
+    for method in ("conv8+kmeans", "pixels+kmeans", "pca+kmeans", "untrained+kmeans"):
+        for split in ("train", "test"):
+            for metric in ("purity", "acc", "nmi", "ari", "homogeneity", "completeness"):
+                assert (method, split, metric) in found
+    assert np.sum(scores.contingency["train"]) == 120
+    assert np.sum(scores.contingency["test"]) == 40
+    purity = next(row for row in scores.rows if row.metric == "purity" and row.split == "test")
+    assert purity.chance < purity.value <= 1
+    assert purity.low < purity.value
+    own = {
+        (row.split, row.metric): row.value for row in scores.rows if row.method == "conv8+kmeans"
+    }
+    for name in ("purity", "acc"):
+        assert own["test", f"{name}_train_map"] <= own["test", name]
+        assert ("train", f"{name}_train_map") not in own
+
+
+def test_stripes_are_found_without_labels(finished_run):
+    scores = read_scores(finished_run.clustering("kmeans-k4"))
+    assert (
+        next(row.value for row in scores.rows if row.metric == "purity" and row.split == "test")
+        > 0.6
+    )
+
+
+def test_data_without_labels_cluster_and_score_as_none(tmp_path):
+    np.save(tmp_path / "images.npy", make_stripes(60)[0])
+    run = pipeline.fit(
+        DataOptions(data=str(tmp_path / "images.npy")), small_fit(), tmp_path / "run"
+    )
+    pipeline.cluster(run, ClusterOptions(k=3))
+    assert pipeline.evaluate(run) is None
+    assert not (run.path / "labels.parquet").exists()

@@ -1,4 +1,4 @@
-"""The server of `latentlab view`, which answers its own page only, and what `latentlab export` writes."""
+"""A run with a map, for the viewer and exports."""
 
 import shutil
 
@@ -9,7 +9,8 @@ from latentlab.storage.run import Run
 
 
 @pytest.fixture(scope="module")
-def run(finished_run, tmp_path_factory):
+def run_with_map(finished_run, tmp_path_factory):
+    """Return a copy of the finished run with its map; tests must not change it."""
     folder = tmp_path_factory.mktemp("viewed") / "run"
     shutil.copytree(finished_run.path, folder)
     return pipeline.project(Run.open(folder), sample=100)

@@ -4,8 +4,9 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_stripes, read_json, small_fit
+from helpers.files import read_json
 from helpers.pictures import pictures
+from helpers.runs import make_stripes, small_fit
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions

@@ -2,12 +2,14 @@
 
 import io
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from conftest import latentlab_in_turn, make_stripes, small_fit
+from helpers.processes import latentlab_in_turn
+from helpers.runs import make_stripes, small_fit
 from PIL import Image
 
 from latentlab import pipeline
@@ -15,19 +17,22 @@ from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, RunError
 from latentlab.reporting.edits import Drop, Editor, Mark, Name
 from latentlab.reporting.export import file_names
+from latentlab.storage.run import Run
 
 
 @pytest.fixture
-def edited(run):
+def edited_run(run_with_map, tmp_path):
+    """Return a copy of the run with a map, with a cluster named, one dropped, and an image marked."""
+    run = Run.open(shutil.copytree(run_with_map.path, tmp_path / "run"))
     editor = Editor(run.clustering("kmeans-k4"))
     editor.add(Name(0, "a/../b: <c>"))
     editor.add(Drop([3]))
     editor.add(Mark([editor.state().ids[0]], "odd"))
-    yield editor.state()
-    editor.path.unlink()
+    return run
 
 
-def test_csv_and_parquet_hold_the_edited_clusters(run, edited, tmp_path):
+def test_csv_and_parquet_hold_the_edited_clusters(edited_run, tmp_path):
+    run, edited = edited_run, Editor(edited_run.clustering("kmeans-k4")).state()
     csv = pd.read_csv(pipeline.export(run, "csv", tmp_path / "x.csv"))
     assert len(csv) == (edited.clusters >= 0).sum() < len(edited.clusters)
     assert csv["cluster"].tolist() == edited.clusters[edited.clusters >= 0].tolist()
@@ -51,7 +56,8 @@ def test_csv_and_parquet_hold_the_edited_clusters(run, edited, tmp_path):
     assert set(features) == set(table.column_names)
 
 
-def test_folders_coco_and_projector(run, edited, tmp_path):
+def test_folders_coco_and_projector(edited_run, tmp_path):
+    run, edited = edited_run, Editor(edited_run.clustering("kmeans-k4")).state()
     kept = edited.clusters[edited.clusters >= 0]
     folder = pipeline.export(run, "folders", tmp_path / "folders")
     assert sorted(path.name for path in folder.iterdir()) == ["000 a_.._b_ _c_", "001", "002"]
@@ -74,11 +80,11 @@ def test_folders_coco_and_projector(run, edited, tmp_path):
         pipeline.export(run, "folders", tmp_path / "folders")
 
 
-def test_tensorboard_reads_the_projector_config(run, tmp_path):
+def test_tensorboard_reads_the_projector_config(run_with_map, tmp_path):
     from google.protobuf import text_format
     from tensorboard.plugins.projector.projector_config_pb2 import ProjectorConfig
 
-    folder = pipeline.export(run, "projector", tmp_path / "p")
+    folder = pipeline.export(run_with_map, "projector", tmp_path / "p")
     config = text_format.Parse((folder / "projector_config.pbtxt").read_text(), ProjectorConfig())
     assert config.embeddings[0].metadata_path == "metadata.tsv"
     assert config.embeddings[0].sprite.single_image_dim == [16, 16] or config.embeddings[
@@ -119,10 +125,19 @@ def test_file_names_differ_and_are_safe():
     )
 
 
-def test_mistakes_end_in_one_line(run, tmp_path):
+def test_mistakes_end_in_one_line(run_with_map, tmp_path):
     unknown, nothing, nowhere = latentlab_in_turn(
-        ("export", "--run", run.path, "--format", "xml", "--out", tmp_path / "x"),
-        ("export", "--run", run.path, "--format", "folders", "--link", "--out", tmp_path / "y"),
+        ("export", "--run", run_with_map.path, "--format", "xml", "--out", tmp_path / "x"),
+        (
+            "export",
+            "--run",
+            run_with_map.path,
+            "--format",
+            "folders",
+            "--link",
+            "--out",
+            tmp_path / "y",
+        ),
         ("view", tmp_path / "none"),
     )
     assert (unknown.returncode, nothing.returncode, nowhere.returncode) == (2, 2, 4)
@@ -131,4 +146,4 @@ def test_mistakes_end_in_one_line(run, tmp_path):
     for done in (unknown, nothing, nowhere):
         assert done.stderr.count("\n") == 1
     with pytest.raises(ConfigError, match="unknown format"):
-        pipeline.export(run, "xml", tmp_path / "z")
+        pipeline.export(run_with_map, "xml", tmp_path / "z")

@@ -5,8 +5,8 @@ import re
 import shutil
 
 import numpy as np
-from conftest import make_stripes, small_fit
 from helpers.report_page import data_of, page
+from helpers.runs import make_stripes, small_fit
 from PIL import Image
 
 from latentlab import pipeline

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from conftest import read_json
+from helpers.files import read_json
 
 from latentlab.errors import DataError
 from latentlab.reporting import umap_map
@@ -35,3 +35,25 @@ def test_map_of_constant_codes_and_of_too_few_images(finished_run, monkeypatch):
     assert np.isfinite(umap_map.lay_out(np.ones((40, 4), np.float32), seed=0)).all()
     with pytest.raises(DataError, match="at least 5 images"):
         umap_map.write_map(finished_run, 4, seed=0)
+
+
+def test_a_map_that_tears_is_less_continuous_and_one_that_folds_less_trustworthy():
+    line = np.linspace(0, 1, 200)[:, None]
+    true_map = np.column_stack([line, 0 * line])
+    # Below 1, since either of two equally near points may count.
+    faithful = umap_map.measure_faithfulness(line, true_map)
+    assert min(faithful.trustworthiness, faithful.continuity) > 0.999
+    folded = umap_map.measure_faithfulness(line, np.column_stack([np.abs(line - 0.5), 0 * line]))
+    assert folded.trustworthiness < 0.9 < folded.continuity
+    torn_map = true_map.copy()
+    torn_map[::2, 0] += 5  # every second point moves far away
+    torn = umap_map.measure_faithfulness(line, torn_map)
+    assert torn.continuity < 0.97 < torn.trustworthiness
+
+
+def test_kept_neighbours_of_equal_and_of_unrelated_maps():
+    rng = np.random.default_rng(0)
+    first = rng.normal(size=(200, 2))
+    second = rng.normal(size=(200, 2))
+    assert umap_map.kept_neighbors(first, first * 3) == 1
+    assert umap_map.kept_neighbors(first, second) < 0.2

@@ -4,11 +4,12 @@ import contextlib
 import http.client
 import io
 import json
+import shutil
 import threading
 
 import numpy as np
 import pytest
-from conftest import small_fit
+from helpers.runs import small_fit
 from PIL import Image
 
 from latentlab import pipeline
@@ -16,6 +17,7 @@ from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import RunError
 from latentlab.reporting.edits import Editor
 from latentlab.reporting.viewer_server import Server
+from latentlab.storage.run import Run
 
 
 @pytest.mark.parametrize(
@@ -32,8 +34,9 @@ def test_a_browser_that_goes_away_is_nobody_s_business(caplog, error, said):
 
 
 @pytest.fixture(scope="module")
-def server(run):
-    with serving(pipeline.viewer(run, sample=100)) as server:
+def server(run_with_map):
+    """Serve the run with a map; tests must not edit by it."""
+    with serving(pipeline.viewer(run_with_map, sample=100)) as server:
         yield server
 
 
@@ -129,18 +132,18 @@ def test_nothing_but_page_and_images_is_served(server, path):
         {"Cookie": None},
     ],
 )
-def test_other_pages_cannot_edit(server, run, changes):
+def test_other_pages_cannot_edit(server, run_with_map, changes):
     status, _, _ = ask(server, "/edit", "POST", {"action": "drop", "clusters": [0]}, **changes)
     assert status == 403
-    assert not Editor(run.clustering("kmeans-k4")).path.exists()
+    assert not Editor(run_with_map.clustering("kmeans-k4")).path.exists()
 
 
-def test_images_are_those_of_the_run(server, run):
+def test_images_are_those_of_the_run(server, run_with_map):
     status, headers, body = ask(server, "/image/7")
     assert (status, headers["Content-Type"]) == (200, "image/png")
     np.testing.assert_array_equal(
         np.asarray(Image.open(io.BytesIO(body))),
-        pipeline.open_run_images(run).read(np.array([7]))[0],
+        pipeline.open_run_images(run_with_map).read(np.array([7]))[0],
     )
 
 
@@ -180,15 +183,16 @@ def test_photos_are_served_in_the_size_of_their_files(tmp_path):
         assert b"03.png cannot be read" in body
 
 
-def test_images_without_files_are_served_as_the_run_has_them(server, run):
+def test_images_without_files_are_served_as_the_run_has_them(server):
     assert ask(server, "/original/7")[2] == ask(server, "/image/7")[2]
     assert ask(server, "/original/7", Cookie=None)[0] == 403
 
 
-def test_edits_are_saved_answered_and_undone(server, run):
+def test_edits_are_saved_answered_and_undone(run_with_map, tmp_path):
+    run = Run.open(shutil.copytree(run_with_map.path, tmp_path / "run"))
     editor = Editor(run.clustering("kmeans-k4"))
     ids = editor.state().ids[:5].tolist()
-    try:
+    with serving(pipeline.viewer(run, sample=100)) as server:
         for edit in (
             {"action": "name", "cluster": 1, "name": "<b>"},
             {"action": "mark", "images": ids, "mark": "odd"},
@@ -202,15 +206,18 @@ def test_edits_are_saved_answered_and_undone(server, run):
         assert json.loads(ask(server, "/undo", "POST")[2])["undone"] == 1
         assert editor.state().marks == {}
         assert json.loads(ask(server, "/redo", "POST")[2])["edits"] == 2
+
+
+def test_edits_that_cannot_be_are_answered_with_the_reason(run_with_map, tmp_path):
+    run = Run.open(shutil.copytree(run_with_map.path, tmp_path / "run"))
+    with serving(pipeline.viewer(run, sample=100)) as server:
         status, _, body = ask(server, "/edit", "POST", {"action": "merge", "clusters": [0, 99]})
         assert status == 400
         assert "from 0 to 3" in json.loads(body)["error"]
         status, _, body = ask(server, "/edit", "POST", [1])
         assert status == 400
-    finally:
-        editor.path.unlink(missing_ok=True)
 
 
-def test_a_taken_port_is_told_of_in_one_line(server, run):
+def test_a_taken_port_is_told_of_in_one_line(server, run_with_map):
     with pytest.raises(RunError, match=f"port {server.server_port} of 127.0.0.1 cannot be used"):
-        pipeline.viewer(run, sample=100, port=server.server_port)
+        pipeline.viewer(run_with_map, sample=100, port=server.server_port)

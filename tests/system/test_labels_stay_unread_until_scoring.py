@@ -1,15 +1,19 @@
 """With labels that cannot be read, fitting, clustering, refinement and the choice of k give the very same files."""
 
 import ast
+import dataclasses
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import sklearn.datasets
-from conftest import ROOT
+from helpers.files import ROOT
+from helpers.runs import small_fit
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.scoring.evaluate import read_labels
+from latentlab.scoring.labels import arrays
 from latentlab.storage.files import sha256
 
 DIGITS = DataOptions(data="digits", size=16, limit=60)
@@ -91,3 +95,34 @@ def test_sources_ask_for_pixels_only():
             node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
         }
         assert not [name for name in names if "label" in name.lower()], path
+
+
+def test_labels_never_reach_fitting_or_clustering(data, tmp_path, monkeypatch):
+    """Labels that cannot be read, or are shuffled, change no file but the labels and scores."""
+
+    def whole(folder, read):
+        monkeypatch.setattr(arrays, "read_labels", read)
+        run = pipeline.fit(data, small_fit(), folder)
+        pipeline.cluster(run, ClusterOptions(k=4))
+        pipeline.cluster(run, ClusterOptions(k=4, features="pool+whiten+l2"))
+        return run
+
+    def forbidden(options):
+        raise AssertionError("labels were read")
+
+    real = arrays.read_labels
+
+    def shuffled(options):
+        labels = real(options)
+        return dataclasses.replace(
+            labels, labels=np.random.default_rng(0).permutation(labels.labels)
+        )
+
+    blind = whole(tmp_path / "blind", forbidden)
+    with pytest.raises(AssertionError, match="labels were read"):
+        pipeline.evaluate(blind)
+    misled = whole(tmp_path / "misled", shuffled)
+    pipeline.evaluate(misled)
+    for path in blind.path.rglob("*.parquet"):
+        assert sha256(path) == sha256(misled.path / path.relative_to(blind.path)), path.name
+    assert "labels.parquet" not in {path.name for path in blind.path.rglob("*")}

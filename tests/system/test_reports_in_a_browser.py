@@ -6,11 +6,12 @@ import sys
 import threading
 from pathlib import Path
 
-import browsing
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
-from conftest import make_stripes, read_json, small_fit
+from helpers import browsing
+from helpers.files import read_json
+from helpers.runs import make_stripes, small_fit
 from PIL import Image
 
 from latentlab import pipeline

@@ -5,7 +5,8 @@ import shutil
 
 import numpy as np
 import pytest
-from conftest import make_stripes, read_json, small_fit
+from helpers.files import read_json
+from helpers.runs import make_stripes, small_fit
 from PIL import Image
 
 from latentlab import pipeline

@@ -1,23 +1,7 @@
 """The table that choose-k prints."""
 
-import pytest
-
 from latentlab.cli.texts.choose_k import choice_text
 from latentlab.clustering import choose_k
-
-
-@pytest.fixture(autouse=True)
-def _few_repeats(monkeypatch):
-    monkeypatch.setattr(choose_k, "REFERENCES", 4)
-    monkeypatch.setattr(choose_k, "PAIRS", 3)
-
-
-def scores(k, **criteria):
-    """Return the criteria of one k, 0 if they do not matter."""
-    values = dict.fromkeys(
-        ("silhouette", "davies_bouldin", "calinski_harabasz", "gap", "stability"), 0.0
-    )
-    return choose_k.KScores(k=k, gap_s=0.05, stability_sd=0.0, **(values | criteria))
 
 
 def test_text_marks_each_choice():
@@ -26,7 +10,7 @@ def test_text_marks_each_choice():
         values = dict.fromkeys(
             ("silhouette", "davies_bouldin", "calinski_harabasz", "gap", "stability"), k / 10
         )
-        rows.append(scores(k, **values))
+        rows.append(choose_k.KScores(k=k, gap_s=0.05, stability_sd=0.0, **values))
     choices = dict.fromkeys(choose_k.CRITERIA, 3)
     choice = choose_k.KChoice(rows=tuple(rows), choices=choices, k=3, reason="why")
     text = choice_text(choice)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import ROOT
+from helpers.files import ROOT
 
 from latentlab.config import DataOptions
 from latentlab.data import opening

@@ -20,15 +20,14 @@ from latentlab.scoring.labels.cifar10 import CLASS_NAMES
 COUNTS = (4, 3, 5, 2, 6, 7)  # images of each batch
 
 
-RNG = np.random.default_rng(0)
+def random_batches():
+    """Return images and labels of each batch."""
+    rng = np.random.default_rng(0)
+    images = [rng.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8) for count in COUNTS]
+    return images, [rng.integers(0, 10, count, dtype=np.uint8) for count in COUNTS]
 
 
-IMAGES = [RNG.integers(0, 256, (count, 3, 32, 32), dtype=np.uint8) for count in COUNTS]
-
-
-LABELS = [RNG.integers(0, 10, count, dtype=np.uint8) for count in COUNTS]
-
-
+IMAGES, LABELS = random_batches()
 EXPECTED = np.concatenate(IMAGES).transpose(0, 2, 3, 1)
 
 

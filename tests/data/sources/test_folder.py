@@ -1,7 +1,12 @@
 """A folder of pictures as users have them: any size, mode and depth, some broken."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
+from helpers.runs import small_fit
 from PIL import Image
 
 from latentlab import pipeline
@@ -102,7 +107,6 @@ def test_flat_folder_has_no_labels(tmp_path):
 
 
 def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
-    from conftest import small_fit
 
     rng = np.random.default_rng(0)
     (tmp_path / "photos").mkdir()
@@ -156,8 +160,6 @@ def test_links_that_go_round_end(tmp_path):
 
 
 def test_real_cifar10_as_a_folder_of_classes(tmp_path, real_data):
-    import subprocess
-    import sys
 
     subprocess.run(
         [
@@ -193,3 +195,26 @@ def test_real_cifar10_as_a_folder_of_classes(tmp_path, real_data):
         np.bincount(labels.labels[images.splits == "train"], minlength=10).tolist()
         == np.bincount(truth, minlength=10).tolist()
     )
+
+
+def test_pictures_that_are_programs_or_no_files_are_listed(tmp_path):
+    Image.new("RGB", (8, 8), "red").save(tmp_path / "good.png")
+    (tmp_path / "a.png").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 8 8\n%%EndComments\nshowpage\n"
+    )
+    os.mkfifo(tmp_path / "b.png")
+    images = opening.open_images(DataOptions(data=str(tmp_path)))
+    assert images.ids.tolist() == ["good.png"]
+    assert [bad.path for bad in images.unreadable] == ["a.png", "b.png"]
+
+
+def test_a_name_that_is_no_utf8_becomes_text(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "x.png")
+    os.rename(tmp_path / "x.png", os.fsencode(tmp_path) + b"/caf\xe9.png")
+    images = opening.open_images(DataOptions(data=str(tmp_path)))
+    assert images.ids.tolist() == ["caf\\xe9.png"]
+
+
+def test_dark_sixteen_bit_pictures_stay_dark(tmp_path):
+    Image.fromarray(np.full((8, 8), 200, np.uint16)).save(tmp_path / "x.png")
+    assert opening.open_images(DataOptions(data=str(tmp_path))).read(np.array([0])).max() == 1

@@ -1,0 +1,142 @@
+"""Signals end a command in one line, and the run resumes."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from helpers.command_line import error_line
+from helpers.files import ROOT
+from helpers.runs import make_stripes
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code):
+    images = tmp_path / "images.npy"
+    np.save(images, make_stripes(400)[0])
+    command = [
+        sys.executable,
+        "-m",
+        "latentlab",
+        "fit",
+        "--data",
+        str(images),
+        "--run",
+        str(tmp_path / "run"),
+        "--epochs",
+        "400",
+        "--batch-size",
+        "20",
+        "--patience",
+        "0",
+    ]
+    process = subprocess.Popen(
+        command,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(
+            number, signal.SIG_DFL
+        ),  # a shell starts background jobs, this test's too, deaf to Ctrl-C
+    )
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "run").glob("checkpoints/epoch-*")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(number)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == code, stderr
+    assert "resumes" in stderr
+    assert not list((tmp_path / "run").rglob(".tmp-*"))
+
+
+def run_of(body):
+    """Run the command line with `body`, lines of Python, in the place of `latentlab runs`."""
+    lines = [
+        "import os, signal, sys, time",
+        "from latentlab import backend, cli, progress\nfrom latentlab.storage import run",
+        "def find_runs(folder):",
+        *(f"    {line}" for line in body),
+        "run.find_runs = find_runs",
+        "sys.argv = ['latentlab', 'runs']",
+        "cli.main()",
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    return subprocess.run(
+        [sys.executable, "-c", "\n".join(lines)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=60,
+    )
+
+
+TERMINATED = "error: terminated. Repeating the same command resumes."
+
+
+@pytest.mark.parametrize(("seconds", "reached"), [(0.2, "begun finished"), (30, "begun")])
+def test_a_signal_lets_a_quick_unit_of_work_finish(seconds, reached):
+    done = run_of(
+        [
+            "with progress.track('work', 3) as bar:",
+            "    bar.update(1)",
+            "    print('begun', flush=True)",
+            "    os.kill(os.getpid(), signal.SIGTERM)",
+            f"    time.sleep({seconds})",
+            "    print('finished', flush=True)",
+            "    bar.update(2)",
+            "    print('went on', flush=True)",
+        ]
+    )
+    assert error_line(done, 143) == TERMINATED
+    assert done.stdout.split() == reached.split()
+
+
+def test_a_signal_is_told_while_stderr_is_hidden():
+    done = run_of(
+        [
+            "with backend.native_stderr_hidden():",
+            "    os.kill(os.getpid(), signal.SIGTERM)",
+            "    signal.pause()",
+        ]
+    )
+    assert error_line(done, 143) == TERMINATED
+
+
+def test_a_closed_stderr_is_no_error():
+    command = [sys.executable, "-m", "latentlab", "sources"]
+    done = subprocess.run(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        preexec_fn=lambda: os.close(2),
+        timeout=60,
+    )
+    assert done.returncode == 0
+    assert "cifar10" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "instead",
+    [
+        "raise SystemError('bad argument to internal function') from None",
+        "return []",
+        "signal.pause()",
+    ],
+)
+def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
+    """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""
+    done = run_of(
+        [
+            "try:",
+            "    os.kill(os.getpid(), signal.SIGTERM)",
+            "    signal.pause()",
+            "except SystemExit:",
+            f"    {instead}",
+        ]
+    )
+    assert error_line(done, 143) == TERMINATED
+    assert "bug" not in done.stderr

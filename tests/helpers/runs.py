@@ -1,0 +1,37 @@
+"""Small images with real structure, and fits of a second or two."""
+
+import numpy as np
+
+from latentlab.config import FitOptions
+
+
+def make_stripes(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Return uint8 images (count, 16, 16, 3) of four kinds (colour and direction of stripes), and their kinds."""
+    rng = np.random.default_rng(seed)
+    kinds = rng.integers(0, 4, count)
+    axis = np.arange(16)
+    colours = np.array([[230, 30, 30], [30, 230, 30], [30, 30, 230], [220, 220, 40]])
+    images = np.empty((count, 16, 16, 3))
+    for i, kind in enumerate(kinds):
+        wave = (np.sin(axis * 0.8 + rng.uniform(0, 0.5)) > 0).astype(float)
+        pattern = wave[:, None] * np.ones(16) if kind % 2 else np.ones(16)[:, None] * wave
+        images[i] = pattern[..., None] * colours[kind]
+    return (images + rng.normal(0, 8, images.shape)).clip(0, 255).astype(np.uint8), kinds
+
+
+def small_fit(**changes) -> FitOptions:
+    """Return options that train in a second or two."""
+    values = {
+        "arch_options": {"width": 4, "code_channels": 4},
+        "epochs": 2,
+        "batch_size": 20,
+        "validation": 0.1,
+    }
+    return FitOptions(**(values | changes))
+
+
+def use_weights_in(monkeypatch, folder):
+    """Let ready-made encoders live in a folder of the test's own."""
+    from latentlab.encoders import ready_made
+
+    monkeypatch.setattr(ready_made, "FOLDER", folder)

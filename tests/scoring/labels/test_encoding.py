@@ -1,0 +1,13 @@
+"""Values that can be labels."""
+
+import pytest
+
+from latentlab.errors import DataError
+from latentlab.scoring.labels import encode_labels
+
+
+def test_labels_that_are_no_labels_are_refused():
+    assert encode_labels([1.0, float("nan"), 0.0])[0].tolist() == [1, -1, 0]
+    for values in ([[1], [2]], [1, "a"], [b"a"], [1j]):
+        with pytest.raises(DataError, match="all numbers or all text"):
+            encode_labels(values)

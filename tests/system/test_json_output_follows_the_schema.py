@@ -1,0 +1,140 @@
+"""What every command prints with --json, against the one schema that `latentlab schema` prints."""
+
+import json
+
+import pytest
+from helpers.files import ROOT
+from helpers.processes import latentlab_in_turn
+
+jsonschema = pytest.importorskip("jsonschema")
+
+
+SCHEMA = json.loads((ROOT / "latentlab" / "schemas" / "output.schema.json").read_text())
+
+
+FIT = ("--epochs", "1", "--batch-size", "20", "--set", "width=4", "--set", "code_channels=4")
+
+
+@pytest.fixture(scope="module")
+def printed(stripes_file, tmp_path_factory):
+    """Return command line -> finished process of commands that work on one run."""
+    folder = tmp_path_factory.mktemp("json")
+    run, other = folder / "runs" / "a", folder / "runs" / "b"
+    commands = [
+        ("fit", "--data", stripes_file, "--run", run, *FIT),
+        ("fit", "--data", stripes_file, "--run", other, *FIT, "--seed", "1"),
+        (
+            "sweep",
+            "--data",
+            stripes_file,
+            "--run",
+            folder / "sweep",
+            *FIT,
+            "--learning-rate",
+            "0.01,0.001",
+        ),
+        ("embed", "--run", run),
+        ("cluster", "--run", run, "--k", "4", "--restarts", "1"),
+        ("cluster", "--run", run, "--k", "4", "--restarts", "1", "--seeds", "2"),
+        ("cluster", "--run", run, "--method", "hdbscan", "--features", "pca3"),
+        ("cluster", "--run", run, "--k", "auto", "--restarts", "1"),
+        ("cluster", "--run", other, "--k", "5", "--restarts", "1"),
+        (
+            "cluster",
+            "--embeddings",
+            run / "embeddings" / "part-00000.parquet",
+            "--k",
+            "3",
+            "--out",
+            folder / "clusters.parquet",
+        ),
+        (
+            "predict",
+            "--run",
+            run,
+            "--name",
+            "kmeans-k4",
+            "--data",
+            stripes_file,
+            "--out",
+            folder / "predictions.parquet",
+        ),
+        ("evaluate", "--run", run, "--name", "kmeans-k4-seeds2"),
+        ("evaluate", "--run", run, "--name", "hdbscan-pca3"),
+        ("probe", "--run", run),
+        ("audit", "--run", run, "--name", "kmeans-k4"),
+        ("choose-k", "--run", run, "--ks", "2:4", "--restarts", "1"),
+        ("score-by-k", "--run", run, "--ks", "2:4", "--restarts", "1"),
+        ("compare", f"{run}:kmeans-k4", other, "--out", folder / "comparison"),
+        ("verify", run, "--name", "hdbscan-pca3"),
+        ("report", "--run", run, "--name", "kmeans-k4-seeds2"),
+        ("export", "--run", run, "--name", "kmeans-k4-seeds2", "--out", folder / "clusters.csv"),
+        ("figures", "--run", run, "--name", "kmeans-k4-seeds2", "--format", "svg"),
+        ("runs", folder / "runs"),
+        ("sources",),
+        ("encoders",),
+        ("methods",),
+        ("evaluate", "--run", folder / "nowhere"),
+        ("cluster", "--run", run, "--k", "4", "--method", "hdbscan"),
+    ]
+    results = latentlab_in_turn(*[(*command, "--json") for command in commands])
+    return [
+        (" ".join(map(str, command[:1])), result)
+        for command, result in zip(commands, results, strict=True)
+    ]
+
+
+def test_the_schema_is_one():
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    (shown,) = latentlab_in_turn(("schema",))
+    assert json.loads(shown.stdout) == SCHEMA
+
+
+def test_every_command_prints_what_the_schema_says(printed):
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    for command, result in printed:
+        value = json.loads(result.stdout)  # one object, and nothing else
+        assert not [error.message for error in validator.iter_errors(value)], (command, value)
+        assert value["command"] == command
+
+
+def test_every_command_that_has_json_was_asked(printed):
+    assert {command for command, _ in printed} == set(SCHEMA["properties"]["command"]["enum"])
+
+
+def test_results_and_errors_do_not_mix(printed):
+    for command, result in printed[:-2]:
+        assert result.returncode == 0, (command, result.stderr)
+        assert "result" in json.loads(result.stdout)
+    missing, refused = (json.loads(result.stdout)["error"] for _, result in printed[-2:])
+    assert missing["exit_code"] == 4
+    assert "no latentlab run" in missing["message"]
+    assert refused["exit_code"] == 2
+    assert "leave --k out" in refused["message"]
+
+
+def test_results_hold_what_was_asked(printed):
+    results = [json.loads(result.stdout).get("result") for _, result in printed]
+    united = results[5]
+    assert united["seeds"] == [0, 1]
+    assert united["name"] == "kmeans-k4-seeds2"
+    found = results[6]
+    assert found["k"] == len(found["sizes"]["train"])
+    by_k = results[16]["rows"]
+    assert {row["k"] for row in by_k} == {2, 3, 4}
+    assert all(row["chance"] is None or row["chance"] < 1 for row in by_k)
+    assert results[17]["others"][0]["scores"][0]["metric"] == "purity"
+    assert results[18]["reproduces"] is True
+
+
+def test_a_schema_that_would_accept_anything_fails():
+    validator = jsonschema.Draft202012Validator(SCHEMA)
+    envelope = {"format": 1, "latentlab": "0", "command": "verify"}
+    assert not validator.is_valid(envelope)
+    assert not validator.is_valid(envelope | {"result": {"checks": []}})
+    assert not validator.is_valid(
+        envelope | {"result": {"reproduces": "yes", "checks": [], "versions": []}}
+    )
+    assert validator.is_valid(
+        envelope | {"result": {"reproduces": True, "checks": [], "versions": []}}
+    )
