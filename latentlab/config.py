@@ -243,7 +243,15 @@ class ClusterOptions:
 
     @classmethod
     def of_recorded(cls, k: int, **values: Any) -> "ClusterOptions":
-        """Undo `recorded`; TypeError or ValueError if the values are not such options."""
+        """Undo `recorded`; TypeError or ValueError if the values are not such options.
+
+        Parameters
+        ----------
+        k : int
+            Number of clusters; 0 if the method finds it.
+        **values
+            The other options, as in run.json.
+        """
         return cls(k=k or None, **values)
 
     def _changed_settings(self) -> list[str]:

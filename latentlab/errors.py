@@ -73,7 +73,7 @@ class LatentlabError(Exception):
         super().__init__(problem)
 
     def within(self, namespace: str) -> Self:
-        """Return this error with `field` as an entry of an argument, such as "settings.gamma"."""
+        """Return this error with `namespace`, such as "settings", before its `field`."""
         if self.field:
             self.field = f"{namespace}.{self.field}"
         return self

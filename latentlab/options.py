@@ -180,12 +180,12 @@ def _check_type(value: Any, wanted: Any, argument: str) -> None:
 
 
 def option_names(kind: type) -> list[str]:
-    """Return the names of the fields of a dataclass of options."""
+    """Return the names of the fields of `kind`, a dataclass of options."""
     return [field.name for field in dataclasses.fields(kind)]
 
 
 def recorded_values(options: Any) -> Values:
-    """Return a dataclass of options as runs record it: without `later` options at their default."""
+    """Return `options` as runs record them: without `later` options at their default."""
     values = dataclasses.asdict(options)
     for field in dataclasses.fields(options):
         if field.metadata.get("later") and getattr(options, field.name) == default_of(field):
@@ -194,7 +194,7 @@ def recorded_values(options: Any) -> Values:
 
 
 def default_of(field: "dataclasses.Field[Any]") -> Any:
-    """Return the default of a dataclass field, also if it is made by a factory."""
+    """Return the default of a dataclass `field`, also if it is made by a factory."""
     if field.default_factory is not dataclasses.MISSING:
         return field.default_factory()
     return field.default

@@ -149,7 +149,15 @@ def names(kind: str) -> list[str]:
 
 
 def summary(kind: str, name: str) -> str:
-    """Return the first line of a plugin's docstring without importing it; "" without a source."""
+    """Return the first line of a plugin's docstring without importing it; "" without a source.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    name : str
+        Name of the plugin.
+    """
     try:
         path = _places(kind)[name].source()
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path else None
@@ -159,7 +167,15 @@ def summary(kind: str, name: str) -> str:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import and return the plugin of one kind; ConfigError as in `load_any`."""
+    """Import and return the plugin of one kind; ConfigError as in `load_any`.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    name : str
+        Name of the plugin.
+    """
     return load_any((kind,), name)
 
 

@@ -16,7 +16,7 @@ MODULES = [
     for info in pkgutil.walk_packages(latentlab.__path__, "latentlab.")
     if "._" not in info.name and not info.name.startswith("latentlab.cli")
 ]
-MethodMaker = FunctionType | classmethod | staticmethod
+Method = FunctionType | classmethod | staticmethod
 
 
 def functions_of(module: ModuleType) -> Iterator[Callable]:
@@ -31,8 +31,9 @@ def methods_of(module: ModuleType) -> Iterator[tuple[type, str]]:
     for class_name, owner in vars(module).items():
         if class_name.startswith("_") or not is_defined_in(module, owner, type):
             continue
+        fields = getattr(owner, "__dataclass_fields__", {})  # the default of one may be a function
         for name, value in vars(owner).items():
-            if not name.startswith("_") and isinstance(value, MethodMaker):
+            if not name.startswith("_") and name not in fields and isinstance(value, Method):
                 yield owner, name
 
 

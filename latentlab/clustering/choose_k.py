@@ -64,7 +64,7 @@ class KScores:
     stability_sd: float
 
     def value(self, criterion: str) -> float:
-        """Return the value of one of `CRITERIA`."""
+        """Return the value of `criterion`, one of `CRITERIA`."""
         return getattr(self, criterion.replace("-", "_"))
 
 

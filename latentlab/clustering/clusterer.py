@@ -36,7 +36,7 @@ class FittedClusters(abc.ABC):
 
     @abc.abstractmethod
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign feature vectors of shape (n, d)."""
+        """Assign `vectors`, feature vectors of shape (n, d)."""
 
     @abc.abstractmethod
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -55,7 +55,7 @@ class Centers(FittedClusters):
     """
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign feature vectors of shape (n, d) to the nearest centers."""
+        """Assign `vectors`, of shape (n, d), to the nearest centers."""
         return Assigned.from_distances(distances_to(self.centers, vectors))
 
     def to_arrays(self) -> dict[str, np.ndarray]:
@@ -127,7 +127,7 @@ class Clusterer(Plugin, abc.ABC):
 
     @abc.abstractmethod
     def load(self, arrays: Mapping[str, np.ndarray]) -> FittedClusters:
-        """Return fitted clusters from what their `to_arrays` gave; other names are ignored."""
+        """Return fitted clusters from the `arrays` of `to_arrays`; other names are ignored."""
 
 
 def number_of_clusters(options: ClusterOptions) -> int:

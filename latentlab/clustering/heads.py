@@ -86,7 +86,7 @@ class Head(FittedClusters):
     bias: np.ndarray
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign feature vectors of shape (n, d) to their most probable clusters."""
+        """Assign `vectors`, of shape (n, d), to their most probable clusters."""
         from scipy.special import softmax
 
         soft = softmax(vectors @ self.kernel + self.bias, axis=1)
@@ -134,7 +134,7 @@ class HeadObjective(abc.ABC):
         self.frozen: list[Any] = []
 
     def logits(self, vectors: Any) -> Any:
-        """Return the logits (heads, n, k) of vectors (n, d)."""
+        """Return the logits, of shape (heads, n, k), of `vectors` of shape (n, d)."""
         return vectors @ self.kernel + self.bias
 
     @abc.abstractmethod

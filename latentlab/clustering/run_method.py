@@ -67,11 +67,19 @@ class RunMethod(abc.ABC):
 
     @abc.abstractmethod
     def needs_prototypes(self, options: ClusterOptions) -> bool:
-        """Return whether the method reads the prototypes of the run's fit."""
+        """Return whether the method reads the prototypes of the run's fit, by its `options`."""
 
     @abc.abstractmethod
     def resumes(self, run: Run, options: ClusterOptions) -> bool:
-        """Return whether `make` goes on with an interrupted clustering of these settings."""
+        """Return whether `make` goes on with an interrupted clustering of these settings.
+
+        Parameters
+        ----------
+        run : Run
+            The run to cluster.
+        options : ClusterOptions
+            Resolved options of the clustering.
+        """
 
     @abc.abstractmethod
     def make(
@@ -96,13 +104,31 @@ class RunMethod(abc.ABC):
 
     @abc.abstractmethod
     def finish(self, run: Run, options: ClusterOptions) -> None:
-        """Remove what was needed for resuming, when the clustering is recorded."""
+        """Remove what was needed for resuming, when the clustering is recorded.
+
+        Parameters
+        ----------
+        run : Run
+            The run to cluster.
+        options : ClusterOptions
+            Resolved options of the clustering.
+        """
 
     @abc.abstractmethod
     def assign(
         self, clustering: Clustering, images: ImageSet, shards: Iterable[np.ndarray]
     ) -> Iterator[tuple[np.ndarray, Assigned]]:
-        """Yield (positions, where they belong) for the images at the positions of each shard."""
+        """Yield (positions, where they belong) for the images at the positions of each shard.
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        images : ImageSet
+            The images to assign.
+        shards : iterable of ndarray of int
+            Positions of images, as many at a time as are assigned together.
+        """
 
     def resolve(
         self,

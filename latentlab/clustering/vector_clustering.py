@@ -151,7 +151,7 @@ class TrainingVectors:
         return map(self.features.transform, parts)
 
     def assign_all(self, clusters: FittedClusters) -> Assignments:
-        """Return where all images of the run belong."""
+        """Assign all images of the run to the fitted `clusters`."""
         parts = [clusters.assign(part) for part in self.all_parts()]
         return as_assignments(self.index.ids, self.index.splits, parts)
 
@@ -264,7 +264,15 @@ def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str,
 
 
 def assigned_table(ids: list[Any], assigned: Assigned) -> pa.Table:
-    """Return id, cluster, distance, margin and, if there are, noise and soft as a table."""
+    """Return id, cluster, distance, margin and, if there are, noise and soft as a table.
+
+    Parameters
+    ----------
+    ids : list of n ids
+        The ids of the vectors.
+    assigned : Assigned
+        Their clusters, distances and margins.
+    """
     columns: dict[str, Any] = {"id": ids}
     for name in ("cluster", "distance", "margin", "noise"):
         values = getattr(assigned, name)

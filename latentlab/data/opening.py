@@ -107,7 +107,7 @@ def resolve(options: DataOptions) -> str:
 
 
 def source_of(options: DataOptions) -> Source:
-    """Return the source that serves `options.data`; for arguments and errors see `resolve`."""
+    """Return the source that reads `options.data` for `options`; for errors see `resolve`."""
     if options.data in Source.names():
         return Source.named(options.data)
     path = _path(options.data)

@@ -71,7 +71,7 @@ def check_declarations(plugin: Plugin, command: str) -> None:
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Raise AssertionError with a sentence unless a condition holds."""
+    """Raise AssertionError with `sentence` unless `condition` holds."""
     if not condition:
         raise AssertionError(sentence)
 

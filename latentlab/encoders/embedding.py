@@ -46,7 +46,7 @@ class EmbeddedImages:
     splits: np.ndarray
 
     def count(self, split: str) -> int:
-        """Return the number of images of a split, "train" or "test"."""
+        """Return the number of images of a `split`, "train" or "test"."""
         return int((self.splits == split).sum())
 
 

@@ -76,7 +76,7 @@ class EncoderDescription:
 
     @classmethod
     def from_json(cls, value: Any) -> "EncoderDescription":
-        """Return what model.json holds; ValueError unless it could describe a real network."""
+        """Return the description that `value`, of model.json, holds; ValueError if it is none."""
         is_known = isinstance(value, dict) and isinstance(value.get("arch"), str)
         if not is_known or not isinstance(value.get("options"), dict):
             raise ValueError("it names no architecture")
@@ -185,7 +185,7 @@ def vector_shape(run: Run, spec: FeatureSpec) -> tuple[int, ...]:
 
 
 def has_embedding(run: Run) -> bool:
-    """Return whether the encoder of a run goes on above its code."""
+    """Return whether the encoder of `run` goes on above its code."""
     return describe(run).has_embedding
 
 

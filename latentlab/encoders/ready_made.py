@@ -176,7 +176,7 @@ class ShippedEncoders:
         return [array.astype(np.float32) for array in stored]
 
     def weights_file(self, name: str) -> Path:
-        """Return the path of an encoder's weights."""
+        """Return the path of the weights of the encoder `name`."""
         return self.folder / f"{name}.npz"
 
     def name_of(self, run: Run) -> str:

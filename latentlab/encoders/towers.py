@@ -54,14 +54,14 @@ def code_of(feature_map: Any, channels: int) -> Any:
 
 
 def centered(image: Any) -> Any:
-    """Return images in [0, 1] as values between -2 and 2."""
+    """Return `image`, images in [0, 1], as values between -2 and 2."""
     from keras import layers
 
     return layers.Rescaling(4.0, -2.0)(image)
 
 
 def average_embedding(feature_map: Any) -> Any:
-    """Return the mean of a feature map over height and width, float32 (n, channels)."""
+    """Return the mean of `feature_map` over height and width, float32 (n, channels)."""
     from keras import layers
 
     return layers.GlobalAveragePooling2D(dtype="float32", name="embedding")(feature_map)

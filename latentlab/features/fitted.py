@@ -37,7 +37,7 @@ class FittedFeatures:
     arrays: tuple[Arrays, ...]
 
     def transform(self, codes: np.ndarray) -> np.ndarray:
-        """Return the features, float32 (n, d'), of flattened codes (n, d)."""
+        """Return the features, float32 (n, d'), of `codes`, flattened to (n, d)."""
         vectors = codes.astype(np.float32, copy=False)
         for step, learned in self.learned_steps():
             vectors = apply_step(step, vectors, self.code_shape, learned)
@@ -59,7 +59,7 @@ class FittedFeatures:
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> "FittedFeatures":
-        """Undo `to_arrays`; arrays of other names are ignored."""
+        """Return the features from the `arrays` of `to_arrays`; other names are ignored."""
         spec = FeatureSpec.parse(str(arrays["features-spec"]))
         learned: list[Arrays] = [{} for _ in spec.steps]
         for key, array in arrays.items():

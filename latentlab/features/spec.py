@@ -131,11 +131,11 @@ class FeatureSpec:
         return replace(self, steps=tuple(step for step in self.steps if step.name not in names))
 
     def starting_from(self, start: str) -> "FeatureSpec":
-        """Return the same steps from another start, one of `STARTS`."""
+        """Return the same steps from another `start`, one of `STARTS`."""
         return replace(self, start=start)
 
     def followed_by(self, steps: tuple[Step, ...]) -> "FeatureSpec":
-        """Return the specification with more steps at its end."""
+        """Return the specification with more `steps` at its end."""
         return replace(self, steps=self.steps + steps)
 
     def siblings(self) -> list["FeatureSpec"]:
@@ -171,7 +171,7 @@ class SpecField:
 
 
 def as_spec(value: "FeatureSpec | str | None") -> FeatureSpec | None:
-    """Return the specification that a user gave; None for None and "auto"."""
+    """Return a user's `value` as a specification; None for None and "auto"."""
     if value is None or value == "auto":
         return None
     return FeatureSpec.parse(value) if isinstance(value, str) else value

@@ -65,7 +65,19 @@ def learn_step(step: Step, vectors: np.ndarray, seed: int, neighbors: int) -> Ar
 def apply_step(
     step: Step, vectors: np.ndarray, code_shape: tuple[int, ...], learned: Arrays
 ) -> np.ndarray:
-    """Return what a step makes of vectors (n, d), with what it has learnt."""
+    """Return what a step makes of vectors (n, d), with what it has learnt.
+
+    Parameters
+    ----------
+    step : Step
+        The step to apply.
+    vectors : ndarray of shape (n, d)
+        The vectors before the step.
+    code_shape : tuple of int
+        Shape of one code, which "pool" needs.
+    learned : mapping of str to ndarray
+        What the step has learnt from the training vectors.
+    """
     if step.name == "pool":
         return _pool(vectors, step.number or 1, code_shape)
     if step.name == "l2":
@@ -79,6 +91,11 @@ def apply_step(
 
 def unit(vectors: np.ndarray) -> np.ndarray:
     """Return vectors (n, d) scaled to length 1; zeros stay.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+        The vectors to scale.
 
     Examples
     --------

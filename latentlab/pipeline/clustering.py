@@ -105,7 +105,7 @@ def _default_above(run: Run) -> FeatureSpec | None:
 
 
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
-    """Return the options as `resolve` does, with the images embedded as they ask for."""
+    """Return `options` as `resolve` does, and embed the images of `run` as they ask for."""
     options = resolve(run, options)
     _embed_for(run, options)
     return options

@@ -108,12 +108,20 @@ def open_shaped(data: DataOptions, shape: ImageShape) -> tuple[DataOptions, Imag
 
 
 def run_image_shape(run: Run) -> ImageShape:
-    """Return height, width and channels of the images that a run's encoder takes."""
+    """Return height, width and channels of the images that the encoder of `run` takes."""
     return model_files.describe(run).image_shape
 
 
 def feature_name(run: Run, options: ClusterOptions) -> str:
-    """Return encoder and feature steps, joined by "+", as tables call them."""
+    """Return encoder and feature steps, joined by "+", as tables call them.
+
+    Parameters
+    ----------
+    run : Run
+        The run; its encoder comes first.
+    options : ClusterOptions
+        Options with resolved features.
+    """
     arch = run.config.fit.arch
     if options.features is None or options.features.is_code:
         return arch

@@ -85,7 +85,7 @@ class RollBack:
     first_image: str
 
     def renumbered(self, new_numbers: np.ndarray) -> "RollBack":
-        """Return the event as it is: it names no cluster."""
+        """Return the event as it is: it names no cluster, so `new_numbers` change nothing."""
         return self
 
 

@@ -29,7 +29,7 @@ class StartingClusters(Protocol):
     """Clusters of features before refinement."""
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign features, float32 (n, d)."""
+        """Assign `vectors`, features of shape (n, d), float32."""
 
 
 @dataclass(frozen=True)

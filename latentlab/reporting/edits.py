@@ -390,7 +390,7 @@ class StampedEdit:
 
     @classmethod
     def from_json(cls, value: Any) -> "StampedEdit":
-        """Return the edit that edits.json holds; ConfigError if it is none."""
+        """Return the edit that `value`, of edits.json, holds; ConfigError if it is none."""
         return cls(parse_edit(value), value.get("at"))
 
     def to_json(self) -> dict[str, object]:
@@ -423,7 +423,7 @@ class EditLog:
     undone: tuple[StampedEdit, ...] = ()
 
     def add(self, edit: StampedEdit) -> "EditLog":
-        """Return the log with one more edit; what was undone is gone."""
+        """Return the log with `edit` at its end; undone edits can no longer be redone."""
         return replace(self, edits=(*self.edits, edit), undone=())
 
     def undo(self) -> "EditLog":

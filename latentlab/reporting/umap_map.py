@@ -75,7 +75,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Sequence[float]) -> "Spread":
-        """Return the spread of at least two values, rounded to four digits."""
+        """Return the spread of at least two `values`, rounded to four digits."""
         mean = round(float(np.mean(values)), 4)
         return cls(mean, round(float(np.std(values, ddof=1)), 4))
 

@@ -74,12 +74,17 @@ class Assignments:
         return pa.table(columns)
 
     def write(self, path: Path) -> Path:
-        """Write the table to a parquet file, atomically, and return its path."""
+        """Write the table to `path`, a parquet file, atomically, and return the path."""
         return tables.write(path, self.as_table())
 
     @classmethod
     def read(cls, path: Path) -> "Assignments":
         """Read a parquet file of assignments; other columns are ignored.
+
+        Parameters
+        ----------
+        path : pathlib.Path
+            The file, such as assignments.parquet of a clustering.
 
         Raises
         ------

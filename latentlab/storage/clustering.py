@@ -46,7 +46,7 @@ class ClusterResult:
 
     @classmethod
     def from_json(cls, value: Any) -> "ClusterResult":
-        """Return the result that result.json holds; ValueError if it is none."""
+        """Return the result that `value`, of result.json, holds; ValueError if it is none."""
         is_result = isinstance(value, dict) and isinstance(value.get("k"), int)
         if not is_result or not isinstance(value.get("sizes"), dict):
             raise ValueError("it is not the result of a clustering")
@@ -57,7 +57,7 @@ class ClusterResult:
         return dict(self.values)
 
     def fact(self, name: str, default: Any = None) -> Any:
-        """Return one fact of the method, such as "inertia"; `default` if it has none."""
+        """Return the fact `name` of the method, such as "inertia"; `default` if it has none."""
         return self.values.get(name, default)
 
 

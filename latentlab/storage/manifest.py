@@ -43,7 +43,7 @@ class Output:
 
     @classmethod
     def of_file(cls, path: Path, folder: Path) -> "Output":
-        """Return the record of a file in a run's `folder`."""
+        """Return the record of the file `path` in a run's `folder`."""
         return cls(path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path))
 
 
@@ -76,7 +76,7 @@ class StageRecord:
 
     @classmethod
     def from_json(cls, value: Any) -> "StageRecord":
-        """Return the record that run.json holds; ManifestError if it is none."""
+        """Return the record that `value`, of run.json, holds; ManifestError if it is none."""
         try:
             outputs = [
                 Output(output["path"], output.get("bytes"), output["sha256"])
@@ -116,7 +116,7 @@ class StageRecord:
         ]
 
     def setting(self, name: str) -> Any:
-        """Return one entry of `config`; None if there is none."""
+        """Return the entry `name` of `config`; None if there is none."""
         return self.config.get(name) if isinstance(self.config, dict) else None
 
     def is_whole(self, folder: Path, config: Any) -> bool:
@@ -164,7 +164,7 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, value: Any, where: Path) -> "RunConfig":
-        """Return what run.json holds; RunError with `where` if this version does not know it."""
+        """Return the configuration in `value`; RunError with `where` if it has unknown parts."""
         table = value if isinstance(value, dict) else {}
         return cls(
             data=from_recorded(DataOptions, table.get("data"), where),
@@ -221,6 +221,13 @@ class Manifest:
         A run may come from somebody else: names of stages become names of folders, so that none
         may lead out of the run.
 
+        Parameters
+        ----------
+        value : object
+            The parsed run.json.
+        folder : pathlib.Path
+            Folder of the run.
+
         Raises
         ------
         RunError
@@ -255,7 +262,7 @@ _FIELDS = ("format", "created", "stages")
 
 
 def are_inside(paths: list[Any]) -> bool:
-    """Return whether names from a manifest are paths that stay below the run's folder."""
+    """Return whether `paths`, names in a manifest, all stay below the run's folder."""
     for path in paths:
         if not isinstance(path, str) or "\0" in path:
             return False

@@ -197,11 +197,11 @@ class Run:
     # Stages
 
     def record(self, stage: str) -> StageRecord | None:
-        """Return the record of a finished stage; None if it is not done."""
+        """Return the record of the finished stage `stage`; None if it is not done."""
         return self._manifest.stages.get(stage)
 
     def seconds(self, stage: str) -> float:
-        """Return how long a finished stage took; RunError if it is not done."""
+        """Return how long the finished stage `stage` took; RunError if it is not done."""
         record = self.record(stage)
         if record is None:
             raise RunError(f"{self.path} has not done {stage}.")
@@ -232,6 +232,13 @@ class Run:
         """Return whether a stage is finished with these very settings and its files are whole.
 
         Another process may have finished it: run.json is read again.
+
+        Parameters
+        ----------
+        stage : str
+            Name of the stage, such as "fit" or "cluster/kmeans-k10".
+        config : object
+            Settings of the stage, as JSON holds them.
         """
         self._reread()
         record = self._manifest.stages.get(stage)
@@ -285,6 +292,13 @@ class Run:
 
         A stage that is done again is not listed meanwhile: a kill in between leaves a mixture of
         old and new files.
+
+        Parameters
+        ----------
+        name : str
+            Name of the stage.
+        config : object
+            Settings of the stage, as JSON holds them.
         """
         self.forget(name)
         outputs: list[Path] = []
@@ -302,7 +316,7 @@ class Run:
         self._save()
 
     def forget(self, *stages: str) -> None:
-        """Drop stages from run.json, if they are there, so that they run again."""
+        """Drop `stages` from run.json, if they are there, so that they run again."""
         listed = [name for name in stages if name in self._manifest.stages]
         for name in listed:
             del self._manifest.stages[name]
@@ -412,18 +426,23 @@ class Run:
         self._save()
 
     def note(self, **values: Any) -> None:
-        """Set entries of run.json."""
+        """Set `values` as entries of run.json."""
         self._manifest.values.update(values)
         self._save()
 
     def append_metrics(self, row: dict[str, Any], name: str = METRICS_NAME) -> None:
-        """Append one row to metrics.jsonl, or to another file of the run."""
+        """Append `row` to metrics.jsonl, or to the file `name` of the run."""
         append_line(self.path / name, json.dumps(row))
 
     def metrics(self, name: str = METRICS_NAME) -> list[dict[str, Any]]:
         """Return the rows of metrics.jsonl, or of another file of the run.
 
         If rows have the same stage and epoch the last one counts; a torn row is dropped.
+
+        Parameters
+        ----------
+        name : str
+            File name in the run folder.
         """
         path = self.path / name
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []

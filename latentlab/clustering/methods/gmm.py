@@ -42,7 +42,7 @@ class Mixture(FittedClusters):
     precisions: np.ndarray
 
     def assign(self, vectors: np.ndarray) -> Assigned:
-        """Assign feature vectors (n, d) to the Gaussian of the highest posterior probability."""
+        """Assign `vectors` (n, d) to the Gaussian of the highest posterior probability."""
         doubles = vectors.astype(np.float64)
         columns = [self._log_joint(doubles, cluster) for cluster in range(len(self.centers))]
         logits = np.stack(columns, axis=1)

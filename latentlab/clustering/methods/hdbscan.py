@@ -69,7 +69,17 @@ class DensityClusters(FittedClusters):
     def of(
         cls, reference: np.ndarray, labels: np.ndarray, facts: Mapping[str, object]
     ) -> "DensityClusters":
-        """Make the clusters of fitted images; the centers are computed."""
+        """Make the clusters of fitted images; the centers are computed.
+
+        Parameters
+        ----------
+        reference : ndarray of shape (n, d), float32
+            Feature vectors of the fitted images.
+        labels : ndarray of shape (n,), int
+            The cluster of each fitted image.
+        facts : mapping of str to object
+            Facts about the fit, for result.json.
+        """
         n_clusters = int(labels.max()) + 1
         no_members = np.zeros((n_clusters, reference.shape[1]), np.float32)
         centers = cluster_means(reference, labels, no_members)
@@ -79,6 +89,11 @@ class DensityClusters(FittedClusters):
         """Assign feature vectors (n, d) to the clusters of the nearest fitted images.
 
         The margin is the share of the 15 nearest in the image's cluster, less that in the next.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n, d), float32
+            Feature vectors.
         """
         dense = self.labels != NOISE
         _, positions = nearest(self.reference[dense], vectors, MARGIN_NEIGHBORS)

@@ -69,12 +69,12 @@ def metadata_of(file: Path) -> pq.FileMetaData:
 
 
 def schema_of(file: Path) -> pa.Schema:
-    """Return the columns of a parquet file; for arguments and errors see `metadata_of`."""
+    """Return the columns of the parquet file `file`; for errors see `metadata_of`."""
     return metadata_of(file).schema.to_arrow_schema()
 
 
 def row_counts(files: Sequence[Path]) -> list[int]:
-    """Return the number of rows of each file; for errors see `metadata_of`."""
+    """Return the number of rows of each of `files`; for errors see `metadata_of`."""
     return [metadata_of(file).num_rows for file in files]
 
 

@@ -21,7 +21,7 @@ _LABEL_OF = {"x_train": "y_train", "x_test": "y_test"}
 
 
 def read_labels(data: DataOptions) -> Labels | None:
-    """Return the class of every image, None without such arrays; see the package."""
+    """Return the class of every image of `data`, None without such arrays."""
     images = read_image_arrays(Source.named("arrays").path(data), data)
     labels = _label_arrays(images, data)
     if not any(array is not None for array in labels):

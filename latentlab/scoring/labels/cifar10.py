@@ -21,7 +21,7 @@ CLASS_NAMES = (
 
 
 def read_labels(data: DataOptions) -> Labels:
-    """Return the class of every image, 0 to 9; for arguments and errors see the package."""
+    """Return the class of every image of `data`, 0 to 9."""
     files = read_cifar_files(locate(data))
     parts = list(map(batch_labels, files.batches))
     splits = batch_splits(files, list(map(len, parts)))

@@ -7,7 +7,7 @@ from latentlab.scoring.labels import Labels, first_labels
 
 
 def read_labels(data: DataOptions) -> Labels:
-    """Return the digit of every image; for arguments and errors see the package."""
+    """Return the digit of every image of `data`."""
     from sklearn.datasets import load_digits
 
     digits = load_digits().target

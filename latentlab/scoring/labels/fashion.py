@@ -12,5 +12,5 @@ CLASS_NAMES = (
 
 
 def read_labels(data: DataOptions) -> Labels:
-    """Return the kind of clothing of every image; for arguments and errors see the package."""
+    """Return the kind of clothing of every image of `data`."""
     return labels_of(Fashion.collection, CLASS_NAMES, data)

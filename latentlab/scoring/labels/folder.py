@@ -11,7 +11,7 @@ from latentlab.scoring.labels import Labels, encode_labels
 
 
 def read_labels(data: DataOptions) -> Labels | None:
-    """Return the folder of every picture, None without sub-folders; see the package."""
+    """Return the folder of every picture of `data`, None without sub-folders."""
     source = Source.named("folder")
     index = source.index(data, source.parse_options(data.source_options))
     ids = index.ids[first_of_each(index.splits, data.limit)]

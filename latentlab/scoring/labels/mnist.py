@@ -9,5 +9,5 @@ CLASS_NAMES = tuple("0123456789")
 
 
 def read_labels(data: DataOptions) -> Labels:
-    """Return the digit of every image; for arguments and errors see the package."""
+    """Return the digit of every image of `data`."""
     return labels_of(Mnist.collection, CLASS_NAMES, data)

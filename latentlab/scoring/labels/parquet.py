@@ -20,7 +20,7 @@ LABEL_COLUMNS = ("label", "labels", "class", "target", "fine_label")
 
 
 def read_labels(data: DataOptions) -> Labels | None:
-    """Return the class of every row, None without such a column; see the package."""
+    """Return the class of every row of `data`, None without such a column."""
     source = Source.named("parquet")
     files = parquet_paths(source.path(data))
     column = _label_column(files[0], data.label_column)
