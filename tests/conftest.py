@@ -1,5 +1,6 @@
-"""Fixtures: a small data set with real structure, and one finished run of it."""
+"""Markers of the tests, a small data set with real structure, and finished runs of it."""
 
+import inspect
 import os
 import shutil
 from pathlib import Path
@@ -7,13 +8,56 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# As latentlab sets it, before a test imports TensorFlow by itself: where it is off by default, on older processors, results of a
-# worker and of the commands that it starts would differ in their last bits.
+# As latentlab sets it, before a test imports TensorFlow by itself. Where it is off by default,
+# on older processors, results of a worker and of the commands that it starts would differ in
+# their last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
 from helpers.runs import make_stripes, small_fit  # noqa: E402
 
 from latentlab.config import ClusterOptions, DataOptions  # noqa: E402
+
+STARTS_A_RUN_OR_PROCESS = {
+    "pipeline",
+    "subprocess",
+    "latentlab_command",
+    "latentlab_in_turn",
+    "python",
+}
+
+
+def pytest_collection_modifyitems(items):
+    """Mark each test as `unit`, `run` or `system`, unless its author did."""
+    for item in items:
+        if not any(item.get_closest_marker(name) for name in ("unit", "run", "system")):
+            item.add_marker(marker_of(item))
+
+
+def marker_of(item) -> str:
+    """Return `system` for tests in tests/system, and `run` where a run or a process is started.
+
+    A test starts one if the test itself or one of its fixtures names what does.
+    """
+    if item.path.parent.name == "system":
+        return "system"
+    fixtures = item._fixtureinfo.name2fixturedefs.values()
+    functions = [item.obj, *(definition.func for group in fixtures for definition in group)]
+    names = set().union(*map(names_in, functions))
+    return "run" if names & STARTS_A_RUN_OR_PROCESS else "unit"
+
+
+def names_in(function) -> set[str]:
+    """Return the names that a function uses, also through functions of its own file."""
+    function = inspect.unwrap(function)
+    code = getattr(function, "__code__", None)
+    if code is None:
+        return set()
+    names = set(code.co_names)
+    for name in code.co_names:
+        called = function.__globals__.get(name)
+        if getattr(called, "__module__", None) == function.__module__ and called is not function:
+            names |= names_in(called)
+    return names
 
 
 @pytest.fixture(scope="session")
@@ -82,7 +126,10 @@ def strong_run(shared_strong_run, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:
-    """Return the folder of real CIFAR-10 and MNIST; tests skip without it, and fail where CI promises it."""
+    """Return the folder of real CIFAR-10 and MNIST.
+
+    Tests skip without it, and fail where CI promises it.
+    """
     folder = os.environ.get("LATENTLAB_TEST_DATA", "")
     if folder and Path(folder).is_dir():
         return Path(folder)

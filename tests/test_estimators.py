@@ -20,8 +20,12 @@ TINY = {
     "random_state": 0,
 }
 SKIPPED = {
-    "check_methods_subset_invariance": "float32 convolutions round differently for another batch size",
-    "check_methods_sample_order_invariance": "float32 convolutions round differently for another place in the batch",
+    "check_methods_subset_invariance": (
+        "float32 convolutions round differently for another batch size"
+    ),
+    "check_methods_sample_order_invariance": (
+        "float32 convolutions round differently for another place in the batch"
+    ),
 }
 
 

@@ -3,7 +3,7 @@
 import importlib.metadata
 import subprocess
 
-from helpers.processes import latentlab
+from helpers.processes import latentlab_command
 
 from latentlab import plugins
 from latentlab.errors import ConfigError
@@ -19,9 +19,9 @@ def test_every_plugin_says_in_a_line_what_it_is(monkeypatch):
 
 
 def test_a_broken_folder_of_plugins_is_one_line(tmp_path):
-    result = latentlab("methods", LATENTLAB_PLUGINS=str(tmp_path / "none"))
+    result = latentlab_command("methods", LATENTLAB_PLUGINS=str(tmp_path / "none"))
     assert isinstance(result, subprocess.CompletedProcess)
     assert result.returncode == ConfigError.exit_code
     assert "which is not a folder" in result.stderr
-    shown = latentlab("cluster", "--help", LATENTLAB_PLUGINS=str(tmp_path / "none"))
+    shown = latentlab_command("cluster", "--help", LATENTLAB_PLUGINS=str(tmp_path / "none"))
     assert "Traceback" not in shown.stderr

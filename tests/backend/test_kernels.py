@@ -1,4 +1,4 @@
-"""The faster kernels give what Keras' own layers give: outputs, gradients, moving averages; and saved models stay plain Keras."""
+"""The faster kernels compute what Keras' own layers do, and saved models stay plain Keras."""
 
 import json
 import zipfile
@@ -32,7 +32,7 @@ def small_net(dtype):
 
 
 def train_once(net, images):
-    """Return the outputs, the gradients of the trainable weights, and the moving averages after a step."""
+    """Return the outputs, the gradients of the weights, and the moving averages after a step."""
     import tensorflow as tf
 
     @tf.function
@@ -95,7 +95,10 @@ def test_fast_kernels_are_as_exact_as_those_of_keras(dtype, side, tolerance, own
 
 
 def off(values, truth):
-    """Return the root mean square of errors: of bfloat16 the largest one differs by processor, where a relu's input is near 0."""
+    """Return the root mean square of errors.
+
+    The largest error of bfloat16 differs by processor, where a relu's input is near 0.
+    """
     return np.sqrt(np.square(values - truth).mean())
 
 

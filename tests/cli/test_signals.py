@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from helpers.command_line import error_line
 from helpers.files import ROOT
+from helpers.processes import words
 from helpers.runs import make_stripes
 
 
@@ -17,30 +18,14 @@ from helpers.runs import make_stripes
 def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code):
     images = tmp_path / "images.npy"
     np.save(images, make_stripes(400)[0])
-    command = [
-        sys.executable,
-        "-m",
-        "latentlab",
-        "fit",
-        "--data",
-        str(images),
-        "--run",
-        str(tmp_path / "run"),
-        "--epochs",
-        "400",
-        "--batch-size",
-        "20",
-        "--patience",
-        "0",
-    ]
+    line = "{} -m latentlab fit --epochs 400 --batch-size 20 --patience 0 --data {} --run {}"
+    # A shell starts background jobs, this test's too, deaf to Ctrl-C.
     process = subprocess.Popen(
-        command,
+        words(line, sys.executable, images, tmp_path / "run"),
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
-        preexec_fn=lambda: signal.signal(
-            number, signal.SIG_DFL
-        ),  # a shell starts background jobs, this test's too, deaf to Ctrl-C
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),
     )
     deadline = time.monotonic() + 120
     while not list((tmp_path / "run").glob("checkpoints/epoch-*")) and time.monotonic() < deadline:
@@ -128,7 +113,7 @@ def test_a_closed_stderr_is_no_error():
     ],
 )
 def test_a_signal_whose_exception_gets_lost_is_still_a_signal(instead):
-    """Of seventy signals one ended in a SystemError that C code had made of the handler's exception, one was ignored by a callback of JAX."""
+    """C code may turn the handler's exception into a SystemError, and a callback may ignore it."""
     done = run_of(
         [
             "try:",

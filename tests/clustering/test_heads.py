@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.heads import fitted, groups_of
-from helpers.processes import latentlab_in_turn
+from helpers.processes import latentlab_in_turn, words
 from scipy.special import softmax
 
 from latentlab import pipeline
@@ -96,7 +96,7 @@ def test_heads_from_kmeans_end_at_a_lower_loss_than_random_ones(method, objectiv
 
 @pytest.mark.parametrize("method", ["scan", "temi"])
 def test_heads_bear_images_that_are_the_same_and_centers_in_the_middle(method, monkeypatch):
-    """The center of the second group has no direction, and a direction is all that TEMI's heads have."""
+    """The center of the second group has no direction, which is all that TEMI's heads have."""
     rows = [np.ones((24, 2)), np.repeat([[-1.0, 0.0], [0.0, 0.0], [1.0, 0.0]], 8, axis=0)]
     for matrix in np.array(rows, np.float32):
         for count in (1, 3):
@@ -112,33 +112,16 @@ def test_heads_bear_images_that_are_the_same_and_centers_in_the_middle(method, m
 def test_heads_find_the_same_clusters_on_jax(tmp_path):
     z, y = groups_of(5)
     pq.write_table(pa.table({"embedding": z.tolist()}), tmp_path / "vectors.parquet")
-    asked = (
-        "cluster",
-        "--embeddings",
-        tmp_path / "vectors.parquet",
-        "--k",
-        "5",
-        "--set",
-        "heads=3",
-        "--set",
-        "epochs=2",
-    )
-    done = latentlab_in_turn(
-        *(
-            ("--backend", "jax", *asked, "--method", name, "--out", tmp_path / f"{name}.parquet")
-            for name in ("scan", "temi")
-        )
-    )
-    for name, one in zip(("scan", "temi"), done, strict=True):
-        assert one.returncode in (0, None), one.stderr
-        assert (
-            metrics.purity(
-                metrics.contingency(
-                    np.asarray(pq.read_table(tmp_path / f"{name}.parquet")["cluster"]), y, 5, 5
-                )
-            )
-            == 1
-        )
+    line = "--backend jax cluster --k 5 --set heads=3 --set epochs=2 --embeddings {}"
+    shared = words(line, tmp_path / "vectors.parquet")
+    files = {name: tmp_path / f"{name}.parquet" for name in ("scan", "temi")}
+    commands = [
+        [*shared, *words("--method {} --out {}", name, file)] for name, file in files.items()
+    ]
+    for done, file in zip(latentlab_in_turn(*commands), files.values(), strict=True):
+        assert done.returncode in (0, None), done.stderr
+        clusters = np.asarray(pq.read_table(file)["cluster"])
+        assert metrics.purity(metrics.contingency(clusters, y, 5, 5)) == 1
 
 
 def test_heads_that_lose_clusters_are_trained_again_with_more_entropy():

@@ -1,4 +1,4 @@
-"""A headless Chromium that reaches nothing but files and this machine, and what the tests do with a page of ours in it."""
+"""A headless Chromium that reaches only files and this machine, and a page of ours in it."""
 
 import os
 import shutil
@@ -27,11 +27,17 @@ FLAGS = (
 
 
 def start(downloads: Path, size: tuple[int, int] = (1280, 800)) -> Any:
-    """Return a driver of Chromium; the test skips where there is none, and fails where CI promises one."""
+    """Return a driver of Chromium.
+
+    The test skips where there is none, and fails where CI promises one.
+    """
     webdriver = pytest.importorskip("selenium.webdriver")
     chromium, driver = shutil.which("chromium"), shutil.which("chromedriver")
     if not chromium or not driver:
-        message = "there is no Chromium with its driver (Debian: apt-get install chromium chromium-driver)"
+        message = (
+            "there is no Chromium with its driver"
+            " (Debian: apt-get install chromium chromium-driver)"
+        )
         if os.environ.get("LATENTLAB_REQUIRE_BROWSER"):
             pytest.fail(message)
         pytest.skip(message)

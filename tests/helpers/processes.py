@@ -9,15 +9,16 @@ from pathlib import Path
 from helpers.files import ROOT
 
 
-def words(text: str, *more: object) -> list[str]:
-    """Return the words of a command line, split at its spaces, and the words that follow.
+def words(line: str, *values: object) -> list[str]:
+    """Return the words of a command line; each `{}` stands for the next of the values.
 
-    Paths may hold spaces, so they come as further words: `words("report --run", path)`.
+    Values may hold spaces: `words("report --run {}", path)`.
     """
-    return [*text.split(), *map(str, more)]
+    following = iter(values)
+    return [str(next(following)) if word == "{}" else word for word in line.split()]
 
 
-def latentlab(
+def latentlab_command(
     *arguments: str, cwd: Path | None = None, **environment: str
 ) -> subprocess.CompletedProcess:
     """Run the command line in a process of its own, as a user does."""
@@ -47,9 +48,10 @@ for arguments in json.loads(sys.argv[1]):
 
 
 def latentlab_in_turn(*commands: tuple) -> list[subprocess.CompletedProcess]:
-    """Run several command lines one after the other in one process, which imports the heavy packages only once.
+    """Run several command lines one after the other in one process.
 
-    What each writes to the descriptors 1 and 2 is kept apart, so that noise of native code is seen here too.
+    The process imports the heavy packages only once. What each command writes to the descriptors
+    1 and 2 is kept apart, so that noise of native code is seen here too.
     """
     arguments = [[str(argument) for argument in command] for command in commands]
     done = python("-c", SEVERAL, json.dumps(arguments))

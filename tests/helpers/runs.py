@@ -6,7 +6,10 @@ from latentlab.config import FitOptions
 
 
 def make_stripes(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Return uint8 images (count, 16, 16, 3) of four kinds (colour and direction of stripes), and their kinds."""
+    """Return images of stripes and their kinds.
+
+    Images are uint8 (count, 16, 16, 3); the four kinds differ in colour and direction.
+    """
     rng = np.random.default_rng(seed)
     kinds = rng.integers(0, 4, count)
     axis = np.arange(16)

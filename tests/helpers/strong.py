@@ -41,7 +41,7 @@ def weights_of(run):
 
 
 def to_ship(run):
-    """Return what `ShippedEncoders.save` takes of a run: weights, the objective's, and the description."""
+    """Return a run's weights, those of its objective, and the description to ship them with."""
     arrays = checkpoints.in_order(
         "weight", checkpoints.load(checkpoints.newest(run.path / "checkpoints", "epoch"))[0]
     )

@@ -16,7 +16,7 @@ def images():
 
 
 def unchanged(size: int = 32, **changes) -> np.ndarray:
-    """Return numbers whose view is the image itself, but for `changes` of single numbers by position."""
+    """Return numbers of the view that is the image itself, with some changed by position."""
     numbers = np.zeros((1, crops.N_NUMBERS), np.float32)
     numbers[0, :6] = 0, 32 / size, 0, 32 / size, 1, 0
     numbers[0, 6:15] = np.eye(3).ravel()

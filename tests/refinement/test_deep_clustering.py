@@ -45,9 +45,12 @@ def test_every_method_predicts_the_same_in_a_fresh_process(clustered, data, tmp_
     names = [options_of(method).name for method in METHODS]
     code = (
         "import sys; from pathlib import Path\n"
-        "from latentlab import pipeline; from latentlab.storage.run import Run; from latentlab.data.opening import DataOptions\n"
+        "from latentlab import pipeline\n"
+        "from latentlab.config import DataOptions\n"
+        "from latentlab.storage.run import Run\n"
         "for name in sys.argv[4:]:\n"
-        "    pipeline.predict(Run.open(sys.argv[1]), name, DataOptions(data=sys.argv[2]), Path(sys.argv[3]) / f'{name}.parquet')"
+        "    data, target = DataOptions(data=sys.argv[2]), Path(sys.argv[3]) / f'{name}.parquet'\n"
+        "    pipeline.predict(Run.open(sys.argv[1]), name, data, target)"
     )
     command = [sys.executable, "-c", code, clustered.path, data.data, tmp_path, *names]
     subprocess.run(
@@ -132,13 +135,18 @@ def test_history_and_decoded_pictures_are_kept(clustered):
     [("idec", "n2d", (4,)), ("dcn", "kmeans", (1, 6)), ("vade", "kmeans", (4,))],
 )
 def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start, kills):
-    """DEC is IDEC without the decoder; kills are after so many rounds, that of N2D's start while it warms up."""
+    """Each process is killed after a number of rounds, the one from N2D's start while it warms up.
+
+    DEC is not among the methods: it is IDEC without the decoder.
+    """
     whole, killed = fitted(f"whole-{method}"), fitted(f"killed-{method}")
     settings = FAST | {"max_steps": 48, "start": start} | ({"warm_up": 6} if start == "n2d" else {})
     options = options_of(method, settings=settings)
     pipeline.cluster(whole, options)
     code = (
-        "import sys; from helpers.refinement import options_of; from latentlab.storage.run import Run\n"
+        "import sys\n"
+        "from helpers.refinement import options_of\n"
+        "from latentlab.storage.run import Run\n"
         "from latentlab import pipeline\n"
         f"pipeline.cluster(Run.open(sys.argv[1]), options_of(sys.argv[2], settings={settings}))"
     )
@@ -175,8 +183,8 @@ def test_report_shows_what_refinement_did(clustered, tmp_path):
     names = {path.stem for path in (run.path / "report").glob("*.png")}
     assert {"confidence", "size-history", "moved", "centroids", "paths"} <= names
     assert (
-        "Started from k-means on the code. 3 rounds, 12 steps; it ended since the steps allowed were done"
-        in text
+        "Started from k-means on the code. 3 rounds, 12 steps;"
+        " it ended since the steps allowed were done" in text
     )
     pipeline.report(run, "kmeans-k4", sample=60)
     assert not {"confidence", "moved"} & {path.stem for path in (run.path / "report").glob("*.png")}

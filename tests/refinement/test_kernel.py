@@ -17,7 +17,10 @@ def q_of(z, centers, alpha, scale):
 
 @pytest.mark.parametrize("unit", [0.001, 1.0, 30.0])
 def test_on_a_large_code_q_starts_as_unsure_as_on_the_papers_ten_numbers(unit):
-    """At the published kernel, or one scaled by the spread, q is near uniform; whatever the code's unit, it is not by default."""
+    """By default q is as unsure whatever the code's unit.
+
+    At the published kernel, or at one scaled by the spread, q would be near uniform.
+    """
     rng = np.random.default_rng(0)
     centers = 0.3 * unit * rng.normal(size=(10, 1024)).astype(np.float32)
     z = centers[rng.integers(0, 10, 200)] + unit * rng.normal(size=(200, 1024)).astype(np.float32)

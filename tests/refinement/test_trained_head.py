@@ -77,7 +77,10 @@ def test_an_interrupted_head_goes_on_to_the_same_clusters(
 
 @pytest.fixture
 def head(strong_run):
-    """Return a `consistency` method at work on the stripes, in rounds of four steps, and a function that trains one step."""
+    """Return a `consistency` method on the stripes, and a function that trains one step.
+
+    A round has four steps.
+    """
     images = pipeline.open_run_images(strong_run)
     model, indices = model_files.load(strong_run), images.indices("train")
 
@@ -110,7 +113,7 @@ def averages_of(method):
 
 
 def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(head):
-    """Two rounds: the rates halve in the middle, and at a round's end the weights are the optimizer's averages."""
+    """In the middle of two rounds the rate is half; at a round's end the weights are averages."""
     method, step = head
     rates, weights = [], []
     for _ in range(4):
@@ -137,7 +140,10 @@ def test_the_head_is_trained_along_a_cosine_and_becomes_its_average(head):
 
 
 def test_after_averaging_batch_normalisation_knows_the_new_weights(head):
-    """The statistics are those of strong views under the averaged weights: more passes over such views hardly change them."""
+    """The statistics are those of strong views under the averaged weights.
+
+    More passes over such views hardly change them.
+    """
     method, step = head
     for _ in range(4):
         step()

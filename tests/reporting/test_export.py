@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
-from helpers.processes import latentlab_in_turn
+from helpers.processes import latentlab_in_turn, words
 from helpers.runs import make_stripes, small_fit
 from PIL import Image
 
@@ -22,7 +22,7 @@ from latentlab.storage.run import Run
 
 @pytest.fixture
 def edited_run(run_with_map, tmp_path):
-    """Return a copy of the run with a map, with a cluster named, one dropped, and an image marked."""
+    """Return a copy of the run with one cluster named, one dropped, and one image marked."""
     run = Run.open(shutil.copytree(run_with_map.path, tmp_path / "run"))
     editor = Editor(run.clustering("kmeans-k4"))
     editor.add(Name(0, "a/../b: <c>"))
@@ -126,19 +126,11 @@ def test_file_names_differ_and_are_safe():
 
 
 def test_mistakes_end_in_one_line(run_with_map, tmp_path):
+    run = run_with_map
     unknown, nothing, nowhere = latentlab_in_turn(
-        ("export", "--run", run_with_map.path, "--format", "xml", "--out", tmp_path / "x"),
-        (
-            "export",
-            "--run",
-            run_with_map.path,
-            "--format",
-            "folders",
-            "--link",
-            "--out",
-            tmp_path / "y",
-        ),
-        ("view", tmp_path / "none"),
+        words("export --run {} --format xml --out {}", run.path, tmp_path / "x"),
+        words("export --run {} --format folders --link --out {}", run.path, tmp_path / "y"),
+        words("view {}", tmp_path / "none"),
     )
     assert (unknown.returncode, nothing.returncode, nowhere.returncode) == (2, 2, 4)
     assert "--link needs images that are files" in nothing.stderr
@@ -146,4 +138,4 @@ def test_mistakes_end_in_one_line(run_with_map, tmp_path):
     for done in (unknown, nothing, nowhere):
         assert done.stderr.count("\n") == 1
     with pytest.raises(ConfigError, match="unknown format"):
-        pipeline.export(run_with_map, "xml", tmp_path / "z")
+        pipeline.export(run, "xml", tmp_path / "z")

@@ -41,8 +41,8 @@ def test_page_tells_scores_sample_labels_rule_and_run(reported):
     purity = next(r for r in scores.rows if r.metric == "purity_train_map" and r.split == "test")
     acc = next(r.value for r in scores.rows if r.metric == "acc_train_map" and r.split == "test")
     assert (
-        f"the purity is {purity.value:.3f} (95% interval {purity.low:.3f} to {purity.high:.3f}), ACC {acc:.3f}"
-        in text
+        f"the purity is {purity.value:.3f}"
+        f" (95% interval {purity.low:.3f} to {purity.high:.3f}), ACC {acc:.3f}" in text
     )
     assert "Recall by class" in text
     assert "100 of 160 images, drawn at random" in text

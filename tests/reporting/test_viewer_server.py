@@ -53,7 +53,10 @@ def serving(server):
 
 
 def ask(server, path, method="GET", body=None, **changes):
-    """Ask as the page would, with some headers changed, those that are None left out; return status, headers and body."""
+    """Ask as the page would, and return status, headers and body.
+
+    `changes` are headers in place of the page's own; those that are None are left out.
+    """
     own = f"127.0.0.1:{server.server_port}"
     headers = {"Host": own, "Cookie": f"{server.cookie}={server.token}"}
     if method == "POST":

@@ -1,4 +1,4 @@
-"""Comparisons: numbers matched, moves counted by hand, paired intervals that find what unpaired ones would not, bad input."""
+"""Comparisons: matched numbers, moves counted by hand, paired intervals, bad input."""
 
 import dataclasses
 
@@ -67,7 +67,11 @@ def test_other_images_and_other_splits_are_refused():
 
 @pytest.fixture
 def sides():
-    """Return two sides that are wrong for the same third of 600 images, the second for 10 of the held-out ones less, and classes."""
+    """Return two sides, classes and splits of 600 images.
+
+    Both sides are wrong for the same third, except that the second is right for 10 held-out images
+    of it.
+    """
     rng = np.random.default_rng(0)
     classes = rng.integers(0, 3, 600)
     wrong = rng.random(600) < 1 / 3

@@ -1,4 +1,4 @@
-"""Intervals of scores: that they are centred, narrow with more images, cover, and do not collapse at a perfect score."""
+"""Intervals of scores: they narrow with more images, cover, and never collapse to certainty."""
 
 import numpy as np
 import pytest
@@ -29,7 +29,10 @@ def test_intervals_hold_the_score_and_narrow_with_the_root_of_the_images():
 
 
 def test_intervals_cover_the_true_score_about_as_often_as_they_say(monkeypatch):
-    """The committed simulation is larger: reports/bootstrap-coverage. Plain percentiles would miss NMI nearly always."""
+    """The committed simulation is larger: reports/bootstrap-coverage.
+
+    Plain percentiles would miss NMI nearly always.
+    """
     monkeypatch.setattr(intervals, "REPEATS", 300)
     rng = np.random.default_rng(1)
     n, cases = 300, 120

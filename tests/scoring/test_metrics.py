@@ -43,7 +43,8 @@ def test_maps_of_rectangular_tables_by_hand():
 
 
 def test_recalls_and_balanced_purity_by_hand():
-    # the majority map gives all clusters to class 0: class 1 is found nowhere, and the purity of 0.9 hides it
+    # The majority map gives all clusters to class 0. Class 1 is found nowhere, and the purity
+    # of 0.9 hides it.
     table = np.array([[50, 5, 0], [40, 5, 0]])
     np.testing.assert_allclose(
         metrics.recalls(table, metrics.maps_of(table).majority), [1, 0, np.nan]

@@ -17,7 +17,8 @@ def test_a_merged_and_a_split_class_are_named():
     assert np.isclose(gap.gap, 20 / 128)
     text = gap_text(gap, NAMES)
     assert text == (
-        "Purity is 0.156 above ACC: ship is split over clusters 0, 2; dog has no cluster of its own: most of it is in cluster 1 with cat."
+        "Purity is 0.156 above ACC: ship is split over clusters 0, 2;"
+        " dog has no cluster of its own: most of it is in cluster 1 with cat."
     )
 
 

@@ -1,4 +1,4 @@
-"""latentlab verify: an untouched run reproduces; what was changed or lost is named, with exit code 7; the run stays as it is."""
+"""An untouched run reproduces, changed or lost files are named, and the run is not changed."""
 
 import json
 import logging

@@ -74,7 +74,10 @@ def test_recover_leaves_what_a_living_process_is_writing(tmp_path):
 
 
 def test_full_disk_at_a_library_s_write_is_one_line(tmp_path):
-    """zipfile raises ValueError while it closes what a full disk has cut; the disk's own error is behind it."""
+    """zipfile raises ValueError while it closes a file that a full disk has cut.
+
+    The disk's own error is behind it.
+    """
     with (
         pytest.raises(RunError, match=r"cannot write .*x\.npz: No space left"),
         files.atomic_path(tmp_path / "x.npz") as path,
@@ -83,9 +86,8 @@ def test_full_disk_at_a_library_s_write_is_one_line(tmp_path):
         try:
             raise OSError(28, "No space left on device")
         except OSError:
-            raise ValueError(
-                "Can't close the ZIP file while there is an open writing handle on it."
-            )  # noqa: B904
+            message = "Can't close the ZIP file while there is an open writing handle on it."
+            raise ValueError(message)  # noqa: B904
     assert list(tmp_path.iterdir()) == []
 
 

@@ -1,4 +1,4 @@
-"""Dataclasses become JSON and come back: keys, order, optional fields, keys of newer files, wrong types."""
+"""Dataclasses become JSON and come back: keys, order, optional fields, wrong types."""
 
 import json
 from collections.abc import Mapping

@@ -8,7 +8,7 @@ import sys
 
 from helpers.command_line import FAST, error_line
 from helpers.files import ROOT
-from helpers.processes import latentlab, latentlab_in_turn
+from helpers.processes import latentlab_command, latentlab_in_turn, words
 
 
 def test_help_answers_within_its_budget_and_imports_nothing_heavy():
@@ -17,7 +17,8 @@ def test_help_answers_within_its_budget_and_imports_nothing_heavy():
         "sys.argv = ['latentlab', '--help']\n"
         "try:\n    runpy.run_module('latentlab', run_name='__main__')\n"
         "except SystemExit:\n    pass\n"
-        "heavy = {'tensorflow', 'keras', 'jax', 'torch', 'numpy', 'pandas', 'sklearn', 'umap', 'matplotlib', 'pyarrow', 'rich'} & set(sys.modules)\n"
+        "heavy = set('tensorflow keras jax torch numpy pandas sklearn umap matplotlib pyarrow rich'"
+        ".split()) & set(sys.modules)\n"
         "assert not heavy, heavy\n"
     )
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
@@ -37,7 +38,7 @@ def test_help_answers_within_its_budget_and_imports_nothing_heavy():
 
 def test_the_main_job_by_commands(stripes_file, tmp_path):
     run = tmp_path / "run"
-    fitted = latentlab("fit", "--data", stripes_file, "--run", run, *FAST, "--json")
+    fitted = latentlab_command("fit", "--data", stripes_file, "--run", run, *FAST, "--json")
     assert fitted.returncode == 0, fitted.stderr
     assert json.loads(fitted.stdout)["result"]["epochs"] == 1
     assert "loss on one image before training" in fitted.stderr
@@ -55,18 +56,10 @@ def test_the_main_job_by_commands(stripes_file, tmp_path):
 
 
 def test_sweep_draws_one_figure(stripes_file, tmp_path):
-    result = latentlab(
-        "sweep",
-        "--data",
-        stripes_file,
-        "--learning-rate",
-        "0.01,0.001",
-        "--run",
-        tmp_path / "sweep",
-        *FAST,
-    )
+    line = "sweep --learning-rate 0.01,0.001 --data {} --run {}"
+    result = latentlab_command(*words(line, stripes_file, tmp_path / "sweep"), *FAST)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "sweep" / "learning-rates.png").read_bytes().startswith(b"\x89PNG")
     assert "numbers separated by commas" in error_line(
-        latentlab("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2
+        latentlab_command("sweep", "--learning-rate", "a,b", "--run", tmp_path / "s"), 2
     )

@@ -5,12 +5,12 @@ import stat
 
 import pytest
 from helpers.command_line import FAST, error_line
-from helpers.processes import latentlab, latentlab_in_turn
+from helpers.processes import latentlab_command, latentlab_in_turn
 
 
 def test_unknown_data_is_code_2(tmp_path):
     assert "unknown data 'cifar11'" in error_line(
-        latentlab("fit", "--data", "cifar11", "--run", tmp_path / "r"), 2
+        latentlab_command("fit", "--data", "cifar11", "--run", tmp_path / "r"), 2
     )
     assert not (tmp_path / "r").exists()
 
@@ -18,14 +18,17 @@ def test_unknown_data_is_code_2(tmp_path):
 def test_empty_folder_is_code_3(tmp_path):
     (tmp_path / "photos").mkdir()
     assert "photos" in error_line(
-        latentlab("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3
+        latentlab_command("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3
     )
 
 
 def test_unreadable_archive_is_code_3(tmp_path):
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"not an archive")
     line = error_line(
-        latentlab("fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"), 3
+        latentlab_command(
+            "fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"
+        ),
+        3,
     )
     assert "cifar-10-binary.tar.gz" in line
 
@@ -44,33 +47,33 @@ def test_interrupted_download_is_code_3(tmp_path):
         "no_proxy": "",
     }
     line = error_line(
-        latentlab("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3
+        latentlab_command("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3
     )
     assert "--data-dir" in line
 
 
 def test_k_larger_than_n_is_code_3(finished_run):
     assert "--k 500" in error_line(
-        latentlab("cluster", "--run", finished_run.path, "--k", "500"), 3
+        latentlab_command("cluster", "--run", finished_run.path, "--k", "500"), 3
     )
 
 
 def test_missing_run_is_code_4(tmp_path):
     assert "latentlab fit --run" in error_line(
-        latentlab("cluster", "--run", tmp_path / "none", "--k", "3"), 4
+        latentlab_command("cluster", "--run", tmp_path / "none", "--k", "3"), 4
     )
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs POSIX permissions")
 def test_read_only_disk_is_code_4(stripes_file, tmp_path):
-    """root passes permissions, so a folder that no one can write to is found where the kernel offers one."""
+    """Root passes permissions, so for root the kernel's /proc is the folder without writing."""
     if os.geteuid() == 0:
         folder = "/proc/latentlab-run"
     else:
         folder = tmp_path / "locked" / "run"
         folder.parent.mkdir()
         folder.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    line = error_line(latentlab("fit", "--data", stripes_file, "--run", folder, *FAST), 4)
+    line = error_line(latentlab_command("fit", "--data", stripes_file, "--run", folder, *FAST), 4)
     assert "cannot write" in line
 
 
@@ -110,15 +113,16 @@ def test_bad_options_are_code_2(refused, options):
     ],
 )
 def test_wrong_usage_is_code_2_in_one_line(command, text):
-    result = latentlab(*command)
+    result = latentlab_command(*command)
     assert text in error_line(result, 2)
     assert result.stderr.count("\n") == 1
 
 
 def test_bad_features_and_methods_are_code_2(finished_run):
     assert "unknown step" in error_line(
-        latentlab("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2
+        latentlab_command("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2
     )
     assert "unknown name" in error_line(
-        latentlab("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"), 2
+        latentlab_command("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"),
+        2,
     )

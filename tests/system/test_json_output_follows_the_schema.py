@@ -4,7 +4,7 @@ import json
 
 import pytest
 from helpers.files import ROOT
-from helpers.processes import latentlab_in_turn
+from helpers.processes import latentlab_in_turn, words
 
 jsonschema = pytest.importorskip("jsonschema")
 
@@ -12,7 +12,7 @@ jsonschema = pytest.importorskip("jsonschema")
 SCHEMA = json.loads((ROOT / "latentlab" / "schemas" / "output.schema.json").read_text())
 
 
-FIT = ("--epochs", "1", "--batch-size", "20", "--set", "width=4", "--set", "code_channels=4")
+FIT = "--epochs 1 --batch-size 20 --set width=4 --set code_channels=4"
 
 
 @pytest.fixture(scope="module")
@@ -21,67 +21,50 @@ def printed(stripes_file, tmp_path_factory):
     folder = tmp_path_factory.mktemp("json")
     run, other = folder / "runs" / "a", folder / "runs" / "b"
     commands = [
-        ("fit", "--data", stripes_file, "--run", run, *FIT),
-        ("fit", "--data", stripes_file, "--run", other, *FIT, "--seed", "1"),
-        (
-            "sweep",
-            "--data",
+        words("fit --data {} --run {} " + FIT, stripes_file, run),
+        words("fit --data {} --run {} --seed 1 " + FIT, stripes_file, other),
+        words(
+            "sweep --data {} --run {} --learning-rate 0.01,0.001 " + FIT,
             stripes_file,
-            "--run",
             folder / "sweep",
-            *FIT,
-            "--learning-rate",
-            "0.01,0.001",
         ),
-        ("embed", "--run", run),
-        ("cluster", "--run", run, "--k", "4", "--restarts", "1"),
-        ("cluster", "--run", run, "--k", "4", "--restarts", "1", "--seeds", "2"),
-        ("cluster", "--run", run, "--method", "hdbscan", "--features", "pca3"),
-        ("cluster", "--run", run, "--k", "auto", "--restarts", "1"),
-        ("cluster", "--run", other, "--k", "5", "--restarts", "1"),
-        (
-            "cluster",
-            "--embeddings",
+        words("embed --run {}", run),
+        words("cluster --run {} --k 4 --restarts 1", run),
+        words("cluster --run {} --k 4 --restarts 1 --seeds 2", run),
+        words("cluster --run {} --method hdbscan --features pca3", run),
+        words("cluster --run {} --k auto --restarts 1", run),
+        words("cluster --run {} --k 5 --restarts 1", other),
+        words(
+            "cluster --k 3 --embeddings {} --out {}",
             run / "embeddings" / "part-00000.parquet",
-            "--k",
-            "3",
-            "--out",
             folder / "clusters.parquet",
         ),
-        (
-            "predict",
-            "--run",
+        words(
+            "predict --run {} --name kmeans-k4 --data {} --out {}",
             run,
-            "--name",
-            "kmeans-k4",
-            "--data",
             stripes_file,
-            "--out",
             folder / "predictions.parquet",
         ),
-        ("evaluate", "--run", run, "--name", "kmeans-k4-seeds2"),
-        ("evaluate", "--run", run, "--name", "hdbscan-pca3"),
-        ("probe", "--run", run),
-        ("audit", "--run", run, "--name", "kmeans-k4"),
-        ("choose-k", "--run", run, "--ks", "2:4", "--restarts", "1"),
-        ("score-by-k", "--run", run, "--ks", "2:4", "--restarts", "1"),
-        ("compare", f"{run}:kmeans-k4", other, "--out", folder / "comparison"),
-        ("verify", run, "--name", "hdbscan-pca3"),
-        ("report", "--run", run, "--name", "kmeans-k4-seeds2"),
-        ("export", "--run", run, "--name", "kmeans-k4-seeds2", "--out", folder / "clusters.csv"),
-        ("figures", "--run", run, "--name", "kmeans-k4-seeds2", "--format", "svg"),
-        ("runs", folder / "runs"),
-        ("sources",),
-        ("encoders",),
-        ("methods",),
-        ("evaluate", "--run", folder / "nowhere"),
-        ("cluster", "--run", run, "--k", "4", "--method", "hdbscan"),
+        words("evaluate --run {} --name kmeans-k4-seeds2", run),
+        words("evaluate --run {} --name hdbscan-pca3", run),
+        words("probe --run {}", run),
+        words("audit --run {} --name kmeans-k4", run),
+        words("choose-k --run {} --ks 2:4 --restarts 1", run),
+        words("score-by-k --run {} --ks 2:4 --restarts 1", run),
+        words("compare {} {} --out {}", f"{run}:kmeans-k4", other, folder / "comparison"),
+        words("verify {} --name hdbscan-pca3", run),
+        words("report --run {} --name kmeans-k4-seeds2", run),
+        words("export --run {} --name kmeans-k4-seeds2 --out {}", run, folder / "clusters.csv"),
+        words("figures --run {} --name kmeans-k4-seeds2 --format svg", run),
+        words("runs {}", folder / "runs"),
+        words("sources"),
+        words("encoders"),
+        words("methods"),
+        words("evaluate --run {}", folder / "nowhere"),
+        words("cluster --run {} --k 4 --method hdbscan", run),
     ]
-    results = latentlab_in_turn(*[(*command, "--json") for command in commands])
-    return [
-        (" ".join(map(str, command[:1])), result)
-        for command, result in zip(commands, results, strict=True)
-    ]
+    results = latentlab_in_turn(*[[*command, "--json"] for command in commands])
+    return [(command[0], result) for command, result in zip(commands, results, strict=True)]
 
 
 def test_the_schema_is_one():

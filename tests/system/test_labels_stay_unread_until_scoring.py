@@ -1,4 +1,4 @@
-"""With labels that cannot be read, fitting, clustering, refinement and the choice of k give the very same files."""
+"""Without readable labels, everything before scoring gives the very same files."""
 
 import ast
 import dataclasses

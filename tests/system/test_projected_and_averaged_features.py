@@ -25,7 +25,10 @@ from latentlab.training import prototypes
 def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_given_away(
     strong_run, data, tmp_path
 ):
-    """New images go through the same head; the map is drawn again where an older version drew one of the embedding."""
+    """New images go through the same head.
+
+    The map is drawn again where an older version drew one of the embedding.
+    """
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     pipeline.cluster(run, ClusterOptions(k=4))
     name = pipeline.resolve(run, ClusterOptions(k=4)).name
@@ -49,7 +52,10 @@ def test_what_the_projection_head_makes_of_images_is_clustered_and_mapped_and_gi
 
 
 def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tmp_path):
-    """By the one network that writes them and the one that new images go through; prototypes are then compared with these."""
+    """The network that writes them averages, and so does the one that new images go through.
+
+    Prototypes are then compared with the averages.
+    """
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     picked = pipeline.open_run_images(run).read(np.arange(5))
     model = model_files.load(run)
@@ -70,7 +76,7 @@ def test_embeddings_of_an_image_and_its_mirror_image_are_averaged(strong_run, tm
 
 
 def test_averages_are_made_where_they_are_asked_for(strong_run, tmp_path):
-    """They cost as much again. What was there before stays, to the byte, so that a student of it can go on."""
+    """They cost as much again. Older files stay, to the byte, so that a student can go on."""
     run = Run.open(shutil.copytree(strong_run.path, tmp_path / "run"))
     shutil.rmtree(run.path / "averages", ignore_errors=True)
     run.forget("average")

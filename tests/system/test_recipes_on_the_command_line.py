@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from helpers.processes import words
 from helpers.runs import small_fit
 from helpers.strong import SMALL
 
@@ -44,8 +45,8 @@ def test_the_recipe_for_other_pictures_fits_the_encoder_that_it_starts_from():
 
 
 def test_the_recipe_fills_in_what_is_not_given(monkeypatch):
-    arguments = ["--recipe", "strong", "--epochs", "1", "--set", "prototypes=8", "--set", "width=4"]
-    with cli.fit.make_context("fit", list(arguments)) as context:
+    arguments = words("--recipe strong --epochs 1 --set prototypes=8 --set width=4")
+    with cli.fit.make_context("fit", arguments) as context:
         chosen = FitRequest.of(context).fit_options()
     wanted = recipes.fit_settings("strong")
     assert (chosen.arch, chosen.objective, chosen.epochs, chosen.batch_size) == (
@@ -72,94 +73,74 @@ def test_the_recipe_fills_in_what_is_not_given(monkeypatch):
         assert (options.k, options.method, options.settings) == (4, method, settings[method])
 
 
-def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(
-    data, strong_run, tmp_path, capsys, monkeypatch
+QUICK = "cluster --k 4 --recipe strong --set epochs=2 --set heads=2 --name by-recipe"
+
+
+def run_command(line, *values):
+    """Run a command in this process, and return its exit code, or None without an error."""
+    return cli.cli.main(words(line, *values), standalone_mode=False)
+
+
+@pytest.fixture
+def plain_run(data, tmp_path, monkeypatch):
+    """Return a run of the strong encoder that has no prototypes."""
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+    options = small_fit(**SMALL | {"objective": "reconstruction"}, epochs=1)
+    return pipeline.fit(data, options, tmp_path / "plain")
+
+
+def test_the_recipe_takes_the_head_that_the_run_has_prototypes_for(strong_run, plain_run, capsys):
+    for run, method in ((strong_run, "imc"), (plain_run, "scan")):
+        run_command(QUICK + " --run {}", run.path)
+        text = capsys.readouterr().err
+        assert ("the run has no prototypes, so SCAN's head" in text) == (method == "scan")
+        assert Run.open(run.path).clustering("by-recipe").options.method == method
+
+
+def test_imc_is_recommended_only_where_prototypes_are_and_no_method_was_asked_for(
+    strong_run, plain_run, capsys
+):
+    commands = {
+        "strong": words("--run {}", strong_run.path),
+        "asked": words("--method kmeans --run {}", strong_run.path),
+        "plain": words("--run {}", plain_run.path),
+    }
+    for name, more in commands.items():
+        cli.cli.main([*words("cluster --k 4 --name {}", name), *more], standalone_mode=False)
+        assert ("--method imc" in capsys.readouterr().err) == (name == "strong")
+
+
+def test_the_recipe_takes_scan_where_a_ready_made_encoder_saw_other_pictures(
+    tmp_path, capsys, monkeypatch
 ):
     monkeypatch.setattr(recipes, "device", lambda: "cpu")
-    plain = pipeline.fit(
-        data, small_fit(**SMALL | {"objective": "reconstruction"}, epochs=1), tmp_path / "plain"
-    )
-    pq.write_table(
-        pa.table(
-            {"embedding": np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32).tolist()}
-        ),
-        tmp_path / "own.parquet",
-    )
-    quick = [
-        "cluster",
-        "--k",
-        "4",
-        "--recipe",
-        "strong",
-        "--set",
-        "epochs=2",
-        "--set",
-        "heads=2",
-        "--name",
-        "by-recipe",
-    ]
-    for of, method in ((strong_run.path, "imc"), (plain.path, "scan")):
-        cli.cli.main([*quick, "--run", str(of)], standalone_mode=False)
-        assert ("the run has no prototypes, so SCAN's head" in capsys.readouterr().err) == (
-            method == "scan"
-        )
-        assert Run.open(of).clustering("by-recipe").options.method == method
-    own_pictures = tmp_path / "own.npy"
-    np.save(own_pictures, np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), np.uint8))
-    asked = {
-        "strong": [strong_run.path],
-        "asked": [strong_run.path, "--method", "kmeans"],
-        "plain": [plain.path],
-    }
-    for name, (of, *more) in asked.items():
-        cli.cli.main(
-            ["cluster", "--k", "4", "--name", name, "--run", str(of), *more], standalone_mode=False
-        )
-        assert ("--method imc" in capsys.readouterr().err) == (name == "strong")
-    ready = [
-        *quick,
-        "--encoder",
-        "cifar10-strong",
-        "--data",
-        str(own_pictures),
-        "--run",
-        str(tmp_path / "ready"),
-    ]
-    cli.cli.main(ready, standalone_mode=False)
-    assert (
-        "the encoder's prototypes are of other pictures, those of cifar10, so SCAN's head"
-        in capsys.readouterr().err
-    )
-    assert Run.open(tmp_path / "ready").clustering("by-recipe").options.method == "scan"
-    cli.cli.main(
-        ["cluster", "--k", "4", "--run", str(tmp_path / "ready"), "--name", "plain"],
-        standalone_mode=False,
-    )
-    assert (
-        "on pictures unlike those of cifar10 those of --method scan are purer"
-        in capsys.readouterr().err
-    )
-    cli.cli.main(
-        [
-            *quick,
-            "--embeddings",
-            str(tmp_path / "own.parquet"),
-            "--out",
-            str(tmp_path / "out.parquet"),
-            "--json",
-        ],
-        standalone_mode=False,
-    )
-    told = capsys.readouterr()
-    assert json.loads(told.out)["result"]["method"] == "scan"
-    assert not told.err
+    pictures, run_path = tmp_path / "own.npy", tmp_path / "ready"
+    np.save(pictures, np.random.default_rng(0).integers(0, 255, (40, 32, 32, 3), np.uint8))
+    run_command(QUICK + " --encoder cifar10-strong --data {} --run {}", pictures, run_path)
+    reason = "the encoder's prototypes are of other pictures, those of cifar10, so SCAN's head"
+    assert reason in capsys.readouterr().err
+    assert Run.open(run_path).clustering("by-recipe").options.method == "scan"
+    run_command("cluster --k 4 --name plain --run {}", run_path)
+    hint = "on pictures unlike those of cifar10 those of --method scan are purer"
+    assert hint in capsys.readouterr().err
+
+
+def test_the_recipe_takes_scan_for_vectors_and_says_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+    vectors = np.random.default_rng(0).normal(size=(40, 4)).astype(np.float32)
+    pq.write_table(pa.table({"embedding": vectors.tolist()}), tmp_path / "own.parquet")
+    places = tmp_path / "own.parquet", tmp_path / "out.parquet"
+    run_command(QUICK + " --embeddings {} --out {} --json", *places)
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["result"]["method"] == "scan"
+    assert not printed.err
+
+
+def test_the_recipe_refuses_a_run_without_a_trained_encoder(strong_run, tmp_path, capsys):
     unfinished = Run.create(tmp_path / "unfinished")
     for config in ({}, {"config": strong_run.recorded_config}):
         unfinished.note(**config)
-        assert (
-            cli.cli.main([*quick, "--run", str(unfinished.path)], standalone_mode=False)
-            == RunError.exit_code
-        )
+        assert run_command(QUICK + " --run {}", unfinished.path) == RunError.exit_code
         assert "has no trained encoder" in capsys.readouterr().err
 
 

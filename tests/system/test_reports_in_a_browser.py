@@ -56,11 +56,16 @@ def page(request, driver):
 
 
 def lonely_row(page) -> int:
-    """Return the row of the point that is farthest from every other, so that no other lies on it."""
+    """Return the row of the point that is farthest from every other: no other lies on it."""
     return page.run("""
-        const n = latentlab.data.ids.length, at = [...Array(n).keys()].map(row => latentlab.pixelOf(row));
-        const gap = row => Math.min(...at.map((p, i) => i === row ? Infinity : Math.hypot(p[0] - at[row][0], p[1] - at[row][1])));
-        return [...Array(n).keys()].map(row => [gap(row), row]).sort((a, b) => b[0] - a[0])[0][1];""")
+        const n = latentlab.data.ids.length;
+        const at = [...Array(n).keys()].map(row => latentlab.pixelOf(row));
+        const apart = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]);
+        const gap = row => Math.min(
+            ...at.map((p, i) => i === row ? Infinity : apart(p, at[row]))
+        );
+        const gaps = [...Array(n).keys()].map(row => [gap(row), row]);
+        return gaps.sort((a, b) => b[0] - a[0])[0][1];""")
 
 
 def pixels(page, selector: str) -> list[int]:
@@ -76,7 +81,8 @@ def test_hover_shows_the_image_of_the_point(page):
     row = lonely_row(page)
     page.hover(row)
     page.wait(
-        "!document.getElementById('tip').hidden && Number(document.getElementById('tip').dataset.row) === arguments[0]",
+        "!document.getElementById('tip').hidden"
+        " && Number(document.getElementById('tip').dataset.row) === arguments[0]",
         row,
     )
     texts = page.texts("#tip div div")
@@ -86,7 +92,8 @@ def test_hover_shows_the_image_of_the_point(page):
     assert len(set(shown[::4])) > 5, "the thumbnail is blank"
     wanted = page.driver.execute_async_script(
         """const canvas = Object.assign(document.createElement("canvas"), {width: 96, height: 96});
-        latentlab.drawRow(canvas, arguments[0]).then(() => arguments[1]([...canvas.getContext("2d").getImageData(0, 0, 96, 96).data]))""",
+        const read = () => [...canvas.getContext("2d").getImageData(0, 0, 96, 96).data];
+        latentlab.drawRow(canvas, arguments[0]).then(() => arguments[1](read()))""",
         row,
     )
     assert shown == wanted
@@ -98,7 +105,8 @@ def test_lasso_selects_what_is_inside_and_tells_of_it(page):
     page.wait("document.getElementById('lasso').getAttribute('aria-pressed') === 'true'")
     page.pixel(0)
     box = page.run(
-        "const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+        "const b = document.getElementById('map').getBoundingClientRect();"
+        "return [b.left, b.top, b.width, b.height]"
     )
     left, top, right, bottom = box[0] + 10, box[1] + 10, box[0] + box[2] * 0.5, box[1] + box[3] - 10
     page.lasso(
@@ -107,7 +115,8 @@ def test_lasso_selects_what_is_inside_and_tells_of_it(page):
     page.wait("latentlab.state.selection.length > 0")
     rows = page.run("return latentlab.state.selection")
     inside = page.run(
-        "return latentlab.data.ids.map((_, row) => row).filter(row => latentlab.pixelOf(row)[0] < arguments[0])",
+        "return latentlab.data.ids.map((_, row) => row)"
+        ".filter(row => latentlab.pixelOf(row)[0] < arguments[0])",
         int(right),
     )
     assert set(rows) == set(inside)
@@ -188,7 +197,8 @@ def test_every_picture_has_an_alternative_text_and_every_control_a_name(page):
     )
     assert (
         page.run("""return [...document.querySelectorAll('button, select, input')]
-        .filter(one => !one.textContent.trim() && !one.getAttribute('aria-label') && !one.title && !one.closest('label')).length""")
+        .filter(one => !one.textContent.trim() && !one.getAttribute('aria-label'))
+        .filter(one => !one.title && !one.closest('label')).length""")
         == 0
     )
 
@@ -203,13 +213,13 @@ def test_phone_and_dark(page):
         page.driver.execute_async_script("window.latentlab.ready.then(arguments[0])")
         assert page.run("return document.documentElement.scrollWidth") <= 390
         page.run(
-            "document.getElementById('theme').value = 'dark'; document.getElementById('theme').onchange()"
+            "const theme = document.getElementById('theme'); theme.value = 'dark'; theme.onchange()"
         )
         assert (
             page.run("return getComputedStyle(document.body).backgroundColor") == "rgb(18, 22, 28)"
         )
         page.run(
-            "document.getElementById('theme').value = 'auto'; document.getElementById('theme').onchange()"
+            "const theme = document.getElementById('theme'); theme.value = 'auto'; theme.onchange()"
         )
     finally:
         page.driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -270,7 +280,8 @@ def test_view_opens_a_photo_in_the_size_of_its_file(driver, tmp_path):
         page.wait("document.querySelector('.original img')?.naturalWidth === 300")
         assert "300 x 200 pixels" in page.find("#panel").text
         assert page.run(
-            "const i = document.querySelector('.original img'); return i.clientWidth <= i.closest('#panel').clientWidth"
+            "const i = document.querySelector('.original img');"
+            "return i.clientWidth <= i.closest('#panel').clientWidth"
         )
         assert page.find(".original").get_attribute("href").endswith("/original/3")
         (tmp_path / "photos" / "1.png").unlink()
@@ -299,7 +310,8 @@ def test_view_saves_an_edit_undoes_it_and_exports(viewed, tmp_path):
     page.find("#lasso").click()
     page.pixel(0)
     box = page.run(
-        "const b = document.getElementById('map').getBoundingClientRect(); return [b.left, b.top, b.width, b.height]"
+        "const b = document.getElementById('map').getBoundingClientRect();"
+        "return [b.left, b.top, b.width, b.height]"
     )
     right, bottom = int(box[0] + box[2] * 0.55), int(box[1] + box[3] - 8)
     page.lasso(

@@ -1,4 +1,4 @@
-"""The training loop: best epoch, early stop, divergence, and a killed fit that ends at the very same weights."""
+"""The training loop: best epoch, early stop, divergence, resuming to the very same weights."""
 
 import json
 import math
@@ -184,7 +184,10 @@ def test_damaged_checkpoint_is_one_clear_line(data, tmp_path):
 
 @pytest.mark.parametrize("poison", ["loss", "gradient"])
 def test_the_batch_that_makes_a_number_infinite_is_named(data, tmp_path, monkeypatch, poison):
-    """One image poisons the step that it is in: its loss, or with a finite loss the weights after it. The run stays at the epoch before."""
+    """One image poisons its step: the loss, or with a finite loss the weights after it.
+
+    The run stays at the epoch before.
+    """
     import keras
 
     images = opening.open_images(data)
@@ -206,7 +209,8 @@ def test_the_batch_that_makes_a_number_infinite_is_named(data, tmp_path, monkeyp
     monkeypatch.setattr(keras.Model, "train_on_batch", train_on_batch)
     with pytest.raises(
         TrainingError,
-        match=r"not finite in epoch 2, step \d+, whose 20 images.*non-finite.json.*last good epoch, 1",
+        match=r"not finite in epoch 2, step \d+, whose 20 images.*non-finite.json"
+        ".*last good epoch, 1",
     ):
         pipeline.fit(data, small_fit(), tmp_path / "run")
     told = read_json(tmp_path / "run" / "non-finite.json")

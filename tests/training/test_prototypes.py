@@ -65,7 +65,8 @@ def test_imc_reads_the_prototypes_of_the_fit(strong_run):
     assert start.features == PROJECTED
     with pytest.raises(
         ConfigError,
-        match=r"selflabel` trains the network, which sees one image at a time: choose `features=embedding\+l2`",
+        match=r"selflabel` trains the network, which sees one image at a time:"
+        r" choose `features=embedding\+l2`",
     ):
         pipeline.cluster(
             run, ClusterOptions(k=4, method="selflabel", features="averaged+l2", settings=QUICK)

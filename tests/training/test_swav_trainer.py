@@ -6,7 +6,7 @@ import os
 import numpy as np
 import pytest
 from helpers.files import ROOT
-from helpers.processes import latentlab, python
+from helpers.processes import latentlab_command, python, words
 from helpers.strong import SMALL, SWAV, strong_fit, weights_of
 
 from latentlab import backend, pipeline
@@ -158,17 +158,8 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(
         "--arch fast8 --objective swav --patience 0 --epochs 3 --batch-size 27"
         " --learning-rate 0.003 --validation 0.1"
     )
-    done = latentlab(
-        "--backend",
-        "jax",
-        "fit",
-        "--data",
-        data.data,
-        *shared.split(),
-        *options,
-        "--run",
-        str(tmp_path / "jax"),
-    )
+    places = words("--data {} --run {}", data.data, tmp_path / "jax")
+    done = latentlab_command(*words("--backend jax fit"), *words(shared), *options, *places)
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch 1" in done.stderr
     other = Run.open(tmp_path / "jax")

@@ -17,7 +17,10 @@ from latentlab.storage.run import Run
 
 
 def test_imc_finds_the_clusters_that_tell_the_prototype():
-    """Loss of heads that know the prototypes' groups, that know nothing, and that are one cluster: H(C) is log k, log k and 0."""
+    """Heads know the prototypes' groups, know nothing, or are one cluster.
+
+    Their entropies H(C) are log k, log k and 0.
+    """
     groups = np.repeat(np.arange(4), 25)
     vectors, shares = (
         np.eye(4, dtype=np.float32)[groups] * 20,
@@ -65,7 +68,8 @@ def test_imc_without_prototypes_says_what_to_do(data, strong_run, tmp_path):
             )
     with pytest.raises(
         ConfigError,
-        match=r"step project needs the projection head.*trained elsewhere.*choose `features=embedding\+l2",
+        match=r"step project needs the projection head.*trained elsewhere"
+        r".*choose `features=embedding\+l2",
     ):
         pipeline.cluster(elsewhere, ClusterOptions(k=4, features="embedding+project+l2"))
     assert pipeline.resolve(elsewhere, ClusterOptions(k=4)).features == NORMALIZED_EMBEDDING

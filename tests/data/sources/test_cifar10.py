@@ -1,4 +1,4 @@
-"""CIFAR-10 in the layouts in which it is published, from small real-format files and from the real images."""
+"""CIFAR-10 in its published layouts, from small files of the format and from the real images."""
 
 import io
 import os
@@ -219,7 +219,7 @@ def test_empty_folder_says_what_is_expected(tmp_path):
 
 
 def test_real_cifar10_is_read_exactly(tmp_path, real_data):
-    """The published means of the channels hold for the 50,000 training images, through the project's own reader."""
+    """The published means of the channels hold for the 50,000 training images."""
     subprocess.run(
         [sys.executable, real_data / "unpack_cifar10.py", tmp_path, "--layout", "bin"], check=True
     )

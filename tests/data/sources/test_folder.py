@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from helpers.processes import words
 from helpers.runs import small_fit
 from PIL import Image
 
@@ -160,19 +161,9 @@ def test_links_that_go_round_end(tmp_path):
 
 
 def test_real_cifar10_as_a_folder_of_classes(tmp_path, real_data):
-
-    subprocess.run(
-        [
-            sys.executable,
-            real_data / "unpack_cifar10.py",
-            tmp_path,
-            "--layout",
-            "folders",
-            "--limit",
-            "200",
-        ],
-        check=True,
-    )
+    line = "{} {} {} --layout folders --limit 200"
+    command = words(line, sys.executable, real_data / "unpack_cifar10.py", tmp_path)
+    subprocess.run(command, check=True)
     options = DataOptions(data=str(tmp_path / "cifar10"))
     images = opening.open_images(options)
     assert len(images) == 400

@@ -5,7 +5,7 @@ import shutil
 
 import numpy as np
 import pytest
-from helpers.processes import latentlab
+from helpers.processes import latentlab_command, words
 from helpers.runs import small_fit, use_weights_in
 from helpers.strong import SMALL, strong_fit, weights_of
 
@@ -110,17 +110,8 @@ def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_los
         "--arch fast8 --objective distill --patience 0 --epochs 2 --batch-size 27"
         " --learning-rate 0.01 --validation 0.1"
     )
-    done = latentlab(
-        "--backend",
-        "jax",
-        "fit",
-        "--data",
-        data.data,
-        *shared.split(),
-        *options,
-        "--run",
-        str(tmp_path / "jax"),
-    )
+    places = words("--data {} --run {}", data.data, tmp_path / "jax")
+    done = latentlab_command(*words("--backend jax fit"), *words(shared), *options, *places)
     assert done.returncode == 0, done.stderr
     assert "resuming after epoch 1" in done.stderr
     losses = [
@@ -154,14 +145,14 @@ def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_p
     plain = pipeline.embed(pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain"))
     own = tmp_path / "own"
     shutil.copytree(teacher.path, own)
-    for path, place, error, words in (
+    for path, place, error, message in (
         (tmp_path / "none", plain.path, RunError, "holds no latentlab run"),
         (Run.create(tmp_path / "empty").path, plain.path, RunError, "has no trained encoder"),
         (bare.path, plain.path, RunError, r"`embed\(run="),
         (plain.path, own, ConfigError, "a teacher needs the projection head"),
         (own, own, ConfigError, "cannot learn from itself"),
     ):
-        with pytest.raises(error, match=words):
+        with pytest.raises(error, match=message):
             pipeline.fit(data, student_fit(path), place, overwrite=True)
     with pytest.raises(ConfigError, match="goes on above its code"):
         pipeline.fit(
