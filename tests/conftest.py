@@ -42,21 +42,21 @@ def marker_of(item) -> str:
         return "system"
     fixtures = item._fixtureinfo.name2fixturedefs.values()
     functions = [item.obj, *(definition.func for group in fixtures for definition in group)]
-    names = set().union(*map(names_in, functions))
-    return "run" if names & STARTS_A_RUN_OR_PROCESS else "unit"
+    return "run" if names_in(functions) & STARTS_A_RUN_OR_PROCESS else "unit"
 
 
-def names_in(function) -> set[str]:
-    """Return the names that a function uses, also through functions of its own file."""
-    function = inspect.unwrap(function)
-    code = getattr(function, "__code__", None)
-    if code is None:
-        return set()
-    names = set(code.co_names)
-    for name in code.co_names:
-        called = function.__globals__.get(name)
-        if getattr(called, "__module__", None) == function.__module__ and called is not function:
-            names |= names_in(called)
+def names_in(functions) -> set[str]:
+    """Return the names that functions use, also through other functions of their own files."""
+    names, following = set(), list(functions)
+    while following:
+        function = inspect.unwrap(following.pop())
+        if not inspect.isfunction(function):
+            continue
+        for name in set(function.__code__.co_names) - names:
+            names.add(name)
+            called = function.__globals__.get(name)
+            if getattr(called, "__module__", "") == function.__module__:
+                following.append(called)
     return names
 
 
