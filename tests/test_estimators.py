@@ -13,6 +13,8 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from latentlab.errors import ConfigError
 from latentlab.estimators import ConvAutoencoder, DeepClustering
 
+pytestmark = pytest.mark.run  # each check trains a network
+
 TINY = {
     "arch_options": {"width": 8, "code_channels": 4},
     "epochs": 1,
