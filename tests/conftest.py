@@ -36,13 +36,15 @@ def pytest_collection_modifyitems(items):
 def marker_of(item) -> str:
     """Return `system` for tests in tests/system, and `run` where a run or a process is started.
 
-    A test starts one if the test itself or one of its fixtures names what does.
+    A test starts one if the test itself or one of its fixtures names what does. Tests on the real
+    data sets are `run` too. Slow tests of single modules are marked `run` by hand.
     """
     if item.path.parent.name == "system":
         return "system"
     fixtures = item._fixtureinfo.name2fixturedefs.values()
     functions = [item.obj, *(definition.func for group in fixtures for definition in group)]
-    return "run" if names_in(functions) & STARTS_A_RUN_OR_PROCESS else "unit"
+    starts = bool(names_in(functions) & STARTS_A_RUN_OR_PROCESS)
+    return "run" if starts or "real_data" in item.fixturenames else "unit"
 
 
 def names_in(functions) -> set[str]:

@@ -9,6 +9,8 @@ import pytest
 from latentlab import backend
 from latentlab.backend import kernels
 
+pytestmark = pytest.mark.run  # networks are compiled and trained
+
 
 def small_net(dtype):
     import keras

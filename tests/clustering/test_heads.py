@@ -15,6 +15,8 @@ from latentlab.clustering.methods import imc, scan, temi
 from latentlab.config import ClusterOptions
 from latentlab.scoring import metrics
 
+pytestmark = pytest.mark.run  # each test trains heads
+
 
 @pytest.mark.parametrize("method", ["scan", "temi"])
 def test_heads_find_groups_that_are_not_round(method, tmp_path):

@@ -50,7 +50,10 @@ def test_steps_are_fitted_in_parts_as_on_the_whole():
     np.testing.assert_allclose(whole, parts, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("spec", ["code", "pool2+whiten4+l2", "pca5+umap2"])
+@pytest.mark.parametrize(
+    "spec",
+    ["code", "pool2+whiten4+l2", pytest.param("pca5+umap2", marks=pytest.mark.run)],
+)
 def test_features_survive_being_saved(spec, tmp_path):
     fitted = fit_features(FeatureSpec.parse(spec), [CODES], SHAPE, 0)
     np.savez(tmp_path / "f.npz", **fitted.to_arrays())
@@ -59,6 +62,7 @@ def test_features_survive_being_saved(spec, tmp_path):
     np.testing.assert_array_equal(fitted.transform(CODES), again.transform(CODES))
 
 
+@pytest.mark.run  # UMAP compiles for seconds
 def test_umap_places_a_new_image_among_its_neighbours():
     matrix = blobs(3, 40)
     fitted = fit_features(FeatureSpec.parse("umap2"), [matrix], (5,), 0)

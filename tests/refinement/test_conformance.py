@@ -5,6 +5,8 @@ import pytest
 from latentlab.refinement.conformance import check_refiner
 from latentlab.refinement.refiner import Refiner
 
+pytestmark = pytest.mark.run  # each check trains a network
+
 
 @pytest.mark.parametrize("method", Refiner.names())
 def test_every_method_keeps_the_contract(method):

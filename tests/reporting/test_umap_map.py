@@ -21,6 +21,7 @@ def test_map_holds_the_sample_of_both_splits_and_repeats(reported):
     np.testing.assert_array_equal(table["x"], tables.read(again[0])["x"])
 
 
+@pytest.mark.run  # UMAP compiles for seconds
 def test_map_keeps_groups_apart():
     rng = np.random.default_rng(0)
     centers = rng.normal(0, 20, (3, 8))

@@ -6,6 +6,8 @@ from latentlab.training.conformance import check_objective
 from latentlab.training.objective import EpochResult, Objective
 from latentlab.training.objectives.reconstruction import Reconstruction, ReconstructionTrainer
 
+pytestmark = pytest.mark.run  # each check trains a network
+
 
 @pytest.mark.parametrize("name", Objective.names())
 def test_objectives_keep_the_contract(name):
