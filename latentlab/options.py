@@ -31,9 +31,9 @@ class Bound:
     holds : callable
         holds(value, limit) -> bool.
     limit : object
-        What the value is compared with: a number, or a tuple of choices.
+        The bound: a number, or a tuple of choices.
     words : str
-        What a value must be, such as "at least 1".
+        The condition in words, such as "at least 1".
     """
 
     holds: Callable[[Any, Any], bool]

@@ -69,7 +69,7 @@ class Plugin:
     Options : type
         Frozen dataclass of the plugin's options, every field with a default.
     capabilities : object
-        What the rest of the package has to know about the plugin: a dataclass of its kind.
+        Facts that the rest of the package needs: a dataclass of the plugin's kind.
     """
 
     kind: ClassVar[str]
@@ -124,7 +124,7 @@ class _Place:
         return Path(spec.origin) if spec and spec.origin else None
 
     def load(self, kind: str, name: str) -> Any:
-        """Import and return the plugin's module, or what the entry point names."""
+        """Import and return the plugin's module, or the object of the entry point."""
         if self.entry is not None:
             return self.entry.load()
         if self.path is not None:
@@ -203,6 +203,7 @@ def load_any(kinds: tuple[str, ...], name: str) -> Any:
         place = _places(kind).get(name)
         if place is not None:
             return _instance(kind, name, place)
+    _refuse_unreadable(kinds[0], name)
     known_names = sorted({plugin for kind in kinds for plugin in names(kind)})
     close = difflib.get_close_matches(name, known_names, n=1)
     raise ConfigError(
@@ -229,13 +230,35 @@ def load_file(path: Path) -> Plugin:
     name = _name_of(path.stem)
     module = import_file(path, "checked", name)
     plugins = [plugin for kind in KINDS for plugin in _classes(module, kind)]
-    if len(plugins) != 1:
-        bases = ", ".join(base for _, base in _BASES.values())
-        raise ConfigError(
-            f"{path} defines {len(plugins)} plugins: it must define one class derived from one of"
-            f" {bases}."
-        )
-    return _made(plugins[0], name)
+    if len(plugins) == 1:
+        return _made(plugins[0], name)
+    bases = ", ".join(base for _, base in _BASES.values())
+    gaps = "" if plugins else "; ".join(filter(None, (_gaps(module, kind) for kind in KINDS)))
+    raise ConfigError(
+        f"{path}: {gaps}."
+        if gaps
+        else f"{path} defines {len(plugins)} plugins: it must define one class derived from one of"
+        f" {bases}."
+    )
+
+
+def name_is_taken(plugin: Plugin, path: Path) -> bool:
+    """Tell whether one of our own plugins that the same argument names has the name of a file.
+
+    Parameters
+    ----------
+    plugin : Plugin
+        The plugin in the file.
+    path : pathlib.Path
+        The file.
+    """
+    argument = _ARGUMENTS[plugin.kind][0]
+    for kind in KINDS:
+        place = _our_places(kind).get(plugin.name) if _ARGUMENTS[kind][0] == argument else None
+        source = place.source() if place else None
+        if source is not None and source.resolve() != path.resolve():
+            return True
+    return False
 
 
 def plugin_folders() -> list[Path]:
@@ -254,7 +277,8 @@ def _places(kind: str) -> dict[str, _Place]:
     places = dict(_our_places(kind))
     for name, place in [*_places_in_folders(kind), *_places_installed(kind)]:
         if name in places:
-            raise ConfigError(f"two plugins of {kind} are called {name!r}: rename yours.")
+            yours = place.path or "yours"
+            raise ConfigError(f"two plugins of {kind} are called {name!r}: rename {yours}.")
         places[name] = place
     return places
 
@@ -355,26 +379,54 @@ def _instance(kind: str, name: str, place: _Place) -> Any:
     if key not in _instances:
         content = place.load(kind, name)
         classes = [content] if inspect.isclass(content) else _classes(content, kind)
-        if not classes:
+        if not classes and not inspect.ismodule(content):
             return content
         if len(classes) != 1:
             base = _BASES[kind][1]
-            raise ConfigError(f"the plugin {name!r} must define one class derived from {base}.")
+            gaps = "" if classes else _gaps(content, kind)
+            problem = gaps or f"it must define one class derived from {base}"
+            raise ConfigError(f"the plugin {name!r} in {content.__file__}: {problem}.")
         _instances[key] = _made(classes[0], name)
     return _instances[key]
 
 
+def _refuse_unreadable(kind: str, name: str) -> None:
+    """Raise ConfigError if a file of that name lies in a folder, but its kind cannot be told."""
+    for folder in plugin_folders():
+        for path in sorted(folder.glob("*.py")):
+            if _name_of(path.stem) == name and not _kind_of(path):
+                import_file(path, kind, name)  # says what is wrong with the file
+                bases = ", ".join(base for _, base in _BASES.values())
+                raise ConfigError(
+                    f"the plugin {name} in {path} names none of {bases} as the base of its class:"
+                    f" mend it, or move the file to {folder / kind}."
+                )
+
+
+def _gaps(module: ModuleType, kind: str) -> str:
+    """Return which methods a module's plugin classes of a kind lack; "" if none."""
+    gaps = []
+    for plugin in _derived(module, kind):
+        missing = ", ".join(sorted(getattr(plugin, "__abstractmethods__", ())))
+        if missing:
+            gaps.append(f"the class {plugin.__name__} lacks {missing}")
+    return "; ".join(gaps)
+
+
 def _classes(module: ModuleType, kind: str) -> list[type]:
     """Return the concrete plugin classes of a kind that a module defines itself."""
+    return [value for value in _derived(module, kind) if not inspect.isabstract(value)]
+
+
+def _derived(module: ModuleType, kind: str) -> list[type]:
+    """Return the plugin classes of a kind that a module defines itself, abstract ones too."""
     home, base_name = _BASES[kind]
     base = getattr(importlib.import_module(home), base_name)
     classes = [value for value in vars(module).values() if inspect.isclass(value)]
     return [
         value
         for value in dict.fromkeys(classes)
-        if issubclass(value, base)
-        and value.__module__ == module.__name__
-        and not inspect.isabstract(value)
+        if issubclass(value, base) and value.__module__ == module.__name__
     ]
 
 

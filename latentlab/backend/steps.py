@@ -91,7 +91,7 @@ class CompiledSteps:
         Parameters
         ----------
         batches : mapping of str to array of shape (n_steps, ...)
-            What the loss takes, stacked, or what `send` returned of it. "rate", of shape
+            Stacked inputs of the loss, or the result of `send` for them. "rate", of shape
             (n_steps,), sets the learning rate of each step and does not reach the loss.
         shared : dict, optional
             More that the loss takes, from `send`: every step sees all of it, and it stays on the
@@ -100,7 +100,7 @@ class CompiledSteps:
         Returns
         -------
         dict of str to float
-            Means over the steps: "loss", and what the loss reports.
+            Means over the steps: "loss" and the loss's own reports.
         """
         reports = self._call(self.send(batches), shared or {})
         means = {}

@@ -1,4 +1,4 @@
-"""Clusterings compared with each other, and a run with what it recorded."""
+"""Compare clusterings with each other, and a run with its records."""
 
 import dataclasses
 from typing import TYPE_CHECKING
@@ -60,7 +60,7 @@ def verify(run_path: str, name: str | None) -> None:
 
 
 def _translated(verification: "Verification") -> "Verification":
-    """Return a verification whose details are worded for the terminal: some are error texts."""
+    """Return a verification with details worded for the terminal: some are error texts."""
     translator = Translator(cli)
     checks = []
     for check in verification.checks:

@@ -18,7 +18,7 @@ _PLACES = ("run_path", "encoder", "data", "data_dir", "embeddings", "out")
 
 @dataclass(frozen=True)
 class Place:
-    """What is clustered: a run, images with a shipped encoder, or a file of vectors.
+    """The input of a clustering: a run, images with a shipped encoder, or a file of vectors.
 
     Attributes
     ----------
@@ -106,7 +106,7 @@ class ClusterRequest:
     seeds : int or None
         Number of seeds to unite.
     refit : bool
-        Whether each seed gets an encoder of its own.
+        Whether each seed gets its own encoder.
     values : mapping
         Field of `ClusterOptions` -> value, defaults included.
     settings : mapping
@@ -186,7 +186,7 @@ class ClusterRequest:
             preset_settings = preset.pop("settings", {})
             if "method" not in self.typed:
                 settings |= preset_settings
-            # What was written on the command line stays.
+            # Options written on the command line stay.
             for name, value in preset.items():
                 if name not in self.typed:
                     values[name] = value

@@ -193,7 +193,7 @@ def _options_for(run: "Run", request: ClusterRequest) -> ClusterOptions:
 
 
 def _number(k: int | str | None) -> int | None:
-    """Return a --k that is not "auto" as what it is."""
+    """Return a --k that is not "auto" unchanged."""
     return None if k is None else int(k)
 
 

@@ -73,7 +73,7 @@ class FitRequest:
         Parameters
         ----------
         machine : str
-            Kind of machine whose settings a recipe fills in; "" is this one.
+            Kind of machine that a recipe chooses settings for; "" is this one.
 
         Raises
         ------

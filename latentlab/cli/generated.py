@@ -78,7 +78,7 @@ def together(*decorators: Decorator) -> Decorator:
 
 
 class OptionWithNames(click.Option):
-    """An option whose help lists names that are looked up when the help is shown.
+    """An option with names in its help that are looked up when the help is shown.
 
     Plugins may add names, and looking them up costs more than starting a command should.
 

@@ -130,7 +130,7 @@ def cluster_images(
         for start in range(0, len(positions), SHARD):
             yield embed(images.read(positions[start : start + SHARD]))
 
-    # Fit the steps, then k-means on what they give.
+    # Fit the steps, then k-means on their output.
     first = embed(images.read(training[:1]))
     fitted = fit_features(features, vectors_at(training), (first.shape[1],), options.seed)
     vectors = Vectors(

@@ -271,7 +271,7 @@ def recommend(choices: Mapping[str, int]) -> tuple[int, str]:
 
     k = max(supporters, key=rank)
 
-    # Say why, and what the others say.
+    # Give the reason, and the choices of the other criteria.
     dissenters = [
         f"{name} says {choice}" for name, choice in choices.items() if name not in supporters[k]
     ]

@@ -65,7 +65,7 @@ class Centers(FittedClusters):
 
 @dataclass(frozen=True)
 class ClustererCapabilities:
-    """What the rest of the package has to know about a method.
+    """Facts about a method that the rest of the package needs.
 
     Attributes
     ----------

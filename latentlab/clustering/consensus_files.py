@@ -69,7 +69,7 @@ def _assigned(table: Assignments) -> Assigned:
 def vote(
     clustering: Clustering, streams: Sequence[Iterator[tuple[np.ndarray, Assigned]]]
 ) -> Iterator[tuple[np.ndarray, Assigned]]:
-    """Yield what the members of a consensus say together of new images.
+    """Yield the joint vote of the members of a consensus on new images.
 
     Parameters
     ----------

@@ -65,7 +65,7 @@ class Pairs:
 
 @dataclass(frozen=True)
 class SmallImages:
-    """What is compared of n images.
+    """The properties of n images that are compared.
 
     Attributes
     ----------
@@ -167,7 +167,7 @@ def groups(pairs: Pairs, n_images: int) -> np.ndarray:
 
 
 def shrink(images: ImageSet, step: Callable[[int], None] = _ignore) -> SmallImages:
-    """Read every image once and return what is compared.
+    """Read every image once and return the properties to compare.
 
     Parameters
     ----------

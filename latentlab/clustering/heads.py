@@ -57,7 +57,7 @@ class HeadOptions(CheckedOptions):
         Heads trained side by side from different initial weights. With scan and temi the first
         half (or the only one) starts from k-means.
     neighbors : int
-        An image's partner is drawn from so many of its nearest neighbours.
+        Number of nearest neighbours that an image's partner is drawn from.
     epochs, batch_size : int
     learning_rate : float
         Adam's.
@@ -165,7 +165,7 @@ class HeadObjective(abc.ABC):
 
 
 class HeadClusterer(Clusterer):
-    """Base of the methods whose clusters are a head.
+    """Base of the methods that train a head.
 
     Attributes
     ----------
@@ -229,7 +229,7 @@ class HeadClusterer(Clusterer):
     def _train_until_alive(
         self, pairs: "_Pairs", k: int, settings: Any, seed: int
     ) -> tuple["_TrainedHeads", list[dict[str, object]]]:
-        """Train heads until one has all clusters; return them and what was done about collapses."""
+        """Train heads until one has all clusters; return them and the repairs of collapses."""
         recoveries: list[dict[str, object]] = []
         for attempt in range(MOST_TRIES):
             # Train heads from new initial weights.
@@ -290,7 +290,7 @@ class _Pairs:
     ----------
     vectors : ndarray of shape (n, d), float32
     partner_data : ndarray of shape (n, ...)
-        What the loss reads of an image as a partner.
+        The data that the loss reads for a partner.
     neighbors : ndarray of shape (n, m), int32
         Positions of each vector's nearest others.
     """
@@ -414,7 +414,7 @@ class _HeadTraining:
 def heads_from_kmeans(
     vectors: np.ndarray, k: int, count: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return heads that give the clusters of k-means, each from a start of its own.
+    """Return heads that give the clusters of k-means, each from its own start.
 
     A head gives the probability of each center for Gaussians around the centers. Their variance is
     `SOFTNESS` times the mean variance within clusters.

@@ -30,7 +30,7 @@ MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report")  # stages that a ne
 
 @dataclass(frozen=True)
 class Traits:
-    """What the rest of the package has to know about a way of clustering.
+    """Facts about a way of clustering that the rest of the package needs.
 
     Attributes
     ----------
@@ -200,7 +200,7 @@ class RunMethod(abc.ABC):
             )
 
     def check(self, run: Run, options: ClusterOptions) -> None:
-        """Refuse options that need what the run's encoder or its fit does not give.
+        """Refuse options that the run's encoder or its fit cannot serve.
 
         Parameters
         ----------
@@ -258,7 +258,7 @@ class RunMethod(abc.ABC):
 
 
 def start_over(run: Run, name: str) -> None:
-    """Remove the files of a clustering that begins anew, and what was made of it.
+    """Remove the files of a clustering that starts again, and files made from it.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ def check_source(plugin: Source, data_options: DataOptions) -> None:
         _check_shard(f"shard {number}", shard)
     _check_together(shards)
 
-    # What is read must not depend on chance, time or an earlier call.
+    # The images must not depend on chance, time or an earlier call.
     index = _joined(shards)
     again = list(plugin.shards(data_options, options))
     _require(_same(index, _joined(again)), "a second call of `shards` gives other ids or splits.")

@@ -129,7 +129,7 @@ def decode_all(
     Parameters
     ----------
     pictures : iterable of Path, bytes or None
-        Picture files or their contents; None where there is no picture.
+        Picture files or their contents; None for a missing picture.
     form : PictureForm
         The form of the results.
 

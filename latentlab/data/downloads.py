@@ -122,7 +122,7 @@ def _try_often(url: str, part: Path, report: Progress, patience: Patience) -> No
 
 
 def _transfer(url: str, part: Path, report: Progress, timeout: float) -> None:
-    """Fetch what is missing of the file."""
+    """Fetch the missing part of the file."""
     size = part.stat().st_size if part.exists() else 0
     headers = {"User-Agent": "latentlab", "Accept-Encoding": "identity"}
     request = urllib.request.Request(url, headers=headers)

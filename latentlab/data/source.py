@@ -24,7 +24,7 @@ SHARD_IMAGES = 4096  # images of a shard, at most
 
 @dataclass(frozen=True)
 class SourceCapabilities:
-    """What the rest of the package has to know about a source.
+    """Facts about a source that the rest of the package needs.
 
     Attributes
     ----------

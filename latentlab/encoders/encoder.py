@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class EncoderCapabilities:
-    """What the rest of the package has to know about an architecture.
+    """Facts about an architecture that the rest of the package needs.
 
     Attributes
     ----------

@@ -122,7 +122,7 @@ def save(
     folder = run.path / "encoder"
     written = _save_networks(model, folder)
 
-    # Weights without pickle, and what is needed to rebuild the network.
+    # Weights without pickle, and the description that rebuilds the network.
     weights = checkpoints.numbered("weight", model.weights())
     with atomic_path(folder / "weights.npz") as path, path.open("wb") as file:
         np.savez(file, **dict[str, Any](weights))

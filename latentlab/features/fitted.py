@@ -44,7 +44,7 @@ class FittedFeatures:
         return vectors
 
     def learned_steps(self) -> Iterator[tuple[Step, Arrays]]:
-        """Yield each step with what it has learnt."""
+        """Yield each step with its learnt arrays."""
         return zip(self.spec.steps, self.arrays, strict=True)
 
     def to_arrays(self) -> Arrays:
@@ -125,7 +125,7 @@ def fit_features(
             learned.append(_stateless_arrays(step, projection_head))
         else:
             learned.append(learn_step(step, vectors, seed, neighbors))
-        # Each step is fitted on what the steps before it make of the sample.
+        # Each step is fitted on the output of the steps before it.
         vectors = apply_step(step, vectors, code_shape, learned[-1])
     return FittedFeatures(spec, code_shape, tuple(learned))
 

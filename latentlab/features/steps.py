@@ -1,4 +1,4 @@
-"""The feature steps: what each learns from training vectors, and what it makes of vectors."""
+"""The feature steps: how each learns from training vectors, and how it transforms vectors."""
 
 import numpy as np
 
@@ -44,14 +44,14 @@ def check_pool(spec: FeatureSpec, code_shape: tuple[int, ...]) -> None:
 
 
 def learn_step(step: Step, vectors: np.ndarray, seed: int, neighbors: int) -> Arrays:
-    """Return what a step learns from training vectors.
+    """Return the arrays that a step learns from training vectors.
 
     Parameters
     ----------
     step : Step
         One of pca, whiten and umap.
     vectors : ndarray of shape (n, d), float32
-        What the steps before it make of training images.
+        Training vectors after the earlier steps.
     seed : int
         Seed of PCA's solver and of UMAP.
     neighbors : int
@@ -65,7 +65,7 @@ def learn_step(step: Step, vectors: np.ndarray, seed: int, neighbors: int) -> Ar
 def apply_step(
     step: Step, vectors: np.ndarray, code_shape: tuple[int, ...], learned: Arrays
 ) -> np.ndarray:
-    """Return what a step makes of vectors (n, d), with what it has learnt.
+    """Return vectors (n, d) as transformed by a fitted step.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def apply_step(
     code_shape : tuple of int
         Shape of one code, which "pool" needs.
     learned : mapping of str to ndarray
-        What the step has learnt from the training vectors.
+        Arrays that the step learnt from the training vectors.
     """
     if step.name == "pool":
         return _pool(vectors, step.number or 1, code_shape)

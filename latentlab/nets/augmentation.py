@@ -1,4 +1,4 @@
-"""Small changes of images while training, which leave what they show: shifts, turns, mirrors.
+"""Small changes of training images that keep their content: shifts, turns, mirrors.
 
 As in DEC-DA (Guo et al., ACML 2018): up to 10 degrees and 10% of the side, in pretraining and
 clustering alike.

@@ -1,4 +1,4 @@
-"""Runs beside each other, and a run beside what it was."""
+"""Compare runs with each other, and a run with its own records."""
 
 import dataclasses
 import zipfile
@@ -134,7 +134,7 @@ def verify(run: Run, name: str | None = None) -> "Verification":
     Returns
     -------
     Verification
-        Every check, with what was seen.
+        Every check, with its result.
     """
     from latentlab import backend
     from latentlab.scoring.verify import Check, Verification, check_files, version_differences
@@ -144,7 +144,7 @@ def verify(run: Run, name: str | None = None) -> "Verification":
     checks = check_files(run)
     try:
         checks += _recompute(run, name)
-    except DAMAGES as error:  # damage is what is looked for
+    except DAMAGES as error:  # damaged files are expected here
         if name is not None and name not in run.clustering_names():
             raise
         checks.append(Check("recomputing", False, str(error)))
@@ -152,7 +152,7 @@ def verify(run: Run, name: str | None = None) -> "Verification":
 
 
 def _recompute(run: Run, name: str | None) -> "list[Check]":
-    """Compute again what can be: images, codes, clusters and scores."""
+    """Compute images, codes, clusters and scores again, as far as possible."""
     from latentlab.scoring.evaluate import read_labels
     from latentlab.scoring.verify import Check, check_clusters, check_codes, check_scores
 

@@ -36,7 +36,7 @@ def cluster(run: Run, options: ClusterOptions) -> Clustering:
     Raises
     ------
     ConfigError
-        If an option is wrong, or needs what the run has not.
+        If an option is wrong, or the run cannot serve it.
     DataError
         If k is more than the training images.
     """
@@ -78,7 +78,7 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
     Raises
     ------
     ConfigError
-        If the features or the method need what the run has not.
+        If the run cannot serve the features or the method.
     RunError
         If the run has no encoder.
     """
@@ -151,7 +151,7 @@ def prototypes_of(run: Run) -> str:
 
 
 def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> Clustering:
-    """Cluster with several seeds and unite what they give.
+    """Cluster with several seeds and unite the results.
 
     Parameters
     ----------
@@ -215,7 +215,7 @@ def _check_seeds(run: Run, options: ClusterOptions, count: int, refit: bool) -> 
 
 
 def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> Clustering:
-    """Make the clustering of one seed; with `refit` in a run with an encoder of its own."""
+    """Make the clustering of one seed; with `refit` in a run with its own encoder."""
     seed = options.seed + step
     label = f"{options.label}-seed{seed}" if options.label else ""
     member_options = replace(options, seed=seed, label=label)

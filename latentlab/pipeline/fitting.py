@@ -50,7 +50,7 @@ def fit(
     fresh : bool
         Begin anew, also if a run with the same settings could go on.
     keep_every : int
-        Keep the checkpoints of every so many epochs, for `at_epoch`; 0 keeps the best and the last.
+        Keep the checkpoint of every n-th epoch, for `at_epoch`; 0 keeps the best and the last.
 
     Returns
     -------
@@ -96,7 +96,7 @@ def fit(
             outputs += model_files.save(
                 model, options.arch, options.arch_options, images.image_shape, run
             )
-            # Before the stage is listed: what is listed is whole.
+            # Before the stage is listed, so that listed stages are whole.
             run.note(fit=json_form.to_json(summary))
     return run
 
@@ -112,7 +112,7 @@ def _warn_of_unreadable(images: ImageSet) -> None:
 
 
 def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
-    """Make a run whose encoder ships with latentlab instead of being trained.
+    """Make a run with an encoder that ships with latentlab.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What the stages share: the run's images, the shape of its encoder, the names of its features."""
+"""Shared by the stages: the run's images, the shape of its encoder, the names of its features."""
 
 from dataclasses import replace
 from pathlib import Path

@@ -26,7 +26,7 @@ PIXELS = "pixels"  # their name in the rows of a probe
 
 @dataclass(frozen=True)
 class _LabelStage:
-    """A stage whose result depends on labels, which may have been corrected since it was done.
+    """A stage that depends on labels, which may have been corrected since it was done.
 
     Attributes
     ----------
@@ -208,7 +208,7 @@ def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KScores | N
 
 
 def probe(run: Run, options: ClusterOptions) -> "ProbeReport | None":
-    """Probe the features of a run, and raw pixels beside them, with labels.
+    """Probe the features of a run and, for comparison, raw pixels, with labels.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
     Parameters
     ----------
     run : Run
-        A clustered run; what the report needs is made first.
+        A clustered run; missing stages are made first.
     name : str or None
         Its clusters; None is the newest.
     sample, seed : int
@@ -219,7 +219,7 @@ def export(
 
 
 def look(run: Run, name: str | None = None) -> "ClusteringSummary":
-    """Return what a run's files say of clusters; nothing is made or changed.
+    """Return a summary of clusters from a run's files; nothing is made or changed.
 
     Parameters
     ----------

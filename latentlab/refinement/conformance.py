@@ -55,7 +55,7 @@ def check_refiner(plugin: Refiner) -> None:
         "a round of steps must change the soft assignments: is the trainer built on the assigner?",
     )
 
-    # What the loop does between rounds.
+    # The work of the loop between rounds.
     _check_resume(plugin, refinement, images)
     _check_reorder(refinement, images)
     _check_set_centers(refinement)
@@ -67,7 +67,7 @@ def _require(condition: bool, message: str) -> None:
 
 
 def _check_declarations(plugin: Refiner) -> None:
-    """Check what the class declares."""
+    """Check the declarations of the class."""
     _require(isinstance(plugin, Refiner), "the method must be a subclass of Refiner")
     options = plugin.Options
     _require(dataclasses.is_dataclass(options), "Options must be a dataclass")
@@ -112,7 +112,7 @@ def _check_assignment(assignment: SoftAssignment, count: int) -> None:
 
 
 def _check_losses(losses: list[dict[str, float]]) -> None:
-    """Check what the steps of a round returned."""
+    """Check the results of the steps of a round."""
     names = set(losses[0])
     _require(bool(names), "step() must return at least one loss")
     for step in losses:

@@ -91,7 +91,7 @@ class Refined:
 
 @dataclass(frozen=True)
 class DeepTraining:
-    """What is needed to train a network and clusters together.
+    """The inputs for training a network and clusters together.
 
     Attributes
     ----------

@@ -43,7 +43,7 @@ def vectors_of(model: Model, features: FittedFeatures) -> Any:
     Parameters
     ----------
     model : Model
-        The autoencoder whose code or embedding the features start from.
+        The autoencoder; the features start from its code or embedding.
     features : FittedFeatures
         Fitted steps; their specification has passed `check_gradients`.
 

@@ -120,7 +120,7 @@ class RoundRow:
     recoveries: int
 
     def to_json(self) -> dict[str, Any]:
-        """Return the row for history.jsonl; each loss has a key of its own."""
+        """Return the row for history.jsonl; each loss has its own key."""
         row: dict[str, Any] = {"stage": "refine", "epoch": self.epoch, **self.losses}
         row["label_change"] = self.label_change
         row["effective_clusters"] = self.effective_clusters
@@ -570,7 +570,7 @@ class RefinementLoop:
         number = self.progress.round
         trained = TrainedRound(self.schedule.interval)
         for positions in self.schedule.batches(len(self.indices), number):
-            # Augment the images of this step, with a generator of its own.
+            # Augment the images of this step, with its own generator.
             members = self.indices[positions]
             rng = np.random.default_rng([self.schedule.seed, 6, number, trained.step])
             batch = augment(as_input(self.images.read(members)), self.schedule.augment, rng)

@@ -69,7 +69,7 @@ def can_start_refinement(method: str) -> bool:
 
 
 def starting_methods() -> tuple[str, ...]:
-    """List the clustering methods from whose clusters refinement can start.
+    """List the clustering methods that refinement can start from.
 
     Returns
     -------

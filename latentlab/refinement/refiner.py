@@ -26,7 +26,7 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class RefinerCapabilities:
-    """What the rest of the package has to know about a method.
+    """Facts about a method that the rest of the package needs.
 
     Attributes
     ----------

@@ -77,7 +77,7 @@ def start_from(
     Returns
     -------
     start : Start
-        What the refinement method starts from, yet without images.
+        The start of a refinement method, still without images.
     clusters : StartingClusters
         The initial clusters, to assign other images.
 

@@ -79,7 +79,7 @@ def require_embedding(start: Start, argument: str) -> None:
     Parameters
     ----------
     start : Start
-        What the method is to start from.
+        The start of the method.
     argument : str
         The method as messages name it, see `Plugin.argument`.
 
@@ -344,7 +344,7 @@ def _averaging(options: TrainedHeadOptions) -> dict[str, Any]:
 
 
 def _head_of_centers(start: Start) -> tuple[np.ndarray, np.ndarray]:
-    """Return kernel and bias of a linear head whose clusters are the cells of the centers."""
+    """Return kernel and bias of a linear head with the cells of the centers as clusters."""
     sharpness = SHARPNESS / max(start.spread, 1e-6)
     bias = -sharpness * np.square(start.centers).sum(axis=1) / 2
     return sharpness * start.centers.T, bias

@@ -292,7 +292,7 @@ class ClusteringSummary:
 def read_summary(
     clustering: Clustering, images: ImageSet, labels: Labels | None
 ) -> ClusteringSummary:
-    """Read what the run's files say about one clustering.
+    """Read the summary of one clustering from the run's files.
 
     Parameters
     ----------

@@ -47,7 +47,7 @@ class Side:
     partners: tuple[int | None, ...]
 
     def colours(self, k: int) -> list[str]:
-        """Return the colour of each cluster: that of its partner, or else one of its own.
+        """Return the colour of each cluster: its partner's, or else a new one.
 
         Parameters
         ----------
@@ -108,7 +108,7 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
     Parameters
     ----------
     comparison : Comparison
-        What was compared, see `latentlab.pipeline.compare`.
+        The comparison, see `latentlab.pipeline.compare`.
     summaries : sequence of ClusteringSummary
         The first clustering, then the others in their order.
 

@@ -73,7 +73,7 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
 
 
 def refinement_sentences(clustering: Clustering) -> list[str]:
-    """Return how a refinement went, and what was repaired on the way.
+    """Return the course of a refinement and its repairs.
 
     Parameters
     ----------

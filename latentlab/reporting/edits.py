@@ -465,7 +465,7 @@ class Editor:
         return self.clustering.folder / EDITS_NAME
 
     def read(self) -> EditLog:
-        """Return what the file holds; an empty log if there is no file.
+        """Return the log in the file; an empty log if there is no file.
 
         Returns
         -------
@@ -515,7 +515,7 @@ class Editor:
         return edited
 
     def add(self, edit: Edit) -> None:
-        """Append an edit; what was undone can no longer be redone.
+        """Append an edit; undone edits can no longer be redone.
 
         Parameters
         ----------

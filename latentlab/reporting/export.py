@@ -40,7 +40,7 @@ IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 @dataclass(frozen=True)
 class Selection:
-    """The images of an export: those whose cluster was not dropped.
+    """The images of an export: all but those of dropped clusters.
 
     Attributes
     ----------
@@ -80,7 +80,7 @@ class Selection:
 
 
 def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
-    """Return the images whose cluster was not dropped, with a table about them.
+    """Return the images outside dropped clusters, with a table about them.
 
     Its columns are id, split, cluster (int32), cluster_name, distance and margin (to the assigned
     centers, before edits). If there are any: confidence, agreement, mark, label, projection_x and

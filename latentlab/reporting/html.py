@@ -46,7 +46,7 @@ class Page:
     summary : ClusteringSummary
         The clustering.
     data : PageData
-        What the scripts read.
+        The data that the scripts read.
     pictures : mapping of str to str
         Figure name -> data URI.
     scripts : sequence of str

@@ -84,7 +84,7 @@ class Numbers:
     low, high : float
         Where the colours begin and end: the 1st and the 99th percentile.
     title : str
-        What the number is.
+        Meaning of the number.
     """
 
     kind: str = "numbers"
@@ -108,7 +108,7 @@ class MapData:
     ids : list of str
         Id of each image on the map.
     groups : mapping of str to Categories or Numbers
-        What the points can be coloured by.
+        Quantities for the colours of the points.
     ramp : list of str
         Colours of numbers, from low to high.
     """
@@ -270,7 +270,7 @@ def page_data(
 
 
 def groups_of(summary: ClusteringSummary, positions: np.ndarray) -> Groups:
-    """Return what the points of the map can be coloured by.
+    """Return the quantities that can colour the points of the map.
 
     Parameters
     ----------
@@ -391,7 +391,7 @@ def gallery_images(
 
 
 def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[ClusterData]:
-    """Return what the page shows of each cluster.
+    """Return the page's data about each cluster.
 
     Parameters
     ----------

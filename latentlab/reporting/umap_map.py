@@ -34,7 +34,7 @@ PCA_DIMS = 50
 NEIGHBORS = 15
 MIN_DIST = 0.1
 FEWEST_IMAGES = 5
-CHECKED = 2000  # images whose neighbours are compared
+CHECKED = 2000  # number of images for the comparison of neighbours
 SPREAD = 1000  # of them are laid out again with other seeds
 SEEDS = 3
 FACTS_NAME = "umap.json"
@@ -130,7 +130,7 @@ class MapFacts:
     continuity : float or None
         See `Faithfulness`.
     checked_images : int or None
-        Images whose neighbours were compared.
+        Number of images in the comparison of neighbours.
     over_seeds : SeedSpread or None
         What another seed changes.
     features : str or None
@@ -201,7 +201,7 @@ def write_map(run: Run, sample: int, seed: int) -> list[Path]:
     Parameters
     ----------
     run : Run
-        A run whose images are embedded.
+        A run with embedded images.
     sample : int
         At most this many images, drawn at random from both splits.
     seed : int
@@ -286,7 +286,7 @@ def mapped_vectors(run: Run, positions: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     run : Run
-        A run whose images are embedded.
+        A run with embedded images.
     positions : ndarray of shape (n,), int
         Positions of the images, in order.
 
@@ -410,7 +410,7 @@ def measure_faithfulness(vectors: np.ndarray, xy: np.ndarray) -> Faithfulness:
     Parameters
     ----------
     vectors : ndarray of shape (n, d)
-        What was laid out.
+        The vectors that were laid out.
     xy : ndarray of shape (n, 2)
         The map.
 

@@ -118,7 +118,7 @@ class Viewer:
         return self.pictures.original(position)
 
     def state(self) -> ViewState:
-        """Return what the page shows of the edited clusters."""
+        """Return the page's data about the edited clusters."""
         edited = self.editor.state()
         log = self.editor.read()
         summary = edited_summary(self.summary, edited)

@@ -71,7 +71,7 @@ class Server(ThreadingHTTPServer):
         Parameters
         ----------
         text : str
-            What a request has sent.
+            The contents of a request.
 
         Returns
         -------

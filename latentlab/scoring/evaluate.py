@@ -281,7 +281,7 @@ def _scores(
     n_unlabelled: int,
     rows: Sequence[ScoreRow],
 ) -> Scores:
-    """Return the scores, with what the first method's tables say about clusters and classes."""
+    """Return the scores, with clusters and classes from the first method's tables."""
     maps = metrics.maps_of(next(iter(by_split.values())))
     training = by_split.get(TRAIN)
     contingency = {}

@@ -41,7 +41,7 @@ class Check:
     Attributes
     ----------
     subject : str
-        What was checked, such as "codes".
+        The thing checked, such as "codes".
     held : bool
         Whether it is as recorded.
     detail : str

@@ -31,7 +31,7 @@ def save(
     place : Path
         Folder of all checkpoints.
     kind : str
-        What is counted, such as "epoch".
+        Unit of the count, such as "epoch".
     number : int
         Number of this checkpoint.
     arrays : mapping of str to ndarray
@@ -58,7 +58,7 @@ def prune(place: Path, kind: str, keep: Iterable[int]) -> None:
     place : Path
         Folder of all checkpoints.
     kind : str
-        What is counted, such as "epoch".
+        Unit of the count, such as "epoch".
     keep : iterable of int
         Numbers of the checkpoints that stay.
     """
@@ -76,7 +76,7 @@ def newest(place: Path, kind: str) -> Path | None:
     place : Path
         Folder of all checkpoints.
     kind : str
-        What is counted, such as "epoch".
+        Unit of the count, such as "epoch".
 
     Returns
     -------
@@ -127,7 +127,7 @@ def folder_of(place: Path, kind: str, number: int) -> Path:
     place : Path
         Folder of all checkpoints.
     kind : str
-        What is counted, such as "epoch".
+        Unit of the count, such as "epoch".
     number : int
         Number of the checkpoint.
 

@@ -28,7 +28,7 @@ HISTORY_NAME = "history.jsonl"
 
 @dataclass(frozen=True)
 class ClusterResult:
-    """What a clustering came to: result.json.
+    """The result of a clustering: result.json.
 
     Attributes
     ----------
@@ -107,7 +107,7 @@ class Clustering:
 
     @property
     def result(self) -> ClusterResult:
-        """What it came to: result.json."""
+        """Its result: result.json."""
         path = self.folder / RESULT_NAME
         try:
             return ClusterResult.from_json(read_json(path))

@@ -188,7 +188,7 @@ def refusals(target: Path) -> Iterator[None]:
     Parameters
     ----------
     target : Path
-        What is being written.
+        The file to write.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""What a fit came to, as run.json records it."""
+"""Summary of a fit, as run.json records it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class FitSummary:
-    """What a fit came to.
+    """Summary of a fit.
 
     Attributes
     ----------

@@ -278,7 +278,7 @@ def _literal(choices: tuple[Any, ...], value: Any, place: str) -> Any:
 
 
 def _plain(kind: Any, value: Any, place: str) -> Any:
-    """Return text, a number or an untyped value; an array and a path are made of theirs."""
+    """Return text, a number or an untyped value; build an array or a path from it."""
     if kind is np.ndarray:
         return np.asarray(value)
     if kind is Path:

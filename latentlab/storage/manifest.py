@@ -20,7 +20,7 @@ Json = dict[str, Any]
 
 
 class ManifestError(ValueError):
-    """What was read has not the form of a manifest."""
+    """The file does not have the form of a manifest."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class RunConfig:
-    """What a run was started with.
+    """The settings that a run was started with.
 
     Attributes
     ----------

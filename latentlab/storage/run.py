@@ -76,7 +76,7 @@ class Run:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
-        self._config: tuple[Any, RunConfig] | None = None  # parsed, with what it was parsed from
+        self._config: tuple[Any, RunConfig] | None = None  # the parsed value and its source
 
     @classmethod
     def create(cls, path: str | Path) -> "Run":
@@ -398,7 +398,7 @@ class Run:
             (self.path / HOLDER_NAME).write_text(json.dumps(holder))
 
     def _take_over(self) -> None:
-        """Read what other processes have written since, and finish what a killed one had begun."""
+        """Read the changes of other processes, and finish the work of a killed one."""
         self._reread()
         recover(self.path)
         if self.fact("clearing"):
@@ -493,7 +493,7 @@ def _read_manifest(folder: Path) -> Manifest:
 
 
 def _may_become_a_run(folder: Path) -> bool:
-    """Return whether a folder is empty but for what a killed `Run.create` left."""
+    """Return whether a folder is empty, apart from remains of a killed `Run.create`."""
     leftovers = (TEMPORARY_PREFIX, LOCK_NAME)
     return folder.is_dir() and all(path.name.startswith(leftovers) for path in folder.iterdir())
 

@@ -1,1 +1,1 @@
-"""Training an encoder: the loop, its state, what a fit has learnt."""
+"""Training an encoder: the loop, its state, the objectives."""

@@ -1,4 +1,4 @@
-"""Distillation at work: SwAV with one crop, which is compared with what a teacher says.
+"""Distillation: SwAV with one crop, compared with the output of a teacher.
 
 The method and its sources: `latentlab.training.objectives.distill`.
 """
@@ -28,7 +28,7 @@ NOT_OF_SWAV = ("teacher", "smallest")
 
 @dataclass(frozen=True)
 class DistillOptions(CheckedOptions):
-    """Who is the teacher, and what the student sees.
+    """The teacher and the images that the student sees.
 
     Attributes
     ----------
@@ -138,7 +138,7 @@ class DistillTrainer(SwAVTrainer):
         return {**super()._measure(embeddings, indices), "agreement": float(cosines.mean())}
 
     def _step_arrays(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> Arrays:
-        """Return what one step of SwAV takes, and where the teacher puts the images."""
+        """Return the inputs of one step of SwAV, and the teacher's targets for the images."""
         arrays = super()._step_arrays(indices, epoch, step, n_steps)
         return {**arrays, "targets": self.teacher.points[indices]}
 

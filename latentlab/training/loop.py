@@ -300,7 +300,7 @@ class _Fit:
             self.state.replace_arrays(best_epoch, self.trainer.snapshot())
 
     def summary(self) -> FitSummary:
-        """Return what the fit came to."""
+        """Return the summary of the fit."""
         progress = self.state.progress
         return FitSummary(
             epochs=progress.epoch,

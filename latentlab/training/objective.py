@@ -1,4 +1,4 @@
-"""The contract of objectives: what an encoder is trained to do. One file per objective.
+"""The contract of training objectives. One file per objective.
 
 An objective file in latentlab/training/objectives defines one subclass of `Objective`. Nothing
 else has to be touched, and `latentlab.testing.check_objective` says whether it keeps the contract.
@@ -113,7 +113,7 @@ class Trainer(abc.ABC):
 
     @abc.abstractmethod
     def reconstruct(self, batch: np.ndarray) -> np.ndarray:
-        """Return what the decoder makes of images.
+        """Return the decoder's reconstructions of images.
 
         Parameters
         ----------
@@ -144,7 +144,7 @@ class Trainer(abc.ABC):
         """
 
     def settle(self, training: np.ndarray) -> bool:
-        """Do what has to be done once, after the last epoch; nothing by default.
+        """Finish the training once, after the last epoch; nothing to do by default.
 
         Doing it twice gives the same, since the process may be killed in between.
 
@@ -163,7 +163,7 @@ class Trainer(abc.ABC):
 
 @dataclass(frozen=True)
 class ObjectiveCapabilities:
-    """What the rest of the package has to know about an objective.
+    """Facts about an objective that the rest of the package needs.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ class ObjectiveCapabilities:
 
 
 class Objective(Plugin, abc.ABC):
-    """What an encoder can be trained to do.
+    """A training objective for encoders.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""What a fit has trained above its encoder: the projection head and the prototypes.
+"""The parts that a fit trains above its encoder: projection head and prototypes.
 
 They come from the run's last checkpoint, or from the file of an encoder that ships with latentlab.
 """
@@ -55,7 +55,7 @@ def require(run: Run, purpose: Purpose = Purpose.IMC_METHOD) -> None:
     run : Run
         The run.
     purpose : Purpose
-        What they are needed for.
+        The use that needs them.
 
     Raises
     ------

@@ -73,7 +73,7 @@ def is_shown(epoch: int, n_epochs: int) -> bool:
 
 
 def write_examples(run_folder: Path, epoch: int, pixels: np.ndarray, decode: Reconstruct) -> None:
-    """Write what an autoencoder makes of some images after an epoch; before training, them too.
+    """Write reconstructions of some images after an epoch; before training, the images too.
 
     Parameters
     ----------

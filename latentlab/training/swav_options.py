@@ -9,7 +9,7 @@ OPTIMIZERS = ("adamw", "muon")
 
 @dataclass(frozen=True)
 class SwAVOptions(CheckedOptions):
-    """What is compared with what, and how the networks are trained.
+    """Options of the comparison and of the training of the networks.
 
     Attributes
     ----------

@@ -225,7 +225,7 @@ class SwAVTrainer(Trainer):
         return self.compiled_steps.send(arrays)
 
     def _step_arrays(self, indices: np.ndarray, epoch: int, step: int, n_steps: int) -> Arrays:
-        """Return what one step takes besides images: numbers of their views and of the schedule.
+        """Return the other inputs of a step: numbers of the views and of the schedule.
 
         `step` counts the steps of its epoch from 0; an epoch has `n_steps`.
         """

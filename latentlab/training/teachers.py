@@ -19,7 +19,7 @@ TEACHER_FIELD = "objective_options.teacher"
 
 @dataclass(frozen=True)
 class Teacher:
-    """What is learnt from.
+    """The encoder to learn from.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Teacher:
 
 
 def read_teacher(path: str, images: ImageSet) -> Teacher:
-    """Return what a run knows of some images.
+    """Return the embedded points of some images and the prototypes of a run.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ def check_apart(path: str, folder: Path) -> None:
 def _check_images(run: Run, images: ImageSet) -> None:
     """Raise ConfigError if pixels, names or splits differ.
 
-    What the teacher was fitted on must not be held out from its student.
+    The teacher's training images must not be held out from its student.
     """
     embedded = Embeddings(run.path).index()
     is_same = (

@@ -78,7 +78,7 @@ class GMM(Clusterer):
         Raises
         ------
         DataError
-            If there are too few different vectors for so many full covariances.
+            If there are too few different vectors for k full covariances.
         """
         from sklearn.mixture import GaussianMixture
 

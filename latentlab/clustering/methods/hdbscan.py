@@ -24,7 +24,7 @@ from latentlab.options import CheckedOptions, option
 
 MARGIN_NEIGHBORS = 15  # whose clusters make the margin
 SMALLEST_CLUSTER = 5  # images, where the share below is fewer
-SMALLEST_SHARE = 100  # a cluster has at least one image in so many
+SMALLEST_SHARE = 100  # a cluster has at least 1 image in 100
 NOISE = -1
 
 
@@ -199,7 +199,7 @@ def _sample(matrix: np.ndarray, size: int, seed: int) -> np.ndarray:
 
 
 def _by_size(labels: np.ndarray, k: int) -> np.ndarray:
-    """Return labels, int32, whose clusters are numbered by size; noise stays."""
+    """Return labels, int32, with clusters numbered by size; noise stays."""
     is_dense = labels != NOISE
     new_numbers = np.argsort(canonical_order(labels[is_dense], k))
     return np.where(is_dense, new_numbers[labels], NOISE).astype(np.int32)

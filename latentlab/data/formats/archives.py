@@ -87,7 +87,7 @@ def _members(
             )
         name = member.name.rpartition("/")[2]
         _check_size(path, name, member.size, limits.get(name, FOREIGN_LIMIT))
-        # Links have no bytes of their own and are skipped.
+        # Links have no bytes and are skipped.
         if not member.isreg() or name not in limits or name in seen:
             continue
         file = archive.extractfile(member)

@@ -73,7 +73,7 @@ def read_image_arrays(path: Path, data: DataOptions) -> ImageArrays:
     path : Path
         An .npy file, which is memory-mapped, or an .npz file.
     data : DataOptions
-        `held_out` is used if the file has no splits, `max_bytes` limits what is read.
+        `held_out` is used if the file has no splits, `max_bytes` limits the bytes to read.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def read_npz_arrays(path: Path, names: Sequence[str], data: DataOptions) -> dict
     names : sequence of str
         Names of the arrays, of which some may be missing.
     data : DataOptions
-        `max_bytes` limits what is read.
+        `max_bytes` limits the bytes to read.
 
     Returns
     -------

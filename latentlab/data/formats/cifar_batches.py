@@ -181,7 +181,7 @@ class _Batch:
 
 
 def _parse(file: CifarFile) -> _Batch:
-    """Return what a batch holds; a label above 9 shows that it is another data set."""
+    """Return the contents of a batch; a label above 9 shows that it is another data set."""
     batch = _parse_binary(file) if file.name.endswith(".bin") else _parse_python(file)
     highest = batch.label_bytes.max()
     if highest >= N_CLASSES:

@@ -270,7 +270,7 @@ class ColumnReader:
             yield ColumnRows(self, range(start, min(start + size, self.n_rows)))
 
     def pictures(self, rows: range) -> Iterator[bytes | None]:
-        """Yield the bytes of consecutive rows; None where there is no picture.
+        """Yield the bytes of consecutive rows; None for a missing picture.
 
         Parameters
         ----------

@@ -39,7 +39,7 @@ class Conv8(Encoder):
     Options = Conv8Options
 
     def build(self, image_shape: tuple[int, int, int], options: Conv8Options) -> Model:
-        """Build the network for images whose sides are multiples of 4; codes are a quarter."""
+        """Build the network for images with sides that are multiples of 4; codes are a quarter."""
         import keras
         from keras import layers
 

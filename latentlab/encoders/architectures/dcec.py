@@ -36,7 +36,7 @@ class DCEC(Encoder):
     Options = DCECOptions
 
     def build(self, image_shape: tuple[int, int, int], options: DCECOptions) -> Model:
-        """Build the network for images whose sides are multiples of 8, or of 4 and at least 12."""
+        """Build the network for images with sides of a multiple of 8, or of 4 and at least 12."""
         import keras
         from keras import layers
 

@@ -45,7 +45,7 @@ class Fast8(Encoder):
     capabilities = EncoderCapabilities(has_embedding=True)
 
     def build(self, image_shape: tuple[int, int, int], options: Fast8Options) -> Model:
-        """Build the network for images whose sides are multiples of 4; codes are a quarter."""
+        """Build the network for images with sides that are multiples of 4; codes are a quarter."""
         self.require_multiple(image_shape, 4)
 
         def lower(image: Any) -> Any:

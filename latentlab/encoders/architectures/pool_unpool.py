@@ -77,7 +77,7 @@ class PoolUnpool(Encoder):
     Options = PoolUnpoolOptions
 
     def build(self, image_shape: tuple[int, int, int], options: PoolUnpoolOptions) -> Model:
-        """Build the network for images whose sides are multiples of 4, at least 20 unpooled."""
+        """Build the network for images with sides of a multiple of 4, at least 20 unpooled."""
         import keras
         from keras import layers
 
@@ -175,7 +175,7 @@ def _unpool_with_switches(
 
 
 def _without_decoder(image: Any, code: Any, reconstruction: Any) -> Model:
-    """Return a model whose decoder needs more than the code."""
+    """Return a model with a decoder that needs more than the code."""
     import keras
 
     return Model(

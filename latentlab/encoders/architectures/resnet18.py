@@ -42,7 +42,7 @@ class ResNet18(Encoder):
     capabilities = EncoderCapabilities(has_embedding=True)
 
     def build(self, image_shape: tuple[int, int, int], options: ResNet18Options) -> Model:
-        """Build the network for images whose sides are multiples of 4; codes are a quarter."""
+        """Build the network for images with sides that are multiples of 4; codes are a quarter."""
         self.require_multiple(image_shape, 4)
         width = options.width
 

@@ -115,7 +115,7 @@ class SelfTraining(Refinement):
 
         from latentlab.nets.layers import ClusteringLayer
 
-        # Soft assignments by the kernel, whose centers are weights of the layer.
+        # Soft assignments by the kernel; its centers are weights of the layer.
         alpha, scale = kernel_for(
             start.squared,
             start.spread,

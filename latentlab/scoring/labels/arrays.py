@@ -1,4 +1,4 @@
-"""Classes of NumPy files: y_train and y_test beside x_train and x_test, or y or labels."""
+"""Classes of NumPy files: y_train and y_test next to x_train and x_test, or y or labels."""
 
 from typing import Any
 
@@ -36,7 +36,7 @@ def read_labels(data: DataOptions) -> Labels | None:
 
 
 def _label_arrays(images: ImageArrays, data: DataOptions) -> list[np.ndarray | None]:
-    """Return the labels of each array of images; None where there are none."""
+    """Return the labels of each array of images; None for an array without labels."""
     if TRAIN_KEY in images.names:
         names = [_LABEL_OF[name] for name in images.names]
         arrays = read_npz_arrays(images.path, names, data)

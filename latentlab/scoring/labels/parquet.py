@@ -36,7 +36,7 @@ def read_labels(data: DataOptions) -> Labels | None:
 
 def _encode(values: list[Any], file: Path, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return class numbers and names, by the names that the file declares if it does."""
-    class_numbers, class_names = encode_labels(values)  # refuses what is no label
+    class_numbers, class_names = encode_labels(values)  # refuses values that are no labels
     declared = _declared_names(file, column)
     present = [value for value in values if value is not None]
     if not declared or not all(isinstance(value, int) for value in present):
