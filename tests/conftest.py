@@ -54,12 +54,20 @@ def names_in(functions) -> set[str]:
         function = inspect.unwrap(following.pop())
         if not inspect.isfunction(function):
             continue
-        for name in set(function.__code__.co_names) - names:
+        for name in set(names_of_code(function.__code__)) - names:
             names.add(name)
             called = function.__globals__.get(name)
             if getattr(called, "__module__", "") == function.__module__:
                 following.append(called)
     return names
+
+
+def names_of_code(code):
+    """Yield the names in code and in the functions and comprehensions inside it."""
+    yield from code.co_names
+    for constant in code.co_consts:
+        if inspect.iscode(constant):
+            yield from names_of_code(constant)
 
 
 @pytest.fixture(scope="session")

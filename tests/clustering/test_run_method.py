@@ -8,9 +8,9 @@ from latentlab.features.spec import PROJECTED, FeatureSpec
 from latentlab.refinement.run_methods import run_method
 
 
-def resolve(augment="none", above=None, **options):
+def resolve(augment_of_fit="none", above=None, **options):
     options = ClusterOptions(**options)
-    return run_method(options.method).resolve(options, augment, above)
+    return run_method(options.method).resolve(options, augment_of_fit, above)
 
 
 def test_methods_bring_their_own_features():

@@ -130,6 +130,7 @@ def test_images_of_another_shape_than_the_encoders_are_refused(shipped, tmp_path
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.run  # builds every shipped network
 def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
     for name in ready_made.shipped().names():
         _, described = ready_made.shipped().load(name)

@@ -30,6 +30,7 @@ def test_an_unknown_start_is_refused_and_keeps_what_is_there(fitted):
     assert (run.path / "clusters" / options.name / "assignments.parquet").exists()
 
 
+@pytest.mark.run  # UMAP compiles for seconds
 def test_start_from_manifold_clusters_follows_moons():
     matrix, moon = make_moons(600, noise=0.05, random_state=0)
     matrix = matrix.astype(np.float32)

@@ -28,6 +28,7 @@ def test_intervals_hold_the_score_and_narrow_with_the_root_of_the_images():
         assert (high - low) / (many[name][1] - many[name][0]) == pytest.approx(10, rel=0.25)
 
 
+@pytest.mark.run  # a simulation of seconds
 def test_intervals_cover_the_true_score_about_as_often_as_they_say(monkeypatch):
     """The committed simulation is larger: reports/bootstrap-coverage.
 
