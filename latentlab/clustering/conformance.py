@@ -14,7 +14,7 @@ from latentlab.encoders.conformance import check_declarations, require
 from latentlab.storage import json_form
 
 SIZES = (50, 30, 30, 30, 30)  # of the groups that a method has to find
-N_DIMS = 5
+N_DIMS = 6
 N_PROTOTYPES = 20
 SEED = 1
 FIT_PARAMETERS = ["vectors", "options", "settings"]
@@ -47,9 +47,16 @@ def check_clusterer(plugin: Clusterer) -> None:
     # Clusters of clear groups
     case = _Case(plugin)
     fitted = case.fit()
+    require(isinstance(fitted, FittedClusters), "`fit` must return FittedClusters.")
+    centers = fitted.centers
+    require(
+        centers.dtype == np.float32 and centers.shape[1:] == (N_DIMS,),
+        f"`centers` must be float32 of shape (k, {N_DIMS}), not {centers.dtype} of shape"
+        f" {centers.shape}.",
+    )
     assigned = fitted.assign(case.matrix)
     case.check_number_of_clusters(fitted, assigned)
-    _check_arrays(fitted, assigned, len(case.matrix))
+    _check_arrays(assigned, len(case.matrix))
     _check_soft(assigned)
     _check_facts(fitted)
     _check_order(assigned)
@@ -68,7 +75,7 @@ def check_clusterer(plugin: Clusterer) -> None:
 
 
 def groups() -> np.ndarray:
-    """Return vectors of five clear groups, float32 (170, 5); the first 50 are the largest group."""
+    """Return vectors of five clear groups, float32 (170, 6); the first 50 are the largest group."""
     rng = np.random.default_rng(0)
     parts = []
     for size in SIZES:
@@ -135,7 +142,7 @@ class _Case:
         )
 
 
-def _check_arrays(fitted: FittedClusters, assigned: Assigned, n_images: int) -> None:
+def _check_arrays(assigned: Assigned, n_images: int) -> None:
     arrays = {
         "cluster": (assigned.cluster, np.int32),
         "distance": (assigned.distance, np.float32),
@@ -148,8 +155,6 @@ def _check_arrays(fitted: FittedClusters, assigned: Assigned, n_images: int) -> 
             f"`assign` must give {name} as {kind.__name__} of shape ({n_images},), not"
             f" {array.dtype} of shape {array.shape}.",
         )
-    is_right = fitted.centers.dtype == np.float32 and fitted.centers.shape[1:] == (N_DIMS,)
-    require(is_right, "`centers` must be float32 of shape (k, d).")
     require(bool((assigned.distance >= 0).all()), "Distances must not be negative.")
     require(bool((assigned.margin >= 0).all()), "Margins must not be negative.")
 
