@@ -15,6 +15,7 @@ and calls stand in backticks: `k`, `method=scan`, `settings.gamma=0.1`, `fit(run
 are Python's names; the command line turns them into flags and commands (`latentlab.cli.errors`).
 """
 
+from collections.abc import Sequence
 from typing import Any, Self
 
 
@@ -97,6 +98,39 @@ class ConfigError(LatentlabError, ValueError):
     """An argument, option or their combination cannot be used."""
 
     exit_code = 2
+
+    @classmethod
+    def joined(cls, errors: Sequence["ConfigError"]) -> "ConfigError":
+        """Return one error that says what several say; a single one stays as it is.
+
+        Parameters
+        ----------
+        errors : sequence of ConfigError
+            One or more.
+
+        Examples
+        --------
+        >>> wrong = [ConfigError(": must be above 0", field=name, value=0) for name in ("a", "b")]
+        >>> print(ConfigError.joined(wrong).within("settings"))
+        `settings.a=0`: must be above 0; `settings.b=0`: must be above 0.
+        """
+        return errors[0] if len(errors) == 1 else _JoinedConfigError(errors)
+
+
+class _JoinedConfigError(ConfigError):
+    """Several wrong arguments at once."""
+
+    def __init__(self, errors: Sequence[ConfigError]) -> None:
+        super().__init__("several arguments are wrong")
+        self.errors = tuple(errors)
+
+    def within(self, namespace: str) -> Self:
+        for error in self.errors:
+            error.within(namespace)
+        return self
+
+    def __str__(self) -> str:
+        return "; ".join(str(error).rstrip(".") for error in self.errors) + "."
 
 
 class DataError(LatentlabError, ValueError):

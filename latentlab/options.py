@@ -121,10 +121,8 @@ def check_options(options: Any, *more_errors: ConfigError) -> None:
         if value is not None and not all(bound.holds(value, bound.limit) for bound in bounds):
             words = " and ".join(bound.words for bound in bounds)
             errors.append(ConfigError(f": must be {words}", field=name, value=value))
-    if len(errors) == 1:
-        raise errors[0]
     if errors:
-        raise ConfigError("; ".join(str(error).rstrip(".") for error in errors) + ".")
+        raise ConfigError.joined(errors)
 
 
 @functools.cache
