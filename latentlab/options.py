@@ -153,6 +153,10 @@ def parse_options(kind: type[Kind], values: Mapping[str, Any], owner: str, names
     ConfigError
         If there is no such option, or a value has another type or breaks its bounds.
     """
+    if not isinstance(values, Mapping):
+        raise ConfigError(
+            "must be a mapping of option names to values", field=namespace, value=repr(values)
+        )
     names = option_names(kind)
     unknown = sorted(set(values) - set(names))
     if unknown:

@@ -40,6 +40,7 @@ PACKAGES = {
 }
 KINDS = tuple(PACKAGES)
 FOLDERS_VARIABLE = "LATENTLAB_PLUGINS"
+FILE_MODULES = "latentlab_plugins"  # package name of modules that are loaded from files
 _BASES = {
     "sources": ("latentlab.data.source", "Source"),
     "encoders": ("latentlab.encoders.encoder", "Encoder"),
@@ -356,7 +357,7 @@ def import_file(path: Path, kind: str, name: str) -> ModuleType:
     name : str
         Name of the plugin, for messages.
     """
-    module_name = f"latentlab_plugins.{kind}.{path.stem}"
+    module_name = f"{FILE_MODULES}.{kind}.{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
     if spec is None or spec.loader is None:
         raise ConfigError(f"the plugin {path} is not a Python file.")
@@ -377,6 +378,7 @@ def _instance(kind: str, name: str, place: _Place) -> Any:
     """Return the one instance of a plugin's class."""
     key = (kind, name, place)
     if key not in _instances:
+        _refuse_shadowing(kind, name)
         content = place.load(kind, name)
         classes = [content] if inspect.isclass(content) else _classes(content, kind)
         if not classes and not inspect.ismodule(content):
@@ -411,6 +413,18 @@ def _gaps(module: ModuleType, kind: str) -> str:
         if missing:
             gaps.append(f"the class {plugin.__name__} lacks {missing}")
     return "; ".join(gaps)
+
+
+def _refuse_shadowing(kind: str, name: str) -> None:
+    """Raise ConfigError if plugins of two kinds share the argument and the name."""
+    argument = _ARGUMENTS[kind][0]
+    for rival in KINDS:
+        if rival != kind and _ARGUMENTS[rival][0] == argument and name in _places(rival):
+            raise ConfigError(
+                f": plugins of {kind} and of {rival} have this name; rename yours",
+                field=argument,
+                value=name,
+            )
 
 
 def _classes(module: ModuleType, kind: str) -> list[type]:

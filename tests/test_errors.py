@@ -1,4 +1,4 @@
-"""Each kind of error names the argument to a Python user, and the flag to one of the command line."""
+"""Errors name the argument to a Python user, and the flag to one of the command line."""
 
 import pytest
 from helpers.runs import small_fit

@@ -4,6 +4,7 @@ import logging
 import os
 import re
 import sys
+import traceback
 from typing import Any
 
 import click
@@ -56,7 +57,21 @@ def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:
         _fail(OUT_OF_MEMORY, 1, ctx)
     if isinstance(error, OSError):
         _fail(f"{error.filename or 'file'}: {error.strerror or error}.", 4, ctx)
+    plugin = _plugin_fault(error)
+    if plugin:
+        _fail(f"{plugin}: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
     _fail(f"this is a bug in latentlab: {type(error).__name__}: {error} (-v shows where).", 1, ctx)
+
+
+def _plugin_fault(error: Exception) -> str:
+    """Return which line of whose plugin an error came through; "" if it met no plugin file."""
+    from latentlab.plugins import FILE_MODULES
+
+    fault = ""
+    for frame, line in traceback.walk_tb(error.__traceback__):
+        if frame.f_globals.get("__name__", "").startswith(f"{FILE_MODULES}."):
+            fault = f"the plugin {frame.f_code.co_filename} failed in line {line}"
+    return fault
 
 
 def _is_out_of_memory(error: Exception) -> bool:

@@ -92,6 +92,9 @@ class ClustererCapabilities:
 class Clusterer(Plugin, abc.ABC):
     """A clustering method.
 
+    `vectors.matrix()` gives all training vectors in memory. `Centers` are clusters to return,
+    `canonical_order` numbers them, and `check_enough_images` refuses too large a k.
+
     Attributes
     ----------
     name : str

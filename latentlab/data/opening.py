@@ -1,5 +1,6 @@
 """Open the images of a source, or of the source that reads a path."""
 
+import difflib
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,9 +115,11 @@ def source_of(options: DataOptions) -> Source:
     source = _reader_of_folder(path) if path.is_dir() else _reader_of_file(path)
     if source is None:
         suffixes = [suffix for reader in _sources() for suffix in reader.capabilities.suffixes]
+        close = difflib.get_close_matches(options.data, Source.names(), n=1)
         raise ConfigError(
             f"unknown data {options.data!r}: give a folder, a {_listed(suffixes)} file, "
-            f"or one of {', '.join(Source.names())}."
+            f"or one of {', '.join(Source.names())}.",
+            hint=f"Did you mean {close[0]!r}?" if close else "",
         )
     return source
 

@@ -90,7 +90,18 @@ class ImageIndex:
 
 
 class Source(Plugin, abc.ABC):
-    """Base class of image sources."""
+    """Base class of image sources.
+
+    `latentlab.data.splits.held_out_splits` draws a split where the data has none.
+
+    Attributes
+    ----------
+    name : str
+        Name of its file, with dashes.
+    Options : type
+        Frozen dataclass of the source's settings, with a default for every field.
+    capabilities : SourceCapabilities
+    """
 
     kind: ClassVar[str] = "sources"
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities()

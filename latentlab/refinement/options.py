@@ -32,7 +32,9 @@ class LoopOptions(CheckedOptions):
     interval: int = option(140, "Steps between two assignments of all images.", at_least=1)
     batch_size: int = option(256, "Images per step.", at_least=1)
     max_steps: int = option(20_000, "Largest number of steps.", at_least=1)
-    tolerance: float = option(0.001, "Stop when a smaller share of images changes its cluster.")
+    tolerance: float = option(
+        0.001, "Stop when a smaller share of images changes its cluster.", at_least=0
+    )
     start: str = option("kmeans", "Clustering method that makes the initial clusters.")
     neighbors: int = option(20, "Neighbours of UMAP for an N2D start.", at_least=2)
 

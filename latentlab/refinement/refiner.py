@@ -85,6 +85,9 @@ class Start:
 class Refinement(abc.ABC):
     """A method at work: its network, its clusters, and one step of training.
 
+    Trainer and assigner share their layers. `latentlab.refinement.feature_layers.vectors_of` gives
+    the tensor that the clusters stand on. State outside the trainer belongs into `extras`.
+
     Attributes
     ----------
     trainer : keras.Model

@@ -52,8 +52,10 @@ class DECOptions(LoopOptions):
         P. The code has to become round before the nearest mean is the cluster.
     """
 
-    reconstruction: float = option(0.0, "Weight of the reconstruction error in the loss.")
-    gamma: float = option(1.0, "Weight of the divergence in the loss.")
+    reconstruction: float = option(
+        0.0, "Weight of the reconstruction error in the loss.", at_least=0
+    )
+    gamma: float = option(1.0, "Weight of the divergence in the loss.", at_least=0)
     optimizer: str = option("sgd", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
     learning_rate: float = option(0.01, "Learning rate.", more_than=0)
     alpha: float | None = option(None, "Degrees of freedom of the kernel.", more_than=0)

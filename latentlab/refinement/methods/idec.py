@@ -16,8 +16,10 @@ from latentlab.refinement.methods.dec import DEC, OPTIMIZERS, DECOptions
 class IDECOptions(DECOptions):
     """Settings of DEC, with the reconstruction in the loss."""
 
-    reconstruction: float = option(1.0, "Weight of the reconstruction error in the loss.")
-    gamma: float = option(0.1, "Weight of the divergence in the loss.")
+    reconstruction: float = option(
+        1.0, "Weight of the reconstruction error in the loss.", at_least=0
+    )
+    gamma: float = option(0.1, "Weight of the divergence in the loss.", at_least=0)
     optimizer: str = option("adam", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
     learning_rate: float = option(0.001, "Learning rate.", more_than=0)
 
