@@ -46,7 +46,7 @@ class Encoder(Plugin, abc.ABC):
 
     @abc.abstractmethod
     def build(self, image_shape: tuple[int, int, int], options: Any) -> "Model":
-        """Build an untrained autoencoder; `latentlab.encoders.networks.assemble` puts it together.
+        """Build an untrained autoencoder; `Model.from_layers` puts it together.
 
         Parameters
         ----------
