@@ -81,7 +81,9 @@ def test_repeating_with_seeds_does_nothing_again(run):
     assert path.stat().st_mtime_ns == before
 
 
-def test_refit_trains_an_encoder_for_each_seed(run):
+def test_refit_trains_an_encoder_for_each_seed(finished_run, tmp_path):
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    run = type(finished_run).open(tmp_path / "run")
     united = pipeline.cluster_seeds(run, ClusterOptions(k=4, restarts=1), 2, refit=True)
     assert united.name == "kmeans-k4-refits2"
     other = type(run).open(run.path / "seeds" / "seed1")
