@@ -47,13 +47,13 @@ def test_the_encoder_of_a_kept_epoch_becomes_a_run_of_its_own(strong_run, tmp_pa
 def test_kept_epochs_stay_when_a_fit_goes_on_without_asking(data, tmp_path, monkeypatch):
     """And an encoder whose top was not trained becomes a run too."""
     options = small_fit(**SMALL | {"objective": "reconstruction"}, epochs=5)
-    monkeypatch.setattr(
-        reconstructions,
-        "write_examples",
-        lambda folder, epoch, *rest: (
-            (_ for _ in ()).throw(KeyboardInterrupt) if epoch == 4 else None
-        ),
-    )
+
+    def interrupt_in_epoch_4(epoch, n_epochs):
+        if epoch == 4:
+            raise KeyboardInterrupt
+        return False
+
+    monkeypatch.setattr(reconstructions, "is_shown", interrupt_in_epoch_4)
     with pytest.raises(KeyboardInterrupt):
         pipeline.fit(data, options, tmp_path / "run", keep_every=2)
     monkeypatch.undo()

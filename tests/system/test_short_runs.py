@@ -1,8 +1,7 @@
 """Short fits that say whether a long fit is worth its time."""
 
-from pathlib import Path
-
 import pytest
+from helpers.files import ROOT
 from helpers.strong import strong_fit
 
 from latentlab import pipeline
@@ -11,7 +10,7 @@ from latentlab.errors import RunError
 
 
 def test_a_short_fit_says_whether_a_long_one_is_worth_its_time(data, tmp_path, monkeypatch):
-    monkeypatch.syspath_prepend(str(Path(__file__).resolve().parent.parent / "scripts"))
+    monkeypatch.syspath_prepend(str(ROOT / "scripts"))
     import _short_run
 
     told = _short_run.make(data, strong_fit(), 2, ClusterOptions(k=4), tmp_path / "short")
