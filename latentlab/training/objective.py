@@ -267,12 +267,12 @@ class Objective(Plugin, abc.ABC):
 
         Raises
         ------
-        NotImplementedError
-            If the objective has no prototypes.
+        ConfigError
+            If the objective trains no prototypes.
         ValueError
             If the arrays belong to another objective.
         """
-        raise NotImplementedError
+        raise self._no_prototypes()
 
     def prototypes(self, arrays: Arrays) -> np.ndarray:
         """Return the trained prototypes, float32 (d, n_prototypes), not normalised.
@@ -282,7 +282,7 @@ class Objective(Plugin, abc.ABC):
         arrays : dict of str to ndarray
             As for `projection_head`; it raises the same errors.
         """
-        raise NotImplementedError
+        raise self._no_prototypes()
 
     def prototype_shares(self, arrays: Arrays, options: Any) -> Callable[[np.ndarray], np.ndarray]:
         """Return the function from embeddings to their shares of the prototypes.
@@ -299,4 +299,7 @@ class Objective(Plugin, abc.ABC):
         callable
             Embeddings (n, d) -> shares, float32 (n, n_prototypes); rows sum to 1.
         """
-        raise NotImplementedError
+        raise self._no_prototypes()
+
+    def _no_prototypes(self) -> ConfigError:
+        return ConfigError(f"{self.argument} trains no projection head and no prototypes.")
