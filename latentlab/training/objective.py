@@ -17,6 +17,7 @@ import numpy as np
 from latentlab.config import FitOptions
 from latentlab.data.images import ImageSet
 from latentlab.encoders.model import Model
+from latentlab.errors import ConfigError
 from latentlab.plugins import Plugin
 
 Arrays = dict[str, np.ndarray]
