@@ -20,7 +20,8 @@ class LoopOptions(CheckedOptions):
     max_steps : int
         Largest number of steps.
     tolerance : float
-        Stop when a smaller share of the training images changed its cluster in a round.
+        Stop when a smaller share of the training images changed its cluster in a round; below 0
+        settled labels never end the training.
     start : str
         Clustering method that makes the initial clusters. k-means on the features is the published
         choice. N2D (UMAP, then a Gaussian mixture) follows clusters that are not round; "scan",
@@ -32,9 +33,7 @@ class LoopOptions(CheckedOptions):
     interval: int = option(140, "Steps between two assignments of all images.", at_least=1)
     batch_size: int = option(256, "Images per step.", at_least=1)
     max_steps: int = option(20_000, "Largest number of steps.", at_least=1)
-    tolerance: float = option(
-        0.001, "Stop when a smaller share of images changes its cluster.", at_least=0
-    )
+    tolerance: float = option(0.001, "Stop when a smaller share of images changes its cluster.")
     start: str = option("kmeans", "Clustering method that makes the initial clusters.")
     neighbors: int = option(20, "Neighbours of UMAP for an N2D start.", at_least=2)
 

@@ -55,7 +55,7 @@ class DECOptions(LoopOptions):
     reconstruction: float = option(
         0.0, "Weight of the reconstruction error in the loss.", at_least=0
     )
-    gamma: float = option(1.0, "Weight of the divergence in the loss.", at_least=0)
+    gamma: float = option(1.0, "Weight of the divergence in the loss.")
     optimizer: str = option("sgd", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
     learning_rate: float = option(0.01, "Learning rate.", more_than=0)
     alpha: float | None = option(None, "Degrees of freedom of the kernel.", more_than=0)

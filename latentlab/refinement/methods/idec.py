@@ -19,7 +19,7 @@ class IDECOptions(DECOptions):
     reconstruction: float = option(
         1.0, "Weight of the reconstruction error in the loss.", at_least=0
     )
-    gamma: float = option(0.1, "Weight of the divergence in the loss.", at_least=0)
+    gamma: float = option(0.1, "Weight of the divergence in the loss.")
     optimizer: str = option("adam", "Optimizer; SGD uses momentum 0.9.", choices=OPTIMIZERS)
     learning_rate: float = option(0.001, "Learning rate.", more_than=0)
 
