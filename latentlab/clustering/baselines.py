@@ -1,4 +1,13 @@
-"""Baselines of a run: k-means on raw pixels, on their PCA, and on the untrained encoder.
+"""Baselines of a run: k-means on what pictures give without any trained network.
+
+    colours     histogram of the colours
+    hog         histograms of the directions of edges
+    pixels      raw pixels
+    pca         50 principal components of the pixels
+    untrained   the encoder before its training, if it was trained in this run
+
+A run whose encoder came trained has these of its pictures at 32 x 32 pixels; a run without
+pictures has none.
 
 If the code goes through feature steps before k-means, the pixels go through the same steps too.
 So a gain that comes from the steps is not ascribed to the encoder. No label takes part;
@@ -14,6 +23,7 @@ import numpy as np
 
 from latentlab import backend
 from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.pixel_features import colour_histograms, edge_histograms
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions, FitOptions
 from latentlab.data.images import TRAIN, ImageSet
@@ -66,8 +76,11 @@ def baselines_of(
     Returns
     -------
     dict
-        Method -> assignments.
+        Method -> assignments. Empty if the run has no pictures.
     """
+    if run.config.data is None:
+        log.info("baselines: %s has no pictures, so there are none", run.path)
+        return {}
     kmeans_options = replace(options, method="kmeans", features=CODE)
     images = functools.cache(lambda: open_images(run))
     by_method = {}
@@ -158,11 +171,8 @@ def flat(batch: np.ndarray) -> np.ndarray:
     return batch.reshape(len(batch), -1).astype(np.float32) / np.float32(255)
 
 
-def _baselines(fit: FitOptions, features: FeatureSpec) -> list[Baseline]:
-    def untrained(images: ImageSet) -> Embed:
-        backend.seed(fit.seed)
-        model = networks.build(fit.arch, images.image_shape, fit.arch_options)
-        return lambda batch: encode(model.encoder, batch)
+def _baselines(fit: FitOptions | None, features: FeatureSpec) -> list[Baseline]:
+    """Return the baselines; `fit` is None if the encoder came trained."""
 
     def pixels(images: ImageSet) -> Embed:
         return flat
@@ -170,13 +180,27 @@ def _baselines(fit: FitOptions, features: FeatureSpec) -> list[Baseline]:
     baselines = [
         Baseline("pixels+kmeans", CODE, pixels),
         Baseline("pca+kmeans", PCA_OF_PIXELS, pixels),
-        Baseline("untrained+kmeans", CODE, untrained),
+        Baseline("colours+kmeans", CODE, lambda images: colour_histograms),
+        Baseline("hog+kmeans", CODE, lambda images: edge_histograms),
     ]
+    if fit is not None:
+        baselines.append(Baseline("untrained+kmeans", CODE, _untrained(fit)))
     # The pixels through the steps of the clustering, so that their gain is seen apart.
     steps = steps_for_pixels(features)
     if steps is not None:
         baselines.append(Baseline(f"pixels+{steps}+kmeans", steps, pixels))
     return baselines
+
+
+def _untrained(fit: FitOptions) -> Callable[[ImageSet], Embed]:
+    """Return what makes the encoder as it was before its training."""
+
+    def make(images: ImageSet) -> Embed:
+        backend.seed(fit.seed)
+        model = networks.build(fit.arch, images.image_shape, fit.arch_options)
+        return lambda batch: encode(model.encoder, batch)
+
+    return make
 
 
 def _write(baseline: Baseline, images: ImageSet, options: ClusterOptions, path: Path) -> None:

@@ -33,7 +33,7 @@ def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeyp
 def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
     scores = read_scores(finished_run.clustering("kmeans-k4"))
     found = {(row.method, row.split, row.metric) for row in scores.rows}
-    for method in ("conv8+kmeans", "pixels+kmeans", "pca+kmeans", "untrained+kmeans"):
+    for method in ("conv8+kmeans", "pixels+kmeans", "pca+kmeans", "hog+kmeans", "untrained+kmeans"):
         for split in ("train", "test"):
             for metric in ("purity", "acc", "nmi", "ari", "homogeneity", "completeness"):
                 assert (method, split, metric) in found
