@@ -1,0 +1,246 @@
+"""ONNX files as encoders, run by ONNX Runtime.
+
+What the file asks for is checked before ONNX Runtime sees it (`onnx_structure`); no library of
+operators is loaded and nothing that the file names is run.
+"""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from latentlab.encoders.pretrained.card import (
+    UNKNOWN,
+    EncoderCard,
+    EncoderSettings,
+    Preprocessing,
+    PretrainedEncoder,
+)
+from latentlab.encoders.pretrained.onnx_input import ImageInput, image_input, settle, with_batch
+from latentlab.encoders.pretrained.onnx_output import FeatureOutput, feature_output
+from latentlab.encoders.pretrained.onnx_structure import (
+    OnnxStructure,
+    printable,
+    read_structure,
+    refused,
+)
+from latentlab.encoders.pretrained.preprocessing import prepare, read_config
+from latentlab.errors import DataError
+
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # in order, where they are
+CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}  # the same each time
+SILENT = 4  # ONNX Runtime's own lines: none, its errors become one line of ours
+BATCH_PIXELS = 32 * 224 * 224  # pixels of a batch: larger ones are not faster
+PAIR = 2  # pictures of a first run, to see which axis counts them
+GREY = 128
+LONGEST_REASON = 200  # characters of an error of ONNX Runtime
+COMMON_NAMES = {"model", "vision_model", "encoder", "model_quantized", "model_fp16"}
+
+
+def open_onnx(path: Path, settings: EncoderSettings) -> "OnnxEncoder":
+    """Return the encoder in an ONNX file.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    settings : EncoderSettings
+        What the user says of it; the rest is found.
+
+    Returns
+    -------
+    OnnxEncoder
+
+    Raises
+    ------
+    DataError
+        If the file is missing, broken, not safe, or no encoder of pictures.
+    ConfigError
+        If a setting does not fit the file.
+    """
+    path = path.parent.resolve() / path.name  # a link to the file itself may be one of a cache
+    structure = read_structure(path)
+    entry = image_input(structure, settings.layout)
+    config = read_config(path)
+    preprocessing, input_notes = settle(structure, entry, config, settings)
+    session = _session(structure)
+    entry, shapes = _tried(session, structure, entry, preprocessing)
+    output = feature_output(shapes, entry.layout, settings)
+    metadata = structure.metadata
+    card = EncoderCard(
+        name=_name(path),
+        kind="onnx",
+        reference=str(path),
+        files=structure.files,
+        preprocessing=preprocessing,
+        output=output.name,
+        pooling=output.pooling,
+        feature_size=output.feature_size,
+        pretraining=settings.pretraining or metadata.get("pretraining") or UNKNOWN,
+        licence=settings.licence or metadata.get("licence") or metadata.get("license") or UNKNOWN,
+        source=metadata.get("source", ""),
+        assumed=(*input_notes, *output.assumed),
+    )
+    return OnnxEncoder(card, session, entry, output)
+
+
+class OnnxEncoder(PretrainedEncoder):
+    """An encoder that ONNX Runtime runs; `open_onnx` makes it.
+
+    Attributes
+    ----------
+    card : EncoderCard
+        What is known of it.
+    """
+
+    def __init__(
+        self,
+        card: EncoderCard,
+        session: onnxruntime.InferenceSession,
+        entry: ImageInput,
+        output: FeatureOutput,
+    ) -> None:
+        self.card = card
+        self._session = session
+        self._entry = entry
+        self._output = output
+
+    def encode(self, pixels: np.ndarray) -> np.ndarray:
+        """Return the features of images, float32 (n, feature_size).
+
+        Parameters
+        ----------
+        pixels : ndarray of shape (n, size, size, channels), uint8
+            RGB or grey images of the encoder's size.
+
+        Raises
+        ------
+        DataError
+            If the network fails, or gives what is not finite.
+        """
+        features = np.empty((len(pixels), self.card.feature_size), np.float32)
+        step = self._entry.batch or max(1, BATCH_PIXELS // self.card.preprocessing.size**2)
+        for start in range(0, len(pixels), step):
+            batch = pixels[start : start + step]
+            features[start : start + step] = self._encode_batch(batch)
+        if not np.isfinite(features).all():
+            raise refused(
+                Path(self.card.reference),
+                "gives features that are not finite",
+                "Check `scale`, `mean` and `std`, or take the file with float32 numbers.",
+            )
+        return features
+
+    def _encode_batch(self, pixels: np.ndarray) -> np.ndarray:
+        count = len(pixels)
+        missing = (self._entry.batch or 0) - count
+        if missing > 0:  # a fixed batch is filled with copies of its last picture
+            pixels = np.concatenate([pixels, np.repeat(pixels[-1:], missing, axis=0)])
+        values = prepare(pixels, self.card.preprocessing, self._entry.dtype)
+        with _failures(Path(self.card.reference), "fails"):
+            results = self._session.run([self._output.name], {self._entry.name: values})
+        return self._output.pool(results[0][:count])
+
+
+def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = SILENT
+    options.intra_op_num_threads = cores()
+    # Else the content of a file could make it another format, which was not checked.
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    available = onnxruntime.get_available_providers()
+    providers = [
+        (name, CUDA_OPTIONS if name.startswith("CUDA") else {})
+        for name in PROVIDERS
+        if name in available
+    ]
+    # The bytes that were checked, unless their data lies in other files: these are found by path.
+    model = structure.content if len(structure.files) == 1 else str(structure.path)
+    with _failures(structure.path, "cannot be loaded"):
+        return onnxruntime.InferenceSession(model, options, providers=providers)
+
+
+def cores() -> int:
+    """Return the processor cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def _failures(path: Path, problem: str) -> Iterator[None]:
+    """Turn what ONNX Runtime raises into one line; its classes have no base of their own."""
+    try:
+        yield
+    except Exception as error:
+        reason = _first_line(str(error))
+        raise refused(
+            path,
+            f"{problem}: ONNX Runtime {onnxruntime.__version__} says: {reason}",
+            "Export it again, or take another file.",
+        ) from None
+
+
+def _first_line(text: str) -> str:
+    """Return the part of an error of ONNX Runtime that speaks of the network."""
+    line = next((line for line in text.splitlines() if line.strip()), "nothing")
+    marks = line.removeprefix("[ONNXRuntimeError] :").split(" : ")
+    return printable(marks[-1].strip() or line, LONGEST_REASON)
+
+
+def _tried(
+    session: onnxruntime.InferenceSession,
+    structure: OnnxStructure,
+    entry: ImageInput,
+    preprocessing: Preprocessing,
+) -> tuple[ImageInput, dict[str, tuple[int, ...]]]:
+    """Return the input, and the shapes of the outputs of one picture, after a run on grey.
+
+    Shapes in a file are often missing or wrong. Many files also leave the batch free and hold a
+    single picture in some inner shape: they get one at a time.
+    """
+    if entry.batch is not None:
+        return entry, _shapes(session, structure, entry, preprocessing, entry.batch)
+    with contextlib.suppress(DataError):
+        shapes = _shapes(session, structure, entry, preprocessing, PAIR)
+        return entry, shapes
+    shapes = _shapes(session, structure, entry, preprocessing, 1)
+    return with_batch(entry, 1, "one picture at a time: the network fails on two"), shapes
+
+
+def _shapes(
+    session: onnxruntime.InferenceSession,
+    structure: OnnxStructure,
+    entry: ImageInput,
+    preprocessing: Preprocessing,
+    count: int,
+) -> dict[str, tuple[int, ...]]:
+    pixels = np.full((count, *[preprocessing.size] * 2, entry.channels), GREY, np.uint8)
+    values = prepare(pixels, preprocessing, entry.dtype)
+    names = [output.name for output in session.get_outputs()]
+    with _failures(structure.path, f"fails on a picture of {preprocessing.size} pixels"):
+        results = session.run(None, {entry.name: values})
+    shapes = {
+        name: result.shape[1:]
+        for name, result in zip(names, results, strict=True)
+        if isinstance(result, np.ndarray)
+        and np.issubdtype(result.dtype, np.floating)
+        and result.ndim > 1
+        and len(result) == count
+    }
+    if not shapes:
+        raise refused(
+            structure.path,
+            "has no output with a vector, tokens or a map for each picture",
+            "Take the file of an image encoder.",
+        )
+    return shapes
+
+
+def _name(path: Path) -> str:
+    """Return a short name: that of the file, or of its repository where the file is `model`."""
+    folder = path.parent.parent if path.parent.name == "onnx" else path.parent
+    return printable(folder.name if path.stem in COMMON_NAMES else path.stem)
