@@ -111,6 +111,8 @@ class FitRequest:
 
         # Recorded on this kind of machine
         recorded = run.config.fit
+        if recorded is None:
+            return options
         if self._asks_for(recorded, options):
             return recorded
 

@@ -74,6 +74,9 @@ class ClustererCapabilities:
         Empty: whatever the encoder gives.
     required_step : str
         Feature step without which it would be another method; empty: none.
+    pretrained_features : str
+        Feature steps, such as "umap10", that follow the embedding of a pretrained encoder where
+        `default_features` names none.
     finds_k : bool
         The method finds the number of clusters and takes none.
     needs_prototypes : bool
@@ -84,6 +87,7 @@ class ClustererCapabilities:
 
     default_features: str = ""
     required_step: str = ""
+    pretrained_features: str = ""
     finds_k: bool = False
     needs_prototypes: bool = False
     can_start_refinement: bool = True

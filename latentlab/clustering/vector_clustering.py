@@ -17,10 +17,11 @@ from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.data.images import TRAIN, ImageSet
 from latentlab.encoders import model_files
-from latentlab.encoders.embedding import EmbeddedImages, Embeddings, encode
+from latentlab.encoders.embedding import EmbeddedImages, Embeddings
+from latentlab.encoders.image_encoder import open_encoder
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.features.fitted import FittedFeatures, fit_features
-from latentlab.features.spec import CODE
+from latentlab.features.spec import CODE, FeatureSpec, Step
 from latentlab.storage import json_form, tables
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import (
@@ -49,6 +50,7 @@ class VectorClustering(RunMethod):
             finds_k=capabilities.finds_k,
             default_features=capabilities.default_features,
             required_step=capabilities.required_step,
+            steps_on_pretrained=_steps(capabilities.pretrained_features),
         )
 
     def needs_prototypes(self, options: ClusterOptions) -> bool:
@@ -84,10 +86,10 @@ class VectorClustering(RunMethod):
         self, clustering: Clustering, images: ImageSet, shards: Iterable[np.ndarray]
     ) -> Iterator[tuple[np.ndarray, Assigned]]:
         """Yield (positions, where they belong) for the images at the positions of each shard."""
-        encoder = model_files.load(clustering.run).part(clustering.features.start)
+        encode = open_encoder(clustering.run).encoding(clustering.features.start)
         features, clusters = self._load(clustering)
         for indices in shards:
-            codes = encode(encoder, images.read(indices))
+            codes = encode(images.read(indices))
             yield indices, clusters.assign(features.transform(codes))
 
     def _load(self, clustering: Clustering) -> tuple[FittedFeatures, FittedClusters]:
@@ -97,6 +99,11 @@ class VectorClustering(RunMethod):
             return FittedFeatures.from_arrays(arrays), self.plugin.load(arrays)
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error
+
+
+def _steps(text: str) -> tuple[Step, ...]:
+    """Return the feature steps that `text` names; none for ""."""
+    return FeatureSpec.parse(text).steps if text else ()
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -85,15 +85,18 @@ class Embeddings:
                 columns["embedding"] = _embed(model, codes)
             return _as_table(images, indices, columns)
 
-        return _write_parts("embed", images, self._part_folder("code"), encode_shard)
+        shards = images.shards(SHARD)
+        return _write_parts("embed", images, self._part_folder("code"), encode_shard, shards)
 
-    def write_averages(self, model: "Model", images: ImageSet) -> list[Path]:
-        """Write the averages of images that are embedded already; parts as in `write`.
+    def write_averages(
+        self, embed_images: Callable[[np.ndarray], np.ndarray], images: ImageSet
+    ) -> list[Path]:
+        """Write the averages of images that are embedded already; parts as in "embeddings".
 
         Parameters
         ----------
-        model : Model
-            Has a top.
+        embed_images : callable
+            embed_images(uint8 images) -> embeddings, float32 (n, d).
         images : ImageSet
             The same images.
 
@@ -106,11 +109,11 @@ class Embeddings:
 
         def average_shard(indices: np.ndarray, file_name: str) -> pa.Table:
             column = tables.read(embedded / file_name, ["embedding"])["embedding"]
-            mirror_images = images.read(indices)[:, :, ::-1]
-            mirrored = _embed(model, encode(model.encoder, mirror_images))
+            mirrored = embed_images(images.read(indices)[:, :, ::-1])
             return _as_table(images, indices, {"averaged": (tables.matrix(column) + mirrored) / 2})
 
-        return _write_parts("average", images, self._part_folder("averaged"), average_shard)
+        shards = _positions_of(self.files("embedding"))
+        return _write_parts("average", images, self._part_folder("averaged"), average_shard, shards)
 
     def parts(self, split: str | None = None, column: str = "code") -> Iterator[np.ndarray]:
         """Yield the vectors of each part, float32 (m, d), m at least 1.
@@ -173,6 +176,19 @@ class Embeddings:
         return self.folder / ("averages" if column == "averaged" else "embeddings")
 
 
+def embed_images(model: "Model", pixels: np.ndarray) -> np.ndarray:
+    """Return the embeddings of images, float32 (n, d), by way of their codes.
+
+    Parameters
+    ----------
+    model : Model
+        Has a top.
+    pixels : ndarray of shape (n, height, width, channels), uint8
+        Images.
+    """
+    return _embed(model, encode(model.encoder, pixels))
+
+
 def encode(encoder: "keras.Model", batch: np.ndarray) -> np.ndarray:
     """Return the flattened outputs of an encoder, float32 (n, d).
 
@@ -213,17 +229,27 @@ def _write_parts(
     images: ImageSet,
     folder: Path,
     make_table: Callable[[np.ndarray, str], pa.Table],
+    shards: Iterable[np.ndarray],
 ) -> list[Path]:
-    """Write make_table(positions of images, file name) for each part that is not complete."""
+    """Write make_table(positions of images, file name) for each shard that is not complete."""
     paths = []
     with track(title, len(images)) as bar:
-        for number, indices in enumerate(images.shards(SHARD)):
+        for number, indices in enumerate(shards):
             path = folder / f"part-{number:05d}.parquet"
             if not _is_complete(path, images, indices):
                 tables.write(path, make_table(indices, path.name))
             paths.append(path)
-            bar.update(int(indices[-1]) + 1)
+            bar.update(int(indices[-1]) + 1 if len(indices) else 0)
     return paths
+
+
+def _positions_of(paths: list[Path]) -> Iterator[np.ndarray]:
+    """Yield the positions of the images of each part."""
+    start = 0
+    for path in paths:
+        count = pq.read_metadata(path).num_rows
+        yield np.arange(start, start + count)
+        start += count
 
 
 def _is_complete(path: Path, images: ImageSet, indices: np.ndarray) -> bool:

@@ -6,7 +6,8 @@
     encoder/weights.npz      all weights in order, without pickle
     encoder/model.json       architecture and shapes
 
-The networks take float32 images in [0, 1].
+The networks take float32 images in [0, 1]. A run whose encoder comes from elsewhere has model.json
+alone, with the encoder's card.
 """
 
 import contextlib
@@ -22,14 +23,18 @@ from latentlab import plugins
 from latentlab.config import FitOptions
 from latentlab.encoders import networks
 from latentlab.encoders.model import Model
+from latentlab.encoders.pretrained.card import NO_LABELS, UNKNOWN, EncoderCard
 from latentlab.errors import ConfigError, RunError
-from latentlab.features.spec import CODE_START, STARTS, FeatureSpec
+from latentlab.features.spec import CODE_START, STARTS, STARTS_ABOVE_CODE, FeatureSpec
 from latentlab.storage import checkpoints, json_form
 from latentlab.storage.files import atomic_path, read_json
 from latentlab.storage.json_form import json_field
 from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
 
+PRETRAINED = "pretrained"  # stands for the architecture of an encoder from elsewhere
+VECTORS = "vectors"  # and this for vectors whose encoder is not there
+NO_IMAGE = (1, 1, 1)  # shape of images that no encoder takes
 LARGEST_SIDE = 1 << 20  # of an image, a code or an embedding that model.json may name
 
 
@@ -49,6 +54,9 @@ class EncoderDescription:
         (height, width, channels) or (d,).
     embedding_shape : tuple of int, or None
         (d,); None if the encoder ends with its code.
+    card : EncoderCard or None
+        A pretrained encoder, which has an embedding and no code: `code_shape` is that of the
+        embedding.
     """
 
     arch: str
@@ -56,6 +64,35 @@ class EncoderDescription:
     image_shape: tuple[int, int, int]
     code_shape: tuple[int, ...]
     embedding_shape: tuple[int, ...] | None = json_field(optional=True)
+    card: EncoderCard | None = json_field(optional=True)
+
+    @classmethod
+    def of_card(cls, card: EncoderCard) -> "EncoderDescription":
+        """Return the description of a pretrained encoder, by its `card`."""
+        shape = (card.feature_size,)
+        return cls(PRETRAINED, {}, card.image_shape, shape, shape, card)
+
+    @classmethod
+    def of_vectors(cls, n_dims: int) -> "EncoderDescription":
+        """Return the description of vectors from elsewhere, of `n_dims` numbers each."""
+        return cls(VECTORS, {}, NO_IMAGE, (n_dims,), (n_dims,))
+
+    @property
+    def name(self) -> str:
+        """Name of the encoder for titles and tables."""
+        return self.card.name if self.card is not None else self.arch
+
+    @property
+    def has_code(self) -> bool:
+        """Whether features may start from a code, below the embedding."""
+        return self.arch not in (PRETRAINED, VECTORS)
+
+    @property
+    def pretraining(self) -> str:
+        """Labels used in its training: a data set's name, "none" or "unknown"."""
+        if self.card is not None:
+            return self.card.pretraining
+        return UNKNOWN if self.arch == VECTORS else NO_LABELS
 
     @property
     def has_embedding(self) -> bool:
@@ -90,7 +127,18 @@ class EncoderDescription:
             if not all(type(size) is int and 0 < size < LARGEST_SIDE for size in sizes):
                 raise ValueError(f"{name} is no shape")
             shapes[name] = tuple(sizes)
-        return cls(value["arch"], value["options"], **shapes)
+        card = value.get("card")
+        if card is not None:
+            card = _card_of(card)
+        return cls(value["arch"], value["options"], **shapes, card=card)
+
+
+def _card_of(value: Any) -> EncoderCard:
+    """Return the card that `value`, of model.json, holds; ValueError if it is none."""
+    try:
+        return json_form.from_json(EncoderCard, value)
+    except (TypeError, KeyError, AttributeError) as error:
+        raise ValueError("its card is damaged") from error
 
 
 def save(
@@ -201,9 +249,26 @@ def columns(run: Run) -> tuple[str, ...]:
     tuple of str
         Some of "code", "embedding" and "averaged".
     """
-    if not has_embedding(run):
+    description = describe(run)
+    if description.arch == VECTORS:
+        return ("embedding",)
+    if description.arch == PRETRAINED:
+        return STARTS_ABOVE_CODE
+    if not description.has_embedding:
         return ("code",)
-    return STARTS if _trained_on_mirrored_views(run.config.fit) else ("code", "embedding")
+    return STARTS if _trained_on_mirrored_views(run.config.training) else ("code", "embedding")
+
+
+def save_description(run: Run, description: EncoderDescription) -> Path:
+    """Write model.json of an encoder that latentlab has not trained, and return its path.
+
+    Parameters
+    ----------
+    run : Run
+    description : EncoderDescription
+        From `EncoderDescription.of_card` or `of_vectors`.
+    """
+    return json_form.write(run.path / "encoder" / "model.json", description)
 
 
 def load(run: Run) -> Model:
@@ -217,8 +282,15 @@ def load(run: Run) -> Model:
     ------
     RunError
         If the run has no trained encoder, or its files are damaged.
+    ConfigError
+        If the encoder is from elsewhere.
     """
     description = describe(run)
+    if not description.has_code:
+        raise ConfigError(
+            f"this needs the network of an encoder that latentlab has trained, and {run.path} has"
+            f" {'vectors' if description.card is None else description.name} from elsewhere."
+        )
     path = run.path / "encoder" / "weights.npz"
     try:
         arrays = read_npz(path)

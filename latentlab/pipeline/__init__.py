@@ -4,7 +4,9 @@ Each function is one stage. It reads files of the run folder, writes others, and
 run folder says that it is done with the same settings. An unfinished stage goes on where it
 stopped. The modules follow the path:
 
-    fitting       images to codes          fit, embed, use_ready_made, at_epoch, sweep
+    fitting       images to an encoder     fit, use_ready_made, at_epoch, sweep
+    pretrained    encoders from elsewhere  use_encoder
+    embedding     images to vectors        embed
     clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, look
@@ -22,11 +24,17 @@ from latentlab.pipeline.clustering import (
     prototypes_of,
     resolve,
 )
-from latentlab.pipeline.fitting import at_epoch, embed, fit, sweep, use_ready_made, with_weights
-from latentlab.pipeline.run_data import open_run_images, run_image_shape
+from latentlab.pipeline.embedding import MAP_SAMPLE, embed
+from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
+from latentlab.pipeline.pretrained import use_encoder
+from latentlab.pipeline.run_data import (
+    open_run_images,
+    open_shown_images,
+    open_small_images,
+    run_image_shape,
+)
 from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k
 from latentlab.pipeline.showing import (
-    MAP_SAMPLE,
     decode,
     export,
     figures,
@@ -39,6 +47,7 @@ from latentlab.pipeline.showing import (
 __all__ = [
     "fit",
     "use_ready_made",
+    "use_encoder",
     "at_epoch",
     "with_weights",
     "embed",
@@ -65,5 +74,7 @@ __all__ = [
     "compare",
     "verify",
     "open_run_images",
+    "open_shown_images",
+    "open_small_images",
     "run_image_shape",
 ]

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError
 from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
-from latentlab.pipeline.fitting import embed, fit
+from latentlab.pipeline.embedding import embed
+from latentlab.pipeline.fitting import fit
 from latentlab.pipeline.run_data import open_like, open_run_images
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
@@ -89,19 +90,29 @@ def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:
 
 def _resolve_by(method: "RunMethod", run: Run, options: ClusterOptions) -> ClusterOptions:
     run.encoder_config()  # says what to do if nothing is fitted
-    options = method.resolve(options, run.config.fit.augment, _default_above(run))
+    fit = run.config.fit
+    augment = fit.augment if fit is not None else "none"
+    options = method.resolve(options, augment, _default_above(run, method))
+    if fit is None and options.features is not None and options.features.start == CODE_START:
+        # Such an encoder has no code: steps without a start begin with the embedding.
+        options = replace(options, features=options.features.starting_from("embedding"))
     method.check(run, options)
     return options
 
 
-def _default_above(run: Run) -> FeatureSpec | None:
+def _default_above(run: Run, method: "RunMethod") -> FeatureSpec | None:
     """Return what is clustered by default above the code; None if the encoder ends with it."""
     from latentlab.encoders import model_files
     from latentlab.training import prototypes
 
-    if not model_files.has_embedding(run):
+    description = model_files.describe(run)
+    if not description.has_embedding:
         return None
-    return PROJECTED if prototypes.are_there(run) else NORMALIZED_EMBEDDING
+    if description.has_code:
+        return PROJECTED if prototypes.are_there(run) else NORMALIZED_EMBEDDING
+    if method.traits.default_features:
+        return NORMALIZED_EMBEDDING
+    return NORMALIZED_EMBEDDING.followed_by(method.traits.steps_on_pretrained)
 
 
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:
@@ -147,7 +158,7 @@ def prototypes_of(run: Run) -> str:
         return "own"
     trained = ready_made.shipped().describe(config.ready_made).trained or {}
     data = trained.get("data")
-    return "own" if data in (None, config.data.data) else data
+    return "own" if data in (None, config.images.data) else data
 
 
 def cluster_seeds(run: Run, options: ClusterOptions, count: int, refit: bool = False) -> Clustering:
@@ -222,11 +233,11 @@ def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> Cluste
     if not (refit and step):
         return cluster(run, member_options)
     config = run.config
-    fit_options = replace(config.fit, seed=config.fit.seed + step)
+    fit_options = replace(config.training, seed=config.training.seed + step)
     # The other run lies below this one: nobody may clear it meanwhile.
     with run.lock():
         folder = run.path / "seeds" / f"seed{fit_options.seed}"
-        return cluster(fit(config.data, fit_options, folder), member_options)
+        return cluster(fit(config.images, fit_options, folder), member_options)
 
 
 def cluster_vectors(

@@ -13,11 +13,11 @@ from latentlab.config import DataOptions, FitOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError, RunError
-from latentlab.options import recorded_values
-from latentlab.pipeline.run_data import open_run_images, open_shaped, write_image_list
+from latentlab.pipeline.claiming import claim, refuse_others
+from latentlab.pipeline.run_data import open_run_images, open_shaped
 from latentlab.progress import log
 from latentlab.storage import json_form
-from latentlab.storage.files import atomic_folder, atomic_path
+from latentlab.storage.files import atomic_folder
 from latentlab.storage.manifest import RunConfig
 from latentlab.storage.run import Run
 
@@ -80,7 +80,7 @@ def fit(
             log.info("fit: done already in %s", run.path)
             return run
         if not (overwrite or fresh):
-            _refuse_others(run, config, ", or `overwrite=True`")
+            refuse_others(run, config, ", or `overwrite=True`")
         # Wrong settings are refused before anything is removed.
         precision = backend.set_precision(options.precision)
         backend.seed(options.seed)
@@ -88,7 +88,7 @@ def fit(
         loop.check_settings(model, images, options, run.path)
         if fresh:
             run.clear()
-        _claim(run, config, images)
+        claim(run, config, images)
         is_deterministic = backend.is_deterministic()
         run.note(**backend.versions(), precision=precision, deterministic=is_deterministic)
         with run.stage("fit", config.to_json()) as outputs:
@@ -143,10 +143,10 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     run = Run.create(run_path)
     with run.lock():
         config = RunConfig(data, FitOptions(**encoder.fit), images.fingerprint, ready_made=name)
-        _refuse_others(run, config)
+        refuse_others(run, config)
         if run.is_done("fit", config.to_json()):
             return run
-        _claim(run, config, images)
+        claim(run, config, images)
         run.note(**backend.versions(), precision=backend.set_precision("auto"))
         model, _ = ready_made.shipped().load(name)
         elsewhere = _TrainedElsewhere(
@@ -239,11 +239,11 @@ def with_weights(
     new_run = Run.create(path)
     with new_run.lock():
         config = replace(run.config, weights_sha256=_digest(weights))
-        _refuse_others(new_run, config)
+        refuse_others(new_run, config)
         if new_run.is_done("fit", config.to_json()):
             return new_run
         images = open_run_images(run)
-        _claim(new_run, config, images)
+        claim(new_run, config, images)
         new_run.note(
             **backend.versions(), precision=run.precision, deterministic=run.is_deterministic
         )
@@ -329,49 +329,6 @@ def _digest(arrays: list[np.ndarray]) -> str:
     return digest.hexdigest()
 
 
-def embed(run: Run, averages: bool = False) -> Run:
-    """Encode every image of a run, in parts, and store codes and embeddings.
-
-    Parameters
-    ----------
-    run : Run
-        A fitted run.
-    averages : bool
-        Store the means of the embeddings of each image and its mirror image too, which costs as
-        much again.
-
-    Returns
-    -------
-    Run
-        The same run.
-
-    Raises
-    ------
-    ConfigError
-        If there should be averages and the encoder gives none.
-    """
-    from latentlab.encoders import embedding, model_files
-
-    config = run.encoder_config()
-    if averages and "averaged" not in model_files.columns(run):
-        raise embedding.missing_column("averaged")
-    embeddings = embedding.Embeddings(run.path)
-    run.do_stage(
-        "embed",
-        config,
-        lambda: embeddings.write(model_files.load(run), open_run_images(run)),
-        uses_network=True,
-    )
-    if averages:
-        run.do_stage(
-            "average",
-            config,
-            lambda: embeddings.write_averages(model_files.load(run), open_run_images(run)),
-            uses_network=True,
-        )
-    return run
-
-
 def sweep(data: DataOptions, options: FitOptions, rates: list[float], folder: str | Path) -> Path:
     """Fit once for each learning rate and draw the loss curves in one figure.
 
@@ -417,61 +374,3 @@ def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, Imag
             " leave `size` and `grey` out."
         )
     return open_shaped(data, shape)
-
-
-def _refuse_others(run: Run, config: RunConfig, way_out: str = "") -> None:
-    """Raise RunError if the run was started with other settings.
-
-    `way_out` is what the message offers besides another folder.
-    """
-    recorded = run.recorded_config
-    if recorded is not None and recorded != config.to_json():
-        raise RunError(
-            f"{run.path} holds a run with other settings"
-            f" ({_differences(recorded, config.to_json())}). Choose another `run`{way_out}."
-        )
-
-
-def _claim(run: Run, config: RunConfig, images: ImageSet) -> None:
-    """Write the run's settings and list of images; what it has of other settings is removed."""
-    import tomli_w
-
-    recorded = run.recorded_config
-    if recorded == config.to_json():
-        return
-    if recorded is not None:
-        run.clear()
-    settings = {"data": _toml_table(config.data), "fit": _toml_table(config.fit)}
-    with atomic_path(run.path / "config.toml") as path:
-        path.write_text(tomli_w.dumps(settings), encoding="utf-8")
-    write_image_list(images, run.path)
-    run.note(
-        config=config.to_json(),
-        data=opening.name_of(config.data),
-        images={split: int((images.splits == split).sum()) for split in ("train", "test")},
-        unreadable=len(images.unreadable),
-    )
-
-
-def _toml_table(options: DataOptions | FitOptions) -> dict[str, Any]:
-    """Return options as a table of TOML, which has no null."""
-    values = recorded_values(options)
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _differences(recorded: Any, wanted: Mapping[str, Any]) -> str:
-    """Return how recorded settings differ from wanted ones, in words."""
-    texts = []
-    for table in ("data", "fit"):
-        old_values = recorded.get(table, {})
-        new_values = wanted[table]
-        for name in sorted({*old_values, *new_values}):
-            old, new = old_values.get(name), new_values.get(name)
-            if old != new:
-                texts.append(f"{name} was {old!r} and is {new!r}")
-    if recorded.get("weights_sha256") != wanted.get("weights_sha256"):
-        texts.append("the encoder's weights were others")
-    before, now = recorded.get("ready_made"), wanted.get("ready_made")
-    if before != now:
-        texts.append(f"the encoder was {before or 'trained'} and is {now or 'to be trained'}")
-    return "; ".join(texts) or "the images changed"

@@ -1,12 +1,16 @@
 """Shared by the stages: the run's images, the shape of its encoder, the names of its features."""
 
+import functools
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.encoders import model_files
+from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import DataError, RunError
 from latentlab.storage import tables
 from latentlab.storage.run import Run
@@ -16,7 +20,39 @@ ImageShape = tuple[int, int, int]
 
 
 def open_run_images(run: Run) -> ImageSet:
-    """Open the images that a run was fitted on.
+    """Open the images that a run was made with, in the shape that its encoder takes.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Raises
+    ------
+    RunError
+        If they have changed since.
+    """
+    images = open_listed_images(run)
+    table = tables.read(run.path / IMAGE_LIST)
+    columns = [table[column].to_pylist() for column in ("id", "split", "status")]
+    recorded = [
+        (name, split) for name, split, status in zip(*columns, strict=True) if status == "ok"
+    ]
+    if run.config.pretrained is not None and len(recorded) < len(images):
+        readable = {name for name, _ in recorded}
+        is_readable = [name in readable for name in images.ids.tolist()]
+        images = images.subset(np.flatnonzero(is_readable))
+    # The fingerprint may be that of pixels alone.
+    if recorded != list(zip(images.ids.tolist(), images.splits.tolist(), strict=True)):
+        raise RunError(
+            f"the names or splits of the images of {run.path} have changed since they were fitted."
+            " Name them as before, or fit again."
+        )
+    return images
+
+
+def open_listed_images(run: Run) -> ImageSet:
+    """Open the images of a run; with a pretrained encoder also those that cannot be read.
 
     Parameters
     ----------
@@ -29,28 +65,67 @@ def open_run_images(run: Run) -> ImageSet:
         If they have changed since.
     """
     config = run.config
-    images = opening.open_images(config.data)
+    if config.pretrained is not None:
+        images = opening.open_images(config.images, lazy=True)
+    else:
+        images = opening.open_images(config.images)
     if images.fingerprint != config.images_sha256:
         raise RunError(
             f"the images of {run.path} have changed since they were fitted."
             " Fit again into another `run`."
         )
-    if not _are_named_as_before(run, images):
-        raise RunError(
-            f"the names or splits of the images of {run.path} have changed since they were fitted."
-            " Name them as before, or fit again."
-        )
     return images
 
 
-def _are_named_as_before(run: Run, images: ImageSet) -> bool:
-    """Return whether ids and splits are as recorded; the fingerprint is that of pixels alone."""
-    table = tables.read(run.path / IMAGE_LIST)
-    columns = [table[column].to_pylist() for column in ("id", "split", "status")]
-    recorded = [
-        (name, split) for name, split, status in zip(*columns, strict=True) if status == "ok"
-    ]
-    return recorded == list(zip(images.ids.tolist(), images.splits.tolist(), strict=True))
+def open_shown_images(run: Run) -> ImageSet:
+    """Open the images of a run as pages and pictures show them.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    ImageSet
+        The thumbnails that the run has stored, else its images. The picture files of thumbnails
+        are looked for when they are asked for.
+
+    Raises
+    ------
+    RunError
+        If the run has stored none, and its images have changed.
+    """
+    pictures = StoredPictures(run.path)
+    if not pictures.are_there:
+        return open_run_images(run)
+
+    originals = functools.cache(lambda: open_run_images(run))
+
+    def picture_file(index: int) -> Path | bytes:
+        source = originals().source
+        if source is None:
+            raise DataError(f"{run.data_name} has no picture files.")
+        return source(index)
+
+    return replace(pictures.shown(run.data_name), source=picture_file)
+
+
+def open_small_images(run: Run) -> ImageSet:
+    """Open the images of a run for baselines: 32x32 pixels of the run's store, or its images.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Raises
+    ------
+    RunError
+        If the run has stored none, and its images have changed.
+    """
+    pictures = StoredPictures(run.path)
+    return pictures.small(run.data_name) if pictures.are_there else open_run_images(run)
 
 
 def open_like(run: Run, data: DataOptions) -> ImageSet:
@@ -69,11 +144,15 @@ def open_like(run: Run, data: DataOptions) -> ImageSet:
         If they cannot be brought to that shape.
     """
     shape = run_image_shape(run)
+    if run.config.pretrained is not None:
+        return open_shaped(data, shape, lazy=True)[1]
     images = opening.open_images(data)
     return images if images.image_shape == shape else open_shaped(data, shape)[1]
 
 
-def open_shaped(data: DataOptions, shape: ImageShape) -> tuple[DataOptions, ImageSet]:
+def open_shaped(
+    data: DataOptions, shape: ImageShape, lazy: bool = False
+) -> tuple[DataOptions, ImageSet]:
     """Open images in a given shape, whatever size and colour they have.
 
     Parameters
@@ -82,6 +161,8 @@ def open_shaped(data: DataOptions, shape: ImageShape) -> tuple[DataOptions, Imag
         The images.
     shape : tuple of int
         Height and width in pixels, and channels.
+    lazy : bool
+        Decode pictures when they are read.
 
     Returns
     -------
@@ -97,7 +178,7 @@ def open_shaped(data: DataOptions, shape: ImageShape) -> tuple[DataOptions, Imag
     """
     height, _, channels = shape
     data = replace(data, size=height, grey=channels == 1)
-    images = opening.open_images(data)
+    images = opening.open_images(data, lazy=True) if lazy else opening.open_images(data)
     if images.image_shape[:2] != shape[:2]:
         raise DataError(
             f"{images.name} has images of shape {images.image_shape}, the encoder takes {shape}."
@@ -122,10 +203,10 @@ def feature_name(run: Run, options: ClusterOptions) -> str:
     options : ClusterOptions
         Options with resolved features.
     """
-    arch = run.config.fit.arch
+    encoder = model_files.describe(run).name
     if options.features is None or options.features.is_code:
-        return arch
-    return f"{arch}+{options.features}"
+        return encoder
+    return f"{encoder}+{options.features}"
 
 
 def write_image_list(images: ImageSet, folder: Path) -> None:

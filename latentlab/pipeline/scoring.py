@@ -9,7 +9,7 @@ import numpy as np
 
 from latentlab.config import ClusterOptions
 from latentlab.pipeline.clustering import prepare
-from latentlab.pipeline.run_data import feature_name, open_run_images
+from latentlab.pipeline.run_data import feature_name, open_run_images, open_small_images
 from latentlab.progress import log
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import Clustering
@@ -95,7 +95,7 @@ def evaluate(run: Run, name: str | None = None) -> "Scores | None":
         # Every assignment is written before the first label is read.
         methods = {_method_name(clustering): clustering.assignments}
         with run.lock():
-            methods |= baselines_of(run, _with_k(clustering), open_run_images)
+            methods |= baselines_of(run, _with_k(clustering), open_small_images)
             members = [member.assignments for member in clustering.members]
             labels = evaluation.read_labels(run)
         if labels is None:
@@ -148,7 +148,8 @@ def _measure_reconstruction(run: Run) -> None:
                 errors[split] = mean_squared_error(network, images, indices)
         return [json_form.write(run.path / "reconstructions" / "mse.json", errors)]
 
-    run.do_stage("reconstruct", run.encoder_config(), make, uses_network=True)
+    if run.config.is_autoencoder:
+        run.do_stage("reconstruct", run.encoder_config(), make, uses_network=True)
 
 
 def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KScores | None":
@@ -275,7 +276,7 @@ class _Prober:
         """Return the probes of raw pixels."""
         from latentlab.clustering import baselines
 
-        images = open_run_images(self.run)
+        images = open_small_images(self.run)
         shards = images.shards(baselines.SHARD)
         pixels = [baselines.flat(images.read(indices)) for indices in shards]
         return self._rows(PIXELS, np.concatenate(pixels))

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from latentlab.pipeline.fitting import embed
+from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.run_data import open_run_images
 from latentlab.pipeline.scoring import evaluate
 from latentlab.storage.clustering import Clustering
@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from latentlab.reporting.clustering_summary import ClusteringSummary
     from latentlab.reporting.viewer_server import Server
 
-MAP_SAMPLE = 60_000  # largest number of images on the map
 FIGURE_FORMATS = ("png", "svg", "pdf")
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import latentlab
+from latentlab.encoders import model_files
 from latentlab.reporting import html, palettes, plots
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
@@ -215,14 +216,17 @@ def _matched_rows(sides: Sequence[Side]) -> list[MatchedRow]:
 
 
 def _facts(side: Side) -> dict[str, str]:
-    fit = side.summary.run.config.fit
+    run = side.summary.run
+    fit = run.config.fit
     options = side.summary.clustering.options
-    return {
-        "clusters": side.name,
-        "encoder": fit.arch,
-        "learning rate": f"{fit.learning_rate:g}",
-        "epochs": str(fit.epochs),
-        "seed": str(fit.seed),
+    facts = {"clusters": side.name, "encoder": model_files.describe(run).name}
+    if fit is not None:
+        facts |= {
+            "learning rate": f"{fit.learning_rate:g}",
+            "epochs": str(fit.epochs),
+            "seed": str(fit.seed),
+        }
+    return facts | {
         "method": options.method,
         "features": str(side.summary.features),
         "k": str(side.summary.k),

@@ -103,7 +103,7 @@ def training_figures(run: Run) -> Figures:
         epoch = int(path.stem.removeprefix("epoch-"))
         name = f"epoch {epoch}" if epoch else "untrained"
         rebuilt[name] = npz.read_stored_array(path)
-    fit = run.config.fit
+    fit = run.config.training
     curve = f"{fit.arch}, learning rate {fit.learning_rate:g}"
     return {
         "reconstructions": plots.reconstruction_grid(

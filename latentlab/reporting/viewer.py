@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from latentlab.config import DataOptions
 from latentlab.reporting import edits, html, page_data, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import Categories, ClusterData
@@ -59,7 +60,7 @@ class Viewer:
         self.summary = summary
         self.editor = edits.Editor(summary.clustering)
         self.editor.state()  # damaged edits are reported before the server starts
-        self.pictures = PictureReader(summary.images, summary.run.config.data)
+        self.pictures = PictureReader(summary.images, summary.run.config.data or DataOptions())
         self._scripts = html.page_scripts("report.js", "view.js")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
         _, self._positions = summary.read_map()

@@ -45,7 +45,8 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     Labels or None
         None if the data has no labels.
     """
-    labels = label_files.read_labels(run.config.data)
+    data = run.config.data
+    labels = label_files.read_labels(data) if data is not None else None
     if labels is not None and keep:
         table = pa.table({"id": labels.ids.tolist(), "label": labels.labels})
         class_names = {"class_names": json.dumps(labels.class_names)}

@@ -12,7 +12,8 @@ import numpy as np
 from latentlab import backend
 from latentlab.data.images import ImageSet
 from latentlab.encoders import model_files
-from latentlab.encoders.embedding import Embeddings, encode
+from latentlab.encoders.embedding import Embeddings
+from latentlab.encoders.image_encoder import open_encoder
 from latentlab.refinement.run_methods import assign_images
 from latentlab.scoring.evaluate import scores_of
 from latentlab.scoring.labels import Labels
@@ -153,8 +154,10 @@ def check_codes(run: Run, images: ImageSet, seed: int = 0) -> Check:
 
     # The sample's codes, stored and computed again.
     positions = sample(images, seed)
-    stored = np.concatenate(list(embeddings.parts()))[positions]
-    again = encode(model_files.load(run).encoder, images.read(positions))
+    column = model_files.columns(run)[0]
+    stored = np.concatenate(list(embeddings.parts(column=column)))[positions]
+    encode = open_encoder(run).encoding(column)
+    again = encode(images.read(positions))
 
     # The largest deviation, in standard deviations.
     deviation = float(np.abs(again - stored).max() / max(float(stored.std()), 1e-12))

@@ -4,19 +4,21 @@ import datetime
 import platform
 import subprocess
 import sys
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, TypeVar
 
 import latentlab
 from latentlab.config import DataOptions, FitOptions
-from latentlab.errors import RunError
+from latentlab.errors import ConfigError, RunError
 from latentlab.options import from_recorded, recorded_values
 from latentlab.storage.files import fingerprint, sha256
 
 FORMAT = 1
 MANIFEST_NAME = "run.json"
 Json = dict[str, Any]
+Part = TypeVar("Part")
 
 
 class ManifestError(ValueError):
@@ -139,56 +141,148 @@ class StageRecord:
 
 
 @dataclass(frozen=True)
+class PretrainedChoice:
+    """The pretrained encoder that a run was started with; encoder/model.json has its card.
+
+    Attributes
+    ----------
+    name : str
+        Its short name.
+    sha256 : str
+        Digest of its files, which may lie anywhere.
+    settings : mapping
+        What the user said of it: the fields of `EncoderSettings` that were given.
+    """
+
+    name: str
+    sha256: str
+    settings: Json = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class VectorFile:
+    """The file of vectors that a run was made of.
+
+    Attributes
+    ----------
+    path : str
+        Where it was.
+    sha256 : str
+        Digest of its content.
+    id_column, column : str
+        Its columns of ids and of vectors; "" where the format has no names.
+    pretraining : str
+        Labels used in the training of the encoder that gave them, as the user says.
+    """
+
+    path: str
+    sha256: str
+    id_column: str = ""
+    column: str = ""
+    pretraining: str = "unknown"
+
+
+@dataclass(frozen=True)
 class RunConfig:
     """The settings that a run was started with.
 
     Attributes
     ----------
-    data : DataOptions
-        The images.
-    fit : FitOptions
-        The training of its encoder.
+    data : DataOptions or None
+        The images; None for vectors without images.
+    fit : FitOptions or None
+        The training of its encoder; None if latentlab has not trained it.
     images_sha256 : str
         Fingerprint of the images.
     ready_made : str or None
         Name of the shipped encoder that it has instead of a trained one.
     weights_sha256 : str or None
         Digest of weights that it was given instead of trained ones.
+    pretrained : PretrainedChoice or None
+        The encoder from elsewhere that it has instead.
+    vectors : VectorFile or None
+        The file of vectors that it has instead of an encoder.
     """
 
-    data: DataOptions
-    fit: FitOptions
+    data: DataOptions | None
+    fit: FitOptions | None
     images_sha256: str
     ready_made: str | None = None
     weights_sha256: str | None = None
+    pretrained: PretrainedChoice | None = None
+    vectors: VectorFile | None = None
 
     @classmethod
     def from_json(cls, value: Any, where: Path) -> "RunConfig":
         """Return the configuration in `value`; RunError with `where` if it has unknown parts."""
         table = value if isinstance(value, dict) else {}
+        pretrained = _part(PretrainedChoice, table, "pretrained", where)
+        vectors = _part(VectorFile, table, "vectors", where)
+        # A run without an encoder from elsewhere has been fitted, and a fit needs images.
+        needs_fit = pretrained is None and vectors is None
         return cls(
-            data=from_recorded(DataOptions, table.get("data"), where),
-            fit=from_recorded(FitOptions, table.get("fit"), where),
+            data=_part(DataOptions, table, "data", where, needed=vectors is None),
+            fit=_part(FitOptions, table, "fit", where, needed=needs_fit),
             images_sha256=table.get("images_sha256", ""),
             ready_made=table.get("ready_made"),
             weights_sha256=table.get("weights_sha256"),
+            pretrained=pretrained,
+            vectors=vectors,
         )
 
     def to_json(self) -> Json:
         """Return the settings as run.json holds them."""
         values = {
-            "data": recorded_values(self.data),
-            "fit": recorded_values(self.fit),
+            "data": self.data and recorded_values(self.data),
+            "fit": self.fit and recorded_values(self.fit),
             "images_sha256": self.images_sha256,
             "ready_made": self.ready_made,
             "weights_sha256": self.weights_sha256,
+            "pretrained": self.pretrained and asdict(self.pretrained),
+            "vectors": self.vectors and asdict(self.vectors),
         }
         return {name: value for name, value in values.items() if value is not None}
 
     @property
     def has_trained_encoder(self) -> bool:
         """Whether the encoder was trained in this run, not shipped and not given."""
-        return self.ready_made is None and self.weights_sha256 is None
+        elsewhere = (self.ready_made, self.weights_sha256, self.pretrained, self.vectors)
+        return all(origin is None for origin in elsewhere)
+
+    @property
+    def is_autoencoder(self) -> bool:
+        """Whether the encoder is one of latentlab's networks: trained here, shipped or given."""
+        return self.fit is not None
+
+    @property
+    def training(self) -> FitOptions:
+        """How the encoder was trained; ConfigError if that was done elsewhere."""
+        if self.fit is None:
+            raise ConfigError(
+                "this needs an encoder that latentlab has trained, and the run's is from elsewhere",
+                hint="Train one with `fit`.",
+            )
+        return self.fit
+
+    @property
+    def images(self) -> DataOptions:
+        """The images; ConfigError if the run has none."""
+        if self.data is None:
+            raise ConfigError(
+                "this needs images, and the run was made of vectors alone",
+                hint="Import the vectors again, with their images as `data`.",
+            )
+        return self.data
+
+
+def _part(
+    kind: Callable[..., Part], table: Json, name: str, where: Path, needed: bool = False
+) -> Part | None:
+    """Return the part `name` of a configuration; None if it is not there and not needed."""
+    values = table.get(name)
+    if values is None and not needed:
+        return None
+    return from_recorded(kind, values, where)
 
 
 @dataclass

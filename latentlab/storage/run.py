@@ -60,6 +60,8 @@ LOCK_NAME = "run.lock"
 HOLDER_NAME = "run.lock.json"  # says which process holds the lock
 METRICS_NAME = "metrics.jsonl"
 CLUSTER_STAGE = "cluster/"
+WEIGHTS_NAME = "weights.npz"
+DESCRIPTION_NAME = "model.json"
 
 
 class Run:
@@ -223,9 +225,8 @@ class Run:
         record = self._manifest.stages.get("fit")
         if record is None:
             raise self._no_encoder()
-        digests = [
-            output.sha256 for output in record.outputs if output.path.endswith("weights.npz")
-        ]
+        name = WEIGHTS_NAME if self.config.is_autoencoder else DESCRIPTION_NAME
+        digests = [output.sha256 for output in record.outputs if output.path.endswith(name)]
         return {"encoder": digests}
 
     def is_done(self, stage: str, config: Any) -> bool:

@@ -167,6 +167,11 @@ class _Source:
 def _find(run: Run, purpose: Purpose) -> _Source:
     # Does the objective train prototypes?
     fit = run.config.fit
+    if fit is None:
+        raise ConfigError(
+            f"{_NEEDS[purpose]} of a fit, and the encoder of {run.path} is from elsewhere:"
+            f" {_ALTERNATIVES[purpose]}."
+        )
     objective = Objective.named(fit.objective)
     if not objective.capabilities.has_prototypes:
         raise ConfigError(

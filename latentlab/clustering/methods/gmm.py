@@ -70,7 +70,7 @@ class GMM(Clusterer):
     """A mixture of Gaussians."""
 
     # Full covariances of a code have too many numbers to start training from; n2d has few.
-    capabilities = ClustererCapabilities(can_start_refinement=False)
+    capabilities = ClustererCapabilities(pretrained_features="umap10", can_start_refinement=False)
 
     def fit(self, vectors: Vectors, options: ClusterOptions, settings: Any) -> Mixture:
         """Fit the Gaussians.

@@ -16,6 +16,7 @@ from latentlab.clustering.assigned import canonical_order
 from latentlab.clustering.clusterer import (
     Centers,
     Clusterer,
+    ClustererCapabilities,
     FittedClusters,
     check_enough_images,
     number_of_clusters,
@@ -30,6 +31,8 @@ SAMPLE = 20_000  # images from which the mini-batch form starts
 
 class KMeans(Clusterer):
     """Clusters around centers."""
+
+    capabilities = ClustererCapabilities(pretrained_features="umap10")
 
     def fit(self, vectors: Vectors, options: ClusterOptions, settings: Any) -> Centers:
         """Cluster vectors.

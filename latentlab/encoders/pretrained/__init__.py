@@ -1,10 +1,10 @@
 """Encoders that come with their weights: ONNX and Keras files, the photo extra, the hub.
 
-    card            what is known of such an encoder, and the class that all of them share
-    opening         from the text that a user gives to an encoder
-    preprocessing   pixels as the network takes them
-    onnx_files      ONNX files, by ONNX Runtime
-    keras_models    Keras files and Keras Applications
-    photos          EfficientNet-Lite0 of the extra latentlab[photos]
-    hub             files of a model hub
+card            what is known of such an encoder, and the class that all of them share
+opening         from the text that a user gives to an encoder
+preprocessing   pixels as the network takes them
+onnx_files      ONNX files, by ONNX Runtime
+keras_models    Keras files and Keras Applications
+photos          EfficientNet-Lite0 of the extra latentlab[photos]
+hub             files of a model hub
 """

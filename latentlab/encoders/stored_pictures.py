@@ -1,0 +1,169 @@
+"""The pictures that a run stores by itself, so that it can be shown without its originals.
+
+    pictures/part-00000.parquet    id, split, thumbnail, small
+
+A thumbnail is a WebP of the whole picture, its longer side at most 192 pixels; of the images of the
+map only, where there are more than those. "small" holds the 32x32x3 numbers of every image, which
+the baselines cluster.
+"""
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from latentlab.data.images import ImageSet
+from latentlab.errors import RunError
+from latentlab.storage import tables
+
+FOLDER = "pictures"
+SIDE = 192  # pixels of a thumbnail's longer side
+SMALL_SHAPE = (32, 32, 3)
+PARTS_IN_MEMORY = 8
+
+
+@dataclass(frozen=True)
+class StoredPictures:
+    """The stored pictures of a run.
+
+    Attributes
+    ----------
+    run_folder : pathlib.Path
+        The run folder.
+    """
+
+    run_folder: Path
+
+    @property
+    def are_there(self) -> bool:
+        """Whether the run stores pictures."""
+        return any(self._folder.glob("part-*.parquet"))
+
+    def part_path(self, number: int) -> Path:
+        """Return the path of the part `number`."""
+        return self._folder / f"part-{number:05d}.parquet"
+
+    def write_part(self, number: int, table: pa.Table) -> Path:
+        """Write one part and return its path.
+
+        Parameters
+        ----------
+        number : int
+            Number of the part.
+        table : pyarrow.Table
+            From `picture_table`.
+        """
+        return tables.write(self.part_path(number), table)
+
+    def shown(self, name: str) -> ImageSet:
+        """Return all images as thumbnails on white squares of 192 pixels.
+
+        An image without a thumbnail is its 32 pixels, enlarged.
+
+        Parameters
+        ----------
+        name : str
+            Name of the data, for titles.
+        """
+        return self._image_set(name, (SIDE, SIDE, 3), _on_square)
+
+    def small(self, name: str) -> ImageSet:
+        """Return all images with 32x32 pixels in three channels.
+
+        Parameters
+        ----------
+        name : str
+            Name of the data, for titles.
+        """
+        return self._image_set(name, SMALL_SHAPE, _small_pixels)
+
+    @property
+    def _folder(self) -> Path:
+        return self.run_folder / FOLDER
+
+    def _image_set(self, name: str, shape: tuple[int, int, int], convert: "_Convert") -> ImageSet:
+        paths = sorted(self._folder.glob("part-*.parquet"))
+        if not paths:
+            raise RunError(
+                f"{self._folder} holds no pictures.",
+                hint=f"Make them with: `embed(run={str(self.run_folder)!r})`",
+            )
+        indexes = [tables.read(path, ["id", "split"]) for path in paths]
+        starts = np.cumsum([0, *(len(index) for index in indexes)])
+        index = pa.concat_tables(indexes)
+        read_part = functools.lru_cache(PARTS_IN_MEMORY)(_read_part)
+
+        def read(indices: np.ndarray) -> np.ndarray:
+            positions = np.arange(starts[-1])[indices]
+            pixels = np.empty((len(positions), *shape), np.uint8)
+            part_numbers = np.searchsorted(starts, positions, side="right") - 1
+            for number in np.unique(part_numbers):
+                part = read_part(paths[number])
+                for row in np.flatnonzero(part_numbers == number):
+                    pixels[row] = convert(part, int(positions[row] - starts[number]))
+            return pixels
+
+        return ImageSet(
+            name=name,
+            ids=np.asarray(index["id"].to_pylist(), dtype=str),
+            splits=np.asarray(index["split"].to_pylist(), dtype=str),
+            image_shape=shape,
+            read=read,
+        )
+
+
+def picture_table(
+    ids: np.ndarray, splits: np.ndarray, thumbs: list[bytes | None], small: np.ndarray
+) -> pa.Table:
+    """Return one part as a table.
+
+    Parameters
+    ----------
+    ids, splits : ndarray of shape (m,), str
+        Of the images.
+    thumbs : list of bytes or None
+        WebP files; None for an image without one.
+    small : ndarray of shape (m, 32, 32, 3), uint8
+        The pixels.
+    """
+    numbers = np.ascontiguousarray(small, dtype=np.uint8).reshape(len(ids), -1)
+    return pa.table(
+        {
+            "id": ids.tolist(),
+            "split": splits.tolist(),
+            "thumbnail": pa.array(thumbs, pa.binary()),
+            "small": pa.array([row.tobytes() for row in numbers], pa.binary(numbers.shape[1])),
+        }
+    )
+
+
+@dataclass(frozen=True)
+class _Part:
+    """Columns of one part."""
+
+    thumbs: pa.ChunkedArray
+    small: pa.ChunkedArray
+
+
+def _read_part(path: Path) -> _Part:
+    table = tables.read(path, ["thumbnail", "small"])
+    return _Part(table["thumbnail"], table["small"])
+
+
+_Convert = Callable[[_Part, int], np.ndarray]
+
+
+def _small_pixels(part: _Part, row: int) -> np.ndarray:
+    return np.frombuffer(part.small[row].as_py(), np.uint8).reshape(SMALL_SHAPE)
+
+
+def _on_square(part: _Part, row: int) -> np.ndarray:
+    thumb = part.thumbs[row].as_py()
+    if thumb is None:
+        return np.kron(_small_pixels(part, row), np.ones((SIDE // 32, SIDE // 32, 1), np.uint8))
+    from latentlab.data import thumbnails
+
+    return thumbnails.on_square(thumb, SIDE)

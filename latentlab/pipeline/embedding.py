@@ -1,0 +1,106 @@
+"""Images to vectors: encode every image of a run, in parts; no labels."""
+
+import functools
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from latentlab.data.images import ImageSet, Unreadable
+from latentlab.pipeline.claiming import count_by_split
+from latentlab.pipeline.run_data import open_listed_images, open_run_images, write_image_list
+from latentlab.progress import log
+from latentlab.storage.run import Run
+
+MAP_SAMPLE = 60_000  # images of a map, which get a thumbnail
+
+
+def embed(run: Run, averages: bool = False) -> Run:
+    """Encode every image of a run, in parts, and store codes and embeddings.
+
+    Parameters
+    ----------
+    run : Run
+        A run with an encoder. One that was made of vectors has them already.
+    averages : bool
+        Store the means of the embeddings of each image and its mirror image too, which costs as
+        much again.
+
+    Returns
+    -------
+    Run
+        The same run.
+
+    Raises
+    ------
+    ConfigError
+        If there should be averages and the encoder gives none.
+    """
+    from latentlab.encoders import embedding, model_files
+
+    run.encoder_config()  # says what to do if there is no encoder
+    if averages and "averaged" not in model_files.columns(run):
+        raise embedding.missing_column("averaged")
+    if run.config.pretrained is not None:
+        _embed_pretrained(run)
+    elif run.config.is_autoencoder:
+        _embed_trained(run)
+    if averages:
+        _average(run)
+    return run
+
+
+def _embed_trained(run: Run) -> None:
+    from latentlab.encoders import embedding, model_files
+
+    def make() -> list[Path]:
+        model = model_files.load(run)
+        return embedding.Embeddings(run.path).write(model, open_run_images(run))
+
+    run.do_stage("embed", run.encoder_config(), make, uses_network=True)
+
+
+def _average(run: Run) -> None:
+    from latentlab.encoders import embedding, model_files
+    from latentlab.encoders.image_encoder import open_encoder
+
+    def make() -> list[Path]:
+        encode = open_encoder(run).encoding("embedding")
+        if run.config.is_autoencoder:
+            # By way of the codes, as the embeddings themselves were made.
+            encode = functools.partial(embedding.embed_images, model_files.load(run))
+        return embedding.Embeddings(run.path).write_averages(encode, open_run_images(run))
+
+    run.do_stage("average", run.encoder_config(), make, uses_network=True)
+
+
+def _embed_pretrained(run: Run) -> None:
+    """Embed by a pretrained encoder, and store thumbnails, in one pass over the pictures."""
+    from latentlab.encoders.image_encoder import open_pretrained_of
+    from latentlab.encoders.picture_pass import embed_pictures
+    from latentlab.reporting.umap_map import sample_indices
+
+    def make() -> list[Path]:
+        images = open_listed_images(run)
+        shown = np.zeros(len(images), bool)
+        shown[sample_indices(len(images), MAP_SAMPLE, seed=0)] = True
+        result = embed_pictures(open_pretrained_of(run), images, run.path, shown)
+        _note_unreadable(run, images, result.unreadable)
+        return list(result.files)
+
+    run.do_stage("embed", run.encoder_config(), make)
+
+
+def _note_unreadable(run: Run, images: ImageSet, unreadable: tuple[Unreadable, ...]) -> None:
+    """Write which images cannot be read, where there are any."""
+    if unreadable:
+        log.warning(
+            "%d of %d images cannot be read and are skipped; images.parquet lists them",
+            len(unreadable),
+            len(images),
+        )
+    paths = {image.path for image in unreadable}
+    is_readable = np.array([name not in paths for name in images.ids.tolist()])
+    readable = replace(images.subset(np.flatnonzero(is_readable)), unreadable=unreadable)
+    write_image_list(readable, run.path)
+    run.note(images=count_by_split(readable), unreadable=len(unreadable))
