@@ -113,10 +113,10 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     latentlab cluster --k 10          cluster its code
     latentlab report                  score and show it
 
-    Every command works on a run folder (--run, by default runs/latest); repeating a command skips
-    what is done and resumes what was interrupted. Exit codes: 0 done, 1 other error, 2 bad option,
-    3 data, 4 run folder or disk, 5 training, 6 missing package, 7 not reproduced, 130 Ctrl-C,
-    143 SIGTERM.
+    Every command works on a run folder (--run, by default the one used last); repeating a command
+    skips what is done and resumes what was interrupted. Exit codes: 0 done, 1 other error,
+    2 bad option, 3 data, 4 run folder or disk, 5 training, 6 missing package, 7 not reproduced,
+    130 Ctrl-C, 143 SIGTERM.
     """  # noqa: D301  # click wants the backspace itself
     _log_to_stderr(verbose, quiet)
     listen()

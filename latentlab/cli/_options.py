@@ -12,7 +12,8 @@ from latentlab.config import LEAST_STEPS, RESIZE_RULES, ClusterOptions, DataOpti
 if TYPE_CHECKING:
     from latentlab.storage.run import Run
 
-DEFAULT_RUN = "runs/latest"
+RUNS_FOLDER = "runs"
+DEFAULT_RUN = f"{RUNS_FOLDER}/latest"
 SIZE_RANGE = click.IntRange(4, 1024)
 DATA_NAMES = (
     "data",
@@ -53,7 +54,30 @@ def objective_help() -> str:
     return f"What the encoder is trained to do: {either(plugins.names('objectives'))}."
 
 
+def typed_or_last_run(_context: click.Context, _param: click.Parameter, value: str | None) -> str:
+    """Return the run folder as typed, or that of the run that was used last: a click callback."""
+    return last_run() if value is None else value
+
+
+def last_run() -> str:
+    """Return the folder of the run below runs/ that was used last, and say so on stderr."""
+    from latentlab.storage.run import find_runs
+
+    runs = sorted(find_runs(RUNS_FOLDER), key=lambda run: run.last_used)
+    path = str(runs[-1].path) if runs else DEFAULT_RUN
+    if path != DEFAULT_RUN:
+        click.echo(f"run: {path}, which was used last (--run names another)", err=True)
+    return path
+
+
 run_option = click.option(
+    "--run",
+    "run_path",
+    callback=typed_or_last_run,
+    help=f"Run folder [default: the run below {RUNS_FOLDER}/ that was used last].",
+)
+
+new_run_option = click.option(
     "--run", "run_path", default=DEFAULT_RUN, show_default=True, help="Run folder."
 )
 

@@ -7,88 +7,13 @@ from typing import Any
 import click
 
 from latentlab.cli._options import typed_names
+from latentlab.cli.places import Place
 from latentlab.cli.settings import parse_settings
-from latentlab.config import AUTO, ClusterOptions, DataOptions
+from latentlab.config import AUTO, ClusterOptions
 from latentlab.errors import ConfigError
 from latentlab.options import Values
 
 OPTION_NAMES = ("method", "features", "restarts", "minibatch_above", "seed", "augment", "label")
-_PLACES = ("run_path", "encoder", "data", "data_dir", "embeddings", "out")
-
-
-@dataclass(frozen=True)
-class Place:
-    """The input of a clustering: a run, images with a shipped encoder, or a file of vectors.
-
-    Attributes
-    ----------
-    run_path : str
-        The run folder.
-    encoder : str or None
-        Name of a shipped encoder; the run is made with it.
-    data, data_dir : str or None
-        The images for that encoder.
-    embeddings : str or None
-        A parquet file of vectors that belong to no run.
-    out : str
-        The file to write for `embeddings`.
-    """
-
-    run_path: str
-    encoder: str | None
-    data: str | None
-    data_dir: str | None
-    embeddings: str | None
-    out: str
-
-    def data_options(self) -> DataOptions:
-        """Return the images for a shipped encoder."""
-        if self.data is None:
-            return DataOptions(data_dir=self.data_dir)
-        return DataOptions(data=self.data, data_dir=self.data_dir)
-
-    def check(self, typed: frozenset[str]) -> None:
-        """Refuse options that would do nothing.
-
-        Parameters
-        ----------
-        typed : frozenset of str
-            Names that were written on the command line.
-
-        Raises
-        ------
-        ConfigError
-            If an option goes with another way of clustering than the one asked for.
-        """
-        if self.embeddings:
-            self._check_vectors(typed)
-        elif "out" in typed:
-            raise ConfigError(
-                "--out belongs to --embeddings: the clusters of a run stay in its folder"
-                " (latentlab export writes them elsewhere)."
-            )
-        elif self.encoder is None:
-            self._check_run()
-
-    def _check_vectors(self, typed: frozenset[str]) -> None:
-        run_path = self.run_path if "run_path" in typed else None
-        flags = _flags_given(
-            {
-                "--encoder": self.encoder,
-                "--data": self.data,
-                "--data-dir": self.data_dir,
-                "--run": run_path,
-            }
-        )
-        if flags:
-            raise ConfigError(
-                f"{flags} would do nothing beside --embeddings: leave one of them out."
-            )
-
-    def _check_run(self) -> None:
-        flags = _flags_given({"--data": self.data, "--data-dir": self.data_dir})
-        if flags:
-            raise ConfigError(f"{flags} belong to --encoder: the run knows its own images.")
 
 
 @dataclass(frozen=True)
@@ -98,7 +23,11 @@ class ClusterRequest:
     Attributes
     ----------
     place : Place
-        What is clustered.
+        The run, or the images and the encoder.
+    embeddings : str or None
+        A parquet file of vectors that belong to no run, to cluster instead.
+    out : str
+        The file to write for `embeddings`.
     recipe : str or None
         Name of a recipe.
     k : int, "auto" or None
@@ -116,6 +45,8 @@ class ClusterRequest:
     """
 
     place: Place
+    embeddings: str | None
+    out: str
     recipe: str | None
     k: int | str | None
     seeds: int | None
@@ -135,7 +66,9 @@ class ClusterRequest:
         """
         params = context.params
         return cls(
-            place=Place(**{name: params[name] for name in _PLACES}),
+            place=Place.of(context),
+            embeddings=params["embeddings"],
+            out=params["out"],
             recipe=params["recipe"],
             k=params["k"],
             seeds=params["seeds"],
@@ -154,11 +87,29 @@ class ClusterRequest:
         """Raise ConfigError if options do not go together."""
         if self.refit and not self.seeds:
             raise ConfigError("--refit repeats the fit for every seed: give --seeds too.")
-        self.place.check(self.typed)
-        if self.place.embeddings and (self.k == AUTO or self.seeds):
+        if self.embeddings:
+            self._check_vectors()
+        elif "out" in self.typed:
             raise ConfigError(
-                "--k auto and --seeds need a run: with --embeddings give the number of clusters,"
-                " and one --seed."
+                "--out belongs to --embeddings: the clusters of a run stay in its folder"
+                " (latentlab export writes them elsewhere)."
+            )
+        self.place.check()
+
+    def _check_vectors(self) -> None:
+        """Refuse what needs a run beside a file of vectors."""
+        place = self.place
+        flags = {"--encoder": place.encoder, "--data": place.data, "--run": place.run_path}
+        flags["--data-dir"] = place.image_values["data_dir"]
+        given = " and ".join(flag for flag, value in flags.items() if value is not None)
+        if given:
+            raise ConfigError(
+                f"{given} would do nothing beside --embeddings: leave one of them out."
+            )
+        if self.k == AUTO or self.seeds:
+            raise ConfigError(
+                "--k auto and --seeds need a run: make one with latentlab import, or give the"
+                " number of clusters, and one --seed."
             )
 
     def options(self, k: int | None, has_prototypes: bool = False) -> ClusterOptions:
@@ -191,8 +142,3 @@ class ClusterRequest:
                 if name not in self.typed:
                     values[name] = value
         return ClusterOptions(k=k, **values, settings=settings | dict(self.settings))
-
-
-def _flags_given(values: Mapping[str, str | None]) -> str:
-    """Return the flags that have a value, joined by "and"; "" for none."""
-    return " and ".join(flag for flag, value in values.items() if value is not None)

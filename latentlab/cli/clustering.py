@@ -16,6 +16,7 @@ from latentlab.cli._options import (
 from latentlab.cli._output import json_option, print_result
 from latentlab.cli.cluster_request import ClusterRequest
 from latentlab.cli.generated import OptionWithNames, option_of, together
+from latentlab.cli.places import Place, place_options
 from latentlab.config import AUTO, ClusterOptions
 from latentlab.progress import log
 
@@ -56,21 +57,12 @@ FEATURES_HELP = (
     " embedding+project+l2, where project goes through the projection head of the recipe strong]."
 )
 
-place_options = together(
-    run_option,
-    recipe_option,
-    click.option(
-        "--encoder",
-        help="An encoder that comes with latentlab (see latentlab encoders --ready-made), instead"
-        " of a trained one.",
-    ),
-    click.option("--data", help="With --encoder: the images, as in fit [default: cifar10]."),
-    click.option("--data-dir", help="With --encoder: where a named source finds its files."),
+vector_options = together(
     click.option(
         "--embeddings",
         type=click.Path(),
-        help="Cluster the vectors of this parquet file, yours or another program's, instead of a"
-        " run.",
+        help="Cluster the vectors of this parquet file into --out, without a run; latentlab import"
+        " makes a run of them.",
     ),
     click.option(
         "--out",
@@ -116,7 +108,9 @@ method_options = together(
 
 @click.command()
 @place_options
+@recipe_option
 @method_options
+@vector_options
 @json_option
 @click.pass_context
 def cluster(context: click.Context, **_values: object) -> None:
@@ -127,12 +121,12 @@ def cluster(context: click.Context, **_values: object) -> None:
     if request.k is None and not run_method(request.method).traits.finds_k:
         raise click.UsageError("Missing option '--k'.", context)
     request.check()
-    if request.place.embeddings:
+    if request.embeddings:
         _cluster_vectors(request)
     elif request.seeds:
-        _cluster_seeds(_run_to_cluster(request), request)
+        _cluster_seeds(request.place.open(), request)
     else:
-        _cluster_run(_run_to_cluster(request), request)
+        _cluster_run(request.place.open(), request)
 
 
 def _cluster_run(run: "Run", request: ClusterRequest) -> None:
@@ -159,21 +153,9 @@ def _cluster_vectors(request: ClusterRequest) -> None:
     from latentlab import pipeline
     from latentlab.cli.texts.cluster import clusters_text
 
-    place = request.place
     options = request.options(_number(request.k))
-    result = pipeline.cluster_vectors(str(place.embeddings), options, place.out)
-    print_result(result, clusters_text(place.out, result["sizes"], {}))
-
-
-def _run_to_cluster(request: ClusterRequest) -> "Run":
-    """Return the run; with --encoder it is made, by default below runs/ under that name."""
-    from latentlab import pipeline
-
-    place = request.place
-    if place.encoder is None:
-        return open_run(place.run_path)
-    path = place.run_path if "run_path" in request.typed else f"runs/{place.encoder}"
-    return pipeline.use_ready_made(place.data_options(), place.encoder, path)
+    result = pipeline.cluster_vectors(str(request.embeddings), options, request.out)
+    print_result(result, clusters_text(request.out, result["sizes"], {}))
 
 
 def _options_for(run: "Run", request: ClusterRequest) -> ClusterOptions:
@@ -259,15 +241,18 @@ def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
 
 
 @click.command("choose-k")
-@run_option
+@place_options
 @by_k_options
 @json_option
-def choose_k(run_path: str, ks: str, features: str, restarts: int, seed: int) -> None:
+@click.pass_context
+def choose_k(
+    context: click.Context, ks: str, features: str, restarts: int, seed: int, **_values: object
+) -> None:
     """Recommend a number of clusters, without labels, and show what each criterion says."""
     from latentlab import pipeline
     from latentlab.cli.texts.choose_k import choice_text
     from latentlab.clustering.choose_k import parse_range
 
     options = ClusterOptions(features=features, restarts=restarts, seed=seed)
-    choice = pipeline.choose_k(open_run(run_path), options, parse_range(ks))
+    choice = pipeline.choose_k(Place.of(context).open(), options, parse_range(ks))
     print_result(choice, choice_text(choice))

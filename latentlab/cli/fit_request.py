@@ -15,6 +15,7 @@ from latentlab.errors import ConfigError
 from latentlab.options import Values, option_names
 
 SOURCE = "source_options"
+TRAIN_ON = "adapt"  # the recipe that trains an encoder further
 _PLUGIN_ARGUMENTS = {"arch_options": "arch", "objective_options": "objective"}
 
 
@@ -34,6 +35,8 @@ class FitRequest:
         Names that were written on the command line: a recipe does not change them.
     settings : mapping
         Option of a plugin -> value, from --set.
+    encoder : str or None
+        An encoder that is at hand, to use as it is, or to train on with the recipe adapt.
     """
 
     data: DataOptions
@@ -41,6 +44,7 @@ class FitRequest:
     values: Mapping[str, Any]
     typed: frozenset[str]
     settings: Mapping[str, Any]
+    encoder: str | None = None
 
     @classmethod
     def of(cls, context: click.Context, **changes: Any) -> "FitRequest":
@@ -58,7 +62,26 @@ class FitRequest:
         if params["switches"]:
             settings["switches"] = True
         values = {name: params[name] for name in option_names(FitOptions) if name in params}
-        return cls(data_of(params), params["recipe"], values, typed_names(context), settings)
+        encoder = params.get("encoder")
+        if encoder is not None and params["recipe"] == TRAIN_ON:
+            settings.setdefault("start", encoder)
+        typed = typed_names(context)
+        return cls(data_of(params), params["recipe"], values, typed, settings, encoder)
+
+    @property
+    def uses_encoder_as_it_is(self) -> bool:
+        """Whether an encoder is named that no recipe trains on."""
+        return self.encoder is not None and self.recipe != TRAIN_ON
+
+    def check_untrained(self) -> None:
+        """Raise ConfigError if options of training are given for an encoder that is not trained."""
+        names = sorted(self.typed & {*self.values, "recipe", "settings", "size", "grey"})
+        if names:
+            flags = " and ".join(f"--{name.replace('_', '-')}" for name in names)
+            raise ConfigError(
+                f"{flags} would do nothing with --encoder {self.encoder}, which is trained"
+                f" already; --recipe {TRAIN_ON} trains it on."
+            )
 
     def data_options(self) -> DataOptions:
         """Return the images with those of --set that are options of their source."""

@@ -2,10 +2,11 @@
 
 import click
 
-from latentlab.cli._options import data_options, fit_options, open_run, run_option
+from latentlab.cli._options import data_options, fit_options, new_run_option
 from latentlab.cli._output import json_option, print_result
 from latentlab.cli.fit_request import FitRequest
 from latentlab.cli.generated import option_of
+from latentlab.cli.places import Place, encoder_option, encoder_set_option, place_options
 from latentlab.config import FitOptions
 from latentlab.errors import ConfigError
 
@@ -16,7 +17,7 @@ DEFAULT_RATES = "0.01,0.001,0.0001"
 @data_options
 @fit_options
 @option_of(FitOptions, "learning_rate")
-@run_option
+@new_run_option
 @click.option(
     "--resume/--no-resume",
     default=True,
@@ -24,6 +25,8 @@ DEFAULT_RATES = "0.01,0.001,0.0001"
     help="Go on where an interrupted fit stopped, or start afresh.",
 )
 @click.option("--overwrite", is_flag=True, help="Replace a run with other settings.")
+@encoder_option
+@encoder_set_option
 @json_option
 @click.pass_context
 def fit(
@@ -32,8 +35,11 @@ def fit(
     """Train an encoder on unlabelled images."""
     from latentlab import pipeline
 
-    # A run that may go on keeps the options that it was begun with.
     request = FitRequest.of(context)
+    if request.uses_encoder_as_it_is:
+        _use_encoder(context, request)
+        return
+    # A run that may go on keeps the options that it was begun with.
     replaces = overwrite or not resume
     options = request.fit_options() if replaces else request.options_to_resume(run_path)
     run = pipeline.fit(request.data_options(), options, run_path, replaces, fresh=not resume)
@@ -43,6 +49,13 @@ def fit(
         f"{run.path}: best validation loss {summary.best_val_loss:.5f}"
         f" in epoch {summary.best_epoch} of {summary.epochs}",
     )
+
+
+def _use_encoder(context: click.Context, request: FitRequest) -> None:
+    """Make a run with an encoder that is at hand."""
+    request.check_untrained()
+    run = Place.of(context).open()
+    print_result({"run": str(run.path)}, f"{run.path}: with the encoder {request.encoder}")
 
 
 @click.command()
@@ -76,18 +89,19 @@ def _parse_rates(text: str) -> list[float]:
 
 
 @click.command()
-@run_option
+@place_options
 @click.option(
     "--averages",
     is_flag=True,
     help="Store the means of the embeddings of each image and its mirror image too, in averages/.",
 )
 @json_option
-def embed(run_path: str, averages: bool) -> None:
+@click.pass_context
+def embed(context: click.Context, averages: bool, **_values: object) -> None:
     """Encode every image to parquet (also done by cluster)."""
     from latentlab import pipeline
 
-    run = pipeline.embed(open_run(run_path), averages)
+    run = pipeline.embed(Place.of(context).open(), averages)
     folder = str(run.path / "embeddings")
     record = run.record("embed")
     parts = len(record.outputs) if record else 0

@@ -4,6 +4,7 @@ import click
 
 from latentlab.cli._options import by_k_options, name_option, open_run, run_option
 from latentlab.cli._output import json_option, print_result
+from latentlab.cli.places import Place, place_options
 from latentlab.config import ClusterOptions
 
 NO_SCORES = "the data has no labels, so there is nothing to score; "
@@ -26,10 +27,13 @@ def evaluate(run_path: str, name: str | None) -> None:
 
 
 @click.command("score-by-k")
-@run_option
+@place_options
 @by_k_options
 @json_option
-def score_by_k(run_path: str, ks: str, features: str, restarts: int, seed: int) -> None:
+@click.pass_context
+def score_by_k(
+    context: click.Context, ks: str, features: str, restarts: int, seed: int, **_values: object
+) -> None:
     """Score k-means against held-out labels for each k, beside chance.
 
     Purity grows with k, and so does its chance.
@@ -39,7 +43,7 @@ def score_by_k(run_path: str, ks: str, features: str, restarts: int, seed: int) 
     from latentlab.clustering.choose_k import parse_range
 
     options = ClusterOptions(features=features, restarts=restarts, seed=seed)
-    scores = pipeline.score_by_k(open_run(run_path), options, parse_range(ks))
+    scores = pipeline.score_by_k(Place.of(context).open(), options, parse_range(ks))
     if scores is None:
         print_result({"rows": []}, f"{NO_SCORES}latentlab choose-k needs none")
     else:
@@ -47,14 +51,15 @@ def score_by_k(run_path: str, ks: str, features: str, restarts: int, seed: int) 
 
 
 @click.command()
-@run_option
+@place_options
 @click.option(
     "--features",
     default="auto",
-    help="What is probed, as in cluster [default: what kmeans clusters].",
+    help="What is probed, as in cluster [default: what kmeans clusters, without umap].",
 )
 @json_option
-def probe(run_path: str, features: str) -> None:
+@click.pass_context
+def probe(context: click.Context, features: str, **_values: object) -> None:
     """Ask with labels what the features hold: k-NN accuracy and a linear probe.
 
     Raw pixels are probed too.
@@ -62,7 +67,7 @@ def probe(run_path: str, features: str) -> None:
     from latentlab import pipeline
     from latentlab.cli.texts.probe import probe_text
 
-    report = pipeline.probe(open_run(run_path), ClusterOptions(features=features))
+    report = pipeline.probe(Place.of(context).open(), ClusterOptions(features=features))
     if report is None:
         print_result({"rows": []}, "the data has no labels, so there is nothing to probe")
     else:

@@ -5,7 +5,13 @@ from pathlib import Path
 
 import click
 
-from latentlab.cli._options import DEFAULT_RUN, name_option, open_run, run_option, sample_option
+from latentlab.cli._options import (
+    name_option,
+    open_run,
+    run_option,
+    sample_option,
+    typed_or_last_run,
+)
 from latentlab.cli._output import json_option, print_result
 
 EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
@@ -51,7 +57,7 @@ def figures(run_path: str, name: str | None, formats: str, out: str | None) -> N
 
 
 @click.command()
-@click.argument("run_path", metavar="RUN", default=DEFAULT_RUN)
+@click.argument("run_path", metavar="RUN", required=False, callback=typed_or_last_run)
 @name_option
 @sample_option
 @click.option(

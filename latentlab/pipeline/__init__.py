@@ -26,7 +26,7 @@ from latentlab.pipeline.clustering import (
 )
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
-from latentlab.pipeline.pretrained import use_encoder
+from latentlab.pipeline.pretrained import default_encoder, use_encoder
 from latentlab.pipeline.run_data import (
     open_run_images,
     open_shown_images,
@@ -48,6 +48,7 @@ __all__ = [
     "fit",
     "use_ready_made",
     "use_encoder",
+    "default_encoder",
     "at_epoch",
     "with_weights",
     "embed",

@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from latentlab.config import DataOptions
+from latentlab.data import opening
 from latentlab.encoders.pretrained.card import EncoderSettings, PretrainedEncoder
 from latentlab.errors import ConfigError
 from latentlab.pipeline.claiming import claim, refuse_others
@@ -59,6 +60,34 @@ def use_encoder(
             )
         return use_ready_made(data, encoder, run_path)
     return _use_pretrained(data, open_pretrained(encoder, settings), run_path, settings)
+
+
+def default_encoder(data: DataOptions) -> str:
+    """Return the encoder for images that come without one: for photos, that of the extra.
+
+    Parameters
+    ----------
+    data : DataOptions
+        The images.
+
+    Raises
+    ------
+    ConfigError
+        If they are no pictures of a folder or a parquet file, or the extra is not installed.
+    """
+    from latentlab.encoders.pretrained import photos
+    from latentlab.encoders.pretrained.opening import PHOTOS_NAME
+
+    if opening.source_of(data).capabilities.default_size is None:
+        raise ConfigError(
+            f"{data.data} has no default encoder: name one as `encoder`, or train one with `fit`."
+        )
+    if not photos.is_installed():
+        raise ConfigError(
+            "photos need an encoder that knows photos: pip install 'latentlab[photos]' brings one,"
+            " or name one as `encoder`."
+        )
+    return PHOTOS_NAME
 
 
 def _use_pretrained(

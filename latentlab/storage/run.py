@@ -179,6 +179,12 @@ class Run:
         """Date and time in UTC at which the run was made."""
         return self._manifest.created
 
+    @property
+    def last_used(self) -> str:
+        """Date and time in UTC at which its newest stage was finished, or it was made."""
+        finished = [record.finished for record in self._manifest.stages.values()]
+        return max([self.created, *finished])
+
     def fact(self, name: str, default: Any = None) -> Any:
         """Return another entry of run.json, as JSON.
 
