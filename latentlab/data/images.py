@@ -25,18 +25,21 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Unreadable:
-    """An image that could not be read.
+    """An image that is left out: it could not be read, or there is no vector for it.
 
     Attributes
     ----------
     path : str
         Its id: where it is.
     reason : str
-        Why it could not be read.
+        Why it is left out.
+    status : str
+        Its status in images.parquet.
     """
 
     path: str
     reason: str
+    status: str = "unreadable"
 
 
 @dataclass(frozen=True)

@@ -225,7 +225,7 @@ def write_image_list(images: ImageSet, folder: Path) -> None:
     columns = {
         "id": [*images.ids.tolist(), *(image.path for image in unreadable)],
         "split": [*images.splits.tolist(), *[None] * len(unreadable)],
-        "status": ["ok"] * len(images) + ["unreadable"] * len(unreadable),
+        "status": ["ok"] * len(images) + [image.status for image in unreadable],
         "reason": [None] * len(images) + [image.reason for image in unreadable],
     }
     tables.write(folder / IMAGE_LIST, pa.table(columns))
