@@ -11,6 +11,7 @@ Arrays = dict[str, np.ndarray]
 
 PCA_DIMENSIONS = 50
 UMAP_DIMENSIONS = 10
+FEWEST_FOR_UMAP = 5  # vectors
 PLACING_NEIGHBORS = 15  # fitted images that place a new one on UMAP's coordinates
 LARGEST_EXACT_PCA = 1000  # dimensions up to which the covariance matrix is decomposed exactly
 SMALLEST_VARIANCE = 1e-12
@@ -150,6 +151,9 @@ def _learn_pca(vectors: np.ndarray, count: int, whiten: bool, seed: int) -> Arra
 
 
 def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int, neighbors: int) -> Arrays:
+    if len(vectors) < FEWEST_FOR_UMAP:
+        # There is no neighbourhood to learn from: the vectors stay.
+        return {"reference": vectors, "coordinates": vectors.astype(np.float32)}
     with backend.frameworks_hidden():
         import umap
 
@@ -157,6 +161,8 @@ def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int, neighbors: int)
         n_neighbors=min(neighbors, len(vectors) - 1),
         min_dist=0.0,
         n_components=dimensions,
+        # The spectral start needs more images than coordinates.
+        init="spectral" if len(vectors) > dimensions + 1 else "random",
         random_state=seed,
         n_jobs=1,
     )

@@ -115,3 +115,13 @@ def test_project_without_a_head_is_refused():
     message = r"embedding\+project\+l2'.*trained with a projection head"
     with pytest.raises(ConfigError, match=message):
         fit_features(FeatureSpec.parse("embedding+project+l2"), [], (1,), 0)
+
+
+@pytest.mark.parametrize("count", [2, 4, 6, 12])
+def test_umap_of_very_few_vectors(count):
+    vectors = np.random.default_rng(0).normal(size=(count, 30)).astype(np.float32)
+    features = fit_features(FeatureSpec.parse("umap10"), [vectors], (30,), seed=0)
+    placed = features.transform(vectors)
+    assert len(placed) == count
+    assert np.isfinite(placed).all()
+    assert len(np.unique(placed, axis=0)) == count
