@@ -92,6 +92,22 @@ class VectorClustering(RunMethod):
             codes = encode(images.read(indices))
             yield indices, clusters.assign(features.transform(codes))
 
+    def assign_vectors(
+        self, clustering: Clustering, parts: Iterable[np.ndarray]
+    ) -> Iterator[Assigned]:
+        """Yield where the vectors (m, d) of each part belong.
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        parts : iterable of ndarray of shape (m, d), float32
+            Vectors of the kind that its features start from.
+        """
+        features, clusters = self._load(clustering)
+        for vectors in parts:
+            yield clusters.assign(features.transform(vectors))
+
     def _load(self, clustering: Clustering) -> tuple[FittedFeatures, FittedClusters]:
         path = clustering.folder / MODEL_NAME
         try:

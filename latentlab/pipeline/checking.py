@@ -2,13 +2,14 @@
 
 import dataclasses
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from latentlab.errors import DataError, RunError
-from latentlab.pipeline.run_data import open_run_images
+from latentlab.errors import ConfigError, DataError, RunError
+from latentlab.pipeline.run_data import open_run_images, open_shown_images
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import atomic_path
 from latentlab.storage.run import Run
@@ -42,13 +43,20 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
     DataError
         If the runs share no image or split them differently.
     """
+    from latentlab.encoders import model_files
     from latentlab.scoring.compare import common_images, comparison_frame
     from latentlab.scoring.evaluate import read_labels
     from latentlab.storage import json_form, text_tables
 
     clusterings = [run.clustering(name) for run, name in named]
     labels = read_labels(clusterings[0].run)
-    comparison = _comparison_of(common_images(_candidates(clusterings)), labels)
+    candidates = _candidates(clusterings)
+    pretraining = {
+        candidate.name: model_files.describe(item.run).pretraining
+        for candidate, item in zip(candidates, clusterings, strict=True)
+    }
+    comparison = _comparison_of(common_images(candidates), labels)
+    comparison = dataclasses.replace(comparison, pretraining=pretraining)
     target = Path(folder)
     json_form.write(target / "comparison.json", comparison)
     text_tables.write(comparison_frame(comparison), target, "comparison")
@@ -114,7 +122,7 @@ def _write_comparison_page(
     from latentlab.reporting import comparison_page
     from latentlab.reporting.clustering_summary import read_summary
 
-    summaries = [read_summary(item, open_run_images(item.run), labels) for item in clusterings]
+    summaries = [read_summary(item, open_shown_images(item.run), labels) for item in clusterings]
     with atomic_path(target) as path:
         path.write_text(comparison_page.render_comparison(comparison, summaries), encoding="utf-8")
 
@@ -152,20 +160,51 @@ def verify(run: Run, name: str | None = None) -> "Verification":
 
 
 def _recompute(run: Run, name: str | None) -> "list[Check]":
-    """Compute images, codes, clusters and scores again, as far as possible."""
+    """Compute images, codes, clusters and scores again; what cannot be computed fails by itself."""
+    from latentlab.scoring import verify as checking
     from latentlab.scoring.evaluate import read_labels
-    from latentlab.scoring.verify import Check, check_clusters, check_codes, check_scores
 
-    images = open_run_images(run)
-    checks = [Check("images", True, f"{len(images):,} as recorded")]
-    if run.record("embed") is not None:
-        checks.append(check_codes(run, images))
-    if not run.clustering_names() and name is None:
-        return checks
-    clustering = run.clustering(name)
-    checks.append(check_clusters(clustering, images))
-    if run.record(f"evaluate/{clustering.name}") is not None:
+    has_clusters = bool(run.clustering_names()) or name is not None
+    clustering = run.clustering(name) if has_clusters else None
+    if run.config.vectors is not None:
+        checks = [checking.check_vector_file(run.config.vectors)]
+        if clustering is not None:
+            subject = f"clusters {clustering.name}"
+            checks.append(_tried(subject, checking.check_clusters_of_vectors, clustering))
+    else:
+        checks = _recompute_from_images(run, clustering)
+    if clustering is not None and run.record(f"evaluate/{clustering.name}") is not None:
         labels = read_labels(run, keep=False)
         if labels is not None:
-            checks.append(check_scores(clustering, labels))
+            checks.append(checking.check_scores(clustering, labels))
     return checks
+
+
+def _recompute_from_images(run: Run, clustering: Clustering | None) -> "list[Check]":
+    from latentlab.scoring.verify import Check, check_clusters, check_codes, code_subject
+
+    try:
+        images = open_run_images(run)
+    except (*DAMAGES, ConfigError) as error:
+        return [Check("images", False, _single_line(error))]
+    checks = [Check("images", True, f"{len(images):,} as recorded")]
+    if run.record("embed") is not None:
+        checks.append(_tried(code_subject(run), check_codes, run, images))
+    if clustering is not None:
+        subject = f"clusters {clustering.name}"
+        checks.append(_tried(subject, check_clusters, clustering, images))
+    return checks
+
+
+def _tried(subject: str, check: "Callable[..., Check]", *arguments: Any) -> "Check":
+    """Return what a check finds; that it failed if something is missing or damaged."""
+    from latentlab.scoring.verify import Check
+
+    try:
+        return check(*arguments)
+    except (*DAMAGES, ConfigError) as error:
+        return Check(subject, False, _single_line(error))
+
+
+def _single_line(error: Exception) -> str:
+    return " ".join(str(error).split())

@@ -80,6 +80,7 @@ def evaluate(run: Run, name: str | None = None) -> "Scores | None":
     """
     from latentlab import backend
     from latentlab.clustering.baselines import baselines_of
+    from latentlab.encoders import model_files
     from latentlab.scoring import evaluate as evaluation
     from latentlab.scoring.scores import read_scores
 
@@ -102,6 +103,7 @@ def evaluate(run: Run, name: str | None = None) -> "Scores | None":
             log.info("evaluate: %s has no labels, so there is nothing to score", run.data_name)
             return None
         scores = evaluation.scores_of(run.data_name, labels, methods, clustering.k)
+        scores = replace(scores, pretraining=model_files.describe(run).pretraining)
         if members:
             by_seed = [_member_rows(clustering, member, labels) for member in members]
             scores = replace(scores, over_seeds=evaluation.over_seeds(by_seed))
@@ -325,13 +327,18 @@ def audit(run: Run, name: str | None = None) -> "AuditReport":
     """
     from latentlab.clustering import duplicates
     from latentlab.clustering.vector_clustering import all_vectors
+    from latentlab.features.spec import FeatureSpec
     from latentlab.progress import track
     from latentlab.reporting import audit as auditing
     from latentlab.scoring.evaluate import read_labels
     from latentlab.storage import json_form
 
     clustering = run.clustering(name)
-    options = prepare(run, ClusterOptions(seed=clustering.options.seed))
+    options = ClusterOptions(seed=clustering.options.seed)
+    if run.config.fit is None:
+        # The default of features from outside ends in a map, which moves neighbours.
+        options = replace(options, features=FeatureSpec.parse(auditing.FEATURES))
+    options = prepare(run, options)
     config = {
         "clusters": clustering.recorded_outputs(),
         "embed": run.encoder_config(),
@@ -343,7 +350,7 @@ def audit(run: Run, name: str | None = None) -> "AuditReport":
     stage = _LabelStage(run, f"audit/{clustering.name}", config)
     target = auditing.audit_folder(clustering) / "audit.json"
     if not stage.is_done():
-        images = open_run_images(run)
+        images = open_shown_images(run)
         labels = read_labels(run)
 
         def make() -> list[Path]:

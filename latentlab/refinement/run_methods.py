@@ -1,6 +1,6 @@
 """The ways of clustering a run by name, and the one way to assign images to saved clusters."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from latentlab.clustering.clusterer import Clusterer
 from latentlab.clustering.run_method import RunMethod
 from latentlab.clustering.vector_clustering import VectorClustering
 from latentlab.data.images import ImageSet
+from latentlab.errors import ConfigError
 from latentlab.refinement.deep_clustering import DeepClustering
 from latentlab.storage.clustering import Clustering
 
@@ -68,3 +69,38 @@ def assign_images(
         yield from consensus_files.vote(clustering, streams)
     else:
         yield from run_method(clustering.options.method).assign(clustering, images, positions)
+
+
+def assign_vectors(clustering: Clustering, parts: Sequence[np.ndarray]) -> Iterator[Assigned]:
+    """Yield where vectors belong, part by part.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The saved clusters, of a method on vectors.
+    parts : sequence of ndarray of shape (m, d), float32
+        Vectors of the kind that the features start from, such as embeddings.
+
+    Raises
+    ------
+    ConfigError
+        If the clusters are of a method that trains the encoder.
+    RunError
+        If the clustering's files are missing or damaged.
+    """
+    method = run_method(clustering.options.method)
+    if not isinstance(method, VectorClustering):
+        raise ConfigError(f"{clustering.name} has an encoder of its own: give images, not vectors.")
+    members = clustering.members
+    if members:
+        streams = [_numbered(assign_vectors(member, parts)) for member in members]
+        for _, assigned in consensus_files.vote(clustering, streams):
+            yield assigned
+    else:
+        yield from method.assign_vectors(clustering, parts)
+
+
+def _numbered(stream: Iterator[Assigned]) -> Iterator[tuple[np.ndarray, Assigned]]:
+    """Yield each part with its number in place of positions."""
+    for number, assigned in enumerate(stream):
+        yield np.array([number]), assigned

@@ -8,7 +8,7 @@ keep the training maps of each clustering.
 Reasons: docs/decisions/0052-paired-differences.md.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -172,11 +172,15 @@ class Comparison:
         Number of images that all clusterings have.
     others : tuple of SideComparison
         The other clusterings, each compared with the first.
+    pretraining : mapping of str to str, or None
+        Labels used in the pretraining of each clustering's encoder: a data set's name, "none" or
+        "unknown"; None in comparisons of older versions.
     """
 
     first: str
     images: int
     others: tuple[SideComparison, ...]
+    pretraining: Mapping[str, str] | None = json_field(optional=True)
 
 
 def common_images(candidates: Sequence[Candidate]) -> CommonImages:

@@ -18,7 +18,7 @@ from latentlab.scoring import labels as label_files
 from latentlab.scoring.intervals import Interval
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.purity_gap import find_gap
-from latentlab.scoring.scores import KScores, ScoreRow, Scores, SeedSpread
+from latentlab.scoring.scores import ALL, KScores, ScoreRow, Scores, SeedSpread
 from latentlab.scoring.tables import frame
 from latentlab.storage import json_form, tables, text_tables
 from latentlab.storage.assignments import Assignments
@@ -26,7 +26,7 @@ from latentlab.storage.clustering import SCORES_NAME, Clustering
 from latentlab.storage.files import fingerprint
 from latentlab.storage.run import Run
 
-SCORES_FORMAT = 3  # scores.json of an older format is made again
+SCORES_FORMAT = 4  # scores.json of an older format is made again
 NO_INTERVAL = (None, None)
 
 
@@ -246,9 +246,10 @@ def _tables_by_split(labels: Labels, assignments: Assignments, k: int) -> dict[s
 def _rows(
     dataset: str, method: str, by_split: Mapping[str, np.ndarray], k: int | None = None
 ) -> list[ScoreRow]:
-    """Return every score of both splits."""
+    """Return every score of both splits, and of all images."""
     rows = []
-    for split, table in by_split.items():
+    every_table = {**by_split, ALL: np.sum(list(by_split.values()), axis=0)}
+    for split, table in every_table.items():
         training = by_split.get(TRAIN) if split == TEST else None
         interval_of = _intervals(table, training)
         for metric, value, chance in metrics.score(table, training):

@@ -2,7 +2,7 @@
 
 Rows have the form of results.json under reports/. `purity` and `acc` are matched on the split that
 they score, as papers do. `purity_train_map` and `acc_train_map` use the classes that the training
-split gave the clusters.
+split gave the clusters. The split "all" is every image with a label, matched on all of them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from latentlab.storage import json_form
 from latentlab.storage.clustering import SCORES_NAME, Clustering
 from latentlab.storage.json_form import json_field
 
+ALL = "all"  # the split of scores over all images
 TRAIN_MAP_OF = {"purity": "purity_train_map", "acc": "acc_train_map"}
 
 
@@ -30,7 +31,7 @@ class ScoreRow:
     method : str
         Encoder, feature steps and clustering, joined by "+".
     split : str
-        "train" or "test".
+        "train", "test" or "all".
     metric : str
         A name from `latentlab.scoring.metrics`.
     value : float
@@ -165,6 +166,8 @@ class Scores:
         Every score of every method; the clustering itself comes first, then the baselines.
     over_seeds : tuple of SeedSpread, or None
         Spread over the seeds of a consensus clustering; None for others.
+    pretraining : str or None
+        Labels used in the pretraining of the run's encoder: a data set's name, "none" or "unknown".
     """
 
     class_names: tuple[str, ...] = ()
@@ -177,6 +180,7 @@ class Scores:
     unlabelled: int = 0
     rows: tuple[ScoreRow, ...]
     over_seeds: tuple[SeedSpread, ...] | None = json_field(optional=True)
+    pretraining: str | None = json_field(optional=True)
 
     @property
     def split(self) -> str:
@@ -189,7 +193,7 @@ class Scores:
         Parameters
         ----------
         split : str
-            "train" or "test".
+            "train", "test" or "all".
 
         Returns
         -------

@@ -111,6 +111,22 @@ def seeds_text(spread: Sequence[SeedSpread], split: str) -> str:
     return f"Over its {seeds} seeds, each by itself: {values} (mean and standard deviation)."
 
 
+def pretraining_text(pretraining: str | None) -> str:
+    """Return which labels the encoder has seen before, as a phrase.
+
+    Parameters
+    ----------
+    pretraining : str or None
+        From `latentlab.encoders.model_files.describe`; None in runs of older versions.
+
+    Examples
+    --------
+    >>> pretraining_text("ImageNet-1k")
+    'labels used in pretraining: ImageNet-1k'
+    """
+    return f"labels used in pretraining: {pretraining}" if pretraining else ""
+
+
 def note(scores: MethodScores) -> str:
     """Return how the scores of a method were made, in sentences.
 

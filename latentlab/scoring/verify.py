@@ -6,6 +6,7 @@ scores. Training is not repeated, and nothing in the run is changed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -14,14 +15,14 @@ from latentlab.data.images import ImageSet
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings
 from latentlab.encoders.image_encoder import open_encoder
-from latentlab.refinement.run_methods import assign_images
+from latentlab.refinement.run_methods import assign_images, assign_vectors
 from latentlab.scoring.evaluate import scores_of
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import ScoreRow, read_scores
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import sha256
 from latentlab.storage.json_form import json_field
-from latentlab.storage.manifest import Output
+from latentlab.storage.manifest import Output, VectorFile
 from latentlab.storage.run import Run
 
 SAMPLE = 256  # images that are encoded and assigned again
@@ -149,12 +150,13 @@ def check_codes(run: Run, images: ImageSet, seed: int = 0) -> Check:
     Check
     """
     embeddings = Embeddings(run.path)
+    column = model_files.columns(run)[0]
+    subject = code_subject(run)
     if embeddings.index().ids.tolist() != images.ids.tolist():
-        return Check("codes", False, "the run holds codes of other images")
+        return Check(subject, False, f"the run holds {subject} of other images")
 
     # The sample's codes, stored and computed again.
-    positions = sample(images, seed)
-    column = model_files.columns(run)[0]
+    positions = sample(len(images), seed)
     stored = np.concatenate(list(embeddings.parts(column=column)))[positions]
     encode = open_encoder(run).encoding(column)
     again = encode(images.read(positions))
@@ -166,7 +168,59 @@ def check_codes(run: Run, images: ImageSet, seed: int = 0) -> Check:
         f"{len(positions)} images encoded again: at most {deviation:.1e} standard deviations off, "
         f"{limit:g} allowed"
     )
-    return Check("codes", deviation <= limit, detail)
+    return Check(subject, deviation <= limit, detail)
+
+
+def code_subject(run: Run) -> str:
+    """Return what `check_codes` checks: "codes", or "embeddings" of an encoder without a code.
+
+    Parameters
+    ----------
+    run : Run
+        A run with an encoder.
+    """
+    return f"{model_files.columns(run)[0]}s"
+
+
+def check_vector_file(recorded: VectorFile) -> Check:
+    """Check the file that a run's vectors come from; that it is gone is said, and fails nothing.
+
+    Parameters
+    ----------
+    recorded : VectorFile
+        The file as the run records it.
+
+    Returns
+    -------
+    Check
+    """
+    path = Path(recorded.path)
+    if not path.is_file():
+        return Check("vectors", True, f"{path} is not there any more; the run keeps its vectors")
+    if sha256(path) != recorded.sha256:
+        return Check("vectors", False, f"{path} has changed since it was imported")
+    return Check("vectors", True, f"{path} is as imported")
+
+
+def check_clusters_of_vectors(clustering: Clustering, seed: int = 0) -> Check:
+    """Assign a sample of a run's stored vectors again and compare with assignments.parquet.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+    seed : int
+        Seed of the sample.
+
+    Returns
+    -------
+    Check
+    """
+    start = clustering.features.start
+    vectors = np.concatenate(list(Embeddings(clustering.run.path).parts(column=start)))
+    positions = sample(len(vectors), seed)
+    (assigned,) = assign_vectors(clustering, [vectors[positions]])
+    return _compare_clusters(clustering, positions, assigned.cluster)
 
 
 def check_clusters(clustering: Clustering, images: ImageSet, seed: int = 0) -> Check:
@@ -185,11 +239,13 @@ def check_clusters(clustering: Clustering, images: ImageSet, seed: int = 0) -> C
     -------
     Check
     """
-    stored = clustering.assignments.clusters
-    parts = []
-    for indices, assigned in assign_images(clustering, images, [sample(images, seed)]):
-        parts.append(assigned.cluster == stored[indices])
-    same = np.concatenate(parts)
+    positions = sample(len(images), seed)
+    ((_, assigned),) = assign_images(clustering, images, [positions])
+    return _compare_clusters(clustering, positions, assigned.cluster)
+
+
+def _compare_clusters(clustering: Clustering, positions: np.ndarray, again: np.ndarray) -> Check:
+    same = again == clustering.assignments.clusters[positions]
     detail = f"{same.sum()} of {len(same)} images get their cluster again"
     return Check(f"clusters {clustering.name}", bool(same.mean() >= SAME_CLUSTERS), detail)
 
@@ -256,13 +312,13 @@ def version_differences(run: Run) -> list[str]:
     return differences
 
 
-def sample(images: ImageSet, seed: int) -> np.ndarray:
+def sample(n_images: int, seed: int) -> np.ndarray:
     """Draw images at random.
 
     Parameters
     ----------
-    images : ImageSet
-        The images.
+    n_images : int
+        Number of images to draw from.
     seed : int
         Seed of the draw.
 
@@ -271,7 +327,7 @@ def sample(images: ImageSet, seed: int) -> np.ndarray:
     ndarray of shape (m,), int64
         Positions of at most `SAMPLE` images, in ascending order.
     """
-    order = np.random.default_rng([seed, 31]).permutation(len(images))
+    order = np.random.default_rng([seed, 31]).permutation(n_images)
     return np.sort(order[:SAMPLE])
 
 

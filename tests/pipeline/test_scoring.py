@@ -34,7 +34,7 @@ def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
     scores = read_scores(finished_run.clustering("kmeans-k4"))
     found = {(row.method, row.split, row.metric) for row in scores.rows}
     for method in ("conv8+kmeans", "pixels+kmeans", "pca+kmeans", "hog+kmeans", "untrained+kmeans"):
-        for split in ("train", "test"):
+        for split in ("train", "test", "all"):
             for metric in ("purity", "acc", "nmi", "ari", "homogeneity", "completeness"):
                 assert (method, split, metric) in found
     assert np.sum(scores.contingency["train"]) == 120
@@ -42,6 +42,10 @@ def test_scores_hold_every_metric_of_both_splits_beside_baselines(finished_run):
     purity = next(row for row in scores.rows if row.metric == "purity" and row.split == "test")
     assert purity.chance < purity.value <= 1
     assert purity.low < purity.value
+    over_all = scores.by_method("all")["conv8+kmeans"].headline("purity")
+    assert over_all.n == 160
+    assert over_all.low < over_all.value <= over_all.high
+    assert scores.pretraining == "none"
     own = {
         (row.split, row.metric): row.value for row in scores.rows if row.method == "conv8+kmeans"
     }

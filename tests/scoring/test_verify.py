@@ -93,7 +93,7 @@ def test_lost_and_damaged_files_end_in_code_7_and_one_line(run, spoil):
         in result.output
     )
     assert result.output.splitlines()[-1].startswith(
-        f"error: {run.path} does not reproduce here: files of cluster/kmeans-k4, recomputing"
+        f"error: {run.path} does not reproduce here: files of cluster/kmeans-k4, clusters kmeans-k4"
     )
     assert "bug" not in result.output
 

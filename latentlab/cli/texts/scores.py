@@ -3,8 +3,15 @@
 from collections.abc import Sequence
 
 from latentlab.scoring.purity_gap import gap_text
-from latentlab.scoring.scores import MethodScores, ScoreRow, Scores, group_rows, main_split
-from latentlab.scoring.tables import SHOWN, TITLES, note, seeds_text, with_interval
+from latentlab.scoring.scores import ALL, MethodScores, ScoreRow, Scores, group_rows, main_split
+from latentlab.scoring.tables import (
+    SHOWN,
+    TITLES,
+    note,
+    pretraining_text,
+    seeds_text,
+    with_interval,
+)
 
 
 def scores_text(scores: Scores) -> str:
@@ -21,6 +28,7 @@ def scores_text(scores: Scores) -> str:
     """
     split = scores.split
     parts = [
+        pretraining_text(scores.pretraining),
         score_table(scores.rows),
         seeds_text(scores.over_seeds or (), split),
         gap_text(scores.gap.get(split), scores.class_names),
@@ -30,6 +38,8 @@ def scores_text(scores: Scores) -> str:
 
 def score_table(rows: Sequence[ScoreRow]) -> str:
     """Return methods by metrics as a table, with the chance of purity and ACC and a note below.
+
+    The last columns are the purity over all images, and its chance.
 
     Parameters
     ----------
@@ -42,16 +52,20 @@ def score_table(rows: Sequence[ScoreRow]) -> str:
     """
     split = main_split(rows)
     by_method = group_rows(rows, split)
-    lines = [[f"{split} split", *TITLES.values(), "chance: purity", "ACC"]]
-    lines += [_cells(scores) for scores in by_method.values()]
+    over_all = group_rows(rows, ALL)
+    titles = [f"{split} split", *TITLES.values(), "chance: purity", "ACC"]
+    lines = [[*titles, "purity (all)", "chance"] if over_all else titles]
+    lines += [_cells(scores, over_all.get(method)) for method, scores in by_method.items()]
     first = next(iter(by_method.values()))
     return f"{_aligned(lines)}\n\n{note(first)}"
 
 
-def _cells(scores: MethodScores) -> list[str]:
+def _cells(scores: MethodScores, over_all: MethodScores | None) -> list[str]:
     values = [with_interval(scores.headline(metric)) for metric in SHOWN]
     chances = [f"{scores.headline(metric).chance:.3f}" for metric in ("purity", "acc")]
-    return [scores.method, *values, *chances]
+    purity = over_all.headline("purity") if over_all is not None else None
+    over_all_cells = [with_interval(purity), f"{purity.chance:.3f}"] if purity is not None else []
+    return [scores.method, *values, *chances, *over_all_cells]
 
 
 def _aligned(lines: Sequence[Sequence[str]]) -> str:

@@ -21,3 +21,16 @@ def test_the_table_tells_the_training_maps_scores_first_and_the_other_below():
     assert "0.600" in text
     assert "matched on the split itself they are 0.700 and 0.600" in text
     assert "0.999" not in text
+
+
+def test_purity_over_all_images_stands_beside_that_of_the_split():
+    rows = [
+        ScoreRow(method="m", split=split, metric=row.metric, value=row.value, chance=row.chance)
+        for split, table in (("train", [[6, 4], [4, 6]]), ("all", [[8, 4], [4, 9]]))
+        for row in metrics.score(np.array(table))
+    ]
+    heads, values = score_table(rows).splitlines()[:2]
+    assert heads.startswith("train split")
+    assert heads.endswith("purity (all)  chance")
+    assert values.split()[1] == "0.600"
+    assert values.split()[-2] == "0.680"
