@@ -26,7 +26,7 @@ from latentlab.progress import track
 from latentlab.storage import tables
 
 if TYPE_CHECKING:
-    from latentlab.data.picture_shards import PictureShard
+    from latentlab.data.picture_pass import PictureShard
 
 MOST_IN_PART = 1024  # images
 FEWEST_IN_PART = 64
@@ -144,7 +144,7 @@ class _Pass:
         ids = self._images.ids[shard.readable]
         splits = self._images.splits[shard.readable]
         # The vectors come last: a part whose vectors are there is complete.
-        pictures = picture_table(ids, splits, shard.thumbnails, shard.small)
+        pictures = picture_table(ids, splits, shard.thumbnails, shard.small, shard.sizes)
         picture_path = self._pictures.write_part(shard.number, pictures)
         if len(ids):
             embedding = self._encoder.encode(shard.pixels)

@@ -1,10 +1,10 @@
 """The pictures that a run stores by itself, so that it can be shown without its originals.
 
-    pictures/part-00000.parquet    id, split, thumbnail, small
+    pictures/part-00000.parquet    id, split, thumbnail, small, width, height
 
 A thumbnail is a WebP of the whole picture, its longer side at most 192 pixels; of the images of the
 map only, where there are more than those. "small" holds the 32x32x3 numbers of every image, which
-the baselines cluster.
+the baselines cluster. Width and height are those of the original, upright.
 """
 
 import functools
@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from latentlab.data.images import ImageSet
 from latentlab.errors import RunError
@@ -80,6 +81,14 @@ class StoredPictures:
         """
         return self._image_set(name, SMALL_SHAPE, _small_pixels)
 
+    def sizes(self) -> np.ndarray | None:
+        """Return width and height of each original, int64 (n, 2); None if they are not stored."""
+        paths = sorted(self._folder.glob("part-*.parquet"))
+        if not paths or any("width" not in pq.read_schema(path).names for path in paths):
+            return None
+        table = pa.concat_tables([tables.read(path, ["width", "height"]) for path in paths])
+        return np.column_stack([table["width"], table["height"]]).astype(np.int64)
+
     @property
     def _folder(self) -> Path:
         return self.run_folder / FOLDER
@@ -116,7 +125,11 @@ class StoredPictures:
 
 
 def picture_table(
-    ids: np.ndarray, splits: np.ndarray, thumbs: list[bytes | None], small: np.ndarray
+    ids: np.ndarray,
+    splits: np.ndarray,
+    thumbs: list[bytes | None],
+    small: np.ndarray,
+    sizes: np.ndarray,
 ) -> pa.Table:
     """Return one part as a table.
 
@@ -128,6 +141,8 @@ def picture_table(
         WebP files; None for an image without one.
     small : ndarray of shape (m, 32, 32, 3), uint8
         The pixels.
+    sizes : ndarray of shape (m, 2), int
+        Width and height of each original in pixels.
     """
     numbers = np.ascontiguousarray(small, dtype=np.uint8).reshape(len(ids), -1)
     return pa.table(
@@ -136,6 +151,8 @@ def picture_table(
             "split": splits.tolist(),
             "thumbnail": pa.array(thumbs, pa.binary()),
             "small": pa.array([row.tobytes() for row in numbers], pa.binary(numbers.shape[1])),
+            "width": pa.array(sizes[:, 0], pa.int32()),
+            "height": pa.array(sizes[:, 1], pa.int32()),
         }
     )
 
