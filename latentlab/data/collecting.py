@@ -1,7 +1,6 @@
 """Collect the shards of a source into one ImageSet: limit, decoding, one size, fingerprint."""
 
-import bisect
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,13 +10,12 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.decode import PictureForm, decode_all
 from latentlab.data.images import ImageSet, Unreadable, check_pixels
+from latentlab.data.originals import PictureFiles, Pictures
 from latentlab.data.pixels import PixelWriter
 from latentlab.data.resizing import resize_all
 from latentlab.data.source import Shard, Source
 from latentlab.data.splits import TEST, TRAIN
 from latentlab.errors import DataError
-
-Pictures = Sequence[Path | bytes | None]
 
 
 def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
@@ -47,7 +45,7 @@ def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
         name=source.title(data, options),
         data=data,
         size=data.size or source.capabilities.default_size,
-        quota=_Quota(data.limit),
+        quota=Quota(data.limit),
     )
     for shard in source.shards(data, options):
         collector.add(shard)
@@ -56,8 +54,14 @@ def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
     return collector.image_set()
 
 
-class _Quota:
-    """Takes the first images of each split, up to a limit."""
+class Quota:
+    """Takes the first images of each split, up to a limit.
+
+    Parameters
+    ----------
+    limit : int or None
+        Images of each split, at most.
+    """
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
@@ -69,7 +73,13 @@ class _Quota:
         return self._limit is not None and min(self._counts.values()) >= self._limit
 
     def take(self, splits: np.ndarray) -> np.ndarray:
-        """Return the positions of the images to take from a shard, ascending."""
+        """Return the positions of the images to take from a shard, ascending.
+
+        Parameters
+        ----------
+        splits : ndarray of shape (m,), str
+            "train" or "test" for each image of the shard.
+        """
         if self._limit is None:
             return np.arange(len(splits))
         positions = []
@@ -81,31 +91,6 @@ class _Quota:
         return np.sort(np.concatenate(positions))
 
 
-class _PictureFiles:
-    """The picture file of each image, looked up when it is asked for."""
-
-    def __init__(self) -> None:
-        self._shards: list[tuple[Pictures, np.ndarray]] = []
-        self._starts: list[int] = []
-        self._count = 0
-
-    def add(self, pictures: Pictures, positions: np.ndarray) -> None:
-        """Add the images that come from `positions` of a shard's pictures."""
-        if len(positions):
-            self._shards.append((pictures, positions))
-            self._starts.append(self._count)
-            self._count += len(positions)
-
-    def picture(self, index: int) -> Path | bytes:
-        """Return the path or the bytes of the picture of an image."""
-        number = bisect.bisect_right(self._starts, index) - 1
-        pictures, positions = self._shards[number]
-        picture = pictures[positions[index - self._starts[number]]]
-        if picture is None:
-            raise DataError(f"image {index} has no picture any more. Fit again into another `run`.")
-        return picture
-
-
 @dataclass
 class _Collector:
     """The images of the shards so far."""
@@ -113,12 +98,12 @@ class _Collector:
     name: str
     data: DataOptions
     size: int | None
-    quota: _Quota
+    quota: Quota
     writer: PixelWriter = field(default_factory=PixelWriter)
     ids: list[np.ndarray] = field(default_factory=list)
     splits: list[np.ndarray] = field(default_factory=list)
     unreadable: list[Unreadable] = field(default_factory=list)
-    files: _PictureFiles = field(default_factory=_PictureFiles)
+    files: PictureFiles = field(default_factory=PictureFiles)
     has_pixels: bool = False
 
     def add(self, shard: Shard) -> None:
@@ -137,7 +122,7 @@ class _Collector:
         if shard.pixels is None:
             raise DataError(f"{self.name}: a shard has neither pixels nor pictures.")
         check_pixels(self.name, shard.pixels)
-        pixels = shard.pixels[_slice_if_possible(positions)]
+        pixels = shard.pixels[slice_if_possible(positions)]
         if self.size is not None:
             pixels = resize_all(pixels, self.size, self.data.resize)
         self.writer.append(pixels)
@@ -146,7 +131,7 @@ class _Collector:
     def _add_pictures(self, shard: Shard, pictures: Pictures, positions: np.ndarray) -> np.ndarray:
         """Decode pictures and return the positions of those that can be read."""
         readable = []
-        wanted = _entries(pictures, positions)
+        wanted = entries(pictures, positions)
         form = PictureForm.of(self.data, self.size)
         for position, pixels in zip(positions, decode_all(wanted, form), strict=True):
             if isinstance(pixels, str):
@@ -185,16 +170,30 @@ class _Collector:
         )
 
 
-def _slice_if_possible(positions: np.ndarray) -> np.ndarray | slice:
-    """Return consecutive positions as a slice, which makes a view instead of a copy."""
+def slice_if_possible(positions: np.ndarray) -> np.ndarray | slice:
+    """Return consecutive positions as a slice, which makes a view instead of a copy.
+
+    Parameters
+    ----------
+    positions : ndarray of int
+        Positions, ascending; at least one.
+    """
     first, last = int(positions[0]), int(positions[-1])
     if last - first + 1 == len(positions):
         return slice(first, last + 1)
     return positions
 
 
-def _entries(pictures: Pictures, positions: np.ndarray) -> Iterator[Path | bytes | None]:
-    """Yield some entries in order; by iteration, which is cheaper than access for many sources."""
+def entries(pictures: Pictures, positions: np.ndarray) -> Iterator[Path | bytes | None]:
+    """Yield some entries in order; by iteration, which is cheaper than access for many sources.
+
+    Parameters
+    ----------
+    pictures : sequence of Path, bytes or None
+        All pictures of a shard.
+    positions : ndarray of int
+        Those that are wanted, ascending.
+    """
     if len(positions) == len(pictures):
         yield from pictures
         return

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Decoded = TypeVar("Decoded")
+Entry = TypeVar("Entry", Path | bytes | None, Path | bytes | np.ndarray | None)
 
 DEFAULT_SIZE = 32  # pixels; pictures of a source have no common size
 MAX_PIXELS = 89_478_485  # of one picture; Pillow's own limit
@@ -30,6 +31,9 @@ BYTES_PER_PIXEL = 8  # more than any uncompressed format uses
 LARGE = 16_000_000  # pixels; larger pictures are decoded one at a time, to spare memory
 # Formats that are not listed are not tried: EPS, for example, would start another program.
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
+
+NO_PICTURE = "no picture here"
+PILLOW_MODULES = r"PIL\."  # pattern of the modules whose warnings are ignored
 
 _large_picture = threading.Lock()
 
@@ -48,12 +52,16 @@ class PictureForm:
         3 for RGB, 1 for grey.
     max_pixels : int
         Larger pictures are not decoded.
+    grey : bool
+        Whether pictures become grey before anything else, for `picture_decoding` only: with three
+        channels the grey one is repeated.
     """
 
     size: int = DEFAULT_SIZE
     rule: str = "crop"
     channels: int = 3
     max_pixels: int = MAX_PIXELS
+    grey: bool = False
 
     @classmethod
     def of(cls, data: DataOptions, size: int | None) -> "PictureForm":
@@ -93,13 +101,11 @@ def decode(picture: Path | bytes, form: PictureForm) -> np.ndarray | str:
     def pixels(image: "PIL.Image.Image") -> np.ndarray:
         return resize(image, form.size, form.rule, form.channels)
 
-    return _decoded(picture, pixels, form.max_pixels)
+    return opened(picture, pixels, form.max_pixels)
 
 
 def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Image.Image | str":
     """Decode a picture in its full size, upright and in colour.
-
-    It must not run in several threads: it switches Pillow's limits off for the whole process.
 
     Parameters
     ----------
@@ -117,8 +123,8 @@ def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Im
     def colours(image: "PIL.Image.Image") -> "PIL.Image.Image":
         return upright(image, channels=3)
 
-    with _pillow_limits_off():
-        return _decoded(picture, colours, max_pixels)
+    with pillow_limits_off():
+        return opened(picture, colours, max_pixels)
 
 
 def decode_all(
@@ -140,13 +146,25 @@ def decode_all(
     """
     largest = BYTES_PER_PIXEL * form.max_pixels
     decode_one = functools.partial(_decode_any, form=form, largest=largest)
-    with _pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
-        for chunk in _chunks(pictures):
+    with pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
+        for chunk in chunks(pictures):
             yield from pool.map(decode_one, chunk)
 
 
-def _chunks(pictures: Iterable[Path | bytes | None]) -> Iterator[list[Path | bytes | None]]:
-    chunk: list[Path | bytes | None] = []
+def chunks(pictures: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Yield pictures in lists of at most `CHUNK` pictures and about `CHUNK_BYTES`.
+
+    Parameters
+    ----------
+    pictures : iterable of Path, bytes, ndarray or None
+        Picture files or their contents, pixels, or None for a missing picture.
+
+    Yields
+    ------
+    list
+        The next pictures; the last list may be empty.
+    """
+    chunk: list[Entry] = []
     waiting = 0  # bytes
     for picture in pictures:
         chunk.append(picture)
@@ -160,16 +178,50 @@ def _chunks(pictures: Iterable[Path | bytes | None]) -> Iterator[list[Path | byt
 
 def _decode_any(picture: Path | bytes | None, form: PictureForm, largest: int) -> np.ndarray | str:
     if picture is None:
-        return "no picture here"
+        return NO_PICTURE
+    return too_many_bytes(picture, largest) or decode(picture, form)
+
+
+def too_many_bytes(picture: Path | bytes, largest: int) -> str:
+    """Return why a picture is not even opened; "" if it is.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+        A picture file or its content.
+    largest : int
+        Bytes that the largest picture may need.
+    """
     if isinstance(picture, bytes) and len(picture) > largest:
-        size = len(picture)
-        return f"it has {size} bytes, more than a picture of the largest size needs"
-    return decode(picture, form)
+        return f"it has {len(picture)} bytes, more than a picture of the largest size needs"
+    return ""
 
 
-def _decoded(
-    picture: Path | bytes, convert: Callable[["PIL.Image.Image"], Decoded], max_pixels: int
+def opened(
+    picture: Path | bytes,
+    convert: Callable[["PIL.Image.Image"], Decoded],
+    max_pixels: int,
+    before_load: Callable[["PIL.Image.Image"], object] = id,
 ) -> Decoded | str:
+    """Open a picture and convert it; it may run in threads within `pillow_limits_off`.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+        A picture file or its content.
+    convert : callable
+        convert(picture) -> result, once the picture is decoded.
+    max_pixels : int
+        A larger picture is not decoded.
+    before_load : callable
+        before_load(picture), while only its header has been read; it may choose to decode a
+        smaller version.
+
+    Returns
+    -------
+    object or str
+        The result, or the reason why the picture cannot be read.
+    """
     from PIL import Image
 
     try:
@@ -185,15 +237,31 @@ def _decoded(
                     f"it has {pixels} pixels, more than {max_pixels}; "
                     "if you trust it, raise `max_pixels`"
                 )
+            before_load(image)
             # Threads must not hold several large pictures at once.
-            with _large_picture if pixels > LARGE else contextlib.nullcontext():
+            with _large_picture if _is_large(image, pixels) else contextlib.nullcontext():
                 image.load()
                 return convert(image)
     except Exception as error:  # Pillow's decoders raise nearly every kind of exception
-        return _reason(error, picture)
+        return reason_of(error, picture)
 
 
-def _reason(error: Exception, picture: Path | bytes) -> str:
+def _is_large(image: "PIL.Image.Image", pixels: int) -> bool:
+    """Return whether decoding takes much memory; progressive JPEG takes it for every size."""
+    is_progressive = "progressive" in image.info
+    return (pixels if is_progressive else image.width * image.height) > LARGE
+
+
+def reason_of(error: Exception, picture: Path | bytes) -> str:
+    """Return in one line why a picture cannot be read, without its path.
+
+    Parameters
+    ----------
+    error : Exception
+        What was raised.
+    picture : Path or bytes
+        The picture.
+    """
     text = str(error)
     if isinstance(picture, Path):
         text = text.replace(str(picture), "file")
@@ -220,18 +288,59 @@ def _head(picture: Path | bytes) -> bytes:
         return file.read(4)
 
 
-@contextlib.contextmanager
-def _pillow_limits_off() -> Iterator[None]:
-    """Leave the limit of pixels to `decode`, since Pillow's holds for the whole process."""
-    from PIL import Image
+class _PillowLimits:
+    """Pillow's limit of pixels and its warnings, switched off while anything is decoded.
 
-    Image.init()  # or else Pillow would look for more formats while threads run
-    limit = Image.MAX_IMAGE_PIXELS
-    with warnings.catch_warnings():
-        # Pillow warns about pictures that `decode` refuses anyway.
-        warnings.simplefilter("ignore")
-        Image.MAX_IMAGE_PIXELS = None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = limit
+    Both hold for the whole process. Several decodings may begin and end in any order, so that a
+    counter says when the last one has ended, and only a filter of our own is added and removed:
+    `warnings.catch_warnings` would bring back what others have changed meanwhile.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._users = 0
+        self._limit: int | None = None
+
+    def switch_off(self) -> None:
+        """Begin a decoding."""
+        from PIL import Image
+
+        with self._lock:
+            if self._users == 0:
+                Image.init()  # or else Pillow would look for more formats while threads run
+                self._limit = Image.MAX_IMAGE_PIXELS
+                Image.MAX_IMAGE_PIXELS = None
+                # Pillow warns about odd metadata, which say nothing about the pixels.
+                warnings.filterwarnings("ignore", module=PILLOW_MODULES)
+            self._users += 1
+
+    def switch_on(self) -> None:
+        """End a decoding."""
+        from PIL import Image
+
+        with self._lock:
+            self._users -= 1
+            if self._users == 0:
+                Image.MAX_IMAGE_PIXELS = self._limit
+                _remove_filter()
+
+
+def _remove_filter() -> None:
+    for entry in warnings.filters:
+        pattern = getattr(entry[3], "pattern", entry[3])
+        if pattern == PILLOW_MODULES:
+            warnings.filters.remove(entry)  # type: ignore[attr-defined]
+            return
+
+
+_limits = _PillowLimits()
+
+
+@contextlib.contextmanager
+def pillow_limits_off() -> Iterator[None]:
+    """Leave the limit of pixels to `opened`, since Pillow's holds for the whole process."""
+    _limits.switch_off()
+    try:
+        yield
+    finally:
+        _limits.switch_on()

@@ -1,13 +1,18 @@
 """The unlabelled collection of images that everything works on."""
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from latentlab.data.pixels import PixelParts
+from latentlab.data.decode import PictureForm
+from latentlab.data.known_files import KnownFiles
+from latentlab.data.originals import Originals, PixelReader, SomeOriginals
+from latentlab.data.picture_pass import PicturePass, PictureShard, Unreadable, read_each
+from latentlab.data.pixels import PixelParts, as_positions
 from latentlab.data.resizing import as_picture
 from latentlab.data.splits import TEST, TRAIN, numbered_ids
 from latentlab.errors import ConfigError, DataError
@@ -16,30 +21,13 @@ __all__ = [
     "TEST",
     "TRAIN",
     "ImageSet",
+    "LazyImageSet",
+    "PictureShard",
     "Unreadable",
     "as_input",
     "from_array",
     "with_channels",
 ]
-
-
-@dataclass(frozen=True)
-class Unreadable:
-    """An image that is left out: it could not be read, or there is no vector for it.
-
-    Attributes
-    ----------
-    path : str
-        Its id: where it is.
-    reason : str
-        Why it is left out.
-    status : str
-        Its status in images.parquet.
-    """
-
-    path: str
-    reason: str
-    status: str = "unreadable"
 
 
 @dataclass(frozen=True)
@@ -65,6 +53,8 @@ class ImageSet:
         Images that the source skipped.
     source : callable or None
         source(index) -> path or bytes of the picture file of an image. None if there are no files.
+    files : KnownFiles or None
+        States of the picture files, if the set was opened lazily; see `latentlab.data.opening`.
     """
 
     name: str
@@ -75,6 +65,7 @@ class ImageSet:
     fingerprint: str = ""
     unreadable: tuple[Unreadable, ...] = ()
     source: Callable[[int], Path | bytes] | None = field(default=None, repr=False)
+    files: KnownFiles | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
@@ -119,6 +110,166 @@ class ImageSet:
         """
         for start in range(0, len(self), size):
             yield np.arange(start, min(start + size, len(self)))
+
+    def try_read(self, indices: np.ndarray) -> list[np.ndarray | str]:
+        """Return some images, or the reasons why they cannot be read.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Positions of the images.
+
+        Returns
+        -------
+        list of ndarray of shape (height, width, channels), uint8, or str
+            Pixels or a reason, in the order of `indices`.
+        """
+        return list(self.read(indices))
+
+    def subset(self, positions: np.ndarray) -> Self:
+        """Return the set with some of its images only.
+
+        Parameters
+        ----------
+        positions : ndarray of int
+            Positions of the images that stay, in their new order.
+
+        Returns
+        -------
+        ImageSet
+            With the fingerprint of the whole set.
+        """
+        positions = as_positions(np.asarray(positions), len(self))
+        return dataclasses.replace(
+            self,
+            ids=self.ids[positions],
+            splits=self.splits[positions],
+            files=None if self.files is None else self.files.subset(positions),
+            **self._parts_of_subset(positions),
+        )
+
+    def _parts_of_subset(self, positions: np.ndarray) -> dict[str, Any]:
+        def read(indices: np.ndarray) -> np.ndarray:
+            return self.read(positions[indices])
+
+        return {"read": read, "source": self._source_of(positions)}
+
+    def _source_of(self, positions: np.ndarray) -> Callable[[int], Path | bytes] | None:
+        source = self.source
+        return None if source is None else lambda index: source(int(positions[index]))
+
+    def pictures(
+        self,
+        shard_size: int,
+        with_thumbnails: np.ndarray | bool = True,
+        skip: Container[int] = (),
+    ) -> Iterator[PictureShard]:
+        """Go through all images once; the next shard is decoded while the caller works on this one.
+
+        Parameters
+        ----------
+        shard_size : int
+            Images of a shard; the last one may have fewer.
+        with_thumbnails : ndarray of shape (n,), bool, or bool
+            Which images get a thumbnail.
+        skip : container of int
+            Numbers of shards to leave out, since they have been worked on already.
+
+        Yields
+        ------
+        PictureShard
+            In order. No more than two shards are in memory, beside what the caller keeps; after
+            an early end, `close()` of the iterator waits for its threads.
+
+        Raises
+        ------
+        DataError
+            If the images are not square, or the file with all images is damaged.
+        """
+        wanted = np.broadcast_to(np.asarray(with_thumbnails, dtype=bool), len(self))
+        work = PicturePass(self.ids, self._originals(), self._form(), wanted)
+        return work.shards(shard_size, skip)
+
+    def _originals(self) -> Originals:
+        return PixelReader(self.read)
+
+    def _form(self) -> PictureForm:
+        height, width, channels = self.image_shape
+        if height != width:
+            raise DataError(
+                f"{self.name}: images of {width}x{height} pixels are not square",
+                hint="Choose a `size`.",
+            )
+        return PictureForm(size=height, channels=channels)
+
+    def _converted(self, channels: int) -> Self:
+        convert = _to_colour if channels == 3 else _to_grey
+
+        def read(indices: np.ndarray) -> np.ndarray:
+            return convert(self.read(indices))
+
+        shape = (*self.image_shape[:2], channels)
+        return dataclasses.replace(self, image_shape=shape, read=read)
+
+
+@dataclass(frozen=True)
+class LazyImageSet(ImageSet):
+    """Images that are decoded or resized whenever they are read.
+
+    Some of them may turn out to be unreadable: `read` raises DataError for such an image,
+    `try_read` returns the reason, and `pictures` lists it.
+
+    Attributes
+    ----------
+    originals : Originals
+        The images as the source has them.
+    form : PictureForm
+        The form into which they are brought.
+    """
+
+    read: Callable[[np.ndarray], np.ndarray] = field(init=False, repr=False)
+    originals: Originals = field(kw_only=True, repr=False)
+    form: PictureForm = field(kw_only=True)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        object.__setattr__(self, "read", self._read)
+
+    def try_read(self, indices: np.ndarray) -> list[np.ndarray | str]:
+        """Return some images, or the reasons why they cannot be read; see `ImageSet`."""
+        return list(self._each(as_positions(np.asarray(indices), len(self))))
+
+    def _read(self, indices: np.ndarray) -> np.ndarray:
+        positions = as_positions(np.asarray(indices), len(self))
+        images = np.empty((len(positions), *self.image_shape), np.uint8)
+        for row, pixels in enumerate(self._each(positions)):
+            if isinstance(pixels, str):
+                raise DataError(f"{self.name}: {self.ids[positions[row]]} cannot be read: {pixels}")
+            images[row] = pixels
+        return images
+
+    def _each(self, positions: np.ndarray) -> Iterator[np.ndarray | str]:
+        return read_each(self.originals, self.form, positions)
+
+    def _parts_of_subset(self, positions: np.ndarray) -> dict[str, Any]:
+        return {
+            "originals": SomeOriginals(self.originals, positions),
+            "source": self._source_of(positions),
+        }
+
+    def _originals(self) -> Originals:
+        return self.originals
+
+    def _form(self) -> PictureForm:
+        return self.form
+
+    def _converted(self, channels: int) -> Self:
+        shape = (*self.image_shape[:2], channels)
+        form = dataclasses.replace(self.form, channels=channels)
+        return dataclasses.replace(self, image_shape=shape, form=form)
+
+
+Images = TypeVar("Images", bound=ImageSet)
 
 
 def from_array(
@@ -212,7 +363,7 @@ def as_input(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / np.float32(255)
 
 
-def with_channels(images: ImageSet, channels: int) -> ImageSet:
+def with_channels(images: Images, channels: int) -> Images:
     """Return the images in grey or in colour.
 
     Parameters
@@ -236,13 +387,7 @@ def with_channels(images: ImageSet, channels: int) -> ImageSet:
         raise ConfigError(f"{images.name}: images have 1 or 3 channels, not {channels}.")
     if channels == images.image_shape[2]:
         return images
-    convert = _to_colour if channels == 3 else _to_grey
-
-    def read(indices: np.ndarray) -> np.ndarray:
-        return convert(images.read(indices))
-
-    shape = (*images.image_shape[:2], channels)
-    return dataclasses.replace(images, image_shape=shape, read=read)
+    return images._converted(channels)
 
 
 def _to_colour(pixels: np.ndarray) -> np.ndarray:

@@ -9,6 +9,8 @@ from latentlab.config import DataOptions
 from latentlab.data import decode
 from latentlab.data.collecting import collect
 from latentlab.data.images import ImageSet, with_channels
+from latentlab.data.known_files import KnownFiles
+from latentlab.data.listing import list_images
 from latentlab.data.source import Source
 from latentlab.errors import ConfigError, DataError
 
@@ -16,18 +18,26 @@ if TYPE_CHECKING:
     import PIL.Image
 
 
-def open_images(options: DataOptions) -> ImageSet:
+def open_images(
+    options: DataOptions, lazy: bool = False, known: KnownFiles | None = None
+) -> ImageSet:
     """Open images, without labels.
 
     Parameters
     ----------
     options : DataOptions
         What to open, and how.
+    lazy : bool
+        Whether to list and fingerprint the images only, and to decode or resize them whenever
+        they are read. The fingerprint is then that of the picture files.
+    known : KnownFiles or None
+        States of the picture files at an earlier opening: its `files`. Those that are as they
+        were are not read again for the fingerprint of a lazy set.
 
     Returns
     -------
     ImageSet
-        All images that can be read.
+        All images that can be read; with `lazy` a `LazyImageSet` of all images that are there.
 
     Raises
     ------
@@ -43,6 +53,8 @@ def open_images(options: DataOptions) -> ImageSet:
     (20, (8, 8, 1))
     """
     source = source_of(options)
+    if lazy:
+        return list_images(source, options, known)
     images = collect(source, options, source.parse_options(options.source_options))
     return images if options.channels is None else with_channels(images, options.channels)
 

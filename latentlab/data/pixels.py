@@ -66,7 +66,7 @@ class PixelParts:
         return images
 
     def _read_from_parts(self, indices: np.ndarray) -> np.ndarray:
-        positions = _positive(indices, len(self))
+        positions = as_positions(indices, len(self))
         images = np.empty((len(positions), *self.image_shape), np.uint8)
         part_numbers = np.searchsorted(self._starts, positions, side="right") - 1
         for number in np.unique(part_numbers):
@@ -207,8 +207,26 @@ class PixelWriter:
         return rows
 
 
-def _positive(indices: np.ndarray, count: int) -> np.ndarray:
-    """Return positions from 0 of NumPy indices, which may be negative or a mask."""
+def as_positions(indices: np.ndarray, count: int) -> np.ndarray:
+    """Return positions from 0 of NumPy indices, which may be negative or a mask.
+
+    Parameters
+    ----------
+    indices : ndarray of int or bool
+        What an array would take between brackets.
+    count : int
+        Number of images.
+
+    Raises
+    ------
+    IndexError
+        If there is no such image.
+
+    Examples
+    --------
+    >>> as_positions(np.array([0, -1]), 5).tolist()
+    [0, 4]
+    """
     if indices.dtype == bool:
         return np.flatnonzero(indices)
     positions = np.where(indices < 0, indices + count, indices)

@@ -36,22 +36,43 @@ def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.
     ConfigError
         If there is no such rule.
     """
+    square = to_square(upright(image, channels), size, rule)
+    return np.asarray(square, dtype=np.uint8).reshape(size, size, channels)
+
+
+def to_square(image: "PIL.Image.Image", size: int, rule: str) -> "PIL.Image.Image":
+    """Return an upright picture as a square of another size.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        A picture in mode RGB or L, see `upright`.
+    size : int
+        Height and width of the result in pixels.
+    rule : {"crop", "pad", "stretch"}
+        See `resize`.
+
+    Returns
+    -------
+    PIL.Image.Image
+        In the mode of `image`.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such rule.
+    """
     from PIL import Image, ImageOps
 
-    image = upright(image, channels)
     shape = (size, size)
     method = Image.Resampling.BICUBIC
     if rule == "crop":
-        image = ImageOps.fit(image, shape, method=method)
-    elif rule == "pad":
-        image = ImageOps.pad(image, shape, method=method)
-    elif rule == "stretch":
-        image = image.resize(shape, method)
-    else:
-        raise ConfigError(
-            f"unknown resize rule {rule!r}: known are {', '.join(RESIZE_RULES)}.",
-        )
-    return np.asarray(image, dtype=np.uint8).reshape(size, size, channels)
+        return ImageOps.fit(image, shape, method=method)
+    if rule == "pad":
+        return ImageOps.pad(image, shape, method=method)
+    if rule == "stretch":
+        return image.resize(shape, method)
+    raise ConfigError(f"unknown resize rule {rule!r}: known are {', '.join(RESIZE_RULES)}.")
 
 
 def resize_all(images: np.ndarray, size: int, rule: str) -> np.ndarray:

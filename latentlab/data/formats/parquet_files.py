@@ -145,7 +145,7 @@ def picture_column(files: Sequence[Path], wanted: str | None) -> str:
     return column
 
 
-def column_values(file: Path, column: str) -> Iterator[Any]:
+def column_values(file: Path, column: str, first_group: int = 0) -> Iterator[Any]:
     """Yield the values of a column as Python objects, reading a few rows at a time.
 
     Parameters
@@ -154,16 +154,24 @@ def column_values(file: Path, column: str) -> Iterator[Any]:
         A parquet file.
     column : str
         Name of the column.
+    first_group : int
+        Number of the row group to begin with.
 
     Raises
     ------
     DataError
         If the file is damaged, or the column has another number of rows than the file.
     """
-    announced = metadata_of(file).num_rows
+    metadata = metadata_of(file)
+    groups = range(first_group, metadata.num_row_groups)
+    rows_before = sum(metadata.row_group(group).num_rows for group in range(first_group))
+    announced = metadata.num_rows - rows_before
     count = 0
     try:
-        for batch in _open(file).iter_batches(batch_size=ROWS, columns=[column]):
+        batches = _open(file).iter_batches(
+            batch_size=ROWS, row_groups=list(groups), columns=[column]
+        )
+        for batch in batches:
             count += batch.num_rows
             for value in batch.column(0):
                 yield value.as_py()
@@ -174,39 +182,6 @@ def column_values(file: Path, column: str) -> Iterator[Any]:
             f"{file} is damaged: it has {count} rows of {column}, "
             f"not the {announced} that it announces. Fetch or write it again."
         )
-
-
-def column_value(file: Path, column: str, row: int) -> Any:
-    """Return one value of a column, of which only the row group is read.
-
-    Parameters
-    ----------
-    file : Path
-        A parquet file.
-    column : str
-        Name of the column.
-    row : int
-        Number of the row.
-
-    Raises
-    ------
-    DataError
-        If the file is damaged, or has fewer rows.
-    """
-    metadata = metadata_of(file)
-    for group in range(metadata.num_row_groups):
-        count = metadata.row_group(group).num_rows
-        if row < count:
-            return _value_in_group(file, column, group, row)
-        row -= count
-    raise DataError(f"{file.name} has fewer rows than it had. Fit again into another `run`.")
-
-
-def _value_in_group(file: Path, column: str, group: int, row: int) -> Any:
-    try:
-        return _open(file).read_row_group(group, columns=[column]).column(0)[row].as_py()
-    except _DAMAGE as error:
-        raise _damaged(file, error) from error
 
 
 def _damaged(file: Path, error: Exception) -> DataError:
@@ -255,8 +230,7 @@ class ColumnReader:
         self.file = file
         self.column = column
         self.n_rows = metadata_of(file).num_rows
-        self._values: Iterator[Any] = iter(())
-        self._next_row: int | None = None  # of `_values`; None if nothing has been read
+        self._waiting: _Stream | None = None  # where the last reading ended
 
     def parts(self, size: int) -> Iterator["ColumnRows"]:
         """Yield all rows in parts.
@@ -282,20 +256,26 @@ class ColumnReader:
         DataError
             If the file is damaged.
         """
-        # Go on where the last call ended, or else begin again: parquet cannot go back.
-        if self._next_row is None or self._next_row > rows.start:
-            self._values = column_values(self.file, self.column)
-            self._next_row = 0
-        for value in self._values:
-            self._next_row += 1
-            if self._next_row > rows.start:
-                yield _picture_bytes(value)
-            # At the end of the file its number of rows is still to be compared.
-            if self._next_row >= rows.stop and rows.stop < self.n_rows:
-                break
+        # Two readings at the same time must not move each other: each takes a stream for itself.
+        stream, self._waiting = self._waiting, None
+        if stream is None or not stream.can_reach(rows.start):
+            stream = _Stream(self.file, self.column, rows.start)
+        try:
+            for value in stream.values:
+                stream.next_row += 1
+                if stream.next_row > rows.start:
+                    yield _picture_bytes(value)
+                # At the end of the file its number of rows is still to be compared.
+                if stream.next_row >= rows.stop and rows.stop < self.n_rows:
+                    break
+        except DataError:
+            stream = None  # it has ended
+            raise
+        finally:
+            self._waiting = stream
 
     def picture(self, row: int) -> bytes | None:
-        """Return the bytes of one row, of which only the row group is read.
+        """Return the bytes of one row; row after row is as fast as `pictures`.
 
         Parameters
         ----------
@@ -307,7 +287,35 @@ class ColumnReader:
         DataError
             If the file is damaged or has changed.
         """
-        return _picture_bytes(column_value(self.file, self.column, row))
+        for picture in self.pictures(range(row, row + 1)):
+            return picture
+        raise DataError(
+            f"{self.file.name} has fewer rows than it had. Fit again into another `run`."
+        )
+
+
+class _Stream:
+    """The values of a column from the row group on that holds a row.
+
+    It goes forward only, and `next_row` is the number of the row that comes next.
+    """
+
+    def __init__(self, file: Path, column: str, row: int) -> None:
+        metadata = metadata_of(file)
+        counts = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
+        self._starts = np.cumsum([0, *counts])
+        group = self._group(row)
+        self.next_row = int(self._starts[group])
+        self.values = column_values(file, column, group)
+
+    def can_reach(self, row: int) -> bool:
+        """Return whether `row` comes next or soon: a new stream would not be nearer to it."""
+        return self.next_row <= row and self._starts[self._group(row)] <= self.next_row
+
+    def _group(self, row: int) -> int:
+        """Return the number of the row group of a row, the last one if there is no such row."""
+        number = int(np.searchsorted(self._starts, row, side="right")) - 1
+        return max(0, min(number, len(self._starts) - 2))
 
 
 class ColumnRows(Sequence[bytes | None]):
