@@ -132,6 +132,45 @@ def open_pretrained_of(run: Run) -> PretrainedEncoder:
     return encoder
 
 
+def open_network(run: Run) -> Model:
+    """Return the network of a run, to train it further.
+
+    Parameters
+    ----------
+    run : Run
+        A run with an encoder.
+
+    Raises
+    ------
+    RunError
+        If its files are missing, damaged, or others than those that the run was made with.
+    ConfigError
+        If it cannot be trained.
+    """
+    if run.config.is_autoencoder:
+        return model_files.load(run)
+    require_trainable(run)
+    return Model.of_network(open_pretrained_of(run).network())
+
+
+def require_trainable(run: Run) -> None:
+    """Raise ConfigError if the encoder of a run cannot be trained further.
+
+    Parameters
+    ----------
+    run : Run
+        A run with an encoder.
+    """
+    description = model_files.describe(run)
+    if description.has_code or (description.card is not None and description.card.trainable):
+        return
+    subject = "vectors from a file" if description.card is None else f"{description.name}"
+    raise ConfigError(
+        f"this trains the encoder, and {subject} cannot be trained: take a Keras file,"
+        " efficientnet-lite0, or an encoder of latentlab (fit, cifar10-strong)."
+    )
+
+
 def _file_inside(run: Run, card: EncoderCard) -> str:
     """Return the path of the encoder's file in the run's own folder; "" if it is not there."""
     if len(card.files) != 1:

@@ -17,7 +17,8 @@ class Model:
     Attributes
     ----------
     autoencoder : keras.Model
-        float32 images (n, height, width, channels) in [0, 1] -> reconstructions of that shape.
+        float32 images (n, height, width, channels) in [0, 1] -> reconstructions of that shape. It
+        is the encoder itself where nothing reconstructs.
     encoder : keras.Model
         Images -> codes of shape `(n, *code_shape)`.
     decoder : keras.Model or None
@@ -25,12 +26,26 @@ class Model:
     top : keras.Model or None
         Codes -> embeddings of shape (n, d), if the encoder goes on above its code. It takes codes
         of images of any size.
+    reconstructs : bool
+        False for a pretrained network, which has an embedding and neither code nor decoder.
     """
 
     autoencoder: "keras.Model"
     encoder: "keras.Model"
     decoder: "keras.Model | None"
     top: "keras.Model | None" = None
+    reconstructs: bool = True
+
+    @classmethod
+    def of_network(cls, network: "keras.Model") -> "Model":
+        """Make the model of a pretrained network.
+
+        Parameters
+        ----------
+        network : keras.Model
+            float32 images in [0, 1] -> embeddings (n, d).
+        """
+        return cls(network, network, decoder=None, reconstructs=False)
 
     @classmethod
     def from_layers(cls, image: Any, code: Any, decoder_layers: list[Any]) -> "Model":
@@ -73,6 +88,8 @@ class Model:
         """
         import keras
 
+        if not self.reconstructs:
+            return self.encoder
         if self.top is None:
             raise ConfigError(
                 "this encoder ends with its code and has no embedding: use `features=code`, or"

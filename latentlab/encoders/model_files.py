@@ -288,7 +288,7 @@ def load(run: Run) -> Model:
     description = describe(run)
     if not description.has_code:
         raise ConfigError(
-            f"this needs the network of an encoder that latentlab has trained, and {run.path} has"
+            f"this needs an autoencoder that latentlab has trained, and {run.path} has"
             f" {'vectors' if description.card is None else description.name} from elsewhere."
         )
     path = run.path / "encoder" / "weights.npz"

@@ -10,6 +10,7 @@ pass that was killed goes on behind the last complete part.
 
 import hashlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -89,7 +90,36 @@ def embed_pictures(
     DataError
         If not one image can be read.
     """
-    return _Pass(encoder, images, run_folder, with_thumbnail).run()
+    nothing = np.zeros((0, encoder.card.feature_size), np.float32)
+
+    def embed(shard: "PictureShard") -> np.ndarray:
+        return encoder.encode(shard.pixels) if len(shard.readable) else nothing
+
+    return _Pass(embed, images, run_folder, with_thumbnail).run()
+
+
+def store_vectors(
+    vectors: np.ndarray, images: ImageSet, run_folder: Path, with_thumbnail: np.ndarray
+) -> PassResult:
+    """Store vectors that are there already, and the pictures of their images.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d), float32
+        A vector for each image.
+    images : ImageSet
+        Images opened lazily.
+    run_folder : pathlib.Path
+        The run folder.
+    with_thumbnail : ndarray of shape (n,), bool
+        The images that get a thumbnail.
+
+    Raises
+    ------
+    DataError
+        If not one image can be read.
+    """
+    return _Pass(lambda shard: vectors[shard.readable], images, run_folder, with_thumbnail).run()
 
 
 class _Pass:
@@ -97,12 +127,12 @@ class _Pass:
 
     def __init__(
         self,
-        encoder: PretrainedEncoder,
+        embed: "Callable[[PictureShard], np.ndarray]",
         images: ImageSet,
         run_folder: Path,
         with_thumbnail: np.ndarray,
     ) -> None:
-        self._encoder = encoder
+        self._embed = embed
         self._images = images
         self._folder = run_folder / "embeddings"
         self._pictures = StoredPictures(run_folder)
@@ -146,15 +176,11 @@ class _Pass:
         # The vectors come last: a part whose vectors are there is complete.
         pictures = picture_table(ids, splits, shard.thumbnails, shard.small, shard.sizes)
         picture_path = self._pictures.write_part(shard.number, pictures)
-        if len(ids):
-            embedding = self._encoder.encode(shard.pixels)
-        else:
-            embedding = np.zeros((0, self._encoder.card.feature_size), np.float32)
         table = pa.table(
             {
                 "id": ids.tolist(),
                 "split": splits.tolist(),
-                "embedding": tables.vectors(embedding),
+                "embedding": tables.vectors(self._embed(shard)),
             }
         )
         listed = _listed(self._images, shard.positions)

@@ -27,10 +27,10 @@ from latentlab.clustering.vector_clustering import as_assignments
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.data.images import TRAIN, ImageSet, as_input
-from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings, encode
+from latentlab.encoders.image_encoder import open_network, require_trainable
 from latentlab.encoders.model import Model
-from latentlab.errors import RunError
+from latentlab.errors import ConfigError, RunError
 from latentlab.features.fitted import Arrays, FittedFeatures, fit_features
 from latentlab.features.spec import CODE
 from latentlab.refinement.feature_layers import check_gradients
@@ -143,7 +143,9 @@ class DeepTraining:
         return fit_features(spec, self.codes, shape, self.options.seed, head=self.head)
 
     def _error(self) -> float:
-        """Return the reconstruction error of some training images, above 0."""
+        """Return the reconstruction error of some training images, above 0; 1 without decoder."""
+        if not self.model.reconstructs:
+            return 1.0
         indices = self.images.indices(TRAIN)[:MEASURED_IMAGES]
         error = mean_squared_error(self.model.autoencoder, self.images, indices)
         return max(error, SMALLEST_ERROR)
@@ -172,6 +174,18 @@ class DeepClustering(RunMethod):
         if start not in plugins.names("clustering"):
             return False
         return Clusterer.named(start).capabilities.needs_prototypes
+
+    def check(self, run: Run, options: ClusterOptions) -> None:
+        """Refuse encoders that cannot be trained so too; errors as in `RunMethod.check`."""
+        require_trainable(run)
+        if self.plugin.capabilities.needs_decoder and not run.config.is_autoencoder:
+            raise ConfigError(
+                "needs a decoder, which the encoder of this run does not have: choose dec,"
+                " consistency or selflabel",
+                field="method",
+                value=options.method,
+            )
+        super().check(run, options)
 
     def check_before(self, run: Run, options: ClusterOptions) -> None:
         """Refuse features without gradients too; errors as in `RunMethod.check_before`."""
@@ -248,7 +262,7 @@ def _training_of(run: Run, options: ClusterOptions, images: ImageSet) -> DeepTra
     history = f"clusters/{options.name}/{HISTORY_NAME}"
     start = (options.features or CODE).start
     return DeepTraining(
-        model=model_files.load(run),
+        model=open_network(run),
         images=images,
         codes=list(Embeddings(run.path).parts(TRAIN, start)),
         options=options,

@@ -32,9 +32,12 @@ class RefinerCapabilities:
     ----------
     default_features : str
         Feature steps of a clustering that names none. Empty: whatever the encoder gives.
+    needs_decoder : bool
+        The method reads reconstructions, which a pretrained network does not give.
     """
 
     default_features: str = ""
+    needs_decoder: bool = False
 
 
 def _no_images(positions: np.ndarray) -> np.ndarray:

@@ -88,7 +88,7 @@ def require_embedding(start: Start, argument: str) -> None:
     ConfigError
         If the encoder has no embedding.
     """
-    if start.model.top is None:
+    if start.model.top is None and start.model.reconstructs:
         raise ConfigError(
             f"{argument} needs an encoder with an embedding above its code: fit with"
             " `recipe=strong`."
@@ -176,10 +176,15 @@ class TrainedHead(Refinement):
         self.head.set_weights([kernel, bias])
 
         # The networks share their layers.
-        self.lower = self.model.autoencoder.get_layer("lower")
-        self.decoder = self.model.autoencoder.get_layer("decode")
+        self.lower = self.model.encoder
+        self.decoder = None
+        outputs = [q]
+        if self.model.reconstructs:
+            self.lower = self.model.autoencoder.get_layer("lower")
+            self.decoder = self.model.autoencoder.get_layer("decode")
+            outputs.insert(0, self.model.autoencoder.output)
         self.assigner = keras.Model(image, [z, q], name="assigner")
-        self.trainer = keras.Model(image, [self.model.autoencoder.output, q], name="trainer")
+        self.trainer = keras.Model(image, outputs, name="trainer")
         self._assign_code = keras.Model(self.model.encoder.output, q)
         averaging = _averaging(self.options)
         self.trainer.compile(optimizer=keras.optimizers.Adam(self.learning_rate, **averaging))
@@ -324,6 +329,8 @@ class TrainedHead(Refinement):
         code = self.lower(views, training=True)
         clustering_loss = self.clustering_loss(self._assign_code(code, training=True), batch)
 
+        if self.decoder is None:
+            return clustering_loss, {"clustering_loss": clustering_loss, "reconstruction_loss": 0.0}
         # The decoder goes on learning, but its error does not reach the encoder.
         rebuilt = self.decoder(ops.stop_gradient(code), training=True)
         error = ops.mean(ops.square(rebuilt - views))

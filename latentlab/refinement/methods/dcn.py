@@ -22,7 +22,7 @@ from latentlab.clustering.assigned import distances_to
 from latentlab.options import option
 from latentlab.refinement.feature_layers import vectors_of
 from latentlab.refinement.options import LoopOptions
-from latentlab.refinement.refiner import Arrays, Refinement, Refiner, Start
+from latentlab.refinement.refiner import Arrays, Refinement, Refiner, RefinerCapabilities, Start
 
 LEAST_SPREAD = 1e-12  # keeps the kernel's scale above 0 for identical vectors
 
@@ -48,6 +48,7 @@ class DCN(Refiner):
     """Pulls codes towards k-means centers."""
 
     Options = DCNOptions
+    capabilities = RefinerCapabilities(needs_decoder=True)
 
     def start(self, start: Start, options: DCNOptions) -> Refinement:
         """Build the networks around the encoder."""

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import backend
+from latentlab.errors import ConfigError
 from latentlab.options import option
 from latentlab.refinement.feature_layers import vectors_of
 from latentlab.refinement.kernel import kernel_for
@@ -75,6 +76,12 @@ class DEC(Refiner):
 
     def start(self, start: Start, options: DECOptions) -> Refinement:
         """Build the networks around the encoder."""
+        if options.reconstruction > 0 and not start.model.reconstructs:
+            raise ConfigError(
+                "needs a decoder, which this encoder does not have: leave it out",
+                field="settings.reconstruction",
+                value=options.reconstruction,
+            )
         return SelfTraining(start, options)
 
 

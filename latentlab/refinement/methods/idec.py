@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from latentlab.options import option
 from latentlab.refinement.methods.dec import DEC, OPTIMIZERS, DECOptions
+from latentlab.refinement.refiner import RefinerCapabilities
 
 
 @dataclass(frozen=True)
@@ -28,3 +29,4 @@ class IDEC(DEC):
     """Self-training that keeps the reconstruction."""
 
     Options = IDECOptions
+    capabilities = RefinerCapabilities(needs_decoder=True)

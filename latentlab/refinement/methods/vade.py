@@ -46,7 +46,7 @@ class VaDE(Refiner):
     """A variational autoencoder with a mixture of Gaussians as prior."""
 
     Options = VaDEOptions
-    capabilities = RefinerCapabilities(default_features="code")
+    capabilities = RefinerCapabilities(default_features="code", needs_decoder=True)
 
     def start(self, start: Start, options: VaDEOptions) -> Refinement:
         """Build the networks around the encoder.
