@@ -88,6 +88,28 @@ class Embeddings:
         shards = images.shards(SHARD)
         return _write_parts("embed", images, self._part_folder("code"), encode_shard, shards)
 
+    def write_vectors(self, vectors: np.ndarray, images: ImageSet) -> list[Path]:
+        """Write vectors that are there already, in parts of 2,048; complete parts stay.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n, d), float32
+            A vector for each image.
+        images : ImageSet
+            Their ids and splits; no image is read.
+
+        Returns
+        -------
+        list of pathlib.Path
+            All parts, in order.
+        """
+
+        def take(indices: np.ndarray, _: str) -> pa.Table:
+            return _as_table(images, indices, {"embedding": vectors[indices]})
+
+        folder = self._part_folder("embedding")
+        return _write_parts("import", images, folder, take, images.shards(SHARD))
+
     def write_averages(
         self, embed_images: Callable[[np.ndarray], np.ndarray], images: ImageSet
     ) -> list[Path]:

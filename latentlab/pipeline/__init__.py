@@ -26,6 +26,12 @@ from latentlab.pipeline.clustering import (
 )
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
+from latentlab.pipeline.importing import (
+    ImportOptions,
+    ImportReport,
+    import_report,
+    import_vectors,
+)
 from latentlab.pipeline.pretrained import default_encoder, use_encoder
 from latentlab.pipeline.run_data import (
     open_run_images,
@@ -48,6 +54,10 @@ __all__ = [
     "fit",
     "use_ready_made",
     "use_encoder",
+    "import_vectors",
+    "import_report",
+    "ImportOptions",
+    "ImportReport",
     "default_encoder",
     "at_epoch",
     "with_weights",

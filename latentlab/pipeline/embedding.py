@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from latentlab.data.images import ImageSet, Unreadable
+from latentlab.errors import RunError
 from latentlab.pipeline.claiming import count_by_split
 from latentlab.pipeline.run_data import open_listed_images, open_run_images, write_image_list
 from latentlab.progress import log
@@ -45,6 +46,8 @@ def embed(run: Run, averages: bool = False) -> Run:
         _embed_pretrained(run)
     elif run.config.is_autoencoder:
         _embed_trained(run)
+    elif run.record("embed") is None:
+        raise RunError(f"{run.path} was not imported to the end. Import its vectors again.")
     if averages:
         _average(run)
     return run

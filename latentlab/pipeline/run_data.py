@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import opening
@@ -13,6 +14,7 @@ from latentlab.encoders import model_files
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import DataError, RunError
 from latentlab.storage import tables
+from latentlab.storage.manifest import no_images
 from latentlab.storage.run import Run
 
 IMAGE_LIST = "images.parquet"
@@ -33,17 +35,16 @@ def open_run_images(run: Run) -> ImageSet:
         If they have changed since.
     """
     images = open_listed_images(run)
-    table = tables.read(run.path / IMAGE_LIST)
-    columns = [table[column].to_pylist() for column in ("id", "split", "status")]
-    recorded = [
-        (name, split) for name, split, status in zip(*columns, strict=True) if status == "ok"
-    ]
-    if run.config.pretrained is not None and len(recorded) < len(images):
-        readable = {name for name, _ in recorded}
+    ids, splits = _recorded_images(run)
+    config = run.config
+    if not config.is_autoencoder and len(ids) < len(images):
+        readable = set(ids)
         is_readable = [name in readable for name in images.ids.tolist()]
         images = images.subset(np.flatnonzero(is_readable))
+    if config.vectors is not None and len(splits) == len(images):
+        images = replace(images, splits=np.array(splits))  # the file may have said others
     # The fingerprint may be that of pixels alone.
-    if recorded != list(zip(images.ids.tolist(), images.splits.tolist(), strict=True)):
+    if ids != images.ids.tolist() or splits != images.splits.tolist():
         raise RunError(
             f"the names or splits of the images of {run.path} have changed since they were fitted."
             " Name them as before, or fit again."
@@ -51,8 +52,16 @@ def open_run_images(run: Run) -> ImageSet:
     return images
 
 
+def _recorded_images(run: Run) -> tuple[list[str], list[str]]:
+    """Return ids and splits of the images of a run that were not left out."""
+    table = tables.read(run.path / IMAGE_LIST)
+    is_used = [status == "ok" for status in table["status"].to_pylist()]
+    used = table.filter(pa.array(is_used, pa.bool_()))
+    return used["id"].to_pylist(), used["split"].to_pylist()
+
+
 def open_listed_images(run: Run) -> ImageSet:
-    """Open the images of a run; with a pretrained encoder also those that cannot be read.
+    """Open the images of a run, without training also those that are left out.
 
     Parameters
     ----------
@@ -65,10 +74,10 @@ def open_listed_images(run: Run) -> ImageSet:
         If they have changed since.
     """
     config = run.config
-    if config.pretrained is not None:
-        images = opening.open_images(config.images, lazy=True)
-    else:
+    if config.is_autoencoder:
         images = opening.open_images(config.images)
+    else:
+        images = opening.open_images(config.images, lazy=True)
     if images.fingerprint != config.images_sha256:
         raise RunError(
             f"the images of {run.path} have changed since they were fitted."
@@ -89,13 +98,16 @@ def open_shown_images(run: Run) -> ImageSet:
     -------
     ImageSet
         The thumbnails that the run has stored, else its images. The picture files of thumbnails
-        are looked for when they are asked for.
+        are looked for when they are asked for. A run without images has names alone.
 
     Raises
     ------
     RunError
         If the run has stored none, and its images have changed.
     """
+    if run.config.data is None:
+        ids, splits = _recorded_images(run)
+        return images_without_pixels(run.data_name, np.array(ids), np.array(splits))
     pictures = StoredPictures(run.path)
     if not pictures.are_there:
         return open_run_images(run)
@@ -109,6 +121,23 @@ def open_shown_images(run: Run) -> ImageSet:
         return source(index)
 
     return replace(pictures.shown(run.data_name), source=picture_file)
+
+
+def images_without_pixels(name: str, ids: np.ndarray, splits: np.ndarray) -> ImageSet:
+    """Return an image set of names alone, for vectors without images.
+
+    Parameters
+    ----------
+    name : str
+        Name of the data, for titles.
+    ids, splits : ndarray of shape (n,), str
+        Name and split of each vector.
+    """
+
+    def read(indices: np.ndarray) -> np.ndarray:
+        raise no_images()
+
+    return ImageSet(name, ids, splits, model_files.NO_IMAGE, read)
 
 
 def open_small_images(run: Run) -> ImageSet:
@@ -219,8 +248,6 @@ def write_image_list(images: ImageSet, folder: Path) -> None:
     folder : pathlib.Path
         The run's folder.
     """
-    import pyarrow as pa
-
     unreadable = images.unreadable
     columns = {
         "id": [*images.ids.tolist(), *(image.path for image in unreadable)],

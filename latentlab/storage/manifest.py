@@ -169,17 +169,25 @@ class VectorFile:
         Where it was.
     sha256 : str
         Digest of its content.
-    id_column, column : str
-        Its columns of ids and of vectors; "" where the format has no names.
+    id_column, column, split_column, label_column : str
+        Its columns of ids, vectors, splits and labels; "" where it has none, or no names.
     pretraining : str
         Labels used in the training of the encoder that gave them, as the user says.
+    held_out : float
+        Share that was held out, if neither file nor images say which.
+    limit : int or None
+        Vectors of each split that were used at most, if there are no images.
     """
 
     path: str
     sha256: str
     id_column: str = ""
     column: str = ""
+    split_column: str = ""
+    label_column: str = ""
     pretraining: str = "unknown"
+    held_out: float = 0.2
+    limit: int | None = None
 
 
 @dataclass(frozen=True)
@@ -268,11 +276,16 @@ class RunConfig:
     def images(self) -> DataOptions:
         """The images; ConfigError if the run has none."""
         if self.data is None:
-            raise ConfigError(
-                "this needs images, and the run was made of vectors alone",
-                hint="Import the vectors again, with their images as `data`.",
-            )
+            raise no_images()
         return self.data
+
+
+def no_images() -> ConfigError:
+    """Return the error for what needs the images of a run that was made of vectors alone."""
+    return ConfigError(
+        "this needs images, and the run was made of vectors alone",
+        hint="Import the vectors again into another `run`, with their images as `data`.",
+    )
 
 
 def _part(

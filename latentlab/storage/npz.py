@@ -6,9 +6,10 @@ ask for fewer, the checksum of the .npz is never compared, and half an array com
 
 import errno
 import zipfile
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TypeVar
 
 import numpy as np
 from numpy.lib import format as npy
@@ -17,6 +18,23 @@ from latentlab.errors import RunError
 
 LIMIT = 4 << 30  # bytes of all arrays of one file, unless the caller sets another limit
 PIECE = 1 << 20  # bytes that are read at once
+Content = TypeVar("Content")
+
+
+@dataclass(frozen=True)
+class ArrayHeader:
+    """What an array's header announces.
+
+    Attributes
+    ----------
+    shape : tuple of int
+        Its shape.
+    dtype : numpy.dtype
+        Its numbers.
+    """
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
 
 
 class TooLargeError(ValueError):
@@ -51,9 +69,46 @@ def read_npz(
     ValueError
         If the file is damaged, or holds anything but arrays of plain numbers or text.
     """
+    return _of_archive(path, lambda archive: _read_members(archive, names, limit))
+
+
+def read_headers(path: Path) -> dict[str, ArrayHeader]:
+    """Read what the arrays of an .npz file are, without reading them.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    dict of str to ArrayHeader
+        Headers by name.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If the file is damaged.
+    """
+
+    def read(archive: zipfile.ZipFile) -> dict[str, ArrayHeader]:
+        headers = {}
+        for member in archive.infolist():
+            with archive.open(member) as file:
+                shape, _, dtype = _header(file)
+            headers[member.filename.removesuffix(".npy")] = ArrayHeader(shape, dtype)
+        return headers
+
+    return _of_archive(path, read)
+
+
+def _of_archive(path: Path, read: Callable[[zipfile.ZipFile], Content]) -> Content:
+    """Return read(opened file); whatever damage raises becomes a ValueError."""
     try:
         with zipfile.ZipFile(path) as archive:
-            return _read_members(archive, names, limit)
+            return read(archive)
     except (TooLargeError, MemoryError):
         raise
     except OSError as error:

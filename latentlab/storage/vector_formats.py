@@ -1,0 +1,347 @@
+"""Files of vectors in four formats, each as columns: parquet, npy, npz and CSV.
+
+Nothing is unpickled. What a file would take in memory is known from its header, or from the length
+of its text, before memory is taken.
+"""
+
+import abc
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
+import pyarrow.parquet as pq
+
+from latentlab.errors import DataError
+from latentlab.storage import npz
+
+VECTORS = "vectors"  # each entry is a vector
+NUMBERS = "numbers"  # each entry is one number of a vector
+OTHER = "other"
+NESTED = "nested"  # pictures, dates with parts and the like
+WIDEST_LINE = 1 << 24  # characters of the first line of a CSV file
+DELIMITERS = ",;\t"
+BYTES = 4  # of a float32
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a file.
+
+    Attributes
+    ----------
+    name : str
+        Its name; "" where the format has none.
+    kind : {"vectors", "numbers", "nested", "other"}
+        The entries.
+    """
+
+    name: str
+    kind: str
+
+
+class VectorFormat(abc.ABC):
+    """A file of one format.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    limit : int
+        Largest number of bytes of its vectors as float32.
+    """
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self.limit = limit
+
+    @abc.abstractmethod
+    def columns(self) -> list[Column]:
+        """Return the columns, in order."""
+
+    @abc.abstractmethod
+    def vectors(self, name: str) -> np.ndarray:
+        """Return a column of vectors as a matrix, float32 (n, d); NaN for what is missing."""
+
+    def numbers(self, names: list[str]) -> np.ndarray:
+        """Return columns of numbers as a matrix, float32 (n, d); NaN for what is missing."""
+        raise NotImplementedError
+
+    @abc.abstractmethod
+    def values(self, name: str) -> list[Any]:
+        """Return the entries of any other column: numbers, text or None."""
+
+    def refuse_above_limit(self, n_numbers: int) -> None:
+        """Raise DataError if so many numbers are too many."""
+        if n_numbers * BYTES > self.limit:
+            raise DataError(
+                f"{self.path} is refused: its vectors have {n_numbers * BYTES:,} bytes, more than"
+                f" {self.limit:,}. If you trust it, raise `max_bytes`."
+            )
+
+    def not_as_vectors(self, reason: str) -> DataError:
+        """Return the error for content that is no table of vectors."""
+        return DataError(f"{self.path}: {reason}.")
+
+
+class ParquetVectors(VectorFormat):
+    """A parquet file: a column of lists of numbers, or many columns of numbers."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path, limit)
+        self._file = pq.ParquetFile(path, page_checksum_verification=True)
+
+    def columns(self) -> list[Column]:
+        """Return the columns, in order."""
+        return [Column(field.name, _kind(field.type)) for field in self._file.schema_arrow]
+
+    def vectors(self, name: str) -> np.ndarray:
+        """Return a column of lists as a matrix."""
+        self.refuse_above_limit(self._count_numbers({name}))
+        column = self._file.read([name])[name]
+        lengths = pc.unique(pc.list_value_length(column.drop_null())).to_pylist()
+        if len(lengths) != 1 or not lengths[0]:
+            raise self.not_as_vectors(
+                f"the vectors of column {name!r} are empty or differ in length"
+            )
+        matrix = np.full((len(column), lengths[0]), np.nan, np.float32)
+        is_there = np.asarray(column.is_valid())
+        parts = [_as_float32(chunk.drop_null().flatten()) for chunk in column.chunks]
+        matrix[is_there] = np.concatenate(parts).reshape(-1, lengths[0])
+        return matrix
+
+    def numbers(self, names: list[str]) -> np.ndarray:
+        """Return columns of numbers as a matrix."""
+        self.refuse_above_limit(self._file.metadata.num_rows * len(names))
+        matrix = np.empty((self._file.metadata.num_rows, len(names)), np.float32)
+        for place, name in enumerate(names):
+            chunks = self._file.read([name])[name].chunks
+            parts = [_as_float32(chunk) for chunk in chunks]
+            matrix[:, place] = np.concatenate(parts) if parts else []
+        return matrix
+
+    def values(self, name: str) -> list[Any]:
+        """Return the entries of a column."""
+        return self._file.read([name])[name].to_pylist()
+
+    def _count_numbers(self, names: set[str]) -> int:
+        """Return how many numbers the metadata announce in some columns."""
+        metadata = self._file.metadata
+        total = 0
+        for group in range(metadata.num_row_groups):
+            row_group = metadata.row_group(group)
+            for place in range(row_group.num_columns):
+                column = row_group.column(place)
+                if column.path_in_schema.split(".")[0] in names:
+                    total += column.num_values
+        return total
+
+
+class NpyVectors(VectorFormat):
+    """An .npy file: one matrix."""
+
+    def columns(self) -> list[Column]:
+        """Return the one column, which has no name."""
+        return [Column("", VECTORS)]
+
+    def vectors(self, name: str) -> np.ndarray:
+        """Return the matrix."""
+        array = npz.open_npy(self.path)
+        if not _is_matrix(array.shape, array.dtype):
+            raise self.not_as_vectors(
+                f"vectors are an array of shape (n, d) of numbers, and it holds {array.dtype}"
+                f" {array.shape}"
+            )
+        self.refuse_above_limit(array.size)
+        return _narrowed(array)
+
+    def values(self, name: str) -> list[Any]:
+        """Raise KeyError: there is no other column."""
+        raise KeyError(name)
+
+
+class NpzVectors(VectorFormat):
+    """An .npz file: a matrix, and arrays of as many ids, splits or labels."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path, limit)
+        self._headers = npz.read_headers(path)
+
+    def columns(self) -> list[Column]:
+        """Return the arrays."""
+        columns = []
+        for name, header in self._headers.items():
+            is_matrix = _is_matrix(header.shape, header.dtype)
+            columns.append(Column(name, VECTORS if is_matrix else OTHER))
+        return columns
+
+    def vectors(self, name: str) -> np.ndarray:
+        """Return a matrix."""
+        header = self._headers[name]
+        self.refuse_above_limit(int(np.prod(header.shape, dtype=object)))
+        return _narrowed(self._array(name))
+
+    def values(self, name: str) -> list[Any]:
+        """Return the entries of an array of one axis."""
+        header = self._headers[name]
+        if header.dtype.hasobject:
+            raise self.not_as_vectors(
+                f"the array {name} holds Python objects, which are not read: save it as plain text"
+                " or numbers, for example with astype(str)"
+            )
+        if len(header.shape) != 1:
+            raise self.not_as_vectors(f"the array {name} needs one axis and has {header.shape}")
+        values = self._array(name).tolist()
+        return [value.decode() if isinstance(value, bytes) else value for value in values]
+
+    def _array(self, name: str) -> np.ndarray:
+        # A float64 takes twice the bytes of the float32 that it becomes.
+        return npz.read_npz(self.path, [name], 2 * self.limit)[name]
+
+
+class CsvVectors(VectorFormat):
+    """A CSV file: a column per number, with a line of names or without."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        super().__init__(path, limit)
+        lines = _first_lines(path)
+        self._delimiter = max(DELIMITERS, key=lines[0].count)
+        rows = list(csv.reader(lines, delimiter=self._delimiter))
+        self._has_header = _is_header(rows[0])
+        example = rows[-1] if self._has_header else rows[0]
+        if len(example) != len(rows[0]):
+            raise self.not_as_vectors(
+                f"its first two lines have {len(rows[0])} and {len(example)} entries"
+            )
+        self._names = rows[0] if self._has_header else _names_for(example)
+        if len(set(self._names)) != len(self._names):
+            raise self.not_as_vectors("two of its columns have the same name")
+        self._is_number = dict(zip(self._names, map(_is_numeric, example), strict=True))
+
+    def columns(self) -> list[Column]:
+        """Return the columns, in order."""
+        return [
+            Column(name, NUMBERS if is_number else OTHER)
+            for name, is_number in self._is_number.items()
+        ]
+
+    def vectors(self, name: str) -> np.ndarray:
+        """Raise KeyError: no column holds whole vectors."""
+        raise KeyError(name)
+
+    def numbers(self, names: list[str]) -> np.ndarray:
+        """Return columns of numbers as a matrix, read piece by piece."""
+        # A number takes a digit and a delimiter at least.
+        self.refuse_above_limit(self.path.stat().st_size // 2)
+        parts = []
+        for batch in self._open(dict.fromkeys(names, pa.float32())):
+            columns = [batch.column(name).to_numpy(zero_copy_only=False) for name in names]
+            parts.append(np.column_stack(columns).astype(np.float32, copy=False))
+        return np.concatenate(parts) if parts else np.empty((0, len(names)), np.float32)
+
+    def values(self, name: str) -> list[Any]:
+        """Return the entries of a column, as numbers if the first one is a number."""
+        kind = pa.float64() if self._is_number[name] else pa.string()
+        values: list[Any] = []
+        for batch in self._open({name: kind}):
+            values += batch.column(name).to_pylist()
+        return values
+
+    def texts(self, name: str) -> list[str | None]:
+        """Return the entries of a column as they are written."""
+        texts: list[str | None] = []
+        for batch in self._open({name: pa.string()}):
+            texts += batch.column(name).to_pylist()
+        return texts
+
+    def _open(self, types: dict[str, pa.DataType]) -> pa_csv.CSVStreamingReader:
+        return pa_csv.open_csv(
+            self.path,
+            read_options=pa_csv.ReadOptions(
+                column_names=self._names, skip_rows=1 if self._has_header else 0
+            ),
+            parse_options=pa_csv.ParseOptions(delimiter=self._delimiter),
+            convert_options=pa_csv.ConvertOptions(
+                column_types=types, include_columns=list(types), strings_can_be_null=True
+            ),
+        )
+
+
+FORMATS: dict[str, type[VectorFormat]] = {
+    ".parquet": ParquetVectors,
+    ".npy": NpyVectors,
+    ".npz": NpzVectors,
+    ".csv": CsvVectors,
+}
+
+
+# Kinds and numbers
+
+
+def _kind(kind: pa.DataType) -> str:
+    types = pa.types
+    if types.is_floating(kind) or types.is_integer(kind):
+        return NUMBERS
+    is_list = types.is_list(kind) or types.is_fixed_size_list(kind) or types.is_large_list(kind)
+    if is_list and _kind(kind.value_type) == NUMBERS:
+        return VECTORS
+    return NESTED if types.is_nested(kind) else OTHER
+
+
+def _is_matrix(shape: tuple[int, ...], dtype: np.dtype) -> bool:
+    return len(shape) == 2 and shape[1] > 0 and dtype.kind in "fiu"
+
+
+def _as_float32(numbers: pa.Array) -> np.ndarray:
+    """Return numbers as float32; NaN for null, infinity for what is too large."""
+    return numbers.cast(pa.float32(), safe=False).to_numpy(zero_copy_only=False)
+
+
+def _narrowed(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # too large numbers become infinite, and are left out later
+        return np.ascontiguousarray(array, dtype=np.float32)
+
+
+# The first lines of a CSV file
+
+
+def _first_lines(path: Path) -> list[str]:
+    """Return the first line of a CSV file, and the second if there is one."""
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        lines = [file.readline(WIDEST_LINE), file.readline(WIDEST_LINE)]
+    if not lines[0].strip():
+        raise DataError(f"{path} is empty.")
+    if max(map(len, lines)) == WIDEST_LINE:
+        raise DataError(f"{path} has a line of more than {WIDEST_LINE:,} characters.")
+    return [line for line in lines if line.strip()]
+
+
+def _is_header(cells: list[str]) -> bool:
+    """Return whether a first line holds names: no numbers, or such as pandas gives to columns."""
+    numbers = [cell.strip() for cell in cells if _is_numeric(cell)]
+    if not numbers:
+        return True
+    counted = (list(map(str, range(first, first + len(numbers)))) for first in (0, 1))
+    return len(numbers) > 1 and numbers in counted
+
+
+def _names_for(cells: list[str]) -> list[str]:
+    """Return names for the columns of a file without any; the first that is no number is the id."""
+    names = [f"column {number}" for number in range(1, len(cells) + 1)]
+    text = [number for number, cell in enumerate(cells) if not _is_numeric(cell)]
+    if text:
+        names[text[0]] = "id"
+    return names
+
+
+def _is_numeric(cell: str) -> bool:
+    """Return whether a cell holds a number, or nothing where a number may be missing."""
+    try:
+        float(cell or "nan")
+    except ValueError:
+        return False
+    return True
