@@ -7,6 +7,7 @@ operators is loaded and nothing that the file names is run.
 import contextlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from latentlab.encoders.pretrained.card import (
     Preprocessing,
     PretrainedEncoder,
 )
+from latentlab.encoders.pretrained.onnx_inner import before_last_layer, is_inner, with_output
 from latentlab.encoders.pretrained.onnx_input import ImageInput, image_input, settle, with_batch
 from latentlab.encoders.pretrained.onnx_output import FeatureOutput, feature_output
 from latentlab.encoders.pretrained.onnx_structure import (
@@ -66,9 +68,7 @@ def open_onnx(path: Path, settings: EncoderSettings) -> "OnnxEncoder":
     entry = image_input(structure, settings.layout)
     config = read_config(path)
     preprocessing, input_notes = settle(structure, entry, config, settings)
-    session = _session(structure)
-    entry, shapes = _tried(session, structure, entry, preprocessing)
-    output = feature_output(shapes, entry.layout, settings)
+    session, entry, output = _opened(structure, entry, preprocessing, settings)
     metadata = structure.metadata
     card = EncoderCard(
         name=_name(path),
@@ -82,9 +82,30 @@ def open_onnx(path: Path, settings: EncoderSettings) -> "OnnxEncoder":
         pretraining=settings.pretraining or metadata.get("pretraining") or UNKNOWN,
         licence=settings.licence or metadata.get("licence") or metadata.get("license") or UNKNOWN,
         source=metadata.get("source", ""),
-        assumed=(*input_notes, *output.assumed),
+        assumed=(*entry.assumed, *input_notes, *output.assumed),
     )
     return OnnxEncoder(card, session, entry, output)
+
+
+def _opened(
+    structure: OnnxStructure,
+    entry: ImageInput,
+    preprocessing: Preprocessing,
+    settings: EncoderSettings,
+) -> tuple[onnxruntime.InferenceSession, ImageInput, FeatureOutput]:
+    """Return a session, its input, and the output to take, which may lie inside the network."""
+    if settings.output and is_inner(structure, settings.output):
+        structure = with_output(structure, settings.output)
+    session = _session(structure)
+    entry, shapes = _tried(session, structure, entry, preprocessing)
+    output = feature_output(shapes, entry.layout, settings)
+    hidden = before_last_layer(structure, output.name) if output.are_scores else None
+    if settings.output or hidden is None:
+        return session, entry, output
+    inner = replace(settings, output=hidden)
+    session, entry, features = _opened(structure, entry, preprocessing, inner)
+    note = f"output {printable(hidden)}: what the last layer makes {printable(output.name)} of"
+    return session, entry, replace(features, assumed=(note, *features.assumed))
 
 
 class OnnxEncoder(PretrainedEncoder):
@@ -145,7 +166,14 @@ class OnnxEncoder(PretrainedEncoder):
         return self._output.pool(results[0][:count])
 
 
-def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
+def start_session(model: bytes | str) -> onnxruntime.InferenceSession:
+    """Return a network, ready to run on what the machine has.
+
+    Parameters
+    ----------
+    model : bytes or str
+        An ONNX file that has been checked, or its path.
+    """
     options = onnxruntime.SessionOptions()
     options.log_severity_level = SILENT
     options.intra_op_num_threads = cores()
@@ -157,10 +185,14 @@ def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
         for name in PROVIDERS
         if name in available
     ]
+    return onnxruntime.InferenceSession(model, options, providers=providers)
+
+
+def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
     # The bytes that were checked, unless their data lies in other files: these are found by path.
     model = structure.content if len(structure.files) == 1 else str(structure.path)
     with _failures(structure.path, "cannot be loaded"):
-        return onnxruntime.InferenceSession(model, options, providers=providers)
+        return start_session(model)
 
 
 def cores() -> int:
@@ -176,7 +208,7 @@ def _failures(path: Path, problem: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = _first_line(str(error))
+        reason = _reason(str(error))
         raise refused(
             path,
             f"{problem}: ONNX Runtime {onnxruntime.__version__} says: {reason}",
@@ -184,11 +216,12 @@ def _failures(path: Path, problem: str) -> Iterator[None]:
         ) from None
 
 
-def _first_line(text: str) -> str:
-    """Return the part of an error of ONNX Runtime that speaks of the network."""
+def _reason(text: str) -> str:
+    """Return the part of an error of ONNX Runtime that speaks of the network, in one line."""
     line = next((line for line in text.splitlines() if line.strip()), "nothing")
-    marks = line.removeprefix("[ONNXRuntimeError] :").split(" : ")
-    return printable(marks[-1].strip() or line, LONGEST_REASON)
+    for mark in (" : ", "Status Message: ", " was false. "):  # each is followed by more of it
+        line = line.rpartition(mark)[2]
+    return printable(line.strip(" ."), LONGEST_REASON)
 
 
 def _tried(

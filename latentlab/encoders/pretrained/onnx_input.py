@@ -183,7 +183,7 @@ def settle(
     config: PictureConfig | None,
     settings: EncoderSettings,
 ) -> tuple[Preprocessing, tuple[str, ...]]:
-    """Return how pictures become the input, and what of it is assumed.
+    """Return how pictures become the input, and what of it is assumed beyond its shape.
 
     Given settings come first, then those of the file beside the model, then what the network
     shows, then defaults.
@@ -211,7 +211,7 @@ def settle(
         layout=entry.layout,
         channels=entry.channels,
     )
-    return preprocessing, (*entry.assumed, *size_notes, *value_notes)
+    return preprocessing, (*size_notes, *value_notes)
 
 
 def _size(
@@ -231,12 +231,19 @@ def _size(
                 f"takes pictures of {entry.size:,} pixels, at most {LARGEST_SIZE:,}",
                 "Take an encoder of smaller pictures.",
             )
-        return entry.size, []
+        return entry.size, _crop_notes(config) if config and config.size == entry.size else []
     if settings.size is not None:
         return settings.size, []
     if config and config.size:
-        return config.size, []
+        return config.size, _crop_notes(config)
     return DEFAULT_SIZE, [f"size {DEFAULT_SIZE}: the file takes any"]
+
+
+def _crop_notes(config: PictureConfig) -> list[str]:
+    """Return a note where a picture's border would be cut off; latentlab takes a whole square."""
+    if config.resized is None:
+        return []
+    return [f"whole squares, where {config.path.name} cuts {config.size} of {config.resized} out"]
 
 
 Values = tuple[float, tuple[float, ...], tuple[float, ...]]  # factor, mean, standard deviation

@@ -63,6 +63,11 @@ class FeatureOutput:
     assumed: tuple[str, ...] = ()
 
     @property
+    def are_scores(self) -> bool:
+        """Whether the features look like scores of classes."""
+        return _kind(self.shape) == VECTOR and _are_scores(self.name, self.shape)
+
+    @property
     def feature_size(self) -> int:
         """Length of a vector."""
         vectors = self.pool(np.zeros((1, *self.shape), np.float32))
@@ -88,6 +93,11 @@ class FeatureOutput:
 
 def leading_tokens(count: int) -> int:
     """Return how many of `count` tokens stand before those of a square of patches; 0 for none.
+
+    Parameters
+    ----------
+    count : int
+        Number of tokens.
 
     Examples
     --------

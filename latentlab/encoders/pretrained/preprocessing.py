@@ -1,7 +1,6 @@
 """Pixels as a network takes them, and the settings of the file that lies beside many networks."""
 
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from latentlab.errors import DataError
 
 CONFIG_FILE = "preprocessor_config.json"
 CONFIG_BYTES = 1 << 20  # a longer file holds something else
+LARGEST_NUMBER = 1e9
 LARGEST_SIZE = 4096  # pixels; no encoder of pictures takes more
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -44,16 +44,20 @@ def prepare(
     if preprocessing.layout == "nchw":
         pixels = np.moveaxis(pixels, 3, 1)
         mean, std = mean.reshape(-1, 1, 1), std.reshape(-1, 1, 1)
+    else:  # of a whole line of pixels: NumPy is slow where the last axis is short
+        mean, std = np.tile(mean, pixels.shape[2]), np.tile(std, pixels.shape[2])
     if np.issubdtype(dtype, np.integer):
         return np.ascontiguousarray(pixels, dtype)
     values = pixels.astype(np.float32, order="C")
+    lines = values if preprocessing.layout == "nchw" else values.reshape(*values.shape[:2], -1)
     if preprocessing.scale != 1:
-        values *= np.float32(preprocessing.scale)
+        lines *= np.float32(preprocessing.scale)
     if mean.size:
-        values -= mean
+        lines -= mean
     if std.size:
-        values /= std
-    return values.astype(dtype, copy=False)
+        lines /= std
+    with np.errstate(over="ignore"):  # half precision ends early; the features show it
+        return values.astype(dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -166,10 +170,10 @@ def _sizes(path: Path, values: Mapping[str, Any]) -> tuple[int | None, int | Non
 def _edge(path: Path, name: str, value: Any) -> int | None:
     """Return an edge in pixels, from a number or from the height and width."""
     if isinstance(value, dict):
-        edges = {value[key] for key in ("height", "width", "shortest_edge") if key in value}
-        if len(edges) > 1:
+        edges = [value[key] for key in ("height", "width", "shortest_edge") if key in value]
+        if any(edge != edges[0] for edge in edges):
             raise _wrong(path, f"`{name}` is not a square")
-        value = next(iter(edges), None)
+        value = edges[0] if edges else None
     if value is None:
         return None
     if not _is_number(value) or value != int(value) or not 1 <= value <= LARGEST_SIZE:
@@ -186,7 +190,8 @@ def _numbers(path: Path, values: Mapping[str, Any], name: str) -> tuple[float, .
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    is_plain = isinstance(value, (int, float)) and not isinstance(value, bool)
+    return is_plain and abs(value) < LARGEST_NUMBER
 
 
 def _wrong(path: Path, problem: str) -> DataError:
