@@ -1,6 +1,7 @@
 """scikit-learn estimators: `ConvAutoencoder`, a transformer, and `DeepClustering`, a clusterer.
 
-Both take images of shape (n, height, width[, channels]) or flattened rows (n, d). A row is an image
+`PretrainedFeatures`, a transformer with an encoder from elsewhere, is here too. The others take
+images of shape (n, height, width[, channels]) or flattened rows (n, d). A row is an image
 of `image_shape`. Without one it is laid out, row by row, on the smallest square that holds it and
 has a side that is a multiple of 4; the rest is filled with zeros.
 
@@ -35,6 +36,7 @@ from latentlab.data.images import TRAIN, from_array
 from latentlab.encoders import networks
 from latentlab.encoders.embedding import encode
 from latentlab.encoders.model import Model
+from latentlab.encoders.pretrained.transformer import PretrainedFeatures
 from latentlab.errors import ConfigError
 from latentlab.features.fitted import FittedFeatures, fit_features
 from latentlab.features.spec import CODE, as_spec
@@ -47,6 +49,8 @@ from latentlab.training import loop
 
 if TYPE_CHECKING:
     import keras
+
+__all__ = ["ConvAutoencoder", "DeepClustering", "PretrainedFeatures"]
 
 ImageShape = tuple[int, int, int]
 

@@ -29,10 +29,18 @@ def _describe_run(run: "Run") -> dict[str, Any]:
     return {
         "run": str(run.path),
         "data": run.data_name,
-        "arch": config.get("fit", {}).get("arch", "-"),
+        "arch": _encoder_name(config),
         "created": run.created or "-",
         "stages": run.stage_names(),
     }
+
+
+def _encoder_name(config: dict[str, Any]) -> str:
+    """Return the architecture of a run, or what it has instead."""
+    if config.get("vectors"):
+        return "vectors"
+    pretrained = config.get("pretrained") or {}
+    return (config.get("fit") or {}).get("arch") or pretrained.get("name") or "-"
 
 
 def _run_line(row: dict[str, Any]) -> str:
@@ -51,19 +59,25 @@ def sources() -> None:
 
 @click.command()
 @click.option(
-    "--ready-made", is_flag=True, help="Those that come with their weights, for cluster --encoder."
+    "--ready-made", is_flag=True, help="Only those that come with their weights, for --encoder."
 )
 @json_option
 def encoders(ready_made: bool) -> None:
-    """List the encoders."""
+    """List the encoders: those at hand with what is known of them, and those to train."""
     from latentlab import plugins
-    from latentlab.encoders.ready_made import shipped
+    from latentlab.cli.texts.encoders import encoders_text
+    from latentlab.encoders.at_hand import encoders_at_hand
+    from latentlab.storage.json_form import to_json
 
-    if ready_made:
-        names = shipped().names()
-        print_result(names, "\n".join(names) or "there are none")
-    else:
-        print_result(plugins.names("encoders"), described("encoders"))
+    entries = encoders_at_hand()
+    rows = [to_json(entry) | {"kind": "ready-made"} for entry in entries]
+    text = encoders_text(entries)
+    if not ready_made:
+        for name in plugins.names("encoders"):
+            summary = plugins.summary("encoders", name)
+            rows.append({"name": name, "kind": "to train", "training": summary})
+        text += f"\n\nTo train, for fit --arch\n{described('encoders', indent=2)}"
+    print_result(rows, text)
 
 
 @click.command()

@@ -8,8 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import ClusterOptions
+from latentlab.features.spec import NORMALIZED_EMBEDDING
 from latentlab.pipeline.clustering import prepare
-from latentlab.pipeline.run_data import feature_name, open_run_images, open_small_images
+from latentlab.pipeline.run_data import (
+    feature_name,
+    open_run_images,
+    open_shown_images,
+    open_small_images,
+)
 from latentlab.progress import log
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import Clustering
@@ -234,6 +240,9 @@ def probe(run: Run, options: ClusterOptions) -> "ProbeReport | None":
     from latentlab.scoring.probes import NEIGHBORS, ProbeReport
     from latentlab.storage import json_form
 
+    if options.features is None and not run.config.is_autoencoder:
+        # Clusters are of UMAP's coordinates there, which say less than the vectors themselves.
+        options = replace(options, features=NORMALIZED_EMBEDDING)
     options = prepare(run, options)
     features = str(options.features)
     target = run.path / "probe" / f"{features}.json"

