@@ -86,6 +86,50 @@ class DataOptions:
 
 
 @dataclass(frozen=True)
+class ImportOptions:
+    """What to know of a file of vectors.
+
+    Attributes
+    ----------
+    id_column, column, split_column, label_column : str or None
+        Names of its columns of ids, vectors, splits and labels; None finds them. Vectors that
+        are spread over many columns of numbers are named by patterns such as "f*", joined by
+        commas. Labels are read by scoring only.
+    pretraining : str
+        Labels used in the training of the encoder that gave the vectors: "none", "unknown", or
+        the name of a data set.
+    held_out : float
+        Share of the vectors to hold out, in [0, 1), if neither file nor images say which.
+    limit : int or None
+        Use at most this many vectors of each split, if there are no images.
+    max_bytes : int or None
+        Refuse vectors of more bytes than this. None is 4 GiB.
+    """
+
+    id_column: str | None = option(None, "Column of ids in the file [default: it is found].")
+    column: str | None = option(
+        None,
+        "Column of vectors in the file, or patterns of columns of numbers, as in f* [default: they"
+        " are found].",
+    )
+    split_column: str | None = option(
+        None, "Column with train or test in the file [default: one named split]."
+    )
+    label_column: str | None = option(None, "Column of labels in the file, for evaluate only.")
+    pretraining: str = option(
+        "unknown",
+        "Labels used in the training of the encoder that gave the vectors: none, unknown or a name,"
+        " as in ImageNet-1k.",
+    )
+    held_out: float = option(0.2, at_least=0, less_than=1)
+    limit: int | None = option(None, at_least=1)
+    max_bytes: int | None = option(None, at_least=1)
+
+    def __post_init__(self) -> None:
+        check_options(self)
+
+
+@dataclass(frozen=True)
 class FitOptions:
     """How the encoder is trained.
 

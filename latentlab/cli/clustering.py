@@ -224,19 +224,29 @@ def _advise(run: "Run", request: ClusterRequest) -> None:
 
 @click.command()
 @data_options
+@click.option(
+    "--embeddings",
+    type=click.Path(),
+    help="New vectors instead of images, as in import, of the encoder of the run's own vectors.",
+)
 @run_option
 @name_option
 @click.option(
     "--out", default="predictions.parquet", show_default=True, help="Parquet file to write."
 )
 @json_option
-def predict(run_path: str, name: str | None, out: str, **values: Any) -> None:
-    """Assign new images to the clusters of a run."""
+def predict(
+    run_path: str, name: str | None, embeddings: str | None, out: str, **values: Any
+) -> None:
+    """Assign new images, or new vectors, to the clusters of a run."""
     from latentlab import pipeline
 
     run = open_run(run_path)
     clustering = run.clustering(name)
-    path = str(pipeline.predict(run, clustering.name, data_of(values), out))
+    if embeddings is not None:
+        path = str(pipeline.predict_vectors(run, clustering.name, embeddings, out))
+    else:
+        path = str(pipeline.predict(run, clustering.name, data_of(values), out))
     print_result({"run": str(run.path), "name": clustering.name, "out": path}, path)
 
 

@@ -73,9 +73,18 @@ class EncoderDescription:
         return cls(PRETRAINED, {}, card.image_shape, shape, shape, card)
 
     @classmethod
-    def of_vectors(cls, n_dims: int) -> "EncoderDescription":
-        """Return the description of vectors from elsewhere, of `n_dims` numbers each."""
-        return cls(VECTORS, {}, NO_IMAGE, (n_dims,), (n_dims,))
+    def of_vectors(cls, n_dims: int, pretraining: str = UNKNOWN) -> "EncoderDescription":
+        """Return the description of vectors from elsewhere.
+
+        Parameters
+        ----------
+        n_dims : int
+            Numbers of a vector.
+        pretraining : str
+            Labels used in the training of the encoder that gave them.
+        """
+        options = {"pretraining": pretraining}
+        return cls(VECTORS, options, NO_IMAGE, (n_dims,), (n_dims,))
 
     @property
     def name(self) -> str:
@@ -92,7 +101,9 @@ class EncoderDescription:
         """Labels used in its training: a data set's name, "none" or "unknown"."""
         if self.card is not None:
             return self.card.pretraining
-        return UNKNOWN if self.arch == VECTORS else NO_LABELS
+        if self.arch == VECTORS:
+            return str(self.options.get("pretraining", UNKNOWN))
+        return NO_LABELS
 
     @property
     def has_embedding(self) -> bool:

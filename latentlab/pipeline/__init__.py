@@ -6,6 +6,7 @@ stopped. The modules follow the path:
 
     fitting       images to an encoder     fit, use_ready_made, at_epoch, sweep
     pretrained    encoders from elsewhere  use_encoder
+    importing     vectors to a run         import_vectors; predict_vectors
     embedding     images to vectors        embed
     clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
@@ -27,10 +28,10 @@ from latentlab.pipeline.clustering import (
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
 from latentlab.pipeline.importing import (
-    ImportOptions,
     ImportReport,
     import_report,
     import_vectors,
+    predict_vectors,
 )
 from latentlab.pipeline.pretrained import default_encoder, use_encoder
 from latentlab.pipeline.run_data import (
@@ -56,7 +57,6 @@ __all__ = [
     "use_encoder",
     "import_vectors",
     "import_report",
-    "ImportOptions",
     "ImportReport",
     "default_encoder",
     "at_epoch",
@@ -68,6 +68,7 @@ __all__ = [
     "cluster_vectors",
     "resolve",
     "predict",
+    "predict_vectors",
     "choose_k",
     "evaluate",
     "score_by_k",

@@ -1,5 +1,7 @@
 """Vectors that another program made become a run: with their images, or alone."""
 
+import contextlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -7,16 +9,16 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from latentlab.config import DataOptions
+from latentlab.config import DataOptions, ImportOptions
 from latentlab.data import opening
 from latentlab.data.id_matching import match_ids
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.data.splits import first_of_each, held_out_splits
-from latentlab.errors import DataError
-from latentlab.options import CheckedOptions, option
+from latentlab.errors import ConfigError, DataError
 from latentlab.pipeline.claiming import claim, count_by_split, refuse_others
 from latentlab.pipeline.embedding import MAP_SAMPLE
 from latentlab.pipeline.run_data import images_without_pixels, write_image_list
+from latentlab.progress import log
 from latentlab.storage import json_form, tables
 from latentlab.storage.files import sha256
 from latentlab.storage.manifest import RunConfig, VectorFile
@@ -29,47 +31,6 @@ NOT_FINITE = "not finite"
 NO_VECTOR = "no vector"
 FACT = "imported"  # entry of run.json
 ROWS_NAME = "encoder/rows.parquet"  # id and row of the file, of every vector that the run has
-
-
-@dataclass(frozen=True)
-class ImportOptions(CheckedOptions):
-    """What to know of a file of vectors.
-
-    Attributes
-    ----------
-    id_column, column, split_column, label_column : str or None
-        Names of its columns of ids, vectors, splits and labels; None finds them. Vectors that
-        are spread over many columns of numbers are named by patterns such as "f*", joined by
-        commas. Labels are read by scoring only.
-    pretraining : str
-        Labels used in the training of the encoder that gave the vectors: "none", "unknown", or
-        the name of a data set.
-    held_out : float
-        Share of the vectors to hold out, in [0, 1), if neither file nor images say which.
-    limit : int or None
-        Use at most this many vectors of each split, if there are no images.
-    max_bytes : int or None
-        Refuse vectors of more bytes than this. None is 4 GiB.
-    """
-
-    id_column: str | None = option(None, "Column of ids in the file [default: it is found].")
-    column: str | None = option(
-        None,
-        "Column of vectors in the file, or patterns of columns of numbers, as in f* [default: they"
-        " are found].",
-    )
-    split_column: str | None = option(
-        None, "Column with train or test in the file [default: one named split]."
-    )
-    label_column: str | None = option(None, "Column of labels in the file, for evaluate only.")
-    pretraining: str = option(
-        "unknown",
-        "Labels used in the training of the encoder that gave the vectors: none, unknown or a name,"
-        " as in ImageNet-1k.",
-    )
-    held_out: float = option(0.2, at_least=0, less_than=1)
-    limit: int | None = option(None, at_least=1)
-    max_bytes: int | None = option(None, at_least=1)
 
 
 @dataclass(frozen=True)
@@ -174,7 +135,7 @@ def import_vectors(
         if run.is_done("fit", config.to_json()) and run.is_done("embed", run.encoder_config()):
             return run
         claim(run, config, selection.images)
-        _describe(run, config, selection)
+        _describe(run, config, selection, options.pretraining)
         _store(run, selection)
     return run
 
@@ -242,7 +203,7 @@ class _Selection:
 
 def _without_images(name: str, table: VectorTable, options: ImportOptions) -> _Candidates:
     count = len(table.vectors)
-    ids = np.array(table.ids or list(map(str, range(count))))
+    ids = _ids_of(table)
     splits, splits_from = table.splits, "file"
     if splits is None:
         splits, splits_from = held_out_splits(count, options.held_out), "draw"
@@ -254,8 +215,7 @@ def _without_images(name: str, table: VectorTable, options: ImportOptions) -> _C
 def _with_images(name: str, table: VectorTable, images: ImageSet) -> _Candidates:
     count = len(table.vectors)
     match = match_ids(name, count, table.ids, images.ids.tolist())
-    ids = table.ids or list(map(str, range(count)))
-    orphans = [ids[row] for row in np.setdiff1d(np.arange(count), match.rows).tolist()]
+    orphans = _ids_of(table)[np.setdiff1d(np.arange(count), match.rows)].tolist()
     without_row = np.setdiff1d(np.arange(len(images)), match.positions)
     missing = images.ids[without_row].tolist()
     images, splits_from = images.subset(match.positions), "images"
@@ -268,7 +228,7 @@ def _select(name: str, vectors: np.ndarray, candidates: _Candidates) -> _Selecti
     """Leave out what is not finite, and list everything that is left out."""
     images = candidates.images
     chosen = vectors[candidates.rows]
-    is_fine = (np.abs(chosen) <= tables.LARGEST).all(axis=1)  # False for NaN
+    is_fine = _are_fine(chosen)
     if not is_fine.any():
         raise DataError(f"{name}: not one of its {len(chosen)} vectors is finite.")
     faults = []
@@ -321,7 +281,7 @@ def _recorded(file: Path, columns: VectorColumns, options: ImportOptions) -> Vec
     )
 
 
-def _describe(run: Run, config: RunConfig, selection: _Selection) -> None:
+def _describe(run: Run, config: RunConfig, selection: _Selection, pretraining: str) -> None:
     """Do the stage "fit": which vectors stand for the output of an encoder."""
     from latentlab import backend
     from latentlab.encoders import model_files
@@ -329,7 +289,7 @@ def _describe(run: Run, config: RunConfig, selection: _Selection) -> None:
     run.note(**backend.versions(), precision="float32")
     _report(run, selection.report)
     with run.stage("fit", config.to_json()) as outputs:
-        description = model_files.EncoderDescription.of_vectors(selection.vectors.shape[1])
+        description = model_files.EncoderDescription.of_vectors(selection.report.dims, pretraining)
         rows = pa.table({"id": selection.images.ids.tolist(), "row": selection.rows})
         outputs += [
             model_files.save_description(run, description),
@@ -378,3 +338,83 @@ def _leave_out(run: Run, selection: _Selection, unreadable: tuple[Unreadable, ..
 
 def _report(run: Run, report: ImportReport) -> None:
     run.note(**{FACT: json_form.to_json(report)})
+
+
+# New vectors
+
+
+def predict_vectors(run: Run, name: str | None, path: str | Path, target: str | Path) -> Path:
+    """Assign new vectors to the clusters of a run.
+
+    Parameters
+    ----------
+    run : Run
+        The run; mostly one that was made of vectors.
+    name : str or None
+        Its clusters, of a method that leaves the encoder as it is; None is the newest.
+    path : str or pathlib.Path
+        A file of vectors of the kind that the clustered features start from.
+    target : str or pathlib.Path
+        The parquet file to write: id, cluster, distance, margin and soft. Vectors that are not
+        finite are left out.
+
+    Returns
+    -------
+    pathlib.Path
+        `target`.
+
+    Raises
+    ------
+    ConfigError
+        If the clusters have an encoder of their own.
+    DataError
+        If the file cannot be read, or its vectors have another length than those of the run.
+    """
+    from latentlab.clustering.vector_clustering import assigned_table
+    from latentlab.encoders import model_files
+    from latentlab.refinement.run_methods import SHARD, assign_vectors
+
+    clustering = run.clustering(name)
+    table = _read_like(Path(path), run.config.vectors)
+    n_dims = table.vectors.shape[1]
+    wanted = math.prod(model_files.vector_shape(run, clustering.features))
+    if n_dims != wanted:
+        raise DataError(f"{path} has vectors of {n_dims} numbers, and {run.path} of {wanted}.")
+    is_fine = _are_fine(table.vectors)
+    if not is_fine.any():
+        raise DataError(f"{path}: not one of its {len(is_fine)} vectors is finite.")
+    if not is_fine.all():
+        log.warning("%d of %d vectors are not finite and are left out", *_counts(~is_fine))
+    rows = np.flatnonzero(is_fine)
+    ids = _ids_of(table)[rows].tolist()
+    shards = [table.vectors[rows[start : start + SHARD]] for start in range(0, len(rows), SHARD)]
+    parts: list[pa.Table] = []
+    for assigned in assign_vectors(clustering, shards):
+        start = sum(part.num_rows for part in parts)
+        parts.append(assigned_table(ids[start : start + len(assigned.cluster)], assigned))
+    return tables.write(Path(target), pa.concat_tables(parts))
+
+
+def _read_like(path: Path, recorded: VectorFile | None) -> VectorTable:
+    """Read a file of vectors by the columns of an earlier one, or else by its own."""
+    if recorded is not None:
+        wanted = VectorColumns(
+            ids=recorded.id_column, vectors=recorded.column, labels=recorded.label_column
+        )
+        with contextlib.suppress(ConfigError):
+            return read_vector_file(path, wanted)
+    return read_vector_file(path)
+
+
+def _are_fine(vectors: np.ndarray) -> np.ndarray:
+    """Return which vectors are finite and not too large, bool (n,)."""
+    return (np.abs(vectors) <= tables.LARGEST).all(axis=1)  # False for NaN
+
+
+def _ids_of(table: VectorTable) -> np.ndarray:
+    """Return the ids of the rows; their numbers from 0 if the file has none."""
+    return np.array(table.ids or list(map(str, range(len(table.vectors)))))
+
+
+def _counts(is_counted: np.ndarray) -> tuple[int, int]:
+    return int(is_counted.sum()), len(is_counted)

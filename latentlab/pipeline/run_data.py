@@ -12,7 +12,7 @@ from latentlab.data import opening
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.encoders import model_files
 from latentlab.encoders.stored_pictures import StoredPictures
-from latentlab.errors import DataError, RunError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.storage import tables
 from latentlab.storage.manifest import no_images
 from latentlab.storage.run import Run
@@ -169,9 +169,16 @@ def open_like(run: Run, data: DataOptions) -> ImageSet:
 
     Raises
     ------
+    ConfigError
+        If the run was made of vectors.
     DataError
         If they cannot be brought to that shape.
     """
+    if run.config.vectors is not None:
+        raise ConfigError(
+            f"{run.path} was made of vectors, and their encoder is not there: give `embeddings`,"
+            " not images."
+        )
     shape = run_image_shape(run)
     if run.config.pretrained is not None:
         return open_shaped(data, shape, lazy=True)[1]

@@ -47,6 +47,8 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     """
     data = run.config.data
     labels = label_files.read_labels(data) if data is not None else None
+    if labels is None:
+        labels = label_files.read_vector_labels(run)
     if labels is not None and keep:
         table = pa.table({"id": labels.ids.tolist(), "label": labels.labels})
         class_names = {"class_names": json.dumps(labels.class_names)}
