@@ -1,11 +1,14 @@
 """Scores to pictures: map, decoded means, report, viewer, figures, files for other programs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from latentlab.data.images import ImageSet, Unreadable
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
-from latentlab.pipeline.run_data import open_run_images
+from latentlab.pipeline.run_data import IMAGE_LIST, open_shown_images
 from latentlab.pipeline.scoring import evaluate
+from latentlab.storage import tables
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
 
@@ -60,7 +63,8 @@ def decode(run: Run, name: str | None = None) -> None:
     from latentlab.refinement.run_methods import run_method
 
     clustering = run.clustering(name)
-    if run_method(clustering.options.method).traits.trains_network:
+    method = clustering.options.method
+    if not run.config.is_autoencoder or run_method(method).traits.trains_network:
         return
 
     def make() -> list[Path]:
@@ -231,7 +235,7 @@ def look(run: Run, name: str | None = None) -> "ClusteringSummary":
     from latentlab.scoring.evaluate import read_labels
 
     labels = read_labels(run, keep=False)
-    return read_summary(run.clustering(name), open_run_images(run), labels)
+    return read_summary(run.clustering(name), _shown_images(run), labels)
 
 
 def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "ClusteringSummary":
@@ -243,4 +247,15 @@ def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "Cluste
     evaluate(run, clustering.name)
     project(run, sample, seed)
     decode(run, clustering.name)
-    return read_summary(clustering, open_run_images(run), read_labels(run))
+    return read_summary(clustering, _shown_images(run), read_labels(run))
+
+
+def _shown_images(run: Run) -> ImageSet:
+    """Return the images of a run as pages show them, with those that were left out."""
+    images = open_shown_images(run)
+    if run.config.is_autoencoder:
+        return images
+    table = tables.read(run.path / IMAGE_LIST, ["id", "status", "reason"])
+    rows = zip(*(table[name].to_pylist() for name in table.column_names), strict=True)
+    left_out = [Unreadable(name, why, status) for name, status, why in rows if status != "ok"]
+    return replace(images, unreadable=tuple(left_out))

@@ -2,10 +2,12 @@
 
 from dataclasses import dataclass
 
+from latentlab.reporting import thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import GalleryImage, gallery_images, thumbnail_sources
 
 MOST_LABELS = 2
+ROW_SIDE = 72  # pixels of an image in a row, if the images are as large
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,8 @@ def cluster_rows(
     -------
     list of ClusterRow
     """
-    sources = thumbnail_sources(summary)
+    side = ROW_SIDE if summary.has_photos else thumbnails.THUMBNAIL_SIDE
+    sources = thumbnail_sources(summary, side)
     rows = []
     for cluster, positions in enumerate(summary.gallery("nearest", n_images)[:n_clusters]):
         members = summary.members(cluster)

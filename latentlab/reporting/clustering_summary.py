@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 
 from latentlab.data.images import TEST, TRAIN, ImageSet
+from latentlab.encoders import model_files
+from latentlab.encoders.model_files import EncoderDescription
 from latentlab.errors import RunError
 from latentlab.features.spec import FeatureSpec
-from latentlab.reporting import umap_map
+from latentlab.reporting import thumbnails, umap_map
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import Scores, read_scores
@@ -73,6 +75,8 @@ class ClusteringSummary:
         Share of the seeds that agree; None if the clustering is no consensus.
     start : ndarray of shape (n,), int, or None
         Cluster before refinement; None if the clustering was not refined.
+    trust : tuple of str
+        Sentences on how far the clusters can be trusted; empty if that was not measured.
     """
 
     clustering: Clustering
@@ -87,11 +91,27 @@ class ClusteringSummary:
     confidence: np.ndarray | None = None
     agreement: np.ndarray | None = None
     start: np.ndarray | None = None
+    trust: tuple[str, ...] = ()
 
     @property
     def run(self) -> Run:
         """The run of the clustering."""
         return self.clustering.run
+
+    @property
+    def has_pictures(self) -> bool:
+        """Whether the images can be shown; a run of vectors need not have any."""
+        return self.run.config.data is not None
+
+    @property
+    def has_photos(self) -> bool:
+        """Whether the pictures are large enough to be shown smoothly, in larger tiles."""
+        return self.has_pictures and max(self.images.image_shape[:2]) >= thumbnails.PHOTO_SIDE
+
+    @property
+    def encoder(self) -> EncoderDescription:
+        """What is known of the run's encoder."""
+        return model_files.describe(self.run)
 
     @property
     def name(self) -> str:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import latentlab
-from latentlab.encoders import model_files
 from latentlab.reporting import html, palettes, plots
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.scoring import tables
 from latentlab.scoring.compare import Comparison
 
 if TYPE_CHECKING:
@@ -122,6 +122,8 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
     figures = _figures(comparison, sides)
     return html.template("comparison.html.jinja2").render(
         title=f"{len(sides)} clusterings of {summaries[0].images.name}",
+        photos=any(summary.has_photos for summary in summaries),
+        pretraining=_pretraining_text(comparison),
         version=latentlab.__version__,
         style=html.read_asset("report.css"),
         policy=POLICY,
@@ -130,8 +132,14 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
         pictures={name: plots.svg_uri(figure) for name, figure in figures.items()},
         maps=_maps(sides),
         rows=_matched_rows(sides),
-        facts=list(map(_facts, sides)),
+        facts=_fact_rows(sides),
     )
+
+
+def _pretraining_text(comparison: Comparison) -> str:
+    by_name = comparison.pretraining or {}
+    each = [f"{labels} ({name})" for name, labels in by_name.items()]
+    return tables.pretraining_text(", ".join(each))
 
 
 def _sides(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> list[Side]:
@@ -144,8 +152,8 @@ def _sides(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> li
 
 
 def _figures(comparison: Comparison, sides: Sequence[Side]) -> "dict[str, Figure]":
-    curves = {side.name: side.summary.run.metrics() for side in _first_of_each_run(sides)}
-    figures = {"loss": plots.loss_curves(curves)}
+    curves = {side.name: side.summary.run.metrics() for side in _trained_sides(sides)}
+    figures = {"loss": plots.loss_curves(curves)} if curves else {}
     if all(compared.scores is not None for compared in comparison.others):
         figures["scores"] = plots.score_differences(comparison.others, comparison.first)
     for i, compared in enumerate(comparison.others):
@@ -158,13 +166,13 @@ def _figures(comparison: Comparison, sides: Sequence[Side]) -> "dict[str, Figure
     return figures
 
 
-def _first_of_each_run(sides: Sequence[Side]) -> list[Side]:
-    """Return one side of each run: the losses of a run are the same for all its clusterings."""
+def _trained_sides(sides: Sequence[Side]) -> list[Side]:
+    """Return one side of each run with losses, which are the same for all its clusterings."""
     seen = set()
     first_sides = []
     for side in sides:
         path = side.summary.run.path.resolve()
-        if path not in seen:
+        if path not in seen and side.summary.run.config.is_autoencoder:
             seen.add(path)
             first_sides.append(side)
     return first_sides
@@ -215,11 +223,19 @@ def _matched_rows(sides: Sequence[Side]) -> list[MatchedRow]:
     return rows
 
 
+def _fact_rows(sides: Sequence[Side]) -> list[dict[str, str]]:
+    """Return the facts of each side; "" for what only others have."""
+    rows = list(map(_facts, sides))
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    return [{name: row.get(name, "") for name in names} for row in rows]
+
+
 def _facts(side: Side) -> dict[str, str]:
     run = side.summary.run
     fit = run.config.fit
     options = side.summary.clustering.options
-    facts = {"clusters": side.name, "encoder": model_files.describe(run).name}
+    encoder = side.summary.encoder
+    facts = {"clusters": side.name, "encoder": encoder.name, "pretraining": encoder.pretraining}
     if fit is not None:
         facts |= {
             "learning rate": f"{fit.learning_rate:g}",

@@ -116,6 +116,8 @@ def _moved_figures(summary: ClusteringSummary, start: np.ndarray) -> dict[str, "
     k = int(max(start.max(), clusters.max())) + 1
     counts = np.bincount(start * k + clusters, minlength=k * k).reshape(k, k)
     figures = {"moved": plots.transfer_heatmap(counts)}
+    if not summary.has_pictures:
+        return figures
     # One row of images per cluster that they moved into.
     rows = []
     for target in range(min(k, SHOWN_CLUSTERS)):

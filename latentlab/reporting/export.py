@@ -20,8 +20,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from latentlab.data.resizing import as_picture
-from latentlab.errors import ConfigError, RunError
-from latentlab.progress import track
+from latentlab.errors import ConfigError, LatentlabError, RunError
+from latentlab.progress import log, track
 from latentlab.reporting import thumbnails, umap_map
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.edits import EditedClusters
@@ -29,6 +29,7 @@ from latentlab.storage.files import atomic_folder, atomic_path
 
 FILE_FORMATS = ("csv", "parquet")
 FOLDER_FORMATS = ("folders", "coco", "projector")
+PICTURE_FORMATS = ("folders", "coco")
 FORMATS = (*FILE_FORMATS, *FOLDER_FORMATS)
 SHARD = 2048  # images in memory at a time
 MOST_PIXELS = 8192  # a side of a picture that browsers still take as a texture
@@ -156,6 +157,11 @@ def export_clusters(
         If `out` is a folder that holds other things, or cannot be written.
     """
     _check_target(file_format, out)
+    if file_format in PICTURE_FORMATS and not summary.has_pictures:
+        raise ConfigError(
+            f"{file_format} needs images, and the run was made of vectors alone.",
+            hint=f"Choose one of {', '.join(sorted(set(FORMATS) - set(PICTURE_FORMATS)))}.",
+        )
     selection = select(summary, edited)
     if not len(selection.positions):
         raise ConfigError(
@@ -183,6 +189,8 @@ def _check_target(file_format: str, out: Path) -> None:
 def _write_file(selection: Selection, file_format: str, path: Path) -> None:
     if file_format == "csv":
         _write_csv(selection, path)
+    elif not selection.summary.has_pictures:
+        pq.write_table(selection.rows, path, compression="zstd")
     else:
         _write_parquet(selection, path)
 
@@ -302,9 +310,16 @@ def _copy_pictures(
 def _picture_files(summary: ClusteringSummary) -> Callable[[int], Any] | None:
     """Return a function from positions to picture files; None if the images are no such files."""
     source = summary.images.source
-    if source is None or not isinstance(source(0), Path):
+    if source is None:
         return None
-    return source
+    try:
+        is_file = isinstance(source(0), Path)
+    except LatentlabError as error:
+        log.info(
+            "export: the originals cannot be opened, so small pictures are written (%s)", error
+        )
+        return None
+    return source if is_file else None
 
 
 def folder_names(clusters: Sequence[int], names: Sequence[str]) -> list[str]:
@@ -448,9 +463,11 @@ def _write_projector(selection: Selection, folder: Path) -> None:
     vectors.astype("<f4").tofile(folder / "tensors.bytes")
     _write_metadata(selection.rows.take(rows), folder / "metadata.tsv")
     columns = math.ceil(math.sqrt(count))
-    side = int(min(32, MOST_PIXELS // columns))
-    sprite = thumbnails.sprite_sheet(selection.summary.images.read(positions), side, columns)
-    as_picture(sprite).save(folder / "sprite.png")
+    side = 0
+    if selection.summary.has_pictures:
+        side = int(min(32, MOST_PIXELS // columns))
+        sprite = thumbnails.sprite_sheet(selection.summary.images.read(positions), side, columns)
+        as_picture(sprite).save(folder / "sprite.png")
     config = _projector_config(str(umap_map.mapped_features(run)), vectors.shape, side)
     (folder / "projector_config.pbtxt").write_text(config, encoding="utf-8")
 
@@ -466,13 +483,14 @@ def _write_metadata(rows: pa.Table, path: Path) -> None:
 
 def _projector_config(tensor_name: str, shape: Sequence[int], side: int) -> str:
     """Return the projector's configuration as a protocol buffer in text form."""
-    sprite = f'"sprite.png" single_image_dim: {side} single_image_dim: {side}'
+    image = f'"sprite.png" single_image_dim: {side} single_image_dim: {side}'
+    sprite = (f"sprite {{ image_path: {image} }}",) if side else ()
     lines = (
         f'tensor_name: "{tensor_name}"',
         'tensor_path: "tensors.bytes"',
         *(f"tensor_shape: {length}" for length in shape),
         'metadata_path: "metadata.tsv"',
-        f"sprite {{ image_path: {sprite} }}",
+        *sprite,
     )
     return "embeddings {\n" + "".join(f"  {line}\n" for line in lines) + "}\n"
 

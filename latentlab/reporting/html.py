@@ -20,6 +20,8 @@ import latentlab
 from latentlab.reporting import bokeh_map, deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import AtlasData, PageData, pack, page_data
+from latentlab.scoring import tables
+from latentlab.storage.clustering import DECODED_NAME
 from latentlab.storage.json_form import to_json
 
 if TYPE_CHECKING:
@@ -35,6 +37,8 @@ FIGURES = (
     "original-images",
     *deep_figures.CAPTIONS,
 )
+
+DATA_FIGURES = ("loss", "reconstructions", "centroids", "paths", "original-images")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,14 +79,19 @@ class Page:
             version=latentlab.__version__,
             style=read_asset("report.css"),
             policy=self.policy,
+            photos=summary.has_photos,
+            trust=summary.trust,
             summary=text.summary_sentences(summary),
             beside=text.further_sentences(summary),
             map_note=summary.map_note(),
             atlas_note=self.atlas_note,
             scores=text.score_table(summary.scores),
+            pretraining=tables.pretraining_text(summary.encoder.pretraining),
             score_note=text.score_note(summary),
             recalls=text.recall_table(summary),
             pictures=self.pictures,
+            decoded=(summary.folder / DECODED_NAME).exists(),
+            keeps=any(name in self.pictures for name in DATA_FIGURES),
             soft=summary.confidence is not None,
             refinement=deep_figures.refinement_sentences(summary.clustering),
             captions=deep_figures.CAPTIONS,
@@ -124,6 +133,8 @@ def render_report(
         scripts=scripts,
         policy=report_policy(scripts),
     )
+    if not summary.has_pictures:
+        return page.html()
     # Base64 makes four thirds of the thumbnails' bytes.
     room = max(0, LARGEST_PAGE - len(page.html().encode())) * 3 // 4
     atlas = _atlas(summary, min(thumbnails.BUDGET, room), tick)

@@ -198,6 +198,8 @@ class PageData:
     ----------
     mode : {"report", "view"}
         A file, or the page of a server.
+    pictures : bool
+        Whether the images can be shown.
     item, ids, groups, ramp
         As in `MapData`.
     position : PackedArray or None
@@ -209,6 +211,7 @@ class PageData:
     """
 
     mode: str
+    pictures: bool = True
     item: Mapping[str, object]
     ids: list[str]
     groups: Groups
@@ -260,12 +263,13 @@ def page_data(
     xy, positions = summary.read_map()
     return PageData(
         mode=mode,
+        pictures=summary.has_pictures,
         item=bokeh_map.scatter_item(xy),
         ids=summary.images.ids[positions].tolist(),
         groups=groups_of(summary, positions),
         ramp=palettes.ramp(RAMP_COLOURS),
         position=pack(positions.astype(np.int32)) if mode == "view" else None,
-        clusters=clusters_of(summary, sources or thumbnail_sources(summary)),
+        clusters=clusters_of(summary, sources or thumbnail_sources(summary, gallery_side(summary))),
     )
 
 
@@ -342,24 +346,45 @@ def mark_group(ids: np.ndarray, marks: Mapping[str, str]) -> Categories:
     return _categories(np.array(values), names, "not marked")
 
 
-def thumbnail_sources(summary: ClusteringSummary) -> ImageSources:
+def gallery_side(summary: ClusteringSummary) -> int:
+    """Return the size of the pictures of galleries that a page has room for, in pixels.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering of the images.
+    """
+    if not summary.has_photos:
+        return thumbnails.THUMBNAIL_SIDE
+    galleries = 2 if summary.start is None else 3
+    count = galleries * summary.k * gallery_size(summary.k)
+    n_images = len(summary.images)
+    measured = np.linspace(0, n_images - 1, min(n_images, thumbnails.TILES_MEASURED), dtype=int)
+    return thumbnails.tile_side(count, summary.images.read(measured))
+
+
+def thumbnail_sources(
+    summary: ClusteringSummary, side: int = thumbnails.THUMBNAIL_SIDE
+) -> ImageSources:
     """Return a function that makes data URIs of images.
 
     Parameters
     ----------
     summary : ClusteringSummary
         The clustering of the images.
+    side : int
+        Pixels a side, at most.
 
     Returns
     -------
     callable
-        From positions of images to a data URI for each.
+        From positions of images to a data URI for each; "" if the run has no images.
     """
 
     def sources(positions: np.ndarray) -> list[str]:
-        if not len(positions):
-            return []
-        return list(map(thumbnails.thumbnail, summary.images.read(positions)))
+        if not len(positions) or not summary.has_pictures:
+            return [""] * len(positions)
+        return [thumbnails.thumbnail(image, side) for image in summary.images.read(positions)]
 
     return sources
 

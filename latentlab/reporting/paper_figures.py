@@ -128,7 +128,7 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
     -------
     dict of str to matplotlib.figure.Figure
         "datamap", "map-clusters", "map-labels", "nearest" (typical images), "labels" (labels by
-        cluster) and "loss".
+        cluster) and "loss", if the encoder was trained by latentlab.
     """
     xy, positions = summary.read_map()
     note = summary.map_note()
@@ -141,11 +141,13 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
     if summary.classes is not None:
         classes = summary.classes[positions]
         figures["map-labels"] = point_map(xy, classes, summary.class_names, note)
-    figures["nearest"] = gallery(summary)
+    if summary.has_pictures:
+        figures["nearest"] = gallery(summary)
     if summary.scores is not None:
         table = np.array(summary.scores.contingency[summary.split])
         figures["labels"] = label_bars(table, summary.class_names)
-    figures["loss"] = loss_curve(summary.run.metrics())
+    if summary.run.config.is_autoencoder:
+        figures["loss"] = loss_curve(summary.run.metrics())
     return figures
 
 
@@ -353,9 +355,10 @@ class _Card:
 
         style = {"fontsize": 6, "color": "#222222", "linespacing": 1.1}
         children: list[Any] = [TextArea(self._text(summary), textprops=style)]
-        for image in summary.images.read(positions):
+        for image in summary.images.read(positions) if summary.has_pictures else ():
             zoom = 13 / max(image.shape[:2])
-            children.append(OffsetImage(plots.as_rgb(image), zoom=zoom, interpolation="nearest"))
+            way = plots.interpolation(len(image))
+            children.append(OffsetImage(plots.as_rgb(image), zoom=zoom, interpolation=way))
         if self.side == RIGHT:
             children = [*children[1:], children[0]]
         return HPacker(children=children, align="center", pad=0, sep=2)
@@ -445,7 +448,7 @@ def gallery(
     positions = summary.gallery("nearest", columns)
     figure, axis = _canvas(ONE_COLUMN, 0.3 * len(largest) + 0.1)
     mosaic = _mosaic(summary.images, [positions[cluster] for cluster in largest], columns)
-    axis.imshow(mosaic, interpolation="nearest")
+    axis.imshow(mosaic, interpolation=plots.interpolation(summary.images.image_shape[0]))
     # A tick at the middle of each row has the cluster's number and size.
     row_height = mosaic.shape[0] / len(largest)
     heights = (np.arange(len(largest)) + 0.5) * row_height - 0.5

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from latentlab.reporting import palettes
+from latentlab.reporting.thumbnails import PHOTO_SIDE
 from latentlab.storage.files import atomic_path
 
 if TYPE_CHECKING:
@@ -350,8 +351,19 @@ def as_rgb(image: np.ndarray) -> np.ndarray:
     return image if image.shape[2] == 3 else image.repeat(3, axis=2)
 
 
+def interpolation(side: int) -> str:
+    """Return how matplotlib scales images: pixels stay visible in small ones only.
+
+    Parameters
+    ----------
+    side : int
+        Height of an image in pixels.
+    """
+    return "nearest" if side < PHOTO_SIDE else "antialiased"
+
+
 def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns: int) -> "Figure":
-    """Draw rows of images as one mosaic, enlarged without smoothing, with row names at the left."""
+    """Draw rows of images as one mosaic with row names at the left."""
     from matplotlib.figure import Figure
 
     height, width = next(images for _, images in rows if len(images)).shape[1:3]
@@ -362,7 +374,7 @@ def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns:
     size = (columns * side + 1.5, len(rows) * side * height / width + 0.6)
     figure = Figure(figsize=size, layout="constrained")
     axis = figure.subplots()
-    axis.imshow(mosaic, interpolation="nearest")
+    axis.imshow(mosaic, interpolation=interpolation(height))
     # A tick at the middle of each row has its name.
     axis.set(xticks=[], yticks=[r * (height + gap) + height / 2 for r in range(len(rows))])
     axis.set_yticklabels([name for name, _ in rows], fontsize=8)

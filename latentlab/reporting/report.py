@@ -73,12 +73,15 @@ def draw_figures(summary: ClusteringSummary) -> Figures:
     -------
     dict of str to matplotlib.figure.Figure
     """
-    first_images = summary.images.read(np.arange(min(FIRST_IMAGES, len(summary.images))))
-    title = f"The first images of {summary.images.name}"
-    figures = {"original-images": plots.image_grid(first_images, title)}
+    figures: Figures = {}
+    if summary.has_pictures:
+        first_images = summary.images.read(np.arange(min(FIRST_IMAGES, len(summary.images))))
+        title = f"The first images of {summary.images.name}"
+        figures["original-images"] = plots.image_grid(first_images, title)
     figures |= training_figures(summary.run)
     figures |= map_figures(summary)
-    figures |= gallery_figures(summary)
+    if summary.has_pictures:
+        figures |= gallery_figures(summary)
     figures |= deep_figures.draw_figures(summary)
     figures |= score_figures(summary)
     return figures
@@ -90,13 +93,15 @@ def training_figures(run: Run) -> Figures:
     Parameters
     ----------
     run : Run
-        A run with a trained encoder.
+        A run with an encoder.
 
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        "reconstructions" and "loss".
+        "reconstructions" and "loss"; empty for an encoder that was trained elsewhere.
     """
+    if not run.config.is_autoencoder:
+        return {}
     folder = run.path / "reconstructions"
     rebuilt = {}
     for path in sorted(folder.glob("epoch-*.npy")):
@@ -129,7 +134,8 @@ def map_figures(summary: ClusteringSummary) -> Figures:
         "umap-clusters" and "umap-labels".
     """
     xy, positions = summary.read_map()
-    title = f"UMAP of the code of {summary.images.name}, coloured by"
+    mapped = "code" if summary.encoder.has_code else "embedding"
+    title = f"UMAP of the {mapped} of {summary.images.name}, coloured by"
     note = summary.map_note()
     cluster_names = [str(i) for i in range(summary.k)]
     figures = {

@@ -1,17 +1,23 @@
 """The report in words and tables: summary, scores, recall by class, the facts of the run."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
+from pathlib import PureWindowsPath
 
 import numpy as np
 
+from latentlab.data.form_summary import FormSummary
 from latentlab.data.images import TEST, TRAIN
+from latentlab.encoders import model_files
+from latentlab.encoders.pretrained.card import NO_LABELS, NO_POOLING, UNKNOWN, EncoderCard
+from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.reporting import audit
 from latentlab.reporting.audit import AuditReport
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.scoring import purity_gap, tables
 from latentlab.scoring.probes import ProbeReport, ProbeRow
-from latentlab.scoring.scores import MethodScores, Scores
+from latentlab.scoring.scores import ALL, MethodScores, Scores
 from latentlab.storage import json_form
 from latentlab.storage.files import read_json
 from latentlab.storage.manifest import StageRecord
@@ -22,6 +28,7 @@ from latentlab.storage.run import Run
 EQUAL_WITHIN = 0.02
 PIXELS = "pixels"  # the method of probes on raw pixels
 COMMIT_DIGITS = 12
+DIGEST_DIGITS = 12
 
 
 def summary_sentences(summary: ClusteringSummary) -> list[str]:
@@ -50,6 +57,8 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     clustering = methods[0]
     baselines = methods[1:]
     sentences.append(_score_sentence(clustering))
+    sentences.append(_over_all_sentence(summary.scores, clustering.method))
+    sentences.append(_pretraining_sentence(summary.encoder.pretraining))
     gap = summary.scores.gap.get(summary.split)
     sentences.append(purity_gap.gap_text(gap, summary.class_names))
     if baselines:
@@ -83,7 +92,7 @@ def further_sentences(summary: ClusteringSummary) -> list[str]:
 
 
 def score_table(scores: Scores | None) -> list[MethodScores]:
-    """Return the scores of every method, the held-out split first.
+    """Return the scores of every method: the held-out split first, all images last.
 
     Parameters
     ----------
@@ -97,7 +106,7 @@ def score_table(scores: Scores | None) -> list[MethodScores]:
     if scores is None:
         return []
     rows: list[MethodScores] = []
-    for split in (TEST, TRAIN):
+    for split in (TEST, TRAIN, ALL):
         rows += scores.by_method(split).values()
     return rows
 
@@ -155,16 +164,13 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
     dict of str to str
     """
     run = summary.run
-    fit = run.fit_summary
-    error = f"validation error {fit.best_val_loss:.5f}"
     table = {
         "run": run.path.resolve().name,
         "clusters": summary.name,
         "command": shlex.join(run.fact("argv")),
         "data": _data_text(summary),
-        "unreadable images": f"{run.fact('unreadable')}",
-        "encoder": _settings_text(run.recorded_config["fit"]),
-        "best epoch": f"{fit.best_epoch} of {fit.epochs}, {error}",
+        "images left out": f"{run.fact('unreadable', 0)}",
+        **_encoder_facts(run),
         "clustering": _settings_text(summary.clustering.record.setting("options")),
         "made by": _version_text(run),
         "ran on": _machine_text(run),
@@ -178,7 +184,83 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
     return table
 
 
+def _encoder_facts(run: Run) -> dict[str, str]:
+    """Return what is known of the encoder, and of its input."""
+    description = model_files.describe(run)
+    if run.config.is_autoencoder:
+        fit = run.fit_summary
+        error = f"validation error {fit.best_val_loss:.5f}"
+        return {
+            "encoder": _settings_text(run.recorded_config["fit"]),
+            "labels used in pretraining": description.pretraining,
+            "best epoch": f"{fit.best_epoch} of {fit.epochs}, {error}",
+        }
+    if description.card is not None:
+        return _card_facts(description.card) | _picture_facts(run, description.card)
+    file = run.config.vectors
+    if file is None:
+        return {}
+    name = PureWindowsPath(file.path).name
+    size = math.prod(description.code_shape)
+    return {
+        "vectors": f"{name}, {size} numbers each, SHA-256 {file.sha256[:DIGEST_DIGITS]}",
+        "labels used in pretraining": description.pretraining,
+    }
+
+
+def _card_facts(card: EncoderCard) -> dict[str, str]:
+    height, width, channels = card.image_shape
+    colours = "grey" if channels == 1 else "RGB"
+    output = f"output {card.output}" + (f", {card.pooling}" if card.pooling != NO_POOLING else "")
+    table = {
+        "encoder": (
+            f"{card.name} ({card.kind}), SHA-256 {card.sha256[:DIGEST_DIGITS]}, input"
+            f" {width}x{height} {colours}, {card.feature_size:,} features ({output}),"
+            f" licence {card.licence}"
+        ),
+        "labels used in pretraining": card.pretraining,
+    }
+    if card.assumed:
+        table["assumed of the encoder"] = "; ".join(card.assumed)
+    return table
+
+
+def _picture_facts(run: Run, card: EncoderCard) -> dict[str, str]:
+    """Return what was done to the pictures, if the run stores their sizes."""
+    sizes = StoredPictures(run.path).sizes()
+    if sizes is None:
+        return {}
+    form = FormSummary.of(sizes, run.config.images.resize, card.preprocessing.size)
+    return {"pictures": form.text}
+
+
 # Sentences
+
+
+def _over_all_sentence(scores: Scores, method: str) -> str:
+    """Return the purity over all images; "" in scores of older versions."""
+    over_all = scores.by_method(ALL).get(method)
+    if over_all is None or scores.split == TRAIN:
+        return ""
+    purity = over_all.headline("purity")
+    return (
+        f"Over all {purity.n:,} images, matched on all of them, the purity is {purity.value:.3f}"
+        f" (95% interval {purity.low:.3f} to {purity.high:.3f}; chance {purity.chance:.3f})."
+    )
+
+
+def _pretraining_sentence(pretraining: str) -> str:
+    if pretraining == NO_LABELS:
+        return "Labels used in pretraining: none."
+    if pretraining == UNKNOWN:
+        return (
+            "Labels used in pretraining: unknown, so these scores need not be those of a method"
+            " without labels."
+        )
+    return (
+        f"Labels used in pretraining: {pretraining}. The encoder has seen labels of other pictures,"
+        " so compare these scores with those of encoders that have, too."
+    )
 
 
 def _score_sentence(clustering: MethodScores) -> str:
@@ -242,7 +324,11 @@ def _audit_sentences(report: AuditReport) -> str:
 def _data_text(summary: ClusteringSummary) -> str:
     run = summary.run
     counts = run.fact("images")
-    height, width, channels = summary.images.image_shape
+    if not summary.has_pictures:
+        return f"{run.data_name}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out vectors"
+    height, width, channels = summary.encoder.image_shape
+    if run.config.vectors is not None:
+        return f"{run.data_name}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out images"
     colours = "grey" if channels == 1 else "RGB"
     numbers = f"{counts[TRAIN]:,} training and {counts[TEST]:,} held-out images"
     return f"{run.data_name}: {numbers} of {width}x{height} {colours}"

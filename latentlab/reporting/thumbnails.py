@@ -1,8 +1,10 @@
 """Small pictures inside a page: sprite sheets of thumbnails for the map, single ones for galleries.
 
-Every image of the map gets a thumbnail of 32 pixels a side. If all of them exceed the budget, they
-have 24, 20, then 16 pixels. If even those exceed it, as many images as fit are drawn at random. The
-budget is `BUDGET`, or what the rest of the page leaves of 15 MB.
+Every image of the map gets a thumbnail of 32 pixels a side, or of 96 if the images are as large. If
+all of them exceed the budget, they have 64, 48, 32, 24, 20, then 16 pixels. If even those exceed
+it, as many images as fit are drawn at random. The budget is `BUDGET`, or what the rest of the page
+leaves of 15 MB. The pictures of galleries have 96, 64, 48 or 32 pixels by the same rule, with a
+budget of their own.
 """
 
 import base64
@@ -16,11 +18,17 @@ import numpy as np
 from latentlab.data.resizing import as_picture
 
 SIDES = (32, 24, 20, 16)  # pixels, in the order in which they are tried
+LARGE_SIDES = (96, 64, 48)  # tried before, if the images are as large
+TILE_SIDES = (96, 64, 48, 32)  # of single thumbnails
+TILE_BUDGET = 4_500_000  # bytes of all single thumbnails
+TILES_MEASURED = 32
 BUDGET = 7_200_000  # bytes of all sheets; base64 makes four thirds of it
 PER_SHEET = 2500  # a page decodes one sheet at a time, when it first needs it
 MEASURED = 400  # images that are encoded to estimate the size of all
 THUMBNAIL_SIDE = 64
+PHOTO_SIDE = 65  # images of at least as many pixels a side are shown larger, and smoothly
 QUALITY = 60  # of WebP
+TILE_QUALITY = 85
 CHUNK = 500  # images that are resized together
 
 ReadImages = Callable[[np.ndarray], np.ndarray]  # positions -> uint8 (m, height, width, channels)
@@ -135,7 +143,8 @@ def plan_atlas(count: int, read: ReadImages, seed: int = 0, budget: int = BUDGET
     measured = read(np.sort(rng.choice(count, min(MEASURED, count), replace=False)))
     # The largest thumbnails that fit, estimated by those of some images.
     bytes_per_image = 0.0
-    for side in SIDES:
+    largest = max(measured.shape[1:3])
+    for side in (*(side for side in LARGE_SIDES if side <= largest), *SIDES):
         bytes_per_image = len(_webp(sprite_sheet(measured, side, 20))) / len(measured)
         if bytes_per_image * count <= budget:
             return AtlasPlan(side, np.arange(count))
@@ -199,22 +208,54 @@ def shrink(images: np.ndarray, side: int) -> np.ndarray:
     return square
 
 
-def thumbnail(image: np.ndarray) -> str:
-    """Return an image, at most 64 pixels a side, as a data URI.
+def thumbnail(image: np.ndarray, side: int = THUMBNAIL_SIDE) -> str:
+    """Return an image as a data URI.
 
     Parameters
     ----------
     image : ndarray of shape (height, width, channels), uint8
+    side : int
+        At most as many pixels a side.
 
     Returns
     -------
     str
     """
+    return data_uri(_shrunk(image, side), quality=TILE_QUALITY)
+
+
+def tile_side(count: int, images: np.ndarray) -> int:
+    """Return the size of single thumbnails: the largest with which all of them fit.
+
+    Parameters
+    ----------
+    count : int
+        Number of thumbnails.
+    images : ndarray of shape (n, height, width, channels), uint8
+        Some of the images, at least one.
+
+    Returns
+    -------
+    int
+        Pixels a side.
+    """
+    largest = max(images.shape[1:3])
+    if largest < PHOTO_SIDE:
+        return THUMBNAIL_SIDE
+    for side in (side for side in TILE_SIDES if side <= largest):
+        sizes = [len(_webp(_shrunk(image, side), TILE_QUALITY)) for image in images]
+        if np.mean(sizes) * count <= TILE_BUDGET:
+            return side
+    return TILE_SIDES[-1]
+
+
+def _shrunk(image: np.ndarray, side: int) -> np.ndarray:
+    """Return an image as RGB pixels, at most `side` pixels a side."""
     from PIL import Image
 
     picture = as_picture(image).convert("RGB")
-    picture.thumbnail((THUMBNAIL_SIDE, THUMBNAIL_SIDE), Image.Resampling.LANCZOS)
-    return data_uri(np.asarray(picture), quality=85)
+    picture.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return np.asarray(picture)
 
 
 def data_uri(pixels: np.ndarray, quality: int = 90) -> str:

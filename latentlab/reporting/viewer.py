@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.reporting import edits, html, page_data, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import Categories, ClusterData
@@ -60,7 +61,9 @@ class Viewer:
         self.summary = summary
         self.editor = edits.Editor(summary.clustering)
         self.editor.state()  # damaged edits are reported before the server starts
-        self.pictures = PictureReader(summary.images, summary.run.config.data or DataOptions())
+        data = summary.run.config.data or DataOptions()
+        are_stored = StoredPictures(summary.run.path).are_there
+        self.pictures = PictureReader(summary.images, data, are_stored)
         self._scripts = html.page_scripts("report.js", "view.js")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
         _, self._positions = summary.read_map()
@@ -68,16 +71,22 @@ class Viewer:
     def html(self) -> str:
         """Return the page."""
         note = "images are shown in the size that the run has"
-        if self.summary.images.source:
+        if not self.summary.has_pictures:
+            note = ""
+        elif self.summary.images.source:
             note = "one image opens in the size that its file has"
         page = html.Page(
             summary=self.summary,
-            data=page_data.page_data(self.summary, "view", image_addresses),
+            data=page_data.page_data(self.summary, "view", self._sources),
             pictures=self._figures,
             scripts=self._scripts,
             atlas_note=note,
         )
         return page.html()
+
+    @property
+    def _sources(self) -> page_data.ImageSources:
+        return image_addresses if self.summary.has_pictures else no_addresses
 
     def policy(self) -> str:
         """Return the content security policy of the page, which the server sends."""
@@ -132,7 +141,7 @@ class Viewer:
             groups["mark"] = page_data.mark_group(ids, edited.marks)
         return ViewState(
             groups=groups,
-            clusters=page_data.clusters_of(summary, image_addresses),
+            clusters=page_data.clusters_of(summary, self._sources),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",
@@ -201,3 +210,14 @@ def image_addresses(positions: np.ndarray) -> list[str]:
     list of str
     """
     return [f"/image/{position}" for position in positions.tolist()]
+
+
+def no_addresses(positions: np.ndarray) -> list[str]:
+    """Return no path for each image, for a run without pictures.
+
+    Parameters
+    ----------
+    positions : ndarray of int
+        Positions of the images.
+    """
+    return [""] * len(positions)

@@ -14,6 +14,7 @@ from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet
 from latentlab.data.resizing import as_picture
+from latentlab.errors import LatentlabError
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -47,11 +48,14 @@ class PictureReader:
         The images.
     data : DataOptions
         The options that they were opened with.
+    are_stored : bool
+        The run stores the images itself: they are shown where an original cannot be read.
     """
 
-    def __init__(self, images: ImageSet, data: DataOptions) -> None:
+    def __init__(self, images: ImageSet, data: DataOptions, are_stored: bool = False) -> None:
         self._images = images
         self._data = data
+        self._are_stored = are_stored
         self._lock = threading.Lock()  # sources need not be safe for threads
 
     def image(self, position: int) -> Picture | None:
@@ -75,6 +79,8 @@ class PictureReader:
     def original(self, position: int) -> Picture | None:
         """Return the picture that an image was made of; the image itself if there is no file.
 
+        The stored image stands in for a file that is gone, if there is one.
+
         Parameters
         ----------
         position : int
@@ -93,10 +99,19 @@ class PictureReader:
         if not 0 <= position < len(self._images):
             return None
         with self._lock:
-            picture = opening.open_picture(self._images, position, self._data)
+            picture = self._open_original(position)
             if picture is None:
                 picture = self._read(position)
         return encode_picture(picture)
+
+    def _open_original(self, position: int) -> "PIL.Image.Image | None":
+        """Return the picture of an image; None if the image itself is to be shown."""
+        try:
+            return opening.open_picture(self._images, position, self._data)
+        except LatentlabError:
+            if not self._are_stored:
+                raise
+            return None
 
     def _read(self, position: int) -> "PIL.Image.Image":
         return as_picture(self._images.read(np.array([position]))[0])

@@ -52,7 +52,8 @@ function load(source) {
 // Draws the image of a row; resolves to whether there was one.
 async function drawRow(canvas, row) {
   const context = canvas.getContext("2d");
-  context.imageSmoothingEnabled = false;
+  context.imageSmoothingEnabled = (data.atlas?.side ?? 0) >= 48;
+  if (!data.pictures) return false;
   if (position) {
     const image = await load(`/image/${position[row]}`), side = Math.max(image.naturalWidth, image.naturalHeight);
     const width = canvas.width * image.naturalWidth / side, height = canvas.height * image.naturalHeight / side;
@@ -62,7 +63,7 @@ async function drawRow(canvas, row) {
     return true;
   }
   const tile = place ? place[row] : row;
-  if (tile < 0) return false;
+  if (tile < 0 || !data.atlas) return false;
   const {side, columns, perSheet} = data.atlas, within = tile % perSheet;
   const bitmap = await sheet(Math.floor(tile / perSheet));
   context.drawImage(bitmap, within % columns * side, Math.floor(within / columns) * side, side, side, 0, 0, canvas.width, canvas.height);
@@ -86,11 +87,14 @@ function dot(colour) { return element("span", {class: "dot", style: {background:
 function told(text) { return element("p", {class: "note"}, text); }
 function thumb(image) {
   const text = image.text ? `${image.id}: ${image.text}` : image.id;
+  if (!image.source) return element("button", {type: "button", class: "id", title: text, onclick: () => openId(image.id, "")}, image.id);
   return element("button", {type: "button", title: text, onclick: () => openId(image.id, image.source)}, element("img", {src: image.source, alt: text, loading: "lazy"}));
 }
 function thumbs(images) { return element("div", {class: "thumbs"}, ...images.map(thumb)); }
 function rowThumb(row) {
-  const canvas = element("canvas", {width: 56, height: 56, role: "img", "aria-label": data.ids[row]});
+  if (!data.pictures) return element("button", {type: "button", class: "id", onclick: () => openRow(row)}, data.ids[row]);
+  const side = document.body.classList.contains("photos") ? 96 : 56;
+  const canvas = element("canvas", {width: side, height: side, role: "img", "aria-label": data.ids[row]});
   drawRow(canvas, row);
   return element("button", {type: "button", title: data.ids[row], onclick: () => openRow(row)}, canvas);
 }
@@ -264,7 +268,7 @@ function welcome() {
   Object.assign(state, {cluster: null, image: null, selection: []});
   select([]);
   show(element("h3", {}, "Look around"),
-    told("Point at a dot to see its image. Click a cluster in the legend, below or here to open its page: its size, typical and doubtful images, labels, and what the decoder makes of its middle."),
+    told(`Point at a dot to see ${data.pictures ? "its image" : "which it is"}. Click a cluster in the legend, below or here to open its page: its size, typical and doubtful images${groups.label ? ", labels" : ""}${data.clusters.some(cluster => cluster.centroid) ? ", and what the decoder makes of its middle" : ""}.`),
     element("div", {class: "row"}, ...filled().map(cluster => element("button", {type: "button", onclick: () => openCluster(cluster.number)}, dot(groups.cluster.colours[cluster.number]), clusterName(cluster.number)))));
 }
 function clusterName(number) { return groups.cluster.names[number] ?? `cluster ${number}`; }
@@ -305,17 +309,17 @@ function movesOf(cluster) {
     told(`${count(moves.stayed)} images stayed; ${count(moves["moved in"])} came${moves.in.length ? ` (${list(moves.in, "from")})` : ""}, ${count(moves["moved out"])} left${moves.out.length ? ` (${list(moves.out, "to")})` : ""}.`),
     thumbs(cluster.movers)];
 }
-function openId(id, source) { const row = rowOf(id); row === undefined ? openOutside(id, source) : openRow(row); }
+function openId(id, source) { const row = rowOf(id); row === undefined ? openOutside(id, source) : openRow(row, source); }
 function openOutside(id, source) {
   state.image = null;
   show(element("div", {class: "row"}, element("button", {type: "button", onclick: back}, "Back")), element("h3", {}, id),
-    element("div", {class: "big"}, element("img", {src: source, alt: id})), told("This image is not among those of the map."));
+    source && element("div", {class: "big"}, element("img", {src: source, alt: id})), told("This image is not among those of the map."));
 }
 function back() { state.cluster === null ? close() : openCluster(state.cluster); }
-function openRow(row) {
+function openRow(row, source = "") {
   Object.assign(state, {image: row, touched: true});
   select([row]);
-  const picture = position ? original(row) : large(row);
+  const picture = data.pictures && (position ? original(row) : source ? element("div", {class: "big"}, element("img", {src: source, alt: data.ids[row]})) : large(row));
   const number = groups.cluster.values[row];
   show(
     element("div", {class: "row"}, number >= 0 && element("button", {type: "button", onclick: () => openCluster(number)}, dot(groups.cluster.colours[number]), clusterName(number)),

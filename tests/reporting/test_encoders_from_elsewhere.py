@@ -1,0 +1,162 @@
+"""Pages, exports and checks of a run whose encoder was trained elsewhere, also without pictures."""
+
+import base64
+import io
+import re
+import shutil
+
+import numpy as np
+import pytest
+from helpers.onnx_models import nchw_model
+from helpers.report_page import data_of, page
+from PIL import Image
+
+from latentlab import pipeline
+from latentlab.cli.texts.compare import comparison_text
+from latentlab.cli.texts.scores import scores_text
+from latentlab.config import ClusterOptions, DataOptions
+from latentlab.reporting.thumbnails import TILE_SIDES
+from latentlab.storage.run import Run
+
+PHOTOS = 60
+SIZE = (120, 90)
+COLOURS = {"red": (200, 40, 40), "blue": (40, 60, 200), "green": (40, 180, 60)}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a folder with photos, an encoder, and a run of both that was reported."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    rng = np.random.default_rng(0)
+    for number in range(PHOTOS):
+        name, colour = list(COLOURS.items())[number % 3]
+        noise = rng.integers(-30, 30, (SIZE[1], SIZE[0], 3))
+        picture = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
+        (folder / "photos" / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(picture).save(folder / "photos" / name / f"{number:02d}.jpg")
+    (folder / "photos" / "red" / "broken.jpg").write_bytes(b"no picture")
+    nchw_model(folder / "tiny.onnx", metadata={})
+    data = DataOptions(data=str(folder / "photos"))
+    run = pipeline.use_encoder(data, str(folder / "tiny.onnx"), folder / "run")
+    for k in (2, 3):
+        pipeline.cluster(run, ClusterOptions(k=k, features="embedding+l2"))
+    pipeline.report(run)
+    return folder
+
+
+@pytest.fixture
+def run(made):
+    """Return the run; tests must not change it."""
+    return Run.open(made / "run")
+
+
+@pytest.fixture
+def alone(made, tmp_path):
+    """Return a folder with a copy of the run, whose photos and encoder are gone."""
+    hidden = tmp_path / "hidden"
+    hidden.mkdir()
+    shutil.copytree(made / "run", tmp_path / "run")
+    for name in ("photos", "tiny.onnx"):
+        (made / name).rename(hidden / name)
+    yield Run.open(tmp_path / "run")
+    for name in ("photos", "tiny.onnx"):
+        (hidden / name).rename(made / name)
+
+
+def test_the_report_leaves_out_the_training_of_others_and_names_the_encoder(run):
+    text = page(run)
+    for absent in ("Loss by epoch", "the decoder makes", "What the code keeps", 'src=""'):
+        assert absent not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+    assert not (run.path / "report" / "loss.png").exists()
+    assert "labels used in pretraining: unknown" in text
+    digest = run.config.pretrained.sha256[:12]
+    assert re.search(rf"tiny \(onnx\), SHA-256 {digest}, input 16x16 RGB, 6 features", text)
+    assert "60 of 60 pictures are not square: the centre was cropped to 16x16 pixels" in text
+    assert "Over all 60 images, matched on all of them, the purity is" in text
+    assert "1 images were left out" in text
+    assert "broken.jpg" in text
+
+
+def test_pictures_of_the_page_are_larger_than_the_input_of_the_encoder(run):
+    data = data_of(page(run))
+    assert data["atlas"]["side"] == TILE_SIDES[0]
+    source = data["clusters"][0]["nearest"][0]["source"]
+    with Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))) as picture:
+        assert picture.size == (TILE_SIDES[0], TILE_SIDES[0])
+    assert 'class="photos"' in page(run)
+
+
+def test_scores_tell_the_purity_over_all_images_and_the_labels_of_the_pretraining(run):
+    scores = pipeline.evaluate(run)
+    assert scores.pretraining == "unknown"
+    assert scores.by_method("all")[scores.rows[0].method].headline("purity").n == PHOTOS
+    text = scores_text(scores)
+    assert text.startswith("labels used in pretraining: unknown\n")
+    assert "purity (all)" in text.splitlines()[1]
+
+
+def test_clusterings_are_compared_without_losses(run, tmp_path):
+    comparison = pipeline.compare(
+        [(run, "kmeans-k2-embedding+l2"), (run, "kmeans-k3-embedding+l2")], tmp_path
+    )
+    text = (tmp_path / "index.html").read_text(encoding="utf-8")
+    assert "<h2>Losses</h2>" not in text
+    assert "labels used in pretraining: unknown" in text
+    assert "labels used in pretraining: unknown" in comparison_text(comparison)
+
+
+def test_it_reproduces(run):
+    verification = pipeline.verify(run)
+    assert verification.reproduces, verification
+    assert {"images", "embeddings"} <= {check.subject for check in verification.checks}
+
+
+def test_without_its_encoder_two_checks_fail_and_say_so(made, tmp_path):
+    shutil.copytree(made / "run", tmp_path / "run")
+    (made / "tiny.onnx").rename(tmp_path / "tiny.onnx")
+    try:
+        verification = pipeline.verify(Run.open(tmp_path / "run"))
+    finally:
+        (tmp_path / "tiny.onnx").rename(made / "tiny.onnx")
+    assert verification.failed == ("embeddings", "clusters kmeans-k3-embedding+l2")
+    failed = [check.detail for check in verification.checks if not check.held]
+    assert all("tiny.onnx" in detail and "\n" not in detail for detail in failed)
+    assert {"images", "scores kmeans-k3-embedding+l2"} <= {
+        check.subject for check in verification.checks
+    }
+
+
+def test_report_and_viewer_work_when_the_photos_are_gone(alone):
+    text = pipeline.report(alone, sample=50).read_text(encoding="utf-8")
+    assert 'class="sheet">UklGR' in text
+    with pipeline.viewer(alone) as server:
+        viewer = server.viewer
+        assert viewer.image(0).content
+        assert viewer.original(0).content  # the thumbnail stands in for it
+        assert "<h1>" in viewer.html()
+    assert "images" in pipeline.verify(alone).failed
+
+
+def test_the_viewer_serves_the_original(run):
+    with pipeline.viewer(run) as server:
+        content = server.viewer.original(0).content
+    with Image.open(io.BytesIO(content)) as picture:
+        assert picture.size == SIZE
+
+
+@pytest.mark.parametrize("file_format", ["csv", "parquet", "folders", "coco", "projector"])
+def test_exports_need_no_photos(alone, tmp_path, file_format):
+    out = pipeline.export(alone, file_format, tmp_path / "out")
+    assert out.exists()
+    if file_format == "folders":
+        assert len(list(out.rglob("*.png"))) == PHOTOS
+
+
+def test_figures_of_papers_leave_out_the_loss(run, tmp_path):
+    names = {path.stem for path in pipeline.figures(run, tmp_path, formats=("png",))}
+    assert names == {"datamap", "map-clusters", "map-labels", "nearest", "labels"}
+
+
+def test_nothing_is_decoded(run):
+    pipeline.decode(run)
+    assert not list(run.path.rglob("decoded.npz"))
