@@ -13,28 +13,42 @@ stability           mean adjusted Rand index of k-means on two random subsamples
                     that they share (the scheme of Ben-Hur, Elisseeff and Guyon 2002); the largest
                     k that is nearly as stable as the most stable one
 
-All look at k-means of at most `SAMPLE` images, the first three at the same one. Each criterion is
-blind to something, so all are reported and none is believed alone.
+All look at k-means of at most `SAMPLE` images and `DIMENSIONS` principal components, the first
+three at the same one. Each criterion is blind to something, so all are reported and none is
+believed alone.
+
+They name a number even where there are no groups. So the clusters of the recommended k are compared
+with data that have none (`latentlab.clustering.structure`); if they stand apart hardly more, the
+answer is that no structure was found, and k is 1.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from latentlab.clustering import structure
+from latentlab.clustering.k_agreement import NEAR, recommend
+from latentlab.clustering.structure import Separation
+from latentlab.clustering.trust_rule import LEAST_EXCESS
 from latentlab.clustering.vectors import Vectors
 from latentlab.errors import ConfigError, DataError
 from latentlab.storage.json_form import json_field
 
+__all__ = ["NEAR", "KChoice", "KScores", "choose", "parse_range", "recommend", "sample"]
+
 RANGE = "2:15"
+BEYOND = (20, 25, 30, 40, 50, 60, 80, 100)  # looked at where 15 clusters may be too few
+LEAST_PER_CLUSTER = 10  # images a cluster has on average in the largest number beyond
 CRITERIA = ("silhouette", "davies-bouldin", "calinski-harabasz", "gap", "stability")
-NEAR = 1  # choices of k that lie this close together agree
 STABLE = 0.05  # stability this close to the best counts as the same
 REFERENCES = 10  # uniform data sets of the gap statistic
 PAIRS = 10  # pairs of subsamples
 SHARE = 0.8  # of the images in a subsample
 SAMPLE = 5000  # images looked at: the silhouette needs all distances between them
+STRUCTURE_SAMPLE = 1000  # images looked at in the search for any structure
+DIMENSIONS = 128  # principal components that hold what k-means sees of longer vectors
 RESTARTS = 3  # of k-means on subsamples, which are many
 
 
@@ -69,6 +83,31 @@ class KScores:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Structure:
+    """Whether there are groups at all.
+
+    Attributes
+    ----------
+    is_present : bool
+        Whether clusters stand apart more than those of data without groups.
+    k : int
+        The number of clusters that this was seen at: what the criteria recommend.
+    excess : float
+        How far they stand apart above the null, of what is to be had.
+    least : float
+        The excess from which on there is structure.
+    separation : Separation
+        The clusters and the nulls.
+    """
+
+    is_present: bool
+    k: int
+    excess: float
+    least: float
+    separation: Separation
+
+
+@dataclass(frozen=True, kw_only=True)
 class KChoice:
     """Every criterion over a range of k, and a recommendation.
 
@@ -85,9 +124,16 @@ class KChoice:
     choices : mapping
         Criterion -> the k that it chooses.
     k : int
-        The recommended number of clusters.
+        The recommended number of clusters; 1 if there is no structure.
     reason : str
         Why, in a sentence.
+    structure : Structure or None
+        Whether there are groups at all; None in the results of older versions.
+    chance : float or None
+        How often as many criteria would agree by chance; None if they disagree, or there is no
+        structure.
+    is_hint : bool
+        Whether chance would often agree as much, so that the number is no more than a hint.
     """
 
     features: str | None = json_field(optional=True)
@@ -97,16 +143,27 @@ class KChoice:
     choices: Mapping[str, int] = json_field(key="chosen")
     k: int
     reason: str
+    structure: Structure | None = json_field(optional=True)
+    chance: float | None = json_field(optional=True)
+    is_hint: bool = json_field(key="hint", default=False)
+
+    @property
+    def has_structure(self) -> bool:
+        """Whether any groups were found; True if an older version did not look."""
+        return self.structure is None or self.structure.is_present
 
 
-def choose(
+def choose(  # noqa: PLR0913  # two more, for vectors of which some steps are known
     vectors: np.ndarray,
     ks: Sequence[int],
     seed: int = 0,
     restarts: int = 10,
     step: Callable[[int], None] = lambda k: None,
+    *,
+    before_umap: np.ndarray | None = None,
+    extend: bool = False,
 ) -> KChoice:
-    """Compute every criterion for each k and recommend one.
+    """Compute every criterion for each k and recommend one, or say that there is no structure.
 
     Parameters
     ----------
@@ -120,6 +177,11 @@ def choose(
         Of k-means on the data themselves.
     step : callable
         Called with each k that is done.
+    before_umap : ndarray of shape (n, D) or None
+        The vectors before UMAP, in which structure is looked for; None: `vectors` did not go
+        through it.
+    extend : bool
+        Look beyond the last of `ks` as long as the best criteria are at the upper edge.
 
     Returns
     -------
@@ -131,24 +193,116 @@ def choose(
         If there are too few different vectors for the largest k.
     """
     check_enough_vectors(vectors, ks)
-    references = reference_data(vectors, seed)
+    before_umap = vectors if before_umap is None else before_umap
+    looked_at = _shortened(vectors)
+    references = reference_data(looked_at, seed)
 
     # Every criterion looks at each k.
-    rows = []
-    for k in ks:
-        labels = _kmeans(vectors, k, seed, restarts).labels_
-        rows.append(
-            KScores(
-                k=int(k),
-                **_indices(vectors, labels),
-                **_gap(vectors, references, k, seed),
-                **_stability(vectors, k, seed),
-            )
-        )
+    rows: list[KScores] = []
+    beyond = _numbers_beyond(ks, len(vectors)) if extend else ()
+    for k in _while_rising(ks, beyond, rows):
+        rows.append(_scores_of(looked_at, references, k, seed, restarts))
         step(k)
+    return _choice(rows, len(rows) > len(ks), looked_at, before_umap, seed)
+
+
+def _choice(
+    rows: list[KScores],
+    extended: bool,
+    vectors: np.ndarray,
+    before_umap: np.ndarray,
+    seed: int,
+) -> KChoice:
+    """Return what the rows recommend, if there is any structure."""
     choices = choices_of(rows)
-    k, reason = recommend(choices)
-    return KChoice(rows=tuple(rows), choices=choices, k=k, reason=reason)
+    advice = recommend(choices, [row.k for row in rows], extended)
+    found = find_structure(vectors, before_umap, advice.k, seed)
+    choice = KChoice(
+        rows=tuple(rows),
+        choices=choices,
+        k=advice.k,
+        reason=advice.reason,
+        structure=found,
+        chance=advice.chance,
+        is_hint=advice.is_hint,
+    )
+    if found.is_present:
+        return choice
+    reason = (
+        f"no structure was found: {found.k} clusters, the criteria's choice, stand apart hardly"
+        " more than clusters of data without groups (neighbours in the same cluster, above chance:"
+        f" {found.separation.neighbours:.2f}, and {found.separation.null:.2f} without groups)"
+    )
+    return replace(choice, k=1, reason=reason, chance=None, is_hint=False)
+
+
+def find_structure(vectors: np.ndarray, before_umap: np.ndarray, k: int, seed: int) -> Structure:
+    """Compare the clusters of k-means with those of data without groups.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+        What is clustered.
+    before_umap : ndarray of shape (n, D)
+        The same images, where they are compared.
+    k : int
+        Number of clusters.
+    seed : int
+        Of k-means, of the sample and of the nulls.
+    """
+    rng = np.random.default_rng([seed, 24])
+    rows = np.sort(rng.permutation(len(vectors))[:STRUCTURE_SAMPLE])
+    labels = _kmeans(vectors, k, seed, RESTARTS).labels_[rows]
+    separation = structure.separation(before_umap[rows], labels, seed)
+    return Structure(
+        is_present=separation.excess >= LEAST_EXCESS,
+        k=k,
+        excess=separation.excess,
+        least=LEAST_EXCESS,
+        separation=separation,
+    )
+
+
+def _scores_of(
+    vectors: np.ndarray, references: list[np.ndarray], k: int, seed: int, restarts: int
+) -> KScores:
+    labels = _kmeans(vectors, k, seed, restarts).labels_
+    return KScores(
+        k=int(k),
+        **_indices(vectors, labels),
+        **_gap(vectors, references, k, seed),
+        **_stability(vectors, k, seed),
+    )
+
+
+def _numbers_beyond(ks: Sequence[int], n_vectors: int) -> tuple[int, ...]:
+    most = n_vectors // LEAST_PER_CLUSTER
+    return tuple(k for k in BEYOND if ks[-1] < k <= most)
+
+
+def _while_rising(
+    ks: Sequence[int], beyond: Sequence[int], rows: Sequence[KScores]
+) -> Iterator[int]:
+    """Yield `ks`, and then those beyond while the best of `rows`, which grow, are at the edge."""
+    yield from ks
+    for k in beyond:
+        if not _may_need_more(rows):
+            return
+        yield k
+
+
+def _may_need_more(rows: Sequence[KScores]) -> bool:
+    """Return whether the silhouette or Davies-Bouldin chooses one of the two largest k."""
+    choices = choices_of(rows)
+    edge = [row.k for row in rows[-2:]]
+    return choices["silhouette"] in edge or choices["davies-bouldin"] in edge
+
+
+def _shortened(vectors: np.ndarray) -> np.ndarray:
+    """Return long vectors as their strongest principal components; short ones as they are."""
+    if vectors.shape[1] <= DIMENSIONS:
+        return vectors
+    return structure.Principal.of(vectors, DIMENSIONS).coordinates
 
 
 def sample(vectors: Vectors, seed: int) -> np.ndarray:
@@ -158,6 +312,7 @@ def sample(vectors: Vectors, seed: int) -> np.ndarray:
     ----------
     vectors : Vectors
     seed : int
+        With the same seed and number of vectors it is the same images.
     """
     order = np.random.default_rng([seed, 20]).permutation(vectors.n_images)
     return vectors.matrix()[np.sort(order[:SAMPLE])]
@@ -242,52 +397,6 @@ def choices_of(rows: Sequence[KScores]) -> dict[str, int]:
         "stability": rows[nearly_most_stable[-1]],
     }
     return {criterion: row.k for criterion, row in choices.items()}
-
-
-def recommend(choices: Mapping[str, int]) -> tuple[int, str]:
-    """Return the k that most criteria come within 1 of, and the reason.
-
-    Of several such k it is the one that most criteria choose. A tie goes to the silhouette's
-    choice, and so does complete disagreement.
-
-    Parameters
-    ----------
-    choices : mapping
-        Criterion -> k.
-
-    Examples
-    --------
-    >>> recommend({"silhouette": 4, "gap": 5, "stability": 9})
-    (4, '2 of 3 criteria choose it or a neighbour (silhouette, gap); stability says 9')
-    """
-    # Which criteria stand behind each k?
-    supporters = {}
-    for k in choices.values():
-        supporters[k] = [name for name, choice in choices.items() if abs(choice - k) <= NEAR]
-
-    def rank(k: int) -> tuple[int, int, bool]:
-        votes = list(choices.values()).count(k)
-        return len(supporters[k]), votes, choices["silhouette"] == k
-
-    k = max(supporters, key=rank)
-
-    # Give the reason, and the choices of the other criteria.
-    dissenters = [
-        f"{name} says {choice}" for name, choice in choices.items() if name not in supporters[k]
-    ]
-    dissent = f"; {', '.join(dissenters)}" if dissenters else ""
-    if len(supporters[k]) == 1:
-        return (
-            choices["silhouette"],
-            "the criteria disagree, so that this is the silhouette's choice and no more than a"
-            f" hint{dissent}",
-        )
-    names = ", ".join(supporters[k])
-    return (
-        k,
-        f"{len(supporters[k])} of {len(choices)} criteria choose it or a neighbour ({names})"
-        f"{dissent}",
-    )
 
 
 def reference_data(vectors: np.ndarray, seed: int) -> list[np.ndarray]:

@@ -47,12 +47,20 @@ class Principal:
     directions: np.ndarray
 
     @classmethod
-    def of(cls, vectors: np.ndarray) -> "Principal":
-        """Return the at most `DIMENSIONS` strongest components of `vectors` (n, D)."""
+    def of(cls, vectors: np.ndarray, dimensions: int = DIMENSIONS) -> "Principal":
+        """Return the strongest components of vectors.
+
+        Parameters
+        ----------
+        vectors : ndarray of shape (n, D)
+            The vectors.
+        dimensions : int
+            How many components, at most.
+        """
         vectors = vectors.astype(np.float32, copy=False)
         mean = vectors.mean(axis=0)
         centered = vectors - mean
-        count = min(DIMENSIONS, *centered.shape)
+        count = min(dimensions, *centered.shape)
         if centered.shape[0] < centered.shape[1]:
             directions = _directions_of_few(centered, count)
         else:

@@ -5,6 +5,7 @@ import pytest
 
 from latentlab.clustering import choose_k
 from latentlab.errors import ConfigError, DataError
+from latentlab.storage import json_form
 
 
 def blobs(k, each=25, seed=0):
@@ -62,10 +63,51 @@ def test_stability_chooses_the_largest_k_that_is_as_stable():
     ],
 )
 def test_recommendation_is_where_most_criteria_meet(ks, expected, reason):
-    k, told = choose_k.recommend(dict(zip(choose_k.CRITERIA, ks, strict=True)))
-    assert k == expected
-    assert reason in told
-    assert "says" in told  # the disagreement is shown
+    advice = choose_k.recommend(dict(zip(choose_k.CRITERIA, ks, strict=True)))
+    assert advice.k == expected
+    assert reason in advice.reason
+    assert "says" in advice.reason  # the disagreement is shown
+
+
+@pytest.mark.parametrize(("n_images", "dims"), [(300, 6), (120, 40)])
+def test_a_single_cloud_has_no_structure_and_k_is_1(n_images, dims):
+    cloud = np.random.default_rng(5).normal(size=(n_images, dims)).astype(np.float32)
+    cloud[:, 0] *= 3  # directions of different spread are no groups
+    choice = choose_k.choose(cloud, range(2, 6), restarts=2)
+    assert choice.k == 1
+    assert not choice.has_structure
+    assert "no structure was found" in choice.reason
+    assert choice.chance is None
+
+
+def test_structure_is_looked_for_before_umap():
+    cloud = np.random.default_rng(6).normal(size=(200, 10)).astype(np.float32)
+    clumps = blobs(4, each=50)
+    assert choose_k.choose(clumps, range(2, 6), restarts=2).k == 4
+    assert choose_k.choose(clumps, range(2, 6), restarts=2, before_umap=cloud).k == 1
+
+
+def test_the_range_is_extended_as_far_as_the_criteria_rise():
+    many = choose_k.choose(blobs(20, each=15), range(12, 16), restarts=2, extend=True)
+    assert [row.k for row in many.rows][4:6] == [20, 25]
+    assert many.k == 20
+    few = choose_k.choose(blobs(4), range(2, 8), restarts=2, extend=True)
+    assert few.rows[-1].k == 7
+
+
+def test_long_vectors_are_looked_at_in_their_principal_components(monkeypatch):
+    monkeypatch.setattr(choose_k, "DIMENSIONS", 8)
+    vectors = np.pad(blobs(4), ((0, 0), (0, 30)))
+    assert choose_k.choose(vectors, range(2, 7), restarts=2).k == 4
+
+
+def test_results_of_older_versions_can_be_read():
+    stored = json_form.to_json(choose_k.choose(blobs(3), range(2, 5), restarts=2))
+    for key in ("structure", "chance", "hint"):
+        stored.pop(key, None)
+    choice = json_form.from_json(choose_k.KChoice, stored)
+    assert choice.has_structure
+    assert not choice.is_hint
 
 
 def test_reference_data_fill_the_box_of_the_principal_components(monkeypatch):
