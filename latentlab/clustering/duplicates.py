@@ -1,38 +1,40 @@
 """Images that a collection holds more than once: exactly, or nearly.
 
-Exact duplicates have the same pixels. Near ones are recompressed, resized, shifted, mirrored or
-recoloured. Candidates for them come from two sides, and every candidate is then compared:
+Exact duplicates have the same pixels. Near ones are mirrored, recoloured, sharpened or blurred,
+cropped and zoomed (to 70% of the area), re-encoded or resized.
 
-- a perceptual hash: 64 signs of the lowest frequencies of the grey image (discrete cosine
-  transform; Zauner 2010), also of the mirrored image; pairs that differ in at most `HASH_BITS`;
-- the encoder: each image's nearest ones by the cosine of their feature vectors.
+1. Each image is read once and made a small grey one (`duplicate_pixels`).
+2. Pairs are candidates if the low frequencies of a window of one are like those of the other or of
+   its mirror image, or if the encoder holds them for near (`duplicate_candidates`).
+3. One image is laid on the other, and fine structure is compared (`duplicate_alignment`). A pair is
+   a near duplicate if its score reaches `SCORE` and the pixels correlate with at least `PIXELS`.
+4. Duplicates are read once more, and what was changed is named (`duplicate_changes`).
 
-A pair is a near duplicate if small versions of both correlate with at least `PIXELS`, and their
-edges with at least `EDGES`, at the best of the shifts by one small pixel and of mirroring. Edges
-count too, since skies and plain backgrounds correlate without being the same picture.
-
-In collections of images that are alike, as digits of a class are, both bounds rise. A duplicate
-must lie nearer than `NEARER` times the distance of an image's best match, taken in the less alike
-quarter of the collection. `scripts/audit_record.py` measures what this finds. No label takes part.
+In collections of images that are alike, as digits of a class are, the bound rises: a duplicate must
+lie nearer than `NEARER` times the distance at which an image usually has its sixth best match.
+`scripts/measure_duplicates.py` measures what this finds. No label takes part.
 """
 
-import hashlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
+from latentlab.clustering import duplicate_alignment as alignment
+from latentlab.clustering import duplicate_candidates as candidates
+from latentlab.clustering.duplicate_alignment import Likeness
+from latentlab.clustering.duplicate_candidates import Candidates
+from latentlab.clustering.duplicate_changes import changes_of
+from latentlab.clustering.duplicate_pixels import shard_size, shrink, small_colours
 from latentlab.data.images import ImageSet
 
-SIDE = 16  # pixels of the small versions
-HASH_SIDE = 32
-HASH_BITS = 14
+SCORE = 0.8
 PIXELS = 0.9
-EDGES = 0.7
-NEARER = 0.4  # of the distance, 1 - correlation, to the best match
-NEAREST = 5  # neighbours of an image that are candidates
-SHARD = 2048
-BLOCK = 4096  # pairs, or hashes, that are compared at once
+NEARER = 0.4  # of the distance, 1 - score, of the usual sixth best match
+USUAL = 0.75  # the share of images whose sixth best match is no better
+MATCHES = 6
+ASKED = 400  # images whose best matches are looked at
+NEAREST = 5  # neighbours of an image by the encoder that are candidates
 
 
 def _ignore(n_images: int) -> None:
@@ -41,7 +43,7 @@ def _ignore(n_images: int) -> None:
 
 @dataclass(frozen=True)
 class Pairs:
-    """Pairs of duplicates, as arrays of shape (m,).
+    """Pairs of duplicates, as arrays of shape (m,) if nothing else is said.
 
     Attributes
     ----------
@@ -49,10 +51,15 @@ class Pairs:
         Positions of the images, the smaller one first.
     exact : ndarray, bool
         Whether they have the same pixels.
-    pixels, edges : ndarray, float32
-        Correlations of the small images and of their edges; 1 if exact.
+    pixels, edges, detail : ndarray, float32
+        Correlations, see `latentlab.clustering.duplicate_alignment`; 1 if exact.
     mirrored : ndarray, bool
-        Whether they fit better if one of them is mirrored.
+        Whether one is like the mirror image of the other.
+    places : ndarray of shape (m, 4), float32
+        The rectangle of the first image, or of its mirror image, that the second shows: top, left,
+        height and width as shares of the sides; it leaves the image if the second shows more.
+    changes : ndarray of str
+        What was changed, such as "mirrored+cropped", see `latentlab.clustering.duplicate_changes`.
     """
 
     first: np.ndarray
@@ -60,44 +67,15 @@ class Pairs:
     exact: np.ndarray
     pixels: np.ndarray
     edges: np.ndarray
+    detail: np.ndarray
     mirrored: np.ndarray
+    places: np.ndarray
+    changes: np.ndarray
 
-
-@dataclass(frozen=True)
-class SmallImages:
-    """The properties of n images that are compared.
-
-    Attributes
-    ----------
-    images : ndarray of shape (n, SIDE, SIDE, channels), float32
-        Small versions.
-    hashes, mirrored_hashes : ndarray of shape (n,), uint64
-        Perceptual hashes of each image and of its mirror image.
-    digests : list of bytes
-        SHA-256 of the pixels.
-    """
-
-    images: np.ndarray
-    hashes: np.ndarray
-    mirrored_hashes: np.ndarray
-    digests: list[bytes]
-
-
-@dataclass(frozen=True)
-class Likeness:
-    """How alike the images of m pairs are at their best alignment.
-
-    Attributes
-    ----------
-    pixels, edges : ndarray of shape (m,), float32
-        Correlations.
-    mirrored : ndarray of shape (m,), bool
-        Whether the best alignment is a mirrored one.
-    """
-
-    pixels: np.ndarray
-    edges: np.ndarray
-    mirrored: np.ndarray
+    @property
+    def score(self) -> np.ndarray:
+        """The mean of edges and detail, by which pairs are judged, float32 (m,)."""
+        return (self.edges + self.detail) / 2
 
 
 def find(
@@ -108,8 +86,9 @@ def find(
     Parameters
     ----------
     images : ImageSet
+        Of any size. They are read in blocks: all once, and duplicates a second time.
     neighbors : ndarray of shape (n, m), int, or None
-        Positions of each image's nearest ones by their features; None: only hashes count.
+        Positions of each image's nearest ones by their features; None: only pixels count.
     step : callable
         Called with the number of images that were read.
 
@@ -118,27 +97,9 @@ def find(
     Pairs
     """
     small = shrink(images, step)
-    positions = _candidates(small, neighbors)
-    likeness = compare(small.images, positions)
-
-    # A pair is exact, or alike enough for this collection.
-    digests = small.digests
-    is_exact = np.array([digests[i] == digests[j] for i, j in positions.tolist()], bool)
-    pixel_bound = _bound(PIXELS, likeness.pixels, positions, len(images))
-    edge_bound = _bound(EDGES, likeness.edges, positions, len(images))
-    is_alike = (likeness.pixels >= pixel_bound) & (likeness.edges >= edge_bound)
-
-    is_duplicate = is_exact | is_alike
-    first, second = positions[is_duplicate].T
-    exact = is_exact[is_duplicate]
-    return Pairs(
-        first,
-        second,
-        exact,
-        np.where(exact, 1, likeness.pixels[is_duplicate]),
-        np.where(exact, 1, likeness.edges[is_duplicate]),
-        likeness.mirrored[is_duplicate] & ~exact,
-    )
+    near = _near_pairs(small.grey, neighbors)
+    exact = _same_digests(small.digests)
+    return _described(images, _with_exact(near, exact, small.digests))
 
 
 def groups(pairs: Pairs, n_images: int) -> np.ndarray:
@@ -147,6 +108,7 @@ def groups(pairs: Pairs, n_images: int) -> np.ndarray:
     Parameters
     ----------
     pairs : Pairs
+        Pairs of duplicates.
     n_images : int
         Size of the collection.
 
@@ -166,108 +128,55 @@ def groups(pairs: Pairs, n_images: int) -> np.ndarray:
     return np.where(sizes[component] > 1, numbers[component], -1)
 
 
-def shrink(images: ImageSet, step: Callable[[int], None] = _ignore) -> SmallImages:
-    """Read every image once and return the properties to compare.
+def _near_pairs(grey: np.ndarray, neighbors: np.ndarray | None) -> Pairs:
+    """Return the pairs that are alike enough for this collection."""
+    pairs = candidates.candidates(grey, neighbors)
+    likeness = alignment.compare(grey, pairs)
+    bound = _bound(grey)
+    is_near = (likeness.score >= bound) & (likeness.pixels >= PIXELS)
+    return _in_order(pairs, likeness, is_near)
 
-    Parameters
-    ----------
-    images : ImageSet
-    step : callable
-        Called with the number of images that were read.
-    """
-    small = []
-    hashes = []
-    mirrored_hashes = []
-    digests: list[bytes] = []
-    for indices in images.shards(SHARD):
-        # Hashes are of the grey image at 32 x 32 pixels, comparisons of colours at 16 x 16.
-        pixels = images.read(indices)
-        grey = resized(pixels.mean(axis=3, keepdims=True), HASH_SIDE)[..., 0]
-        small.append(resized(pixels, SIDE).astype(np.float32))
-        hashes.append(perceptual_hash(grey))
-        mirrored_hashes.append(perceptual_hash(grey[:, :, ::-1]))
-        digests += map(_digest, pixels)
-        step(int(indices[-1]) + 1)
-    return SmallImages(
-        np.concatenate(small), np.concatenate(hashes), np.concatenate(mirrored_hashes), digests
+
+def _bound(grey: np.ndarray) -> float:
+    """Return the least score of duplicates: more than `SCORE` if images are alike anyway."""
+    if len(grey) <= MATCHES:
+        return SCORE
+    asked = np.unique(np.linspace(0, len(grey) - 1, ASKED).astype(int))
+    matches = candidates.nearest_looking(grey, asked, MATCHES)
+    scores = alignment.compare(grey, matches).score.reshape(-1, MATCHES)
+    usual = float(np.quantile(scores.min(axis=1), USUAL))
+    return max(SCORE, 1 - NEARER * (1 - usual))
+
+
+def _in_order(pairs: Candidates, likeness: Likeness, chosen: np.ndarray) -> Pairs:
+    """Return some of the pairs, the smaller position first, without their changes."""
+    source, target = pairs.source[chosen], pairs.target[chosen]
+    mirrored = pairs.mirrored[chosen]
+    places = likeness.places[chosen]
+    is_turned = source > target
+    places[is_turned] = _seen_from_target(places[is_turned], mirrored[is_turned])
+    count = len(source)
+    return Pairs(
+        first=np.minimum(source, target),
+        second=np.maximum(source, target),
+        exact=np.zeros(count, bool),
+        pixels=likeness.pixels[chosen],
+        edges=likeness.edges[chosen],
+        detail=likeness.detail[chosen],
+        mirrored=mirrored,
+        places=places,
+        changes=np.full(count, "", dtype=object),
     )
 
 
-def perceptual_hash(grey: np.ndarray) -> np.ndarray:
-    """Return hashes, uint64 (n,): which low frequencies lie above their median.
-
-    Parameters
-    ----------
-    grey : ndarray of shape (n, HASH_SIDE, HASH_SIDE)
-        Grey images.
-    """
-    from scipy.fft import dctn
-
-    low = dctn(grey, axes=(1, 2), norm="ortho")[:, :8, :8].reshape(len(grey), 64)
-    # The first frequency is the mean brightness.
-    bits = low > np.median(low[:, 1:], axis=1, keepdims=True)
-    return np.packbits(bits, axis=1).view(np.uint64)[:, 0]
-
-
-def resized(pixels: np.ndarray, side: int) -> np.ndarray:
-    """Return images of side x side pixels: averages over cells of equal size.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (n, height, width, channels)
-    side : int
-        Height and width of the result. Cells take parts of pixels if it does not divide the
-        images' sides.
-    """
-    n_images, height, width, channels = pixels.shape
-    if height % side == 0 and width % side == 0:
-        cells = pixels.reshape(n_images, side, height // side, side, width // side, channels)
-        return cells.mean(axis=(2, 4), dtype=np.float32)
-    down = _cell_weights(height, side)
-    across = _cell_weights(width, side)
-    return np.einsum("ah,nhwc,bw->nabc", down, pixels.astype(np.float32), across, optimize=True)
-
-
-def compare(small: np.ndarray, positions: np.ndarray) -> Likeness:
-    """Compare pairs of images at their best alignment.
-
-    Parameters
-    ----------
-    small : ndarray of shape (n, SIDE, SIDE, channels), float32
-        Small images.
-    positions : ndarray of shape (m, 2), int
-        The pairs.
-    """
-    parts = []
-    for start in range(0, len(positions), BLOCK):
-        first, second = positions[start : start + BLOCK].T
-        parts.append(_best_alignment(small[first], small[second]))
-    if not parts:
-        nothing = np.empty(0, np.float32)
-        return Likeness(nothing, nothing, np.empty(0, bool))
-    return Likeness(
-        np.concatenate([part.pixels for part in parts]),
-        np.concatenate([part.edges for part in parts]),
-        np.concatenate([part.mirrored for part in parts]),
-    )
-
-
-# Candidates
-
-
-def _candidates(small: SmallImages, neighbors: np.ndarray | None) -> np.ndarray:
-    """Return the pairs to compare, int (m, 2), each once with the smaller position first."""
-    candidates = [
-        _same_digests(small.digests),
-        _near_hashes(small.hashes, small.hashes),
-        _near_hashes(small.hashes, small.mirrored_hashes),
-    ]
-    if neighbors is not None:
-        image = np.repeat(np.arange(len(neighbors)), neighbors.shape[1])
-        candidates.append(np.column_stack([image, neighbors.ravel()]))
-    pairs = np.concatenate(candidates)
-    different = pairs[pairs[:, 0] != pairs[:, 1]]
-    return np.unique(np.sort(different, axis=1), axis=0)
+def _seen_from_target(places: np.ndarray, mirrored: np.ndarray) -> np.ndarray:
+    """Return the rectangles of the targets that the sources show, from those of the sources."""
+    size = 1 / places[:, 2:]
+    top = -places[:, 0] * size[:, 0]
+    straight = -places[:, 1] * size[:, 1]
+    turned = 1 - (1 - places[:, 1]) * size[:, 1]
+    left = np.where(mirrored, turned, straight)
+    return np.column_stack([top, left, size]).astype(np.float32)
 
 
 def _same_digests(digests: list[bytes]) -> np.ndarray:
@@ -281,102 +190,48 @@ def _same_digests(digests: list[bytes]) -> np.ndarray:
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def _near_hashes(hashes: np.ndarray, others: np.ndarray) -> np.ndarray:
-    """Return pairs, int (m, 2), of hashes that differ in at most `HASH_BITS` bits.
-
-    Pairs below the diagonal of blocks are left out: mirrored or not, they are the same ones.
-    """
-    pairs = []
-    for row in range(0, len(hashes), BLOCK):
-        block = hashes[row : row + BLOCK, None]
-        for column in range(row, len(others), BLOCK):
-            different = np.bitwise_count(block ^ others[None, column : column + BLOCK])
-            rows, columns = np.nonzero(different <= HASH_BITS)
-            pairs.append(np.column_stack([rows + row, columns + column]))
-    return np.concatenate(pairs)
-
-
-# Small versions
-
-
-def _digest(image: np.ndarray) -> bytes:
-    return hashlib.sha256(np.ascontiguousarray(image).data).digest()
-
-
-def _cell_weights(length: int, side: int) -> np.ndarray:
-    """Return the matrix (side, length) that averages `length` pixels over `side` equal cells."""
-    borders = np.linspace(0, length, side + 1)
-    pixel = np.arange(length)
-    overlap = np.minimum(borders[1:, None], pixel + 1) - np.maximum(borders[:-1, None], pixel)
-    return np.maximum(overlap, 0).astype(np.float32) * side / length
+def _with_exact(near: Pairs, exact: np.ndarray, digests: list[bytes]) -> Pairs:
+    """Return near and exact pairs, each once, in the order of their positions."""
+    is_exact = [digests[i] == digests[j] for i, j in zip(near.first, near.second, strict=True)]
+    near = _subset(near, ~np.array(is_exact, bool))
+    count = len(exact)
+    full = np.ones(count, np.float32)
+    joined = _joined(
+        near,
+        Pairs(
+            first=exact[:, 0],
+            second=exact[:, 1],
+            exact=np.ones(count, bool),
+            pixels=full,
+            edges=full,
+            detail=full,
+            mirrored=np.zeros(count, bool),
+            places=np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1)),
+            changes=np.full(count, "exact", dtype=object),
+        ),
+    )
+    return _subset(joined, np.lexsort((joined.second, joined.first)))
 
 
-# Comparison
+def _subset(pairs: Pairs, chosen: np.ndarray) -> Pairs:
+    arrays = {field.name: getattr(pairs, field.name)[chosen] for field in fields(Pairs)}
+    return Pairs(**arrays)
 
 
-def _bound(floor: float, correlations: np.ndarray, pairs: np.ndarray, n_images: int) -> float:
-    """Return the least correlation of duplicates: more than `floor` if images are alike anyway."""
-    best = np.zeros(n_images)
-    for side in pairs.T:
-        np.maximum.at(best, side, correlations)
-    return max(floor, 1 - NEARER * (1 - float(np.quantile(best, 0.25))))
+def _joined(one: Pairs, other: Pairs) -> Pairs:
+    names = [field.name for field in fields(Pairs)]
+    arrays = [np.concatenate([getattr(one, name), getattr(other, name)]) for name in names]
+    return Pairs(*arrays)
 
 
-def _best_alignment(first: np.ndarray, second: np.ndarray) -> Likeness:
-    """Compare images (m, SIDE, SIDE, channels) two by two over shifts by one pixel and mirroring.
-
-    The best alignment is that of the largest smaller correlation, each relative to its bound.
-    """
-    inner = first[:, 1:-1, 1:-1]
-    inner_edges = _edges(inner)
-    best_score = np.full(len(first), -2.0, np.float32)
-    pixels = np.zeros_like(best_score)
-    edges = np.zeros_like(best_score)
-    mirrored = np.zeros(len(first), bool)
-    for is_mirrored, shifted in _alignments(second):
-        pixel_correlation = _correlation(inner, shifted)
-        edge_correlation = _correlation(inner_edges, _edges(shifted))
-        score = np.minimum(pixel_correlation / PIXELS, edge_correlation / EDGES)
-        # Note this alignment where it is the best one yet.
-        is_better = score > best_score
-        best_score = np.where(is_better, score, best_score)
-        pixels = np.where(is_better, pixel_correlation, pixels)
-        edges = np.where(is_better, edge_correlation, edges)
-        mirrored = np.where(is_better, is_mirrored, mirrored)
-    return Likeness(pixels, edges, mirrored)
-
-
-def _alignments(images: np.ndarray) -> Iterator[tuple[bool, np.ndarray]]:
-    """Yield whether images are mirrored, and the images without a border, for every alignment."""
-    inner_side = SIDE - 2
-    for is_mirrored in (False, True):
-        turned = images[:, :, ::-1] if is_mirrored else images
-        for down in range(3):
-            for across in range(3):
-                yield (
-                    is_mirrored,
-                    turned[:, down : down + inner_side, across : across + inner_side],
-                )
-
-
-def _edges(images: np.ndarray) -> np.ndarray:
-    """Return the differences to the next pixels below and to the right.
-
-    Shape (m, side - 1, side - 1, 2 x channels).
-    """
-    down = images[:, 1:, :-1] - images[:, :-1, :-1]
-    across = images[:, :-1, 1:] - images[:, :-1, :-1]
-    return np.concatenate([down, across], axis=3)
-
-
-def _correlation(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Return the correlation of each image of (m, ...) with its partner; 0 for constant ones."""
-    a = _centered(first)
-    b = _centered(second)
-    norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-    return ((a * b).sum(axis=1) / np.maximum(norms, 1e-6)).astype(np.float32)
-
-
-def _centered(images: np.ndarray) -> np.ndarray:
-    rows = images.reshape(len(images), -1)
-    return rows - rows.mean(axis=1, keepdims=True)
+def _described(images: ImageSet, pairs: Pairs) -> Pairs:
+    """Return the pairs with what was changed; their images are read again, block by block."""
+    texts = pairs.changes.copy()
+    near = np.flatnonzero(~pairs.exact)
+    size = shard_size(images)
+    for start in range(0, len(near), size):
+        part = near[start : start + size]
+        first = small_colours(images.read(pairs.first[part]))
+        second = small_colours(images.read(pairs.second[part]))
+        texts[part] = changes_of(first, second, pairs.places[part], pairs.mirrored[part])
+    return replace(pairs, changes=texts)

@@ -1,7 +1,9 @@
 """The data audit as files: duplicates, their effect on the held-out score, suspected label errors.
 
 audit/<name>/duplicates.csv     id, split, other_id, other_split, kind (exact or near), pixels,
-                                edges, mirrored, and both labels if the data has labels
+                                edges, mirrored, both labels if the data has labels, detail, score,
+                                changes, and the part of the image that the other one shows: top,
+                                left, height, width, as shares of the sides
 audit/<name>/label-errors.csv   id, split, label, suggested, suspicion; the most suspected first
 audit/<name>/audit.json         `AuditReport`
 audit/<name>/duplicates.png, label-errors.png
@@ -14,12 +16,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.clustering import duplicates
+from latentlab.clustering import duplicate_changes, duplicates
 from latentlab.clustering.duplicates import Pairs
 from latentlab.data.images import TEST, TRAIN, ImageSet
 from latentlab.features.neighbors import nearest_by_cosine
 from latentlab.features.steps import unit
 from latentlab.reporting import plots
+from latentlab.reporting.audit_pictures import pairs_figure
 from latentlab.scoring import label_errors, metrics
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.label_errors import Suspects
@@ -33,8 +36,9 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
-AUDIT_FORMAT = 1
-SHOWN = 24  # pairs, and suspected labels, in the pictures
+AUDIT_FORMAT = 2
+SHOWN = 24  # suspected labels in the picture
+FEATURES = "embedding+l2"  # of encoders from outside, among which neighbours are searched
 PCA_DIMS = 64  # of the vectors among which neighbours are searched
 
 
@@ -52,6 +56,9 @@ class DuplicateCounts:
         Held-out images with a duplicate among the training images.
     different_labels : int or None
         Pairs that carry different labels; None without labels.
+    changes : mapping of str to int
+        Pairs by what was changed, see `latentlab.clustering.duplicate_changes`; a pair counts under
+        each of its changes. Empty in audits of older versions.
     """
 
     exact: int
@@ -59,6 +66,7 @@ class DuplicateCounts:
     across_splits: int
     held_out_images: int
     different_labels: int | None = json_field(optional=True)
+    changes: Mapping[str, int] = json_field(optional=True, default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -196,7 +204,7 @@ def write_audit(
     table = _duplicate_table(images, pairs, classes, labels)
     written = [_write_csv(folder / "duplicates.csv", table)]
     if len(pairs.first):
-        figure = _pairs_figure(images, pairs)
+        figure = pairs_figure(images, pairs)
         written.append(plots.save_png(figure, folder / "duplicates.png"))
 
     # Suspected labels, and what duplicates do to the scores.
@@ -273,7 +281,15 @@ def _counts(images: ImageSet, pairs: Pairs, classes: np.ndarray | None) -> Dupli
         across_splits=int(is_across.sum()),
         held_out_images=int(_has_training_duplicate(images, pairs).sum()),
         different_labels=different_labels,
+        changes=_by_change(pairs),
     )
+
+
+def _by_change(pairs: Pairs) -> dict[str, int]:
+    """Return the number of pairs with each change, in the order of their definition."""
+    lists = [text.split("+") for text in pairs.changes.tolist()]
+    counts = {name: sum(name in names for names in lists) for name in duplicate_changes.NAMES}
+    return {name: count for name, count in counts.items() if count}
 
 
 def _has_training_duplicate(images: ImageSet, pairs: Pairs) -> np.ndarray:
@@ -306,6 +322,11 @@ def _duplicate_table(
         names = np.array([*labels.class_names, ""])  # class -1 has the last, empty name
         table["label"] = names[classes[pairs.first]]
         table["other_label"] = names[classes[pairs.second]]
+    table["detail"] = pairs.detail.round(4)
+    table["score"] = pairs.score.round(4)
+    table["changes"] = pairs.changes
+    for number, side in enumerate(("top", "left", "height", "width")):
+        table[side] = pairs.places[:, number].round(3)
     return table
 
 
@@ -339,20 +360,6 @@ def _write_csv(path: Path, table: "pd.DataFrame") -> Path:
     with atomic_path(path) as temporary:
         table.to_csv(temporary, index=False)
     return path
-
-
-def _pairs_figure(images: ImageSet, pairs: Pairs) -> "Figure":
-    """Draw the pairs that are least alike, one above the other: mistakes would be among them."""
-    likeness = np.minimum(pairs.pixels / duplicates.PIXELS, pairs.edges / duplicates.EDGES)
-    order = np.argsort(likeness, kind="stable")[:SHOWN]
-    columns = SHOWN // 2
-    rows = []
-    for start in range(0, len(order), columns):
-        part = order[start : start + columns]
-        rows.append(("image", images.read(pairs.first[part])))
-        rows.append(("duplicate", images.read(pairs.second[part])))
-    title = f"Duplicates: the {len(order)} least alike of {len(pairs.first):,} pairs"
-    return plots.cluster_gallery(rows, title, columns)
 
 
 def _suspects_figure(images: ImageSet, suspects: Suspects, labels: Labels) -> "Figure":

@@ -45,9 +45,17 @@ def audited(tmp_path_factory):
 def test_the_audit_of_a_run_finds_what_was_planted(audited):
     run, found = audited
     assert found.duplicates == DuplicateCounts(
-        exact=5, near=0, across_splits=5, held_out_images=5, different_labels=0
+        exact=5,
+        near=0,
+        across_splits=5,
+        held_out_images=5,
+        different_labels=0,
+        changes={"exact": 5},
     )
     folder = run.path / "audit" / "kmeans-k4"
+    rows = (folder / "duplicates.csv").read_text().splitlines()
+    assert rows[0].endswith("other_label,detail,score,changes,top,left,height,width")
+    assert all(row.endswith(",1.0,1.0,exact,0.0,0.0,1.0,1.0") for row in rows[1:])
     errors = (folder / "label-errors.csv").read_text().splitlines()[1:]
     planted = {f"train/{i:05d}" for i in range(20, 26)}
     assert len(planted & {line.split(",")[0] for line in errors}) >= 4

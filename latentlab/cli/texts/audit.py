@@ -25,6 +25,8 @@ def audit_text(report: AuditReport, folder: Path) -> str:
         f"{report.images:,} images, {counts.across_splits:,} across the splits: "
         f"{counts.held_out_images:,} held-out images have one that was fitted on"
     ]
+    if counts.changes:
+        lines.append(f"changes: {', '.join(_change(*item) for item in counts.changes.items())}")
     if report.held_out:
         scores = [_score(name, score) for name, score in report.held_out.items()]
         lines.append(f"held-out scores: {', '.join(scores)}")
@@ -34,6 +36,10 @@ def audit_text(report: AuditReport, folder: Path) -> str:
             f"{counts.different_labels:,} pairs of duplicates carry different labels"
         )
     return "\n".join([*lines, str(folder)])
+
+
+def _change(name: str, count: int) -> str:
+    return f"{name} {count:,}"
 
 
 def _score(name: str, score: HeldOutScore) -> str:
