@@ -16,7 +16,7 @@ from latentlab.encoders.pretrained.preprocessing import (
     LARGEST_SIZE,
     PictureConfig,
 )
-from latentlab.errors import ConfigError, DataError
+from latentlab.errors import ConfigError
 
 RANK = 4
 CHANNELS = (3, 1)  # colours first: a batch or an edge may be 1
@@ -308,8 +308,9 @@ def _per_channel(numbers: tuple[float, ...], channels: int, name: str) -> tuple[
         return numbers
     if len(numbers) == 1:
         return numbers * channels
-    raise DataError(
-        f"the encoder takes grey pictures, and `{name}` has {len(numbers)} numbers",
+    raise ConfigError(
+        f"has {len(numbers)} numbers, and the encoder takes grey pictures",
+        field=name,
         hint=f"Give `{name}` with one.",
     )
 

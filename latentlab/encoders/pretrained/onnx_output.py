@@ -30,6 +30,7 @@ FEATURE_NAMES = (  # the first that an output is called, or ends with after a po
 )
 TOKEN_NAMES = ("last_hidden_state", "tokens", "patch_tokens")
 SCORE_NAMES = ("logits", "logit", "prob", "softmax", "score", "class", "prediction")
+NO_SCORE_NAMES = ("token", "embed", "feature")  # "class_token" is none
 CLASS_COUNTS = {1000, 1001, 21841, 21843}  # of ImageNet
 EXTRA_TOKENS = (1, 5, 2)  # class; class and 4 registers; class and distillation
 VECTOR, TOKENS, MAP = 1, 2, 3  # axes of one picture's output
@@ -165,7 +166,7 @@ def _best(shapes: Mapping[str, Shape]) -> str:
 
 def _rank(name: str, shape: Shape) -> tuple[int, int]:
     """Return how good an output is as features, lower is better, and its place among its like."""
-    last = name.lower().replace("/", ".").rsplit(".")[-1]
+    last = name.lower().removesuffix(":0").replace("/", ".").rsplit(".")[-1]
     kind = _kind(shape)
     if kind == VECTOR and last in FEATURE_NAMES:
         return 0, FEATURE_NAMES.index(last)
@@ -179,7 +180,9 @@ def _rank(name: str, shape: Shape) -> tuple[int, int]:
 
 
 def _are_scores(name: str, shape: Shape) -> bool:
-    return math.prod(shape) in CLASS_COUNTS or any(word in name.lower() for word in SCORE_NAMES)
+    is_called_so = any(word in name.lower() for word in SCORE_NAMES)
+    is_called_other = any(word in name.lower() for word in NO_SCORE_NAMES)
+    return math.prod(shape) in CLASS_COUNTS or (is_called_so and not is_called_other)
 
 
 def _kind(shape: Shape) -> int:
