@@ -15,6 +15,7 @@ from latentlab.cli._signals import leave
 from latentlab.cli.checking import compare, verify
 from latentlab.cli.clustering import choose_k, cluster, predict
 from latentlab.cli.fitting import embed, fit, sweep
+from latentlab.cli.importing import import_
 from latentlab.cli.listing import encoders, methods, runs, schema, sources
 from latentlab.cli.plugin_commands import plugins
 from latentlab.cli.scoring import audit, evaluate, probe, score_by_k
@@ -23,7 +24,7 @@ from latentlab.cli.showing import export, figures, report, view
 __all__ = ["cli", "main"]
 
 _COMMANDS = (
-    *(fit, sweep, embed),
+    *(fit, sweep, embed, import_),
     *(cluster, predict, choose_k),
     *(evaluate, score_by_k, probe, audit),
     *(report, figures, view, export),
