@@ -121,7 +121,7 @@ def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Im
     """
 
     def colours(image: "PIL.Image.Image") -> "PIL.Image.Image":
-        return upright(image, channels=3)
+        return upright(image, channels=3).copy()  # `image` itself is closed
 
     with pillow_limits_off():
         return opened(picture, colours, max_pixels)

@@ -13,14 +13,13 @@ import numpy as np
 
 from latentlab.data import thumbnails
 from latentlab.data.decode import BYTES_PER_PIXEL, NO_PICTURE, PictureForm, opened, too_many_bytes
-from latentlab.data.resizing import as_picture, to_square, upright
+from latentlab.data.resizing import ORIENTATION, as_picture, to_square, upright
 
 if TYPE_CHECKING:
     import PIL.Image
 
 SMALL_SIZE = 32  # pixels; height and width of the small version
 MARGIN = 2  # a JPEG is decoded at no less than this many times the size that is needed
-ORIENTATION = 0x0112  # tag of EXIF
 ON_ITS_SIDE = (5, 6, 7, 8)  # orientations in which width and height change places
 
 
@@ -160,17 +159,28 @@ class _Decoding:
         form = self._form
         whole = self._upright(picture)
         square = to_square(whole, form.size, form.rule)
-        # What the square holds is in the right form already, and there is less of it.
-        is_large = form.size >= 2 * SMALL_SIZE
-        small = to_square(square if is_large else whole, SMALL_SIZE, form.rule)
         width, height = self._size(picture, whole)
+        thumbnail = None
+        if with_thumbnail:
+            is_all = whole.width == whole.height >= form.size >= thumbnails.SIDE
+            thumbnail = self._thumbnail(picture, square if is_all else whole)
         return DecodedPicture(
             pixels=_as_pixels(square, form.channels),
-            small=_as_pixels(small, 3),
-            thumbnail=self._thumbnail(picture, whole) if with_thumbnail else None,
+            small=_as_pixels(self._small(whole, square), 3),
+            thumbnail=thumbnail,
             width=width,
             height=height,
         )
+
+    def _small(self, whole: "PIL.Image.Image", square: "PIL.Image.Image") -> "PIL.Image.Image":
+        if self._form.size < 2 * SMALL_SIZE:
+            return to_square(whole, SMALL_SIZE, self._form.rule)
+        # The square is in the right form already, and there is less of it. With a gap most of it
+        # is averaged in blocks first, in half the time.
+        from PIL import Image
+
+        shape = (SMALL_SIZE, SMALL_SIZE)
+        return square.resize(shape, Image.Resampling.BICUBIC, reducing_gap=2.0)
 
     def _upright(self, picture: "PIL.Image.Image") -> "PIL.Image.Image":
         return upright(picture, 1 if self._form.grey else self._form.channels)

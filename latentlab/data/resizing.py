@@ -10,6 +10,8 @@ from latentlab.errors import ConfigError
 if TYPE_CHECKING:
     import PIL.Image
 
+ORIENTATION = 0x0112  # tag of EXIF
+
 
 def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.ndarray:
     """Return the pixels of a picture in another size.
@@ -134,11 +136,13 @@ def upright(image: "PIL.Image.Image", channels: int) -> "PIL.Image.Image":
     Returns
     -------
     PIL.Image.Image
-        In mode RGB or L.
+        In mode RGB or L; `image` itself if it is like that already.
     """
     from PIL import ImageOps
 
-    return _to_mode(ImageOps.exif_transpose(image), "RGB" if channels == 3 else "L")
+    if image.getexif().get(ORIENTATION, 1) != 1:  # or else it would be copied
+        image = ImageOps.exif_transpose(image)
+    return _to_mode(image, "RGB" if channels == 3 else "L")
 
 
 def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
@@ -151,7 +155,7 @@ def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
     if "A" in image.getbands() or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
-    return image.convert(mode)
+    return image if image.mode == mode else image.convert(mode)
 
 
 _SIXTEEN_TO_EIGHT = ((np.arange(1 << 16) + 128) // 257).astype(np.uint8)  # 65535 becomes 255
