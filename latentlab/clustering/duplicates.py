@@ -15,6 +15,7 @@ lie nearer than `NEARER` times the distance at which an image usually has its si
 `scripts/measure_duplicates.py` measures what this finds. No label takes part.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
@@ -100,6 +101,29 @@ def find(
     near = _near_pairs(small.grey, neighbors)
     exact = _same_digests(small.digests)
     return _described(images, _with_exact(near, exact, small.digests))
+
+
+def equal_vectors(vectors: np.ndarray) -> Pairs:
+    """Find vectors that are exactly equal: the duplicates of a run without images.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+        A vector for each image.
+
+    Returns
+    -------
+    Pairs
+        All of them exact.
+    """
+    pairs = _same_digests([hashlib.sha256(row.tobytes()).digest() for row in vectors])
+    count = len(pairs)
+    ones = np.ones(count, np.float32)
+    whole = np.tile(np.array([0, 0, 1, 1], np.float32), (count, 1))
+    nothing = np.full(count, "", dtype="U1")
+    is_exact, is_mirrored = np.ones(count, bool), np.zeros(count, bool)
+    first, second = pairs.T
+    return Pairs(first, second, is_exact, ones, ones, ones, is_mirrored, whole, nothing)
 
 
 def groups(pairs: Pairs, n_images: int) -> np.ndarray:

@@ -284,9 +284,11 @@ class _Prober:
         return self._rows(feature_name(self.run, self.options), vectors)
 
     def pixel_rows(self) -> "tuple[ProbeRow, ...]":
-        """Return the probes of raw pixels."""
+        """Return the probes of raw pixels; none without images."""
         from latentlab.clustering import baselines
 
+        if self.run.config.data is None:
+            return ()
         images = open_small_images(self.run)
         shards = images.shards(baselines.SHARD)
         pixels = [baselines.flat(images.read(indices)) for indices in shards]
@@ -363,10 +365,15 @@ def audit(run: Run, name: str | None = None) -> "AuditReport":
         labels = read_labels(run)
 
         def make() -> list[Path]:
-            neighbors = auditing.nearest_images(all_vectors(run, options), options.seed)
-            with track("audit", len(images)) as bar:
-                nearest = neighbors[:, : duplicates.NEAREST]
-                pairs = duplicates.find(images, nearest, bar.update)
+            vectors = all_vectors(run, options)
+            neighbors = auditing.nearest_images(vectors, options.seed)
+            if run.config.data is None:
+                log.info("audit: there are no images, so duplicates are vectors that are equal")
+                pairs = duplicates.equal_vectors(vectors)
+            else:
+                with track("audit", len(images)) as bar:
+                    nearest = neighbors[:, : duplicates.NEAREST]
+                    pairs = duplicates.find(images, nearest, bar.update)
             return auditing.write_audit(clustering, images, pairs, neighbors, labels)
 
         stage.do(labels, make)

@@ -203,7 +203,8 @@ def write_audit(
     classes = None if labels is None else align(images.ids, labels)
     table = _duplicate_table(images, pairs, classes, labels)
     written = [_write_csv(folder / "duplicates.csv", table)]
-    if len(pairs.first):
+    has_pictures = clustering.run.config.data is not None
+    if len(pairs.first) and has_pictures:
         figure = pairs_figure(images, pairs)
         written.append(plots.save_png(figure, folder / "duplicates.png"))
 
@@ -213,7 +214,12 @@ def write_audit(
     else:
         judge = _Judge(clustering, images, classes, len(labels.class_names))
         suspects = judge.suspects(neighbors, duplicates.groups(pairs, len(images)))
-        written += _write_suspects(folder, images, suspects, labels)
+        written.append(
+            _write_csv(folder / "label-errors.csv", _suspect_table(images, suspects, labels))
+        )
+        if len(suspects.image) and has_pictures:
+            figure = _suspects_figure(images, suspects, labels)
+            written.append(plots.save_png(figure, folder / "label-errors.png"))
         report = AuditReport(
             images=len(images),
             duplicates=_counts(images, pairs, classes),
@@ -328,17 +334,6 @@ def _duplicate_table(
     for number, side in enumerate(("top", "left", "height", "width")):
         table[side] = pairs.places[:, number].round(3)
     return table
-
-
-def _write_suspects(
-    folder: Path, images: ImageSet, suspects: Suspects, labels: Labels
-) -> list[Path]:
-    """Write the table of suspected labels and, if there are any, their picture."""
-    written = [_write_csv(folder / "label-errors.csv", _suspect_table(images, suspects, labels))]
-    if len(suspects.image):
-        figure = _suspects_figure(images, suspects, labels)
-        written.append(plots.save_png(figure, folder / "label-errors.png"))
-    return written
 
 
 def _suspect_table(images: ImageSet, suspects: Suspects, labels: Labels) -> "pd.DataFrame":
