@@ -91,8 +91,14 @@ class RunView:
         Returns
         -------
         matplotlib.figure.Figure
+
+        Raises
+        ------
+        ConfigError
+            If the encoder was trained elsewhere.
         """
         run = self.summary.run
+        run.config.training  # noqa: B018  # raises if there was no fit
         return plots.loss_curves({run.path.resolve().name: run.metrics()})
 
     def _repr_html_(self) -> str:
@@ -137,4 +143,6 @@ def _row_html(row: ClusterRow, colour: str) -> str:
 
 
 def _image_html(image: GalleryImage) -> str:
+    if not image.source:  # a run of vectors without images
+        return f"{html.escape(image.id)} "
     return f"<img style='{IMAGE_STYLE}' alt='{html.escape(image.id)}' src='{image.source}'>"

@@ -92,7 +92,7 @@ def further_sentences(summary: ClusteringSummary) -> list[str]:
 
 
 def score_table(scores: Scores | None) -> list[MethodScores]:
-    """Return the scores of every method: the held-out split first, all images last.
+    """Return the scores of every method: the held-out split, all images, the training split.
 
     Parameters
     ----------
@@ -105,8 +105,10 @@ def score_table(scores: Scores | None) -> list[MethodScores]:
     """
     if scores is None:
         return []
+    # Without held-out images all of them are the training images.
+    splits = (TEST, ALL, TRAIN) if scores.split == TEST else (TRAIN,)
     rows: list[MethodScores] = []
-    for split in (TEST, TRAIN, ALL):
+    for split in splits:
         rows += scores.by_method(split).values()
     return rows
 

@@ -1,6 +1,6 @@
 """Small pictures inside a page: sprite sheets of thumbnails for the map, single ones for galleries.
 
-Every image of the map gets a thumbnail of 32 pixels a side, or of 96 if the images are as large. If
+Every image of the map gets a thumbnail of 32 pixels a side, or of 96 if the images are large. If
 all of them exceed the budget, they have 64, 48, 32, 24, 20, then 16 pixels. If even those exceed
 it, as many images as fit are drawn at random. The budget is `BUDGET`, or what the rest of the page
 leaves of 15 MB. The pictures of galleries have 96, 64, 48 or 32 pixels by the same rule, with a
@@ -18,8 +18,7 @@ import numpy as np
 from latentlab.data.resizing import as_picture
 
 SIDES = (32, 24, 20, 16)  # pixels, in the order in which they are tried
-LARGE_SIDES = (96, 64, 48)  # tried before, if the images are as large
-TILE_SIDES = (96, 64, 48, 32)  # of single thumbnails
+LARGE_SIDES = (96, 64, 48)  # tried before, if the images have at least PHOTO_SIDE pixels
 TILE_BUDGET = 4_500_000  # bytes of all single thumbnails
 TILES_MEASURED = 32
 BUDGET = 7_200_000  # bytes of all sheets; base64 makes four thirds of it
@@ -143,8 +142,7 @@ def plan_atlas(count: int, read: ReadImages, seed: int = 0, budget: int = BUDGET
     measured = read(np.sort(rng.choice(count, min(MEASURED, count), replace=False)))
     # The largest thumbnails that fit, estimated by those of some images.
     bytes_per_image = 0.0
-    largest = max(measured.shape[1:3])
-    for side in (*(side for side in LARGE_SIDES if side <= largest), *SIDES):
+    for side in (*_large_sides(measured), *SIDES):
         bytes_per_image = len(_webp(sprite_sheet(measured, side, 20))) / len(measured)
         if bytes_per_image * count <= budget:
             return AtlasPlan(side, np.arange(count))
@@ -239,14 +237,20 @@ def tile_side(count: int, images: np.ndarray) -> int:
     int
         Pixels a side.
     """
-    largest = max(images.shape[1:3])
-    if largest < PHOTO_SIDE:
+    sides = _large_sides(images)
+    if not sides:
         return THUMBNAIL_SIDE
-    for side in (side for side in TILE_SIDES if side <= largest):
+    for side in sides:
         sizes = [len(_webp(_shrunk(image, side), TILE_QUALITY)) for image in images]
         if np.mean(sizes) * count <= TILE_BUDGET:
             return side
-    return TILE_SIDES[-1]
+    return SIDES[0]
+
+
+def _large_sides(images: np.ndarray) -> list[int]:
+    """Return the sizes that only large images have, the largest first."""
+    side = max(images.shape[1:3])
+    return [large for large in LARGE_SIDES if large <= side] if side >= PHOTO_SIDE else []
 
 
 def _shrunk(image: np.ndarray, side: int) -> np.ndarray:

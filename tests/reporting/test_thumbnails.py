@@ -34,3 +34,12 @@ def test_atlas_keeps_the_budget_by_smaller_thumbnails_then_by_a_sample():
     for budget, one in sides.items():
         assert sum(len(base64.b64decode(sheet)) for sheet in one.sheets) < 1.15 * budget
     assert "drawn at random" in sides[20_000].note
+
+
+def test_large_images_have_large_tiles_that_keep_their_budget():
+    noise = np.random.default_rng(0).integers(0, 256, (4, 100, 80, 3), dtype=np.uint8)
+    assert thumbnails.tile_side(10, noise) == 96
+    assert thumbnails.tile_side(1_000, noise) < 96
+    assert thumbnails.tile_side(100_000, noise) == 32
+    assert thumbnails.tile_side(10, noise[:, :32, :32]) == thumbnails.THUMBNAIL_SIDE
+    assert thumbnails.build_atlas(4, lambda rows: noise[rows]).side == 96
