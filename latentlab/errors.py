@@ -6,7 +6,8 @@ LatentlabError                1   anything of ours that has no better class
 ├── RunError                  4   a run is locked, damaged, unwritable or has other settings
 ├── TrainingError             5   the loss is not finite
 ├── MissingDependencyError    6   an optional package is not installed (also an ImportError)
-└── NotReproducedError        7   `verify` got other results than the run recorded
+├── NotReproducedError        7   `verify` got other results than the run recorded
+└── NoStructureError          8   `k="auto"` found no structure: no number can be recommended
 
 Exit code 130 is Ctrl-C and 143 is SIGTERM: repeating the same command resumes the run.
 
@@ -161,3 +162,9 @@ class NotReproducedError(LatentlabError):
     """A run does not give again what it recorded."""
 
     exit_code = 7
+
+
+class NoStructureError(LatentlabError):
+    """The data have no groups that a number of clusters could be recommended for."""
+
+    exit_code = 8

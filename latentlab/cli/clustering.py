@@ -12,12 +12,14 @@ from latentlab.cli._options import (
     open_run,
     recipe_option,
     run_option,
+    typed_names,
 )
 from latentlab.cli._output import json_option, print_result
 from latentlab.cli.cluster_request import ClusterRequest
 from latentlab.cli.generated import OptionWithNames, option_of, together
 from latentlab.cli.places import Place, place_options
 from latentlab.config import AUTO, ClusterOptions
+from latentlab.errors import NoStructureError
 from latentlab.progress import log
 
 if TYPE_CHECKING:
@@ -75,8 +77,8 @@ method_options = together(
     click.option(
         "--k",
         type=NumberOfClusters(),
-        help='Number of clusters, or "auto": what choose-k recommends. A method that finds it, as'
-        " hdbscan does, takes none.",
+        help='Number of clusters, or "auto": what choose-k recommends; exit code 8 if it finds no'
+        " structure. A method that finds it, as hdbscan does, takes none.",
     ),
     option_of(ClusterOptions, "method", cls=OptionWithNames, make_help=method_help),
     click.option("--features", default=AUTO, help=FEATURES_HELP),
@@ -182,7 +184,6 @@ def _number(k: int | str | None) -> int | None:
 def _recommended_k(run: "Run", request: ClusterRequest) -> int:
     """Return the k that choose-k recommends for the features to cluster; says why on stderr."""
     from latentlab import pipeline
-    from latentlab.clustering import choose_k as choosing
     from latentlab.refinement.run_methods import run_method
 
     # Criteria are computed for k-means; it looks at the features that the method starts from.
@@ -196,7 +197,12 @@ def _recommended_k(run: "Run", request: ClusterRequest) -> int:
         restarts=request.values["restarts"],
         seed=request.values["seed"],
     )
-    choice = pipeline.choose_k(run, options, choosing.parse_range(choosing.RANGE))
+    choice = pipeline.choose_k(run, options)
+    if choice.structure is not None and not choice.structure.is_present:
+        raise NoStructureError(
+            f"`k=auto`: {choice.reason}.",
+            hint=f"To cluster all the same, give a number, such as `k={choice.structure.k}`.",
+        )
     click.echo(f"--k auto: {choice.k}, since {choice.reason}", err=True)
     return choice.k
 
@@ -258,11 +264,16 @@ def predict(
 def choose_k(
     context: click.Context, ks: str, features: str, restarts: int, seed: int, **_values: object
 ) -> None:
-    """Recommend a number of clusters, without labels, and show what each criterion says."""
+    """Recommend a number of clusters, without labels, and show what each criterion says.
+
+    Without --ks it looks at 2 to 15, and further while the best is at the upper end. Where no
+    structure is found, none is recommended.
+    """
     from latentlab import pipeline
     from latentlab.cli.texts.choose_k import choice_text
     from latentlab.clustering.choose_k import parse_range
 
     options = ClusterOptions(features=features, restarts=restarts, seed=seed)
-    choice = pipeline.choose_k(Place.of(context).open(), options, parse_range(ks))
+    numbers = parse_range(ks) if "ks" in typed_names(context) else None
+    choice = pipeline.choose_k(Place.of(context).open(), options, numbers)
     print_result(choice, choice_text(choice))

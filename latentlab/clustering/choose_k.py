@@ -38,6 +38,7 @@ from latentlab.storage.json_form import json_field
 
 __all__ = ["NEAR", "KChoice", "KScores", "choose", "parse_range", "recommend", "sample"]
 
+FORMAT = 2  # of what is stored; 2 says whether there is structure
 RANGE = "2:15"
 BEYOND = (20, 25, 30, 40, 50, 60, 80, 100)  # looked at where 15 clusters may be too few
 LEAST_PER_CLUSTER = 10  # images a cluster has on average in the largest number beyond
@@ -349,6 +350,18 @@ def parse_range(text: str) -> list[int]:
             value=repr(text),
         )
     return ks
+
+
+def usual_range(vectors: np.ndarray) -> list[int]:
+    """Return the numbers of clusters to begin with: `RANGE`, or as far as few images allow.
+
+    Parameters
+    ----------
+    vectors : ndarray of shape (n, d)
+    """
+    numbers = parse_range(RANGE)
+    most = int(SHARE * len(np.unique(vectors, axis=0))) - 1
+    return [k for k in numbers if k <= most] or numbers
 
 
 def check_enough_vectors(vectors: np.ndarray, ks: Sequence[int]) -> None:

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError
 from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
@@ -321,7 +323,7 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
     return tables.write(Path(target), pa.concat_tables(parts))
 
 
-def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KChoice":
+def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> "KChoice":
     """Recommend a number of clusters for k-means on the codes of a run, without labels.
 
     Parameters
@@ -330,13 +332,14 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KChoice":
         A fitted run.
     options : ClusterOptions
         Features, restarts and seed are used.
-    ks : list of int
-        Numbers of clusters to look at.
+    ks : list of int or None
+        Numbers of clusters to look at; None: 2 to 15, and as far beyond as the data may need.
 
     Returns
     -------
     KChoice
-        The recommendation and each criterion's values, as in choose-k/<features>.json.
+        The recommendation and each criterion's values, as in choose-k/<features>.json; its k is 1
+        if no structure was found.
 
     Raises
     ------
@@ -356,14 +359,31 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KChoice":
         "restarts": options.restarts,
         "ks": ks,
         "embed": run.encoder_config(),
+        "format": choosing.FORMAT,
     }
     name = f"choose-k/{features}"
     target = run.path / f"{name}.json"
 
+    def sample_of(spec: FeatureSpec | None) -> np.ndarray:
+        training = TrainingVectors.of(run, replace(options, features=spec))
+        return choosing.sample(training.vectors, options.seed)
+
     def make() -> list[Path]:
-        with track("choose-k", ks[-1]) as bar:
-            vectors = choosing.sample(TrainingVectors.of(run, options).vectors, options.seed)
-            choice = choosing.choose(vectors, ks, options.seed, options.restarts, bar.update)
+        vectors = sample_of(options.features)
+        numbers = ks or choosing.usual_range(vectors)
+        before_umap = None
+        if options.features is not None and options.features.has("umap"):
+            before_umap = sample_of(options.features.without("umap"))
+        with track("choose-k", numbers[-1]) as bar:
+            choice = choosing.choose(
+                vectors,
+                numbers,
+                options.seed,
+                options.restarts,
+                bar.update,
+                before_umap=before_umap,
+                extend=ks is None,
+            )
         facts = {"features": features, "images": len(vectors), "seed": options.seed}
         return [json_form.write(target, facts | json_form.to_json(choice))]
 

@@ -16,6 +16,7 @@ ERRORS = {
     "TrainingError",
     "MissingDependencyError",
     "NotReproducedError",
+    "NoStructureError",
 }
 
 
