@@ -177,6 +177,8 @@ def start_session(model: bytes | str) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = SILENT
     options.intra_op_num_threads = cores()
+    # Threads that wait for work would take it from those that decode the next pictures.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Else the content of a file could make it another format, which was not checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     available = onnxruntime.get_available_providers()
