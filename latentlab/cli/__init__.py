@@ -13,6 +13,7 @@ import click
 from latentlab.cli._group import INTERRUPTED, cli
 from latentlab.cli._signals import leave
 from latentlab.cli.checking import compare, verify
+from latentlab.cli.choosing_encoder import choose_encoder
 from latentlab.cli.clustering import choose_k, cluster, predict
 from latentlab.cli.fitting import embed, fit, sweep
 from latentlab.cli.importing import import_
@@ -25,7 +26,7 @@ __all__ = ["cli", "main"]
 
 _COMMANDS = (
     *(fit, sweep, embed, import_),
-    *(cluster, predict, choose_k),
+    *(cluster, predict, choose_k, choose_encoder),
     *(evaluate, score_by_k, probe, audit),
     *(report, figures, view, export),
     *(compare, verify),

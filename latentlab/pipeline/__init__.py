@@ -8,7 +8,9 @@ stopped. The modules follow the path:
     pretrained    encoders from elsewhere  use_encoder
     importing     vectors to a run         import_vectors; predict_vectors
     embedding     images to vectors        embed
+    encoder_choice  which encoder          choose_encoder
     clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
+    trusting      how far to trust them    trust_of
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, look
     checking      several runs             compare, verify
@@ -26,6 +28,7 @@ from latentlab.pipeline.clustering import (
     resolve,
 )
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
+from latentlab.pipeline.encoder_choice import choose_encoder
 from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
 from latentlab.pipeline.importing import (
     ImportReport,
@@ -50,6 +53,7 @@ from latentlab.pipeline.showing import (
     report,
     viewer,
 )
+from latentlab.pipeline.trusting import trust_of
 
 __all__ = [
     "fit",
@@ -70,6 +74,8 @@ __all__ = [
     "predict",
     "predict_vectors",
     "choose_k",
+    "choose_encoder",
+    "trust_of",
     "evaluate",
     "score_by_k",
     "probe",
