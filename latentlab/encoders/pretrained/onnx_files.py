@@ -6,6 +6,7 @@ operators is loaded and nothing that the file names is run.
 
 import contextlib
 import os
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -39,6 +40,7 @@ BATCH_PIXELS = 32 * 224 * 224  # pixels of a batch: larger ones are not faster
 PAIR = 2  # pictures of a first run, to see which axis counts them
 GREY = 128
 LONGEST_REASON = 200  # characters of an error of ONNX Runtime
+LONGEST_TRY = 300  # seconds for the first pictures
 COMMON_NAMES = {"model", "vision_model", "encoder", "model_quantized", "model_fp16"}
 
 
@@ -257,7 +259,7 @@ def _shapes(
     values = prepare(pixels, preprocessing, entry.dtype)
     names = [output.name for output in session.get_outputs()]
     with _failures(structure.path, f"fails on a picture of {preprocessing.size} pixels"):
-        results = session.run(None, {entry.name: values})
+        results = _run_limited(session, {entry.name: values})
     shapes = {
         name: result.shape[1:]
         for name, result in zip(names, results, strict=True)
@@ -273,6 +275,25 @@ def _shapes(
             "Take the file of an image encoder.",
         )
     return shapes
+
+
+def _run_limited(
+    session: onnxruntime.InferenceSession, values: dict[str, np.ndarray]
+) -> list[np.ndarray]:
+    """Return all outputs; a network with a loop that does not end fails after a while."""
+    options = onnxruntime.RunOptions()
+    options.log_severity_level = SILENT
+    timer = threading.Timer(LONGEST_TRY, setattr, (options, "terminate", True))
+    timer.daemon = True
+    timer.start()
+    try:
+        return session.run(None, values, options)
+    except Exception as error:
+        if options.terminate:
+            raise TimeoutError(f"stopped after {LONGEST_TRY} seconds") from error
+        raise
+    finally:
+        timer.cancel()
 
 
 def _name(path: Path) -> str:

@@ -7,6 +7,7 @@ import pytest
 from helpers import onnx_models as made
 from onnx import AttributeProto, SparseTensorProto, TensorProto, helper
 
+from latentlab.encoders.pretrained import onnx_files
 from latentlab.encoders.pretrained.card import EncoderSettings
 from latentlab.encoders.pretrained.onnx_files import open_onnx
 from latentlab.errors import DataError
@@ -275,6 +276,34 @@ def test_a_network_that_onnx_runtime_refuses(tmp_path):
     line = refusal(path)
     assert "cannot be loaded: ONNX Runtime" in line
     assert "nothing" in line
+
+
+def test_a_loop_without_end(tmp_path, monkeypatch):
+    monkeypatch.setattr(onnx_files, "LONGEST_TRY", 0.5)
+
+    def add(model):
+        body = helper.make_graph(
+            [
+                helper.make_node("Identity", ["go"], ["on"]),
+                helper.make_node("Identity", ["features"], ["more"]),
+            ],
+            "body",
+            [
+                made.value("step", [], TensorProto.INT64),
+                made.value("go", [], TensorProto.BOOL),
+                made.value("state", ["n", 6]),
+            ],
+            [made.value("on", [], TensorProto.BOOL), made.value("more", ["n", 6])],
+        )
+        loop = helper.make_node("Loop", ["times", "true", "features"], ["last"], body=body)
+        model.graph.node.append(loop)
+        model.graph.initializer.append(made.tensor("times", np.int64(1 << 62)))
+        model.graph.initializer.append(made.tensor("true", np.bool_(True)))
+        del model.graph.output[:]
+        model.graph.output.append(made.value("last", ["n", 6]))
+
+    path = made.edited(made.nchw_model(tmp_path / "net.onnx"), add)
+    assert "stopped after 0.5 seconds" in refusal(path)
 
 
 def test_random_damage_never_ends_in_a_traceback(tmp_path):
