@@ -50,6 +50,7 @@ def printed(stripes_file, tmp_path_factory):
         words("probe --run {}", run),
         words("audit --run {} --name kmeans-k4", run),
         words("choose-k --run {} --ks 2:4 --restarts 1", run),
+        words("choose-encoder --data {} --k 3 --sample 30", stripes_file),
         words("score-by-k --run {} --ks 2:4 --restarts 1", run),
         words("compare {} {} --out {}", f"{run}:kmeans-k4", other, folder / "comparison"),
         words("verify {} --name hdbscan-pca3", run),
