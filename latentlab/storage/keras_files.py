@@ -21,11 +21,14 @@ MOST_ENTRIES = 100_000  # of the HDF5 file: groups may hold each other in a circ
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.weights.h5"
 MEMBERS = {CONFIG_NAME, "metadata.json", WEIGHTS_NAME}
+COMPILED_NAME = "compile_config"
 PACKAGE = "latentlab"  # under which our own layers are registered
 MODULES = {
     "keras",
     "keras.layers",
     "keras.initializers",
+    "keras.regularizers",
+    "keras.constraints",
     "keras.models",
     "keras.src.models.functional",
     "keras.src.models.sequential",
@@ -94,11 +97,34 @@ def check(path: Path) -> None:
     except Exception as error:  # zipfile raises nearly every kind for damaged files
         raise ValueError(f"{type(error).__name__}: {error}") from error
     try:
-        _check_names(dict(json.loads(config)))
+        described = dict(json.loads(config))
+        described.pop(COMPILED_NAME, None)  # `load` compiles nothing and drops it too
+        _check_names(described)
         _check_weights(weights)
     except ValueError:
         raise
     except Exception as error:  # and so does h5py, with OSError among them
+        raise ValueError(f"{type(error).__name__}: {error}") from error
+
+
+def check_weights(content: bytes) -> None:
+    """Pass an HDF5 file of weights that lie in the file itself.
+
+    Parameters
+    ----------
+    content : bytes
+        The file.
+
+    Raises
+    ------
+    ValueError
+        If it is damaged, too large, or its weights lie elsewhere.
+    """
+    try:
+        _check_weights(content)
+    except ValueError:
+        raise
+    except Exception as error:  # h5py raises nearly every kind for damaged files
         raise ValueError(f"{type(error).__name__}: {error}") from error
 
 

@@ -34,7 +34,13 @@ def open_pretrained(reference: str, settings: EncoderSettings | None = None) -> 
     ConfigError
         If there is no such encoder, or it cannot be used; the message says why.
     """
-    from latentlab.encoders.pretrained import hub, keras_models, onnx_files, photos
+    from latentlab.encoders.pretrained import (
+        hub,
+        keras_applications,
+        keras_models,
+        onnx_files,
+        photos,
+    )
 
     settings = settings or EncoderSettings()
     if reference == PHOTOS_NAME:
@@ -44,7 +50,7 @@ def open_pretrained(reference: str, settings: EncoderSettings | None = None) -> 
     if reference.startswith(KERAS_PREFIX):
         name, _, weights = reference.removeprefix(KERAS_PREFIX).partition(":")
         path = Path(weights).expanduser() if weights else None
-        return keras_models.open_keras_application(name, path, settings)
+        return keras_applications.open_keras_application(name, path, settings)
     path = Path(reference).expanduser()
     if path.suffix.lower() == ONNX_SUFFIX:
         return onnx_files.open_onnx(_existing(path), settings)
