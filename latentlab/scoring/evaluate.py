@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.data.images import TEST, TRAIN
-from latentlab.errors import DataError
+from latentlab.errors import ConfigError, DataError
 from latentlab.scoring import intervals, metrics
 from latentlab.scoring import labels as label_files
 from latentlab.scoring.intervals import Interval
@@ -43,10 +43,16 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     Returns
     -------
     Labels or None
-        None if the data has no labels.
+        None if the data has no labels. Those that the run has kept, if the data is gone and the
+        run can do without it.
     """
     data = run.config.data
-    labels = label_files.read_labels(data) if data is not None else None
+    try:
+        labels = label_files.read_labels(data) if data is not None else None
+    except (ConfigError, DataError):
+        if run.config.is_autoencoder:
+            raise
+        return label_files.kept_labels(run, run.data_name)
     if labels is None:
         labels = label_files.read_vector_labels(run)
     if labels is not None and keep:

@@ -7,6 +7,13 @@ entry points of the group `latentlab.labels`.
 
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
 from latentlab.scoring.labels._reading import read_labels
-from latentlab.scoring.labels._vector_file import read_vector_labels
+from latentlab.scoring.labels._vector_file import kept_labels, read_vector_labels
 
-__all__ = ["Labels", "encode_labels", "first_labels", "read_labels", "read_vector_labels"]
+__all__ = [
+    "Labels",
+    "encode_labels",
+    "first_labels",
+    "kept_labels",
+    "read_labels",
+    "read_vector_labels",
+]

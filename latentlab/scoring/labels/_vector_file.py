@@ -40,7 +40,7 @@ def read_vector_labels(run: Run) -> Labels | None:
         return None
     path = Path(vectors.path)
     if not path.is_file():
-        return _kept_labels(run, path)
+        return kept_labels(run, str(path))
     if sha256(path) != vectors.sha256:
         raise DataError(f"{path} has changed since it was imported into {run.path}: put it back.")
     values = read_column(path, vectors.label_column)
@@ -50,10 +50,18 @@ def read_vector_labels(run: Run) -> Labels | None:
     return Labels(ids, numbers[np.asarray(rows["row"])], class_names)
 
 
-def _kept_labels(run: Run, path: Path) -> Labels | None:
-    """Return the labels in the run's own folder; None if scoring has read none yet."""
+def kept_labels(run: Run, origin: str) -> Labels | None:
+    """Return the labels in the run's own folder; None if scoring has read none yet.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    origin : str
+        Where its labels came from, which is gone.
+    """
     if not (run.path / KEPT_NAME).exists():
-        log.warning("%s is not there any more, and with it the labels", path)
+        log.warning("%s is not there any more, and with it the labels", origin)
         return None
     table = tables.read(run.path / KEPT_NAME)
     class_names = json.loads((table.schema.metadata or {})[b"class_names"])
