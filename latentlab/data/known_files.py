@@ -14,7 +14,7 @@ from latentlab.data.decode import NO_PICTURE, THREADS, chunks, reason_of
 NO_TIME = -1  # of a picture that is no file of its own
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FileState:
     """A picture file as it was when it was read.
 
