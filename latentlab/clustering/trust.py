@@ -13,7 +13,8 @@ familiarity  whether the encoder places a picture and its mirror image among the
 `latentlab.clustering.trust_rule` says what follows. At most `SAMPLE` images are looked at.
 """
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -51,8 +52,8 @@ class Clustered:
         The images, small; None if there are none.
     mirrored : ndarray of shape (m, d), float32, or None
         Vectors of the mirror images of the first m images; None if they cannot be made.
-    head : dict
-        Arrays of the projection head, if the features go through one.
+    head : callable or None
+        Returns the arrays of the projection head; None if the features go through none.
     """
 
     vectors: np.ndarray
@@ -61,7 +62,7 @@ class Clustered:
     shape: tuple[int, ...]
     pictures: np.ndarray | None = None
     mirrored: np.ndarray | None = None
-    head: Arrays = field(default_factory=dict)
+    head: Callable[[], Arrays] | None = None
 
     @property
     def k(self) -> int:
@@ -80,7 +81,7 @@ class Clustered:
         seed : int
             Of the steps.
         """
-        return fit_features(spec, [self.vectors[rows]], self.shape, seed, head=lambda: self.head)
+        return fit_features(spec, [self.vectors[rows]], self.shape, seed, head=self.head)
 
 
 @dataclass(frozen=True, kw_only=True)

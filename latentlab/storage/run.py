@@ -12,7 +12,8 @@
     embeddings/part-00000.parquet   id, split, code, and embedding if the encoder has one
     averages/part-00000.parquet     id, split, averaged: mean of image and mirror image
     clusters/<name>/          assignments.parquet, model.npz, result.json, scores.json
-    baselines/                the same for raw pixels, PCA and the untrained encoder
+    baselines/                the same for colours, edges, pixels, PCA and the untrained encoder
+    trust/<name>.json         how far clusters can be trusted, without labels
     probe/, audit/            what the features hold, duplicates, suspected labels
     seeds/                    other encoders, of `cluster --seeds --refit`
     projection/umap.parquet   id, x, y
