@@ -29,7 +29,7 @@ from latentlab.storage import tables
 if TYPE_CHECKING:
     from latentlab.data.picture_pass import PictureShard
 
-MOST_IN_PART = 1024  # images
+MOST_IN_PART = 256  # images; the first part is decoded before the network begins
 FEWEST_IN_PART = 64
 BYTES_IN_PART = 128 << 20  # of pixels in memory
 LISTED = b"listed_sha256"
@@ -63,7 +63,7 @@ def part_size(image_shape: tuple[int, int, int]) -> int:
     Examples
     --------
     >>> part_size((224, 224, 3)), part_size((32, 32, 3))
-    (891, 1024)
+    (256, 256)
     """
     size = BYTES_IN_PART // int(np.prod(image_shape))
     return min(max(size, FEWEST_IN_PART), MOST_IN_PART)

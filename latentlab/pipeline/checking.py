@@ -184,7 +184,7 @@ def _recompute_from_images(run: Run, clustering: Clustering | None) -> "list[Che
     from latentlab.scoring.verify import Check, check_clusters, check_codes, code_subject
 
     try:
-        images = open_run_images(run)
+        images = open_run_images(run, rereads=True)
     except (*DAMAGES, ConfigError) as error:
         return [Check("images", False, _single_line(error))]
     checks = [Check("images", True, f"{len(images):,} as recorded")]

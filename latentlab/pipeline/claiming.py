@@ -6,7 +6,7 @@ from typing import Any
 from latentlab.data import opening
 from latentlab.data.images import TEST, TRAIN, ImageSet
 from latentlab.errors import RunError
-from latentlab.pipeline.run_data import write_image_list
+from latentlab.pipeline.run_data import write_image_list, write_known_files
 from latentlab.storage.files import atomic_path
 from latentlab.storage.manifest import RunConfig
 from latentlab.storage.run import Run
@@ -54,6 +54,7 @@ def claim(run: Run, config: RunConfig, images: ImageSet) -> None:
     with atomic_path(run.path / "config.toml") as path:
         path.write_text(tomli_w.dumps(_toml_tables(config)), encoding="utf-8")
     write_image_list(images, run.path)
+    write_known_files(images, run.path)
     run.note(
         config=config.to_json(),
         data=images.name if config.data is None else opening.name_of(config.data),

@@ -10,6 +10,7 @@ import pyarrow as pa
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet, with_channels
+from latentlab.data.known_files import KnownFiles
 from latentlab.encoders import model_files
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import ConfigError, DataError, RunError
@@ -18,23 +19,26 @@ from latentlab.storage.manifest import no_images
 from latentlab.storage.run import Run
 
 IMAGE_LIST = "images.parquet"
+FILE_LIST = "files.parquet"
 ImageShape = tuple[int, int, int]
 
 
-def open_run_images(run: Run) -> ImageSet:
+def open_run_images(run: Run, rereads: bool = False) -> ImageSet:
     """Open the images that a run was made with, in the shape that its encoder takes.
 
     Parameters
     ----------
     run : Run
         The run.
+    rereads : bool
+        Read picture files again whose size and time are as they were.
 
     Raises
     ------
     RunError
         If they have changed since.
     """
-    images = open_listed_images(run)
+    images = open_listed_images(run, rereads)
     ids, splits = _recorded_images(run)
     config = run.config
     if not config.is_autoencoder and len(ids) < len(images):
@@ -60,13 +64,15 @@ def _recorded_images(run: Run) -> tuple[list[str], list[str]]:
     return used["id"].to_pylist(), used["split"].to_pylist()
 
 
-def open_listed_images(run: Run) -> ImageSet:
+def open_listed_images(run: Run, rereads: bool = False) -> ImageSet:
     """Open the images of a run, without training also those that are left out.
 
     Parameters
     ----------
     run : Run
         The run.
+    rereads : bool
+        Read picture files again whose size and time are as they were.
 
     Raises
     ------
@@ -77,7 +83,8 @@ def open_listed_images(run: Run) -> ImageSet:
     if config.is_autoencoder:
         images = opening.open_images(config.images)
     else:
-        images = opening.open_images(config.images, lazy=True)
+        known = None if rereads else _known_files(run)
+        images = opening.open_images(config.images, lazy=True, known=known)
     if images.fingerprint != config.images_sha256:
         raise RunError(
             f"the images of {run.path} have changed since they were fitted."
@@ -263,3 +270,44 @@ def write_image_list(images: ImageSet, folder: Path) -> None:
         "reason": [None] * len(images) + [image.reason for image in unreadable],
     }
     tables.write(folder / IMAGE_LIST, pa.table(columns))
+
+
+def write_known_files(images: ImageSet, folder: Path) -> None:
+    """Write files.parquet: size, time and SHA-256 of each picture file of a lazily opened set.
+
+    A command that opens the run again reads only the files whose size or time differ.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images; without picture files nothing is written.
+    folder : pathlib.Path
+        The run's folder.
+    """
+    files = images.files
+    if files is None:
+        return
+    columns = {
+        "id": files.ids.tolist(),
+        "bytes": files.bytes,
+        "mtime_ns": files.mtime_ns,
+        "sha256": files.sha256,
+    }
+    tables.write(folder / FILE_LIST, pa.table(columns))
+
+
+def _known_files(run: Run) -> KnownFiles | None:
+    """Return what files.parquet says; None if it is not there or damaged."""
+    path = run.path / FILE_LIST
+    if not path.exists():
+        return None
+    try:
+        table = tables.read(path, ["id", "bytes", "mtime_ns", "sha256"])
+    except RunError:
+        return None  # the files themselves are read then
+    return KnownFiles(
+        ids=np.asarray(table["id"].to_pylist(), dtype=str),
+        bytes=np.asarray(table["bytes"]),
+        mtime_ns=np.asarray(table["mtime_ns"]),
+        sha256=table["sha256"].to_pylist(),
+    )
