@@ -8,6 +8,7 @@ from latentlab.data.images import ImageSet, Unreadable
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.run_data import IMAGE_LIST, open_shown_images
 from latentlab.pipeline.scoring import evaluate
+from latentlab.pipeline.trusting import trust_of
 from latentlab.storage import tables
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
@@ -239,15 +240,18 @@ def look(run: Run, name: str | None = None) -> "ClusteringSummary":
 
 
 def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "ClusteringSummary":
-    """Return the summary of clusters once scores, map and decoded means are made."""
+    """Return the summary of clusters once trust, scores, map and decoded means are made."""
+    from latentlab.reporting import trust_text
     from latentlab.reporting.clustering_summary import read_summary
     from latentlab.scoring.evaluate import read_labels
 
     run = clustering.run
+    trust = trust_text.sentences(trust_of(run, clustering.name))
     evaluate(run, clustering.name)
     project(run, sample, seed)
     decode(run, clustering.name)
-    return read_summary(clustering, _shown_images(run), read_labels(run))
+    summary = read_summary(clustering, _shown_images(run), read_labels(run))
+    return replace(summary, trust=tuple(trust))
 
 
 def _shown_images(run: Run) -> ImageSet:

@@ -15,7 +15,8 @@ from latentlab import pipeline
 from latentlab.cli.texts.compare import comparison_text
 from latentlab.cli.texts.scores import scores_text
 from latentlab.config import ClusterOptions, DataOptions
-from latentlab.reporting.thumbnails import TILE_SIDES
+from latentlab.errors import ConfigError
+from latentlab.reporting.thumbnails import LARGE_SIDES
 from latentlab.storage.run import Run
 
 PHOTOS = 60
@@ -71,18 +72,20 @@ def test_the_report_leaves_out_the_training_of_others_and_names_the_encoder(run)
     assert "labels used in pretraining: unknown" in text
     digest = run.config.pretrained.sha256[:12]
     assert re.search(rf"tiny \(onnx\), SHA-256 {digest}, input 16x16 RGB, 6 features", text)
+    assert "How far to trust these clusters" in text
+    assert "No label was read for this." in text
     assert "60 of 60 pictures are not square: the centre was cropped to 16x16 pixels" in text
     assert "Over all 60 images, matched on all of them, the purity is" in text
-    assert "1 images were left out" in text
+    assert "Images that were left out: 1<" in text
     assert "broken.jpg" in text
 
 
 def test_pictures_of_the_page_are_larger_than_the_input_of_the_encoder(run):
     data = data_of(page(run))
-    assert data["atlas"]["side"] == TILE_SIDES[0]
+    assert data["atlas"]["side"] == LARGE_SIDES[0]
     source = data["clusters"][0]["nearest"][0]["source"]
     with Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))) as picture:
-        assert picture.size == (TILE_SIDES[0], TILE_SIDES[0])
+        assert picture.size == (LARGE_SIDES[0], LARGE_SIDES[0])
     assert 'class="photos"' in page(run)
 
 
@@ -160,3 +163,59 @@ def test_figures_of_papers_leave_out_the_loss(run, tmp_path):
 def test_nothing_is_decoded(run):
     pipeline.decode(run)
     assert not list(run.path.rglob("decoded.npz"))
+
+
+@pytest.fixture(scope="module")
+def vectors(tmp_path_factory):
+    """Return a run of vectors in three groups, without images, that was reported."""
+    folder = tmp_path_factory.mktemp("vectors")
+    rng = np.random.default_rng(1)
+    groups = rng.normal(0, 4, (3, 8))[np.arange(PHOTOS) % 3]
+    np.save(folder / "mine.npy", (groups + rng.normal(0, 0.3, groups.shape)).astype(np.float32))
+    run = pipeline.import_vectors(folder / "mine.npy", folder / "run")
+    for k in (2, 3):
+        pipeline.cluster(run, ClusterOptions(k=k, features="embedding"))
+    pipeline.report(run)
+    return run
+
+
+def test_vectors_without_images_have_a_report_without_pictures(vectors):
+    text = page(vectors)
+    data = data_of(text)
+    assert not data["pictures"]
+    assert "atlas" not in data
+    assert {image["source"] for image in data["clusters"][0]["nearest"]} == {""}
+    assert "mine.npy, 8 numbers each" in text
+    assert "48 training and 12 held-out vectors" in text
+    for absent in ("The first images", "is of the map has a thumbnail", "the decoder makes"):
+        assert absent not in re.sub(r"<script>.*?</script>", "", text, flags=re.DOTALL)
+
+
+def test_vectors_without_images_are_viewed_compared_drawn_and_exported(vectors, tmp_path):
+    with pipeline.viewer(vectors) as server:
+        assert server.viewer.state().clusters[0].nearest[0].source == ""
+        assert "<h1>" in server.viewer.html()
+    names = vectors.clustering_names()
+    pipeline.compare([(vectors, name) for name in names], tmp_path / "compared")
+    assert pipeline.figures(vectors, tmp_path / "figures", formats=("svg",))
+    for file_format in ("csv", "parquet", "projector"):
+        assert pipeline.export(vectors, file_format, tmp_path / file_format).exists()
+    with pytest.raises(ConfigError, match="folders needs images"):
+        pipeline.export(vectors, "folders", tmp_path / "folders")
+
+
+def test_vectors_reproduce_also_without_their_file_which_is_said(vectors):
+    assert pipeline.verify(vectors).reproduces
+    file = vectors.path.parent / "mine.npy"
+    hidden = file.rename(file.with_suffix(".hidden"))
+    try:
+        verification = pipeline.verify(vectors)
+    finally:
+        hidden.rename(file)
+    assert verification.reproduces
+    told = {check.subject: check.detail for check in verification.checks}
+    assert "is not there any more" in told["vectors"]
+    assert (
+        told["clusters kmeans-k3-embedding"]
+        == f"{PHOTOS} of {PHOTOS} images get their cluster again"
+    )
