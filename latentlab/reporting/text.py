@@ -308,6 +308,8 @@ def _probe_sentence(report: ProbeReport) -> str:
 
 
 def _against_pixels(row: ProbeRow, pixels: Mapping[str, ProbeRow]) -> str:
+    if row.metric not in pixels:  # a run without images
+        return tables.with_interval(row)
     return f"{tables.with_interval(row)} (raw pixels {pixels[row.metric].value:.3f})"
 
 
