@@ -56,6 +56,7 @@ HEADS: dict[str, dict[str, object]] = {
     "SCAN": {"method": "scan"},
     "TEMI": {"method": "temi"},
 }
+QUICK = (DEFAULT, "k-means", UMAP_KMEANS)
 ALTERNATIVES: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "colour histogram": pixel_features.colour_histograms,
     "edge histogram": pixel_features.edge_histograms,
@@ -118,17 +119,20 @@ class Bench:
     work: Path
     clock: Clock
 
+    def run_folder(self, folder: Folder, reference: str) -> Path:
+        """Return where the run of an encoder on a folder lies."""
+        return self.work / folder.path.name / _name_of(reference)
+
     def encoder(self, folder: Folder, reference: str, heads: list[str]) -> None:
         """Cluster a folder by every head on an encoder."""
-        name = Path(reference).stem
+        name = _name_of(reference)
         missing = [
             head for head in heads if not self.table.has(folder.path.name, name, head, self.seeds)
         ]
         if not missing or not self.clock.may_start():
             return
-        run = pipeline.use_encoder(
-            DataOptions(data=str(folder.path)), reference, self.work / folder.path.name / name
-        )
+        data = DataOptions(data=str(folder.path))
+        run = pipeline.use_encoder(data, reference, self.run_folder(folder, reference))
         for head in missing:
             if self.clock.may_start():
                 self.head(folder, run, name, head, HEADS[head])
@@ -208,17 +212,21 @@ class Bench:
 
 
 def work_through(bench: Bench, folders: list[Folder], arguments: argparse.Namespace) -> None:
-    """Do what is missing: quick heads of all folders first."""
+    """Do what is missing, what is quick first."""
     references = _references(arguments)
-    quick = [head for head in HEADS if head not in ("SCAN", "TEMI")]
-    for heads in (quick, ["SCAN"], ["TEMI"]):
+    for reference in references:
+        for folder in folders:
+            with _reported(folder, reference):
+                bench.encoder(folder, reference, list(QUICK))
+            if reference == references[0]:
+                with _reported(folder, "alternatives"):
+                    # The first run holds small pictures of the folder.
+                    bench.alternatives(folder, Run.open(bench.run_folder(folder, reference)))
+    choose(bench, folders, arguments)
+    for head in HEADS:
         for reference, folder in itertools.product(references, folders):
             with _reported(folder, reference):
-                bench.encoder(folder, reference, heads)
-    for folder in folders:
-        name = Path(references[0]).stem  # its run holds small pictures of the folder
-        with _reported(folder, "alternatives"):
-            bench.alternatives(folder, Run.open(bench.work / folder.path.name / name))
+                bench.encoder(folder, reference, [head])
     if arguments.slow:
         for (recipe, size), folder in itertools.product(SLOW, folders[:2]):
             with _reported(folder, recipe):
@@ -229,8 +237,13 @@ def _references(arguments: argparse.Namespace) -> list[str]:
     """Return what opens the encoders, the last of each name: a file may be that of an extra."""
     by_name: dict[str, str] = {}
     for reference in (*arguments.encoders, *reversed(names_at_hand())):
-        by_name[Path(reference).stem] = reference
+        by_name[_name_of(reference)] = reference
     return list(by_name.values())
+
+
+def _name_of(reference: str) -> str:
+    """Return an encoder's name for tables."""
+    return Path(reference).stem
 
 
 def choose(bench: Bench, folders: list[Folder], arguments: argparse.Namespace) -> None:
@@ -244,7 +257,7 @@ def choose(bench: Bench, folders: list[Folder], arguments: argparse.Namespace) -
             data = DataOptions(data=str(folder.path))
             choice = choose_encoder(data, _references(arguments))
             said[folder.path.name] = {
-                Path(each.encoder).stem: {
+                _name_of(each.encoder): {
                     **{name: round(each.values.value(name), 4) for name in CRITERIA},
                     MEAN_RANK: round(each.mean_rank, 4),
                 }
@@ -276,7 +289,6 @@ def main() -> None:
         seeds = [int(seed) for seed in arguments.seeds.split(",")]
         bench = Bench(table, seeds, arguments.work, Clock(arguments.minutes))
         work_through(bench, folders, arguments)
-        choose(bench, folders, arguments)
     hits_file = HITS if arguments.out == REPORT else arguments.out / HITS.name
     write_page(arguments.out, table, hits_file, arguments.machine or platform.processor())
     print(arguments.out / "README.md")
