@@ -57,6 +57,11 @@ def printed(stripes_file, tmp_path_factory):
         words("report --run {} --name kmeans-k4-seeds2", run),
         words("export --run {} --name kmeans-k4-seeds2 --out {}", run, folder / "clusters.csv"),
         words("figures --run {} --name kmeans-k4-seeds2 --format svg", run),
+        words(
+            "import --embeddings {} --run {}",
+            run / "embeddings" / "part-00000.parquet",
+            folder / "imported",
+        ),
         words("runs {}", folder / "runs"),
         words("sources"),
         words("encoders"),
