@@ -189,7 +189,9 @@ def start_session(model: bytes | str) -> onnxruntime.InferenceSession:
         for name in PROVIDERS
         if name in available
     ]
-    return onnxruntime.InferenceSession(model, options, providers=providers)
+    # A second try without the GPU, which ONNX Runtime announces in lines of its own.
+    again = int(len(providers) > 1)
+    return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=again)
 
 
 def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
@@ -257,8 +259,8 @@ def _shapes(
 ) -> dict[str, tuple[int, ...]]:
     pixels = np.full((count, *[preprocessing.size] * 2, entry.channels), GREY, np.uint8)
     values = prepare(pixels, preprocessing, entry.dtype)
-    names = [output.name for output in session.get_outputs()]
     with _failures(structure.path, f"fails on a picture of {preprocessing.size} pixels"):
+        names = [output.name for output in session.get_outputs()]
         results = _run_limited(session, {entry.name: values})
     shapes = {
         name: result.shape[1:]

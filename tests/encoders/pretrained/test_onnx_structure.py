@@ -141,6 +141,14 @@ def test_a_second_name_of_a_file_elsewhere_is_not_read(tmp_path):
     assert "no plain file, or has several names" in refusal(path)
 
 
+@pytest.mark.parametrize("name", [b"pixel_values", b"features", b"Gemm"])
+def test_names_that_are_no_text(tmp_path, name, capfd):
+    path = made.classifier(tmp_path / "net.onnx", features="features")
+    path.write_bytes(path.read_bytes().replace(name, b"\xff\xfe" + name[2:]))
+    refusal(path)
+    assert capfd.readouterr() == ("", "")
+
+
 def constant(model, tensor):
     model.graph.node.insert(0, helper.make_node("Constant", [], ["more"], value=tensor))
 
