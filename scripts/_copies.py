@@ -36,8 +36,8 @@ def contrast(picture: Picture, rng: np.random.Generator) -> Picture:
 def colours(picture: Picture, rng: np.random.Generator) -> Picture:
     """Each channel times 0.7 to 1.3 and plus -25 to 25, then saturation times 0.3 to 1.8."""
     shifted = np.asarray(picture, np.float64) * rng.uniform(0.7, 1.3, 3) + rng.uniform(-25, 25, 3)
-    shifted = Image.fromarray(shifted.clip(0, 255).astype(np.uint8))
-    return ImageEnhance.Color(shifted).enhance(rng.uniform(0.3, 1.8))
+    copy = Image.fromarray(shifted.clip(0, 255).astype(np.uint8))
+    return ImageEnhance.Color(copy).enhance(rng.uniform(0.3, 1.8))
 
 
 def grey(picture: Picture, rng: np.random.Generator) -> Picture:
@@ -73,7 +73,8 @@ def zoomed(picture: Picture, rng: np.random.Generator) -> Picture:
 
 def cropped(picture: Picture, rng: np.random.Generator) -> Picture:
     """70 to 100% of the area, at the size that it has then."""
-    return picture.crop([round(border) for border in window(picture, rng)])
+    left, top, right, bottom = map(round, window(picture, rng))
+    return picture.crop((left, top, right, bottom))
 
 
 def recompressed(picture: Picture, rng: np.random.Generator) -> Picture:

@@ -26,8 +26,8 @@ COLUMNS = 1024
 THREADS = 2
 SHARD = 8192  # images that are described at once
 SUGGESTED = 32_768  # pairs of the encoder that are looked at at once
-PAIRS_PER_IMAGE = 6  # at most, on average; above, the less alike ones are dropped
-MORE_PAIRS = 20_000
+PAIRS_PER_IMAGE = 4  # at most, on average; above, the less alike ones are dropped
+MORE_PAIRS = 10_000
 SAMPLE = 10_000  # images that give the frequencies' usual sizes
 
 # Top, left, height and width, as shares of the sides.
