@@ -12,7 +12,7 @@ from latentlab.encoders import model_files
 from latentlab.encoders.embedding import encode
 from latentlab.encoders.model import Model
 from latentlab.encoders.pretrained.card import EncoderCard, EncoderSettings, PretrainedEncoder
-from latentlab.errors import ConfigError, RunError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.storage.run import Run
 
 Encode = Callable[[np.ndarray], np.ndarray]  # uint8 (n, height, width, channels) -> (n, d)
@@ -119,7 +119,7 @@ def open_pretrained_of(run: Run) -> PretrainedEncoder:
     way_out = f"Put its file back, or copy it into {run.path / 'encoder'}."
     try:
         encoder = open_pretrained(reference, EncoderSettings(**choice.settings))
-    except (ConfigError, TypeError) as error:
+    except (ConfigError, DataError, TypeError) as error:
         reason = str(error).rstrip(".")
         raise RunError(
             f"the encoder of {run.path} cannot be opened: {reason}.", hint=way_out
@@ -129,7 +129,18 @@ def open_pretrained_of(run: Run) -> PretrainedEncoder:
             f"{reference} is not the encoder that {run.path} was made with: its content differs.",
             hint=way_out,
         )
+    if _use(encoder.card) != _use(card):
+        raise RunError(
+            f"{reference} would be used otherwise than when {run.path} was made: the settings"
+            " beside it are gone or others.",
+            hint="Put its preprocessor_config.json back beside it.",
+        )
     return encoder
+
+
+def _use(card: EncoderCard) -> tuple[object, ...]:
+    """Return how an encoder is used: files beside its own say it, which its SHA-256 leaves out."""
+    return card.preprocessing, card.output, card.pooling
 
 
 def open_network(run: Run) -> Model:
