@@ -93,7 +93,8 @@ def cifar_test(shared: Path, count: int = 1000) -> Pictures:
 def mnist_test(shared: Path, count: int = 1000) -> Pictures:
     """Return pictures of MNIST's test split."""
     arrays = np.load(shared / "mnist.npz")
-    small = np.pad(arrays["x_test"][:count], ((0, 0), (2, 2), (2, 2)))
+    grey = arrays["x_test"][:count].reshape(-1, 28, 28)
+    small = np.pad(grey, ((0, 0), (2, 2), (2, 2)))
     return _enlarged(np.repeat(small[..., None], 3, axis=-1), arrays["y_test"][:count])
 
 
