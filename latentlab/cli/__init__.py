@@ -21,13 +21,14 @@ from latentlab.cli.listing import encoders, methods, runs, schema, sources
 from latentlab.cli.plugin_commands import plugins
 from latentlab.cli.scoring import audit, evaluate, probe, score_by_k
 from latentlab.cli.showing import export, figures, report, view
+from latentlab.cli.trusting import trust
 
 __all__ = ["cli", "main"]
 
 _COMMANDS = (
     *(fit, sweep, embed, import_),
     *(cluster, predict, choose_k, choose_encoder),
-    *(evaluate, score_by_k, probe, audit),
+    *(evaluate, trust, score_by_k, probe, audit),
     *(report, figures, view, export),
     *(compare, verify),
     *(runs, sources, encoders, methods, plugins, schema),

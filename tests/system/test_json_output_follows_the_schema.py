@@ -57,6 +57,7 @@ def printed(stripes_file, tmp_path_factory):
         words("report --run {} --name kmeans-k4-seeds2", run),
         words("export --run {} --name kmeans-k4-seeds2 --out {}", run, folder / "clusters.csv"),
         words("figures --run {} --name kmeans-k4-seeds2 --format svg", run),
+        words("trust --run {} --name kmeans-k4", run),
         words(
             "import --embeddings {} --run {}",
             run / "embeddings" / "part-00000.parquet",
@@ -109,11 +110,13 @@ def test_results_hold_what_was_asked(printed):
     assert united["name"] == "kmeans-k4-seeds2"
     found = results[6]
     assert found["k"] == len(found["sizes"]["train"])
-    by_k = results[16]["rows"]
+    by_command = {command: json.loads(result.stdout).get("result") for command, result in printed}
+    by_k = by_command["score-by-k"]["rows"]
     assert {row["k"] for row in by_k} == {2, 3, 4}
     assert all(row["chance"] is None or row["chance"] < 1 for row in by_k)
-    assert results[17]["others"][0]["scores"][0]["metric"] == "purity"
-    assert results[18]["reproduces"] is True
+    assert by_command["compare"]["others"][0]["scores"][0]["metric"] == "purity"
+    assert by_command["verify"]["reproduces"] is True
+    assert by_command["trust"]["verdict"]["reasons"]
 
 
 def test_a_schema_that_would_accept_anything_fails():
