@@ -151,8 +151,8 @@ def open_hub(text: str, settings: EncoderSettings) -> PretrainedEncoder:
 
 
 def _require_package(wanted: HubReference) -> None:
-    try:
-        import huggingface_hub  # noqa: F401
+    try:  # its parts are imported when they are used first
+        from huggingface_hub import HfApi, errors, hf_hub_download  # noqa: F401
     except ImportError as error:
         raise MissingDependencyError(
             "needs a package: pip install 'latentlab[hub]'", field="encoder", value=wanted

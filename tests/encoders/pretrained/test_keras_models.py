@@ -74,7 +74,9 @@ def test_given_values_and_colours_are_part_of_the_network_that_is_trained(tmp_pa
     np.testing.assert_allclose(encoder.encode(PIXELS), expected, rtol=1e-4, atol=1e-4)
 
     # Plain Keras opens the network once it is saved, and so do we.
-    encoder.network().save(tmp_path / "saved.keras")
+    trainable = encoder.network()
+    assert len(trainable.trainable_weights) == len(network.trainable_weights)
+    trainable.save(tmp_path / "saved.keras")
     opened = keras.saving.load_model(tmp_path / "saved.keras")
     images = PIXELS.astype(np.float32) / 255
     np.testing.assert_allclose(np.asarray(opened(images)), expected, rtol=1e-4, atol=1e-4)
