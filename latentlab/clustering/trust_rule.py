@@ -1,7 +1,8 @@
 """From what is measured of clusters to "trust", "with care" or "do not trust".
 
-The bounds were set on CIFAR-10's training pictures, scikit-learn's digits and noise, with labels
-at hand; reports/trust tries them on other pictures. A verdict reads no label.
+The bounds were set on CIFAR-10's training pictures, the first of scikit-learn's digits and such
+features shuffled, with labels at hand; reports/trust tries them on other pictures. A verdict reads
+no label.
 
 In the trial a clustering is called useful if its adjusted Rand index with the classes is at least
 `USEFUL`. "do not trust" is right for the others; "trust" and "with care" are right for useful ones.
@@ -15,7 +16,7 @@ from latentlab.clustering.trust import Measures
 USEFUL = 0.2  # adjusted Rand index from which clusters are called useful, in the trial
 
 # Above a null that has no groups, of what is to be had. Useful clusters had 0.34 and more, those of
-# one class, of noise, of pixels and of an untrained encoder 0.23 and less.
+# one class, of shuffled features, of pixels and of an untrained encoder 0.23 and less.
 LEAST_EXCESS = 0.3
 GOOD_EXCESS = 0.5
 
