@@ -123,7 +123,7 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
     return html.template("comparison.html.jinja2").render(
         title=f"{len(sides)} clusterings of {summaries[0].images.name}",
         photos=any(summary.has_photos for summary in summaries),
-        pretraining=_pretraining_text(comparison),
+        pretraining=tables.pretraining_of_each(comparison.pretraining or {}),
         version=latentlab.__version__,
         style=html.read_asset("report.css"),
         policy=POLICY,
@@ -134,12 +134,6 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
         rows=_matched_rows(sides),
         facts=_fact_rows(sides),
     )
-
-
-def _pretraining_text(comparison: Comparison) -> str:
-    by_name = comparison.pretraining or {}
-    each = [f"{labels} ({name})" for name, labels in by_name.items()]
-    return tables.pretraining_text(", ".join(each))
 
 
 def _sides(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> list[Side]:

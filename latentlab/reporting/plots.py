@@ -27,6 +27,7 @@ DPI = 110
 LARGEST_PNG = 450_000  # bytes; larger pictures are reduced to 256 colours
 MOST_NAMED_GROUPS = 30  # a map or legend with more names cannot be read
 MOST_CELL_TEXTS = 400  # cells of a heatmap that still have room for a text
+LABEL_SIZE = 10  # points of the labels of axes
 LEGEND_AT_RIGHT: Mapping[str, Any] = {
     "frameon": False,
     "loc": "center left",
@@ -555,12 +556,22 @@ def transfer_heatmap(
     import seaborn
 
     k = max(counts.shape)
-    figure, axis = _axes(min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14))
+    width, height = min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14)
+    figure, axis = _axes(width, height)
     texts = _cell_texts(counts, lambda count: f"{count:,}" if count else "")
     annotations = texts if k * k <= MOST_CELL_TEXTS else False
     seaborn.heatmap(np.log1p(counts), ax=axis, annot=annotations, cbar=False, **HEATMAP_STYLE)
-    axis.set(xlabel=f"cluster {after}", ylabel=f"cluster {before}", title=title)
+    axis.set_title(title)
+    axis.set_xlabel(f"cluster {after}", fontsize=_fitting_size(after, width))
+    axis.set_ylabel(f"cluster {before}", fontsize=_fitting_size(before, height))
     return figure
+
+
+def _fitting_size(name: str, inches: float) -> float:
+    """Return the size of the text "cluster NAME", in points, that fits into a side of a figure."""
+    # A letter is about 0.6 times as wide as high; a fifth of the side is not the axis.
+    fitting = 0.8 * 72 * inches / (0.6 * len(f"cluster {name}"))
+    return float(np.clip(fitting, 5, LABEL_SIZE))
 
 
 def _cell_texts(values: np.ndarray, write: Callable[[Any], str]) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Scores as tables and sentences: one choice of contents for the command line and the report."""
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from latentlab.scoring.scores import TRAIN_MAP_OF, MethodScores, ScoreRow, SeedSpread
@@ -125,6 +125,25 @@ def pretraining_text(pretraining: str | None) -> str:
     'labels used in pretraining: ImageNet-1k'
     """
     return f"labels used in pretraining: {pretraining}" if pretraining else ""
+
+
+def pretraining_of_each(by_name: Mapping[str, str]) -> str:
+    """Return the same of several clusterings, which are named where they differ.
+
+    Parameters
+    ----------
+    by_name : mapping of str to str
+        Labels used in pretraining, by the name of the clustering.
+
+    Examples
+    --------
+    >>> pretraining_of_each({"a": "none", "b": "unknown"})
+    'labels used in pretraining: none (a), unknown (b)'
+    """
+    labels = list(dict.fromkeys(by_name.values()))
+    if len(labels) == 1:
+        return pretraining_text(labels[0])
+    return pretraining_text(", ".join(f"{used} ({name})" for name, used in by_name.items()))
 
 
 def note(scores: MethodScores) -> str:

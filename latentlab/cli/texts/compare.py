@@ -1,9 +1,7 @@
 """The text of `latentlab compare`."""
 
-from collections.abc import Mapping
-
 from latentlab.scoring.compare import Comparison, Difference, SideComparison
-from latentlab.scoring.tables import pretraining_text
+from latentlab.scoring.tables import pretraining_of_each
 
 SHOWN_FLOWS = 5
 
@@ -25,16 +23,8 @@ def comparison_text(comparison: Comparison) -> str:
         lines += ["", _moves(side)]
         lines += [_difference(row) for row in side.scores or ()]
     if comparison.pretraining and comparison.others[0].scores:
-        lines += ["", _pretraining(comparison.pretraining)]
+        lines += ["", pretraining_of_each(comparison.pretraining)]
     return "\n".join(lines)
-
-
-def _pretraining(by_name: Mapping[str, str]) -> str:
-    labels = set(by_name.values())
-    if len(labels) == 1:
-        return pretraining_text(labels.pop())
-    each = (f"{used} ({name})" for name, used in by_name.items())
-    return pretraining_text(", ".join(each))
 
 
 def _moves(side: SideComparison) -> str:
