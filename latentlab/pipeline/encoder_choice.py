@@ -11,7 +11,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.resizing import as_picture
 from latentlab.encoders.at_hand import encoders_at_hand
-from latentlab.errors import DataError
+from latentlab.errors import ConfigError, DataError
 from latentlab.pipeline.run_data import open_shaped
 from latentlab.progress import log, track
 from latentlab.storage import json_form
@@ -186,6 +186,7 @@ def choose_encoder(
         log.info("choose-encoder: %s", candidate.name)
         plain, *changed = _vectors(candidate, data, sample, seed)
         n_images = len(plain)
+        _check_k(k, n_images)
         ks = encoder_criteria.numbers_of_clusters(k, n_images)
         judged.append(encoder_criteria.judge(plain, changed, ks, seed))
     ranked = _ranked(candidates, judged)
@@ -251,6 +252,16 @@ def _vectors(candidate: _Candidate, data: DataOptions, sample: int, seed: int) -
             f" {n_images} that can be read"
         )
     return [np.concatenate(part) for part in parts]
+
+
+def _check_k(k: int | None, n_images: int) -> None:
+    if k is not None and not 1 < k < n_images:
+        raise ConfigError(
+            f"must be at least 2 and less than the {n_images} images that are looked at",
+            field="k",
+            value=k,
+            limit=n_images - 1,
+        )
 
 
 def _ranked(

@@ -50,6 +50,13 @@ def test_too_few_pictures_are_refused(folder, tmp_path):
         choose_encoder(DataOptions(data=str(folder)), [file], sample=10)
 
 
+@pytest.mark.parametrize("k", [1, 30])
+def test_a_k_that_fits_no_images_is_refused(folder, tmp_path, k):
+    file = str(onnx_models.nchw_model(tmp_path / "first.onnx"))
+    with pytest.raises(ConfigError, match="less than the 30 images"):
+        choose_encoder(DataOptions(data=str(folder)), [file], k=k)
+
+
 def test_an_unknown_encoder_is_refused(folder):
     with pytest.raises(ConfigError, match="unknown encoder"):
         choose_encoder(DataOptions(data=str(folder)), ["nothing"])
