@@ -17,7 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from _reports import fill
+from PIL import Image, ImageDraw
 
 from latentlab import backend, pipeline
 from latentlab.cli.texts.audit import audit_text
@@ -33,6 +35,9 @@ from latentlab.storage.run import Run
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "data-audit"
 COMMAND = "scripts/audit_record.py"
 SHARE = 0.02  # of labels made wrong
+SAMPLED = 150  # held-out images with a duplicate that are looked at
+SIDE = 48  # pixels of an image in their mosaic
+COLUMNS = 15  # pairs in a row
 
 
 def planted_errors(run: Run, name: str, seed: int, share: float = SHARE) -> dict[str, float]:
@@ -93,6 +98,31 @@ def itself(run: Run, name: str) -> dict[str, Any]:
             with files.atomic_path(REPORT / picture) as target:
                 target.write_bytes(path.read_bytes())
     return to_json(report)
+
+
+def held_out_pairs(run: Run, name: str) -> None:
+    """Draw held-out images, drawn at random, beside what each resembles most among the fitted."""
+    table = pd.read_csv(run.path / "audit" / name / "duplicates.csv")
+    table = table[table["split"] != table["other_split"]]
+    is_first = table["split"] == "test"
+    table["held_out"] = np.where(is_first, table["id"], table["other_id"])
+    table = table.sort_values("score", ascending=False).groupby("held_out", as_index=False).first()
+    rng = np.random.default_rng(0)
+    chosen = table.iloc[np.sort(rng.permutation(len(table))[:SAMPLED])].sort_values("score")
+    images = pipeline.open_run_images(run)
+    position = {image: number for number, image in enumerate(images.ids.tolist())}
+    width, height = 2 * SIDE + 4, SIDE + 14
+    sheet = Image.new("RGB", (COLUMNS * width, -(-len(chosen) // COLUMNS) * height), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, row in enumerate(chosen.to_dict("records")):
+        line, column = divmod(place, COLUMNS)
+        pixels = images.read(np.array([position[row["id"]], position[row["other_id"]]]))
+        for side, image in enumerate(pixels):
+            picture = Image.fromarray(image).resize((SIDE, SIDE))
+            sheet.paste(picture, (column * width + side * (SIDE + 1), line * height))
+        draw.text((column * width, line * height + SIDE), f"{place}  {row['score']:.2f}", "black")
+    with files.atomic_path(REPORT / "held-out.png") as target:
+        sheet.save(target, format="png")
 
 
 def mean_text(values: list[float]) -> str:
@@ -161,6 +191,7 @@ def main() -> None:
             rows = [planted_errors(run, name, seed) for seed in seeds]
             found["label_errors"][f"CIFAR-10, {name}"] = rows
         found["cifar10"] = itself(run, name)
+        held_out_pairs(run, name)
     found |= {"command": COMMAND, "device": backend.versions()["device"], "seeds": seeds}
     files.write_json(known, found)
     fill(REPORT / "README.md", tables(found))

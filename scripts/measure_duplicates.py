@@ -3,7 +3,7 @@
 them are found, and how many of the pairs found are real.
 
 usage: scripts/measure_duplicates.py [--data-dir FOLDER] [--photos FOLDER]... [--encoder FILE]
-[--seeds 0,1,2]
+[--seeds 0,1,2] [--page]
 
 CIFAR-10: 300 copies of each kind among the 10,000 held-out images. Photos: 100 copies of each kind
 among the pictures of a folder, at their own size. Each is looked through by pixels alone and with
@@ -11,7 +11,7 @@ the nearest images by an encoder: cifar10-strong's on CIFAR-10, --encoder on pho
 
 Pairs that were not planted may be real all the same. They are drawn in a mosaic, numbered. Those
 that the eye holds for different pictures stand in reports/duplicates/judged.json, by the ids of the
-originals; a pair that was never looked at counts as wrong.
+originals. --page writes the page anew after that.
 """
 
 import argparse
@@ -40,6 +40,8 @@ from latentlab.reporting.audit import nearest_images
 from latentlab.storage import files
 
 REPORT = Path(__file__).resolve().parent.parent / "reports" / "duplicates"
+RESULTS = REPORT / "results.json"
+JUDGED = REPORT / "judged.json"
 COMMAND = "scripts/measure_duplicates.py"
 CIFAR_COPIES = 300
 PHOTO_COPIES = 100
@@ -175,8 +177,8 @@ def by_pretrained(reference: str, collection: Planted) -> np.ndarray:
 # Measures
 
 
-def measured(collection: Planted, pairs: Pairs, different: set[tuple[str, str]]) -> dict[str, Any]:
-    """Return recall and precision by kind, and what was found besides.
+def measured(collection: Planted, pairs: Pairs) -> dict[str, Any]:
+    """Return recall by kind, and of the pairs found how many are of one family.
 
     Parameters
     ----------
@@ -184,35 +186,55 @@ def measured(collection: Planted, pairs: Pairs, different: set[tuple[str, str]])
         The pictures.
     pairs : Pairs
         What was found among them.
-    different : set of (str, str)
-        Ids of originals that look alike, but are different pictures.
+
+    Returns
+    -------
+    dict
+        "others" has the ids of the originals of each pair of two families, which may be real.
     """
-    first, second = collection.original[pairs.first], collection.original[pairs.second]
-    is_family = first == second
-    names = [pair_name(collection, *pair) for pair in zip(first, second, strict=True)]
-    is_real = is_family | np.array([name not in different for name in names], bool)
     found = set(zip(pairs.first.tolist(), pairs.second.tolist(), strict=True))
     kinds = {}
     for number, kind in enumerate(collection.kinds):
         copies = np.flatnonzero(collection.kind == number)
         hits = [(int(collection.original[copy]), int(copy)) in found for copy in copies]
-        touches = (collection.kind[pairs.first] == number) | (
-            collection.kind[pairs.second] == number
-        )
-        kinds[kind] = {
-            "recall": float(np.mean(hits)),
-            "precision": float(is_real[touches].mean()) if touches.any() else 1.0,
-            "precision_planted_only": float(is_family[touches].mean()) if touches.any() else 1.0,
-        }
+        touches = collection.kind[pairs.first] == number
+        touches |= collection.kind[pairs.second] == number
+        kinds[kind] = {"recall": float(np.mean(hits)), **families(collection, pairs, touches)}
     is_old = (collection.kind[pairs.first] < 0) & (collection.kind[pairs.second] < 0)
     return {
         "pictures": len(collection.pictures),
         "kinds": kinds,
-        "pairs": len(pairs.first),
-        "precision": float(is_real.mean()) if len(is_real) else 1.0,
-        "pairs_of_originals": int(is_old.sum()),
-        "pairs_of_originals_that_are_real": int(is_real[is_old].sum()),
+        "all": families(collection, pairs, np.ones(len(is_old), bool)),
+        "of_originals": families(collection, pairs, is_old),
     }
+
+
+def families(collection: Planted, pairs: Pairs, chosen: np.ndarray) -> dict[str, Any]:
+    """Return how many of the chosen pairs are of one family, and the ids of the others."""
+    first = collection.original[pairs.first[chosen]]
+    second = collection.original[pairs.second[chosen]]
+    others = first != second
+    names = zip(first[others], second[others], strict=True)
+    return {
+        "family": int((~others).sum()),
+        "others": [list(pair_name(collection, *pair)) for pair in names],
+    }
+
+
+def precision(row: dict[str, Any], different: list[list[str]] | None) -> float:
+    """Return the share of pairs that are real.
+
+    Parameters
+    ----------
+    row : dict
+        What `families` returned.
+    different : list of [str, str], or None
+        Ids of originals that look alike, but are different pictures; None: all originals are.
+    """
+    others = row["others"]
+    real = [] if different is None else [pair for pair in others if pair not in different]
+    count = row["family"] + len(others)
+    return (row["family"] + len(real)) / count if count else 1.0
 
 
 def pair_name(collection: Planted, first: int, second: int) -> tuple[str, str]:
@@ -261,7 +283,6 @@ def measure(
     collection: Planted,
     images: ImageSet,
     neighbors: np.ndarray | None,
-    judged: dict[str, Any],
     picture: str,
 ) -> dict[str, Any]:
     """Find duplicates, and return the measures."""
@@ -269,34 +290,38 @@ def measure(
     pairs = duplicates.find(images, neighbors)
     seconds = time.monotonic() - started
     shown = mosaic(collection, pairs, REPORT / f"{picture}.png") if picture else []
-    different = {(one, other) for one, other in judged.get(collection.name, [])}
-    row = measured(collection, pairs, different) | {"seconds": round(seconds, 1)}
+    row = measured(collection, pairs) | {"seconds": round(seconds, 1)}
     return row | ({"mosaic": shown} if picture else {})
 
 
 # The report
 
 
-def table(rows: list[dict[str, Any]]) -> str:
+def table(rows: list[dict[str, Any]], different: list[list[str]]) -> str:
     """Return recall and precision by kind over the seeds, of one collection and one way."""
     lines = [
         "| kind of copy | recall | precision | the same, planted pairs only |",
         "| --- | --- | --- | --- |",
     ]
     for kind in rows[0]["kinds"]:
-        cells = []
-        for key in ("recall", "precision", "precision_planted_only"):
-            cells.append(spread([row["kinds"][kind][key] for row in rows]))
+        of_kind = [row["kinds"][kind] for row in rows]
+        cells = [
+            spread([one["recall"] for one in of_kind]),
+            spread([precision(one, different) for one in of_kind]),
+            spread([precision(one, None) for one in of_kind]),
+        ]
         lines.append(f"| {kind} | {' | '.join(cells)} |")
-    real = ", ".join(
-        f"{row['pairs_of_originals_that_are_real']} of {row['pairs_of_originals']}" for row in rows
-    )
+    originals = []
+    for row in rows:
+        others = row["of_originals"]["others"]
+        real = [pair for pair in others if pair not in different]
+        originals.append(f"{len(real)} of {len(others)}")
     seconds = statistics.mean(row["seconds"] for row in rows)
     lines += [
         "",
         f"{rows[0]['pictures']:,} pictures, {len(rows)} seeds, {seconds:.0f} seconds each."
-        f" Precision of all pairs: {spread([row['precision'] for row in rows])}. Pairs of originals"
-        f" that are real to the eye: {real}.",
+        f" Precision of all pairs: {spread([precision(row['all'], different) for row in rows])}."
+        f" Pairs of originals that are real to the eye: {', '.join(originals)}.",
     ]
     return "\n".join(lines)
 
@@ -311,10 +336,11 @@ def spread(values: list[float]) -> str:
 
 def page(found: dict[str, Any]) -> dict[str, str]:
     """Return the tables of the page."""
+    judged = files.read_json(JUDGED) if JUDGED.exists() else {}
     texts = []
     for name, ways in found["collections"].items():
         for way, rows in ways.items():
-            texts.append(f"### {name}: {way}\n\n{table(rows)}")
+            texts.append(f"### {name}: {way}\n\n{table(rows, judged.get(name, []))}")
     return {"planted": "\n\n".join(texts)}
 
 
@@ -327,42 +353,58 @@ def main() -> None:
     parser.add_argument("--photos", type=Path, action="append", default=[], help="a folder")
     parser.add_argument("--encoder", help="for photos, as in `latentlab cluster`")
     parser.add_argument("--seeds", default="0,1,2")
+    parser.add_argument("--page", action="store_true", help="only write the page anew")
     arguments = parser.parse_args()
-    seeds = [int(seed) for seed in arguments.seeds.split(",")]
     REPORT.mkdir(parents=True, exist_ok=True)
-    backend.start()
-    judgements = REPORT / "judged.json"
-    judged = files.read_json(judgements) if judgements.exists() else {}
-    collections: dict[str, dict[str, list[dict[str, Any]]]] = {}
-    for seed in seeds:
-        collection = cifar10(arguments.data_dir, seed)
-        images = as_pixels(collection)
-        ways = collections.setdefault(collection.name, {})
-        add(ways, "pixels alone", measure(collection, images, None, judged, ""))
-        nearest = by_ready_made(images)
-        picture = f"cifar10-seed{seed}"
-        add(ways, "with cifar10-strong", measure(collection, images, nearest, judged, picture))
-        for folder in arguments.photos:
-            collection = photos(folder, seed)
-            images = as_thumbnails(collection)
-            ways = collections.setdefault(collection.name, {})
-            picture = f"{folder.name}-seed{seed}"
-            add(ways, "pixels alone", measure(collection, images, None, judged, picture))
-            if arguments.encoder:
-                nearest = by_pretrained(arguments.encoder, collection)
-                row = measure(collection, images, nearest, judged, "")
-                add(ways, f"with {Path(arguments.encoder).stem}", row)
-    found = {"command": COMMAND, "seeds": seeds, "collections": collections}
-    files.write_json(REPORT / "results.json", found)
-    if (REPORT / "README.md").exists():
-        fill(REPORT / "README.md", page(found))
-    print(page(found)["planted"])
+    if not arguments.page:
+        backend.start()
+        record = Record({"command": COMMAND, "collections": {}})
+        for seed in map(int, arguments.seeds.split(",")):
+            measure_cifar10(record, arguments.data_dir, seed)
+            for folder in arguments.photos:
+                measure_photos(record, folder, arguments.encoder, seed)
+    fill(REPORT / "README.md", page(files.read_json(RESULTS)))
 
 
-def add(ways: dict[str, list[dict[str, Any]]], way: str, row: dict[str, Any]) -> None:
-    """Note the measures of one seed, and show them."""
-    ways.setdefault(way, []).append(row)
-    print(way, {kind: (one["recall"], one["precision"]) for kind, one in row["kinds"].items()})
+@dataclass(frozen=True)
+class Record:
+    """The measures, which are written as they come.
+
+    Attributes
+    ----------
+    found : dict
+        What results.json holds.
+    """
+
+    found: dict[str, Any]
+
+    def add(self, name: str, way: str, row: dict[str, Any]) -> None:
+        """Note the measures of one seed."""
+        ways = self.found["collections"].setdefault(name, {})
+        ways.setdefault(way, []).append(row)
+        files.write_json(RESULTS, self.found)
+        print(name, way, {kind: one["recall"] for kind, one in row["kinds"].items()}, flush=True)
+
+
+def measure_cifar10(record: Record, data_dir: str | None, seed: int) -> None:
+    """Measure CIFAR-10 by pixels alone, and with an encoder."""
+    collection = cifar10(data_dir, seed)
+    images = as_pixels(collection)
+    record.add(collection.name, "pixels alone", measure(collection, images, None, ""))
+    nearest = by_ready_made(images)
+    row = measure(collection, images, nearest, f"cifar10-seed{seed}")
+    record.add(collection.name, "with cifar10-strong", row)
+
+
+def measure_photos(record: Record, folder: Path, encoder: str | None, seed: int) -> None:
+    """Measure a folder of photos by pixels alone, and with an encoder if one is given."""
+    collection = photos(folder, seed)
+    images = as_thumbnails(collection)
+    row = measure(collection, images, None, f"{folder.name}-seed{seed}")
+    record.add(collection.name, "pixels alone", row)
+    if encoder:
+        row = measure(collection, images, by_pretrained(encoder, collection), "")
+        record.add(collection.name, f"with {Path(encoder).stem}", row)
 
 
 if __name__ == "__main__":
