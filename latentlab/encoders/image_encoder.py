@@ -184,7 +184,9 @@ def require_trainable(run: Run) -> None:
 
 def _file_inside(run: Run, card: EncoderCard) -> str:
     """Return the path of the encoder's file in the run's own folder; "" if it is not there."""
-    if len(card.files) != 1:
+    if not card.files:
         return ""
     path = run.path / "encoder" / PureWindowsPath(card.files[0].path).name
+    if path.suffix not in (".onnx", ".keras"):
+        return ""
     return str(path) if path.is_file() and not path.is_symlink() else ""
