@@ -29,6 +29,7 @@ from latentlab.config import ClusterOptions, FitOptions
 from latentlab.data.images import TRAIN, ImageSet
 from latentlab.encoders import networks
 from latentlab.encoders.embedding import encode
+from latentlab.errors import DataError
 from latentlab.features.fitted import fit_features
 from latentlab.features.spec import CODE, FeatureSpec, Step
 from latentlab.progress import log
@@ -76,7 +77,8 @@ def baselines_of(
     Returns
     -------
     dict
-        Method -> assignments. Empty if the run has no pictures.
+        Method -> assignments. Empty if the run has no pictures; without those baselines to which
+        fewer images look different than there are clusters.
     """
     if run.config.data is None:
         log.info("baselines: %s has no pictures, so there are none", run.path)
@@ -86,11 +88,22 @@ def baselines_of(
     by_method = {}
     for baseline in _baselines(run.config.fit, options.features or CODE):
         path = run.path / "baselines" / _file_name(baseline.method, kmeans_options)
-        if not path.exists():
-            log.info("baseline: %s", baseline.method)
-            _write(baseline, images(), kmeans_options, path)
-        by_method[baseline.method] = Assignments.read(path)
+        if path.exists() or _make(baseline, images(), kmeans_options, path):
+            by_method[baseline.method] = Assignments.read(path)
     return by_method
+
+
+def _make(baseline: Baseline, images: ImageSet, options: ClusterOptions, path: Path) -> bool:
+    """Write a baseline; False if too few images differ in what it looks at, such as colours."""
+    log.info("baseline: %s", baseline.method)
+    try:
+        _write(baseline, images, options, path)
+    except DataError as error:
+        if error.field != "k":
+            raise
+        log.info("baseline: %s is left out: %s", baseline.method, error)
+        return False
+    return True
 
 
 def steps_for_pixels(spec: FeatureSpec) -> FeatureSpec | None:
