@@ -368,9 +368,8 @@ def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, Imag
     shape = objective.image_shape(objective.parse_options(options.objective_options))
     if shape is None:
         return data, opening.open_images(data)
-    if data.size not in (None, shape[0]) or (data.grey and shape[2] != 1):
-        raise ConfigError(
-            f"the encoder to start from takes images of {shape[0]}x{shape[1]}x{shape[2]}:"
-            " leave `size` and `grey` out."
-        )
-    return open_shaped(data, shape)
+    if data.grey and shape[2] != 1:
+        raise ConfigError("the encoder to start from takes images in colour: leave `grey` out.")
+    # Convolutions take images of any size; the architecture says whether it can be built so.
+    size = data.size or shape[0]
+    return open_shaped(data, (size, size, shape[2]))
