@@ -11,7 +11,7 @@ cropped and zoomed (to 70% of the area), re-encoded or resized.
 4. Duplicates are read once more, and what was changed is named (`duplicate_changes`).
 
 In collections of images that are alike, as digits of a class are, the bound rises: a duplicate must
-lie nearer than `NEARER` times the distance at which an image usually has its sixth best match.
+lie nearer than `NEARER` times the distance at which images usually have their twelfth best match.
 `scripts/measure_duplicates.py` measures what this finds. No label takes part.
 """
 
@@ -31,10 +31,11 @@ from latentlab.data.images import ImageSet
 
 SCORE = 0.8
 PIXELS = 0.9
-NEARER = 0.4  # of the distance, 1 - score, of the usual sixth best match
-USUAL = 0.75  # the share of images whose sixth best match is no better
-MATCHES = 6
-ASKED = 400  # images whose best matches are looked at
+NEARER = 0.25  # of the distance, 1 - score, of the usual twelfth best match
+USUAL = 0.95  # the share of images whose twelfth best match is no better
+ALIKE = 0.5  # score of the usual twelfth best match from which images are alike anyway
+MATCHES = 12
+ASKED = 200  # images whose best matches are looked at
 NEAREST = 5  # neighbours of an image by the encoder that are candidates
 
 
@@ -169,7 +170,7 @@ def _bound(grey: np.ndarray) -> float:
     matches = candidates.nearest_looking(grey, asked, MATCHES)
     scores = alignment.compare(grey, matches).score.reshape(-1, MATCHES)
     usual = float(np.quantile(scores.min(axis=1), USUAL))
-    return max(SCORE, 1 - NEARER * (1 - usual))
+    return max(SCORE, 1 - NEARER * (1 - usual)) if usual >= ALIKE else SCORE
 
 
 def _in_order(pairs: Candidates, likeness: Likeness, chosen: np.ndarray) -> Pairs:
