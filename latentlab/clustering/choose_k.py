@@ -217,22 +217,22 @@ def _choice(
     """Return what the rows recommend, if there is any structure."""
     choices = choices_of(rows)
     advice = recommend(choices, [row.k for row in rows], extended)
-    found = find_structure(vectors, before_umap, advice.k, seed)
+    verdict = find_structure(vectors, before_umap, advice.k, seed)
     choice = KChoice(
         rows=tuple(rows),
         choices=choices,
         k=advice.k,
         reason=advice.reason,
-        structure=found,
+        structure=verdict,
         chance=advice.chance,
         is_hint=advice.is_hint,
     )
-    if found.is_present:
+    if verdict.is_present:
         return choice
     reason = (
-        f"no structure was found: {found.k} clusters, the criteria's choice, stand apart hardly"
+        f"no structure was found: {verdict.k} clusters, the criteria's choice, stand apart hardly"
         " more than clusters of data without groups (neighbours in the same cluster, above chance:"
-        f" {found.separation.neighbours:.2f}, and {found.separation.null:.2f} without groups)"
+        f" {verdict.separation.neighbours:.2f}, and {verdict.separation.null:.2f} without groups)"
     )
     return replace(choice, k=1, reason=reason, chance=None, is_hint=False)
 

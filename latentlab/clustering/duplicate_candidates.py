@@ -227,7 +227,8 @@ def _joined(blocks: list[Candidates]) -> Candidates:
     """Return all pairs of some blocks, of which there may be none."""
     blocks = blocks or [_nothing()]
     names = ("source", "target", "window", "mirrored", "likeness")
-    return Candidates(*(np.concatenate([getattr(one, name) for one in blocks]) for name in names))
+    columns = [[getattr(block, name) for block in blocks] for name in names]
+    return Candidates(*map(np.concatenate, columns))
 
 
 def _alike(
@@ -246,9 +247,9 @@ def _alike(
         blocks = []
         for column in range(start, count, COLUMNS):
             products = _products(rows, columns[:, column : column + COLUMNS])
-            found = _alike_block(products, (row, column), window, collected.bound)
-            if found is not None:
-                blocks.append(found)
+            candidates = _alike_block(products, (row, column), window, collected.bound)
+            if candidates is not None:
+                blocks.append(candidates)
         return _joined(blocks)
 
     # Threads of one's own, since those of matrix products wait for each other on small blocks.

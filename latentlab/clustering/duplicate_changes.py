@@ -60,12 +60,12 @@ def changes_of(
         Whether the second shows its mirror image.
     """
     first, second, inside = _laid_on_each_other(first, second, places, mirrored)
-    one, other = _look(first, inside), _look(second, inside)
+    first_look, second_look = _look(first, inside), _look(second, inside)
     is_changed = {
         "mirrored": mirrored,
         "cropped": _is_cropped(places),
-        "recoloured": _is_recoloured(one, other),
-        "sharpness": _ratio(one.sharpness, other.sharpness, 0.02) > SHARPNESS,
+        "recoloured": _is_recoloured(first_look, second_look),
+        "sharpness": _ratio(first_look.sharpness, second_look.sharpness, 0.02) > SHARPNESS,
     }
     texts = []
     for number in range(len(first)):
@@ -92,7 +92,7 @@ def _look(images: np.ndarray, inside: np.ndarray) -> _Look:
     weight = inside[..., None] / (inside.sum(axis=(1, 2))[:, None, None, None] + 1e-6)
     # Colours are those of blurred images, which sharpening leaves alone.
     channels = np.moveaxis(images, 3, 1)
-    smooth = np.stack([alignment.blurred(one, COARSE_BLUR) for one in channels], axis=0)
+    smooth = np.stack([alignment.blurred(channel, COARSE_BLUR) for channel in channels], axis=0)
     smooth = np.moveaxis(smooth, 1, 3)
     mean = (smooth * weight).sum(axis=(1, 2))
     spread = np.sqrt(((smooth - mean[:, None, None, :]) ** 2 * weight).sum(axis=(1, 2)))
@@ -115,14 +115,14 @@ def _is_cropped(places: np.ndarray) -> np.ndarray:
     return np.maximum(near_borders, far_borders).max(axis=1) > CROP
 
 
-def _is_recoloured(one: _Look, other: _Look) -> np.ndarray:
+def _is_recoloured(first: _Look, second: _Look) -> np.ndarray:
     """Return where colours differ, bool (m,)."""
-    mean = np.abs(one.mean - other.mean).max(axis=1) > MEAN
-    spread = _ratio(one.spread, other.spread, 2.0).max(axis=1) > SPREAD
-    return mean | spread | (np.abs(one.saturation - other.saturation) > SATURATION)
+    mean = np.abs(first.mean - second.mean).max(axis=1) > MEAN
+    spread = _ratio(first.spread, second.spread, 2.0).max(axis=1) > SPREAD
+    return mean | spread | (np.abs(first.saturation - second.saturation) > SATURATION)
 
 
-def _ratio(one: np.ndarray, other: np.ndarray, floor: float) -> np.ndarray:
+def _ratio(first: np.ndarray, second: np.ndarray, floor: float) -> np.ndarray:
     """Return how many times the larger is the smaller one, `floor` added to both."""
-    ratio = (one + floor) / (other + floor)
+    ratio = (first + floor) / (second + floor)
     return np.maximum(ratio, 1 / ratio)

@@ -243,9 +243,9 @@ def _subset(pairs: Pairs, chosen: np.ndarray) -> Pairs:
     return Pairs(**arrays)
 
 
-def _joined(one: Pairs, other: Pairs) -> Pairs:
+def _joined(first: Pairs, second: Pairs) -> Pairs:
     names = [field.name for field in fields(Pairs)]
-    arrays = [np.concatenate([getattr(one, name), getattr(other, name)]) for name in names]
+    arrays = [np.concatenate([getattr(first, name), getattr(second, name)]) for name in names]
     return Pairs(*arrays)
 
 

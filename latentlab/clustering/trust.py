@@ -270,8 +270,8 @@ def _familiarity(
     of_pictures = _others(space.coordinates[:count], space.coordinates)
     of_mirrored = _others(mirrored, space.coordinates)
     common = [
-        len(np.intersect1d(one, other)) / len(one)
-        for one, other in zip(of_pictures, of_mirrored, strict=True)
+        len(np.intersect1d(straight, mirrored)) / len(straight)
+        for straight, mirrored in zip(of_pictures, of_mirrored, strict=True)
     ]
     return float(np.mean(common))
 

@@ -59,7 +59,7 @@ def pairs_figure(images: ImageSet, pairs: Pairs) -> "Figure":
         f"{score:.2f} {text}"
         for score, text in zip(pairs.score[chosen], pairs.changes[chosen], strict=True)
     ]
-    mosaic = [side_by_side(one, other) for one, other in zip(first, second, strict=True)]
+    mosaic = [side_by_side(left, right) for left, right in zip(first, second, strict=True)]
     return mosaic_figure(mosaic, captions, title)
 
 

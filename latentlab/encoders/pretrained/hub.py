@@ -133,18 +133,18 @@ def open_hub(text: str, settings: EncoderSettings) -> PretrainedEncoder:
     wanted = HubReference.parse(text)
     _require_package(wanted)
     snapshot = _snapshot(wanted)
-    found = replace(wanted, revision=snapshot.revision, file=_chosen(wanted, snapshot.files))
-    paths = _at_hand(found, snapshot)
+    pinned = replace(wanted, revision=snapshot.revision, file=_chosen(wanted, snapshot.files))
+    paths = _at_hand(pinned, snapshot)
     if snapshot.folder is None:
-        _remember_name(wanted, str(found.file))
-    encoder = open_onnx(paths[str(found.file)], settings)
+        _remember_name(wanted, str(pinned.file))
+    encoder = open_onnx(paths[str(pinned.file)], settings)
     licence = settings.licence or _licence(paths.get(CARD_FILE)) or encoder.card.licence
     encoder.card = replace(
         encoder.card,
-        name=found.repository.partition("/")[2],
-        reference=str(found),
+        name=pinned.repository.partition("/")[2],
+        reference=str(pinned),
         licence=licence,
-        source=f"{PREFIX}{found.repository}",
+        source=f"{PREFIX}{pinned.repository}",
         revision=snapshot.revision,
     )
     return encoder
@@ -220,25 +220,25 @@ def _no_file(wanted: HubReference, problem: str, files: Sequence[str]) -> Config
     return ConfigError(problem, field="encoder", value=wanted, hint=hint)
 
 
-def _at_hand(found: HubReference, snapshot: _Snapshot) -> dict[str, Path]:
+def _at_hand(pinned: HubReference, snapshot: _Snapshot) -> dict[str, Path]:
     """Return where the needed files are on this machine, by their names; they are fetched."""
     import huggingface_hub
 
-    names = _needed(str(found.file), snapshot.files)
+    names = _needed(str(pinned.file), snapshot.files)
     if snapshot.folder is not None:
         return {name: snapshot.folder / name for name in names}
     paths = {}
     for name in names:
         try:
-            with _refusals(found):
+            with _refusals(pinned):
                 path = huggingface_hub.hf_hub_download(
-                    found.repository, name, revision=snapshot.revision
+                    pinned.repository, name, revision=snapshot.revision
                 )
         except _UnreachableError as error:
             raise DataError(
                 f"{printable(name)} cannot be fetched: {error}",
                 field="encoder",
-                value=found,
+                value=pinned,
                 hint="Try again.",
             ) from error
         paths[name] = Path(path)

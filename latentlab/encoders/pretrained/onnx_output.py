@@ -79,7 +79,7 @@ class FeatureOutput:
 
         Parameters
         ----------
-        values : ndarray of shape (n, *shape)
+        values : ndarray of shape (n, ...)
             The output.
         """
         if self.pooling == CLASS_TOKEN:

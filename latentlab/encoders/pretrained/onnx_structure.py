@@ -118,8 +118,8 @@ def read_structure(path: Path) -> OnnxStructure:
     _check_versions(path, model)
     _check_operators(path, model)
     data_files = _checked_data(path, model)
-    own = EncoderFile(str(path), hashlib.sha256(content).hexdigest(), len(content))
-    return OnnxStructure(path, model, content, (own, *map(EncoderFile.of, data_files)))
+    model_file = EncoderFile(str(path), hashlib.sha256(content).hexdigest(), len(content))
+    return OnnxStructure(path, model, content, (model_file, *map(EncoderFile.of, data_files)))
 
 
 def _content(path: Path) -> bytes:
