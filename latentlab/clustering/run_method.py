@@ -43,15 +43,15 @@ class Traits:
         the encoder gives.
     required_step : str
         Feature step without which it would be another method; empty: none.
-    steps_on_pretrained : tuple of Step
-        Steps that follow the embedding of a pretrained encoder by default.
+    pretrained_features : str
+        Feature steps that follow the embedding of a pretrained encoder by default; empty: none.
     """
 
     trains_network: bool = False
     finds_k: bool = False
     default_features: str = ""
     required_step: str = ""
-    steps_on_pretrained: tuple[Step, ...] = ()
+    pretrained_features: str = ""
 
 
 class RunMethod(abc.ABC):

@@ -21,7 +21,7 @@ from latentlab.encoders.embedding import EmbeddedImages, Embeddings
 from latentlab.encoders.image_encoder import open_encoder
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.features.fitted import FittedFeatures, fit_features
-from latentlab.features.spec import CODE, FeatureSpec, Step
+from latentlab.features.spec import CODE
 from latentlab.storage import json_form, tables
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import (
@@ -50,7 +50,7 @@ class VectorClustering(RunMethod):
             finds_k=capabilities.finds_k,
             default_features=capabilities.default_features,
             required_step=capabilities.required_step,
-            steps_on_pretrained=_steps(capabilities.pretrained_features),
+            pretrained_features=capabilities.pretrained_features,
         )
 
     def needs_prototypes(self, options: ClusterOptions) -> bool:
@@ -115,11 +115,6 @@ class VectorClustering(RunMethod):
             return FittedFeatures.from_arrays(arrays), self.plugin.load(arrays)
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error
-
-
-def _steps(text: str) -> tuple[Step, ...]:
-    """Return the feature steps that `text` names; none for ""."""
-    return FeatureSpec.parse(text).steps if text else ()
 
 
 @dataclass(frozen=True)

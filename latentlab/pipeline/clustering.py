@@ -112,9 +112,10 @@ def _default_above(run: Run, method: "RunMethod") -> FeatureSpec | None:
         return None
     if description.has_code:
         return PROJECTED if prototypes.are_there(run) else NORMALIZED_EMBEDDING
-    if method.traits.default_features:
+    steps = method.traits.pretrained_features
+    if method.traits.default_features or not steps:
         return NORMALIZED_EMBEDDING
-    return NORMALIZED_EMBEDDING.followed_by(method.traits.steps_on_pretrained)
+    return NORMALIZED_EMBEDDING.followed_by(FeatureSpec.parse(steps).steps)
 
 
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:

@@ -39,13 +39,14 @@ def embed(run: Run, averages: bool = False) -> Run:
     """
     from latentlab.encoders import embedding, model_files
 
-    run.encoder_config()  # says what to do if there is no encoder
+    encoder = run.encoder_config()  # says what to do if there is none
     if averages and "averaged" not in model_files.columns(run):
         raise embedding.missing_column("averaged")
-    if run.config.pretrained is not None:
+    config = run.config
+    if config.fit is not None:
+        run.do_stage("embed", encoder, lambda: _encode_images(run), uses_network=True)
+    elif config.pretrained is not None:
         _embed_pretrained(run)
-    elif run.config.is_autoencoder:
-        _embed_trained(run)
     elif run.record("embed") is None:
         raise RunError(f"{run.path} was not imported to the end. Import its vectors again.")
     if averages:
@@ -53,14 +54,11 @@ def embed(run: Run, averages: bool = False) -> Run:
     return run
 
 
-def _embed_trained(run: Run) -> None:
+def _encode_images(run: Run) -> list[Path]:
     from latentlab.encoders import embedding, model_files
 
-    def make() -> list[Path]:
-        model = model_files.load(run)
-        return embedding.Embeddings(run.path).write(model, open_run_images(run))
-
-    run.do_stage("embed", run.encoder_config(), make, uses_network=True)
+    model = model_files.load(run)
+    return embedding.Embeddings(run.path).write(model, open_run_images(run))
 
 
 def _average(run: Run) -> None:

@@ -234,8 +234,11 @@ class Run:
         record = self._manifest.stages.get("fit")
         if record is None:
             raise self._no_encoder()
-        name = WEIGHTS_NAME if self.config.is_autoencoder else DESCRIPTION_NAME
-        digests = [output.sha256 for output in record.outputs if output.path.endswith(name)]
+        # An encoder from elsewhere has a description, which holds its digest, and no weights.
+        for name in (WEIGHTS_NAME, DESCRIPTION_NAME):
+            digests = [output.sha256 for output in record.outputs if output.path.endswith(name)]
+            if digests:
+                break
         return {"encoder": digests}
 
     def is_done(self, stage: str, config: Any) -> bool:
