@@ -41,7 +41,7 @@ def write_page(out: Path, table: Table, hits_file: Path, machine: str) -> None:
             table, "silhouette", heads, folders
         ),
         "neighbours in one cluster, no label": markdown(table, "neighbours", heads, folders),
-        "the default against the bounds of the issue": _bounds(table, folders),
+        "the default against UMAP and colours": _bounds(table, folders),
     }
     if (out / CHOICES).exists():
         said = read_json(out / CHOICES)
