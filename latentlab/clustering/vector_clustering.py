@@ -89,8 +89,9 @@ class VectorClustering(RunMethod):
         encode = open_encoder(clustering.run).encoding(clustering.features.start)
         features, clusters = self._load(clustering)
         for indices in shards:
-            codes = encode(images.read(indices))
-            yield indices, clusters.assign(features.transform(codes))
+            positions, pixels = images.read_readable(indices)
+            if len(positions):
+                yield positions, clusters.assign(features.transform(encode(pixels)))
 
     def assign_vectors(
         self, clustering: Clustering, parts: Iterable[np.ndarray]

@@ -126,6 +126,23 @@ class ImageSet:
         """
         return list(self.read(indices))
 
+    def read_readable(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images among some that can be read, and their positions.
+
+        Parameters
+        ----------
+        indices : ndarray of int
+            Positions of the images.
+
+        Returns
+        -------
+        positions : ndarray of int
+            Those of `indices` that can be read, in the same order.
+        pixels : ndarray of shape (len(positions), height, width, channels), uint8
+            These images.
+        """
+        return indices, self.read(indices)
+
     def subset(self, positions: np.ndarray) -> Self:
         """Return the set with some of its images only.
 
@@ -238,6 +255,15 @@ class LazyImageSet(ImageSet):
     def try_read(self, indices: np.ndarray) -> list[np.ndarray | str]:
         """Return some images, or the reasons why they cannot be read; see `ImageSet`."""
         return list(self._each(as_positions(np.asarray(indices), len(self))))
+
+    def read_readable(self, indices: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return the images among some that can be read, and their positions; see `ImageSet`."""
+        results = self.try_read(indices)
+        is_readable = [not isinstance(pixels, str) for pixels in results]
+        readable = [pixels for pixels in results if not isinstance(pixels, str)]
+        if not readable:
+            return indices[:0], np.empty((0, *self.image_shape), np.uint8)
+        return indices[is_readable], np.stack(readable)
 
     def _read(self, indices: np.ndarray) -> np.ndarray:
         positions = as_positions(np.asarray(indices), len(self))

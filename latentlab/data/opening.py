@@ -136,6 +136,20 @@ def source_of(options: DataOptions) -> Source:
     return source
 
 
+def holds_pictures(options: DataOptions) -> bool:
+    """Return whether the data are picture files, as in a folder of photos, and not numbers.
+
+    Parameters
+    ----------
+    options : DataOptions
+        What would be opened; the first shard of its source decides.
+    """
+    source = source_of(options)
+    shards = source.shards(options, source.parse_options(options.source_options))
+    first = next(iter(shards), None)
+    return first is not None and first.pictures is not None
+
+
 def name_of(options: DataOptions) -> str:
     """Return the short name of the data for tables.
 

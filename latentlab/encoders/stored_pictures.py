@@ -23,6 +23,7 @@ from latentlab.storage import tables
 FOLDER = "pictures"
 SIDE = 192  # pixels of a thumbnail's longer side
 SMALL_SHAPE = (32, 32, 3)
+NUMBERS = 32 * 32 * 3
 PARTS_IN_MEMORY = 8
 
 
@@ -144,7 +145,7 @@ def picture_table(
     sizes : ndarray of shape (m, 2), int
         Width and height of each original in pixels.
     """
-    numbers = np.ascontiguousarray(small, dtype=np.uint8).reshape(len(ids), -1)
+    numbers = np.ascontiguousarray(small, dtype=np.uint8).reshape(-1, NUMBERS)
     return pa.table(
         {
             "id": ids.tolist(),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import ClusterOptions, DataOptions
-from latentlab.errors import ConfigError
+from latentlab.errors import ConfigError, DataError
 from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
 from latentlab.pipeline.embedding import embed
 from latentlab.pipeline.fitting import fit
 from latentlab.pipeline.run_data import open_like, open_run_images
+from latentlab.progress import log
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
 
@@ -321,7 +322,13 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
     parts = []
     for indices, assigned in assign_images(clustering, images):
         parts.append(assigned_table(images.ids[indices].tolist(), assigned))
-    return tables.write(Path(target), pa.concat_tables(parts))
+    if not parts:
+        raise DataError(f"{images.name}: none of the {len(images)} images can be read.")
+    table = pa.concat_tables(parts)
+    if len(table) < len(images):
+        count = len(images) - len(table)
+        log.warning("%d of %d images cannot be read and are skipped", count, len(images))
+    return tables.write(Path(target), table)
 
 
 def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> "KChoice":

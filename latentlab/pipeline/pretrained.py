@@ -78,7 +78,7 @@ def default_encoder(data: DataOptions) -> str:
     from latentlab.encoders.pretrained import photos
     from latentlab.encoders.pretrained.opening import PHOTOS_NAME
 
-    if opening.source_of(data).capabilities.default_size is None:
+    if not opening.holds_pictures(data):
         raise ConfigError(
             f"{data.data} has no default encoder: name one as `encoder`, or train one with `fit`."
         )

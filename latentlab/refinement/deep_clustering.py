@@ -234,7 +234,9 @@ class DeepClustering(RunMethod):
         """Yield (positions, where they belong) for each shard, by the saved network."""
         assigner, centers = _load(clustering)
         for indices in shards:
-            yield indices, _assign_shard(assigner, centers, images.read(indices))
+            positions, pixels = images.read_readable(indices)
+            if len(positions):
+                yield positions, _assign_shard(assigner, centers, pixels)
 
 
 def load_assigner(path: Path) -> Any:
