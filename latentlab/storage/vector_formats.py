@@ -65,18 +65,18 @@ class VectorFormat(abc.ABC):
 
     @abc.abstractmethod
     def vectors(self, name: str) -> np.ndarray:
-        """Return a column of vectors as a matrix, float32 (n, d); NaN for what is missing."""
+        """Return the column `name` of vectors, float32 (n, d); NaN for what is missing."""
 
     def numbers(self, names: list[str]) -> np.ndarray:
-        """Return columns of numbers as a matrix, float32 (n, d); NaN for what is missing."""
+        """Return the columns `names` of numbers, float32 (n, d); NaN for what is missing."""
         raise NotImplementedError
 
     @abc.abstractmethod
     def values(self, name: str) -> list[Any]:
-        """Return the entries of any other column: numbers, text or None."""
+        """Return the entries of the other column `name`: numbers, text or None."""
 
     def refuse_above_limit(self, n_numbers: int) -> None:
-        """Raise DataError if so many numbers are too many."""
+        """Raise DataError if `n_numbers` numbers are too many."""
         if n_numbers * BYTES > self.limit:
             raise DataError(
                 f"{self.path} is refused: its vectors have {n_numbers * BYTES:,} bytes, more than"
@@ -84,7 +84,7 @@ class VectorFormat(abc.ABC):
             )
 
     def not_as_vectors(self, reason: str) -> DataError:
-        """Return the error for content that is no table of vectors."""
+        """Return the error for content that is no table of vectors, for a `reason`."""
         return DataError(f"{self.path}: {reason}.")
 
 
@@ -252,7 +252,7 @@ class CsvVectors(VectorFormat):
         return values
 
     def texts(self, name: str) -> list[str | None]:
-        """Return the entries of a column as they are written."""
+        """Return the entries of the column `name` as they are written."""
         texts: list[str | None] = []
         for batch in self._open({name: pa.string()}):
             texts += batch.column(name).to_pylist()

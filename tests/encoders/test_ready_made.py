@@ -141,11 +141,13 @@ def test_every_shipped_encoder_is_whole_and_says_how_it_was_made():
 
 
 def test_the_command_line_refuses_what_it_lacks(tmp_path):
-    unknown, alone = latentlab_in_turn(
+    unknown, alone, resized = latentlab_in_turn(
         ("cluster", "--encoder", "nobody", "--k", "3", "--run", tmp_path / "r", "--json"),
         ("cluster", "--data", "digits", "--k", "3"),
+        ("cluster", "--resize", "pad", "--held-out", "0.5", "--k", "3"),
     )
     assert unknown.returncode == 2
     assert "unknown ready-made encoder 'nobody'" in json.loads(unknown.stdout)["error"]["message"]
     assert not (tmp_path / "r").exists()
-    assert "--data belong to --encoder" in alone.stderr
+    assert "digits has no default encoder: name one as --encoder" in alone.stderr
+    assert "--resize and --held-out belong to --encoder and --data" in resized.stderr

@@ -153,7 +153,8 @@ def test_adapt_is_refused(tmp_path, folder):
     from latentlab.config import FitOptions
 
     values = recipes.fit_settings("adapt", "cpu")
-    values["objective_options"] |= {"start": str(_onnx(tmp_path))}
+    start = {"start": str(_onnx(tmp_path))}
+    values["objective_options"] = values["objective_options"] | start
     with pytest.raises(ConfigError, match="no projection head and prototypes"):
         pipeline.fit(DataOptions(data=str(folder)), FitOptions(**values), tmp_path / "run")
 

@@ -28,7 +28,7 @@ def printed(tmp_path_factory):
     features = "--features embedding+l2 --restarts 1"
     commands = [
         words("import --embeddings {} --data {} --run {}", file, folder / "photos", run),
-        words("choose-k --run {} --ks 3:4 " + features, run),
+        words("choose-k --run {} --ks 3:5 " + features, run),
         words("cluster --run {} --k 3 " + features, run),
         words("cluster --run {} --k 4 " + features, run),
         words("evaluate --run {}", run),

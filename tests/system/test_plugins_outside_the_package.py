@@ -338,7 +338,7 @@ def test_commands_check_list_and_name_new_plugins(known, tmp_path):
     assert [name for name in KINDS if name not in listed.stdout] == []
     rows = {row["name"]: row["kind"] for row in json.loads(methods.stdout)["result"]}
     assert (rows["agglomerative"], rows["pull"]) == ("clustering", "refinement")
-    assert "depthwise" in json.loads(encoders.stdout)["result"]
+    assert "depthwise" in [row["name"] for row in json.loads(encoders.stdout)["result"]]
     assert "drawn-shapes" in json.loads(sources.stdout)["result"]
     shown = " ".join(cluster.stdout.split())
     assert "agglomerative" in shown

@@ -216,7 +216,9 @@ def _bare(name: str, build: Callable[..., Any], size: int) -> "keras.Model":
 def _downloaded(name: str, build: Callable[..., Any], size: int) -> "keras.Model":
     network = _bare(name, build, size)
     try:
-        with _limited_wait():
+        with _limited_wait(), warnings.catch_warnings():
+            # Some networks warn of sizes that they were not trained on; the user has chosen it.
+            warnings.simplefilter("ignore", UserWarning)
             return build(weights=IMAGENET, include_top=False, input_shape=network.input_shape[1:])
     except Exception as error:  # Keras raises a plain Exception for what it cannot fetch
         raise DataError(
