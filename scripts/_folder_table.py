@@ -2,8 +2,10 @@
 
 import csv
 import statistics
+import typing
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from latentlab.storage import files
 
@@ -38,6 +40,9 @@ class Row:
     silhouette: float
     neighbours: float
     seconds: float
+
+
+TYPES: dict[str, Any] = typing.get_type_hints(Row)  # each makes a value of the text in a cell
 
 
 class Table:
@@ -115,7 +120,7 @@ def _key(row: Row) -> tuple[str, str, str]:
 
 
 def _read(record: dict[str, str]) -> Row:
-    values = {}
+    values: dict[str, Any] = {}
     for field in fields(Row):
-        values[field.name] = field.type(record[field.name])
+        values[field.name] = TYPES[field.name](record[field.name])
     return Row(**values)

@@ -37,8 +37,8 @@ def make_folders(target: Path, data_dir: str | None) -> list[Path]:
 def _fill(folder: Path, name: str, data_dir: str | None) -> None:
     if name == "noise":
         rng = np.random.default_rng(0)
-        images = rng.integers(0, 256, NOISE, dtype=np.uint8)
-        _write(folder, images, (str(number % NOISE_CLASSES) for number in range(len(images))))
+        noise = rng.integers(0, 256, NOISE, dtype=np.uint8)
+        _write(folder, noise, (str(number % NOISE_CLASSES) for number in range(len(noise))))
         return
     data = DataOptions(data=name, data_dir=None if name == "digits" else data_dir)
     images, labels = opening.open_images(data), read_labels(data)

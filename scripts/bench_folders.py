@@ -24,6 +24,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from _folder_measures import agreement_between, measures_of
@@ -48,7 +49,7 @@ from latentlab.storage.run import Run
 REPORT = REPORTS / "photos"
 DEFAULT = "default"
 UMAP_KMEANS = "UMAP + k-means"
-HEADS: dict[str, dict[str, object]] = {
+HEADS: dict[str, dict[str, Any]] = {
     DEFAULT: {},
     "k-means": {"features": "embedding+l2"},
     UMAP_KMEANS: {"features": "embedding+l2+umap10"},
@@ -138,7 +139,7 @@ class Bench:
                 self.head(folder, run, name, head, HEADS[head])
 
     def head(
-        self, folder: Folder, run: Run, encoder: str, head: str, values: dict[str, object]
+        self, folder: Folder, run: Run, encoder: str, head: str, values: dict[str, Any]
     ) -> None:
         """Cluster a run with every seed, and keep the rows."""
         logging.info("%s: %s, %s", folder.path.name, encoder, head)
