@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Time embedding of photo files against ONNX Runtime alone on tensors that are ready.
 
-usage: scripts/benchmark_photo_embedding.py ENCODER.onnx PHOTOS [--images N] [--side PIXELS] [--pairs N]
+usage: scripts/benchmark_photo_embedding.py ENCODER.onnx PHOTOS
+       [--images N] [--side PIXELS] [--pairs N]
 
 It makes N picture files of SIDE x SIDE pixels from the photos below PHOTOS. Each pair times, one
 after the other: decoding the files to the encoder's size in threads; ONNX Runtime on the same
