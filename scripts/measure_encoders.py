@@ -31,6 +31,7 @@ from latentlab.storage.files import write_json
 
 ROUNDS = 3
 DEFAULT_HEAD = "default"
+NOISE = "noise"  # a folder of the bench, whose classes mean nothing
 CIFAR10 = "CIFAR-10"
 
 Encode = Callable[[np.ndarray], np.ndarray]
@@ -97,7 +98,7 @@ def purities_in(table: Path) -> dict[str, dict[str, float]]:
     by_encoder: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
     with table.open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            if row["head"] == DEFAULT_HEAD and int(row["classes"]) > 1:
+            if row["head"] == DEFAULT_HEAD and row["folder"] != NOISE:
                 by_encoder[row["encoder"]][row["folder"]].append(float(row["purity"]))
     return {
         encoder: {folder: round(statistics.mean(values), 3) for folder, values in folders.items()}
