@@ -1,5 +1,6 @@
 """The page reports/photos/README.md, of what scripts/bench_folders.py has measured."""
 
+import statistics
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -52,6 +53,35 @@ def write_page(out: Path, table: Table, hits_file: Path, machine: str) -> None:
     if machine:
         tables["machine"] = machine
     fill(out / "README.md", tables)
+    write_json(out / "results.json", results_of(table, machine))
+
+
+def results_of(table: Table, machine: str) -> list[dict[str, object]]:
+    """Return the purities as rows of results.json: one for each folder, encoder and head.
+
+    Parameters
+    ----------
+    table : Table
+    machine : str
+        In words.
+    """
+    purities: dict[tuple[str, str, str], list[float]] = {}
+    for row in table.rows:
+        purities.setdefault((row.folder, row.encoder, row.head), []).append(row.purity)
+    return [
+        {
+            "dataset": folder,
+            "split": "all",
+            "method": f"{encoder}, {head}",
+            "metric": "purity",
+            "mean": round(statistics.mean(values), 4),
+            "std": round(statistics.stdev(values), 4) if len(values) > 1 else None,
+            "seeds": len(values),
+            "device": machine,
+            "command": "scripts/bench_folders.py",
+        }
+        for (folder, encoder, head), values in purities.items()
+    ]
 
 
 def hits_of(

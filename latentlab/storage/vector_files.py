@@ -145,6 +145,7 @@ def _guarded(path: Path, limit: int | None, read: Any) -> Any:
         return read(kind(path, limit or LIMIT))
     except (ConfigError, DataError):
         raise
+    # NotImplementedError is zipfile's for a compression that it does not know.
     except (OSError, ValueError, OverflowError, NotImplementedError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path} cannot be read as vectors ({reason}).") from error

@@ -68,8 +68,8 @@ class VectorFormat(abc.ABC):
         """Return the column `name` of vectors, float32 (n, d); NaN for what is missing."""
 
     def numbers(self, names: list[str]) -> np.ndarray:
-        """Return the columns `names` of numbers, float32 (n, d); NaN for what is missing."""
-        raise NotImplementedError
+        """Return the columns `names` of numbers, (n, d), NaN for gaps; DataError if it has none."""
+        raise self.not_as_vectors(f"it has no columns of single numbers: {', '.join(names)}")
 
     @abc.abstractmethod
     def values(self, name: str) -> list[Any]:
