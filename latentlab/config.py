@@ -31,8 +31,9 @@ class DataOptions:
         Height and width in pixels. None is the source's own; 32 for folders and parquet.
     resize : {"crop", "pad", "stretch"}
         How images of another shape are brought to `size`.
-    held_out : float
-        Share of the images to hold out, in [0, 1), if the data has no split of its own.
+    held_out : float or None
+        Share of the images to hold out, in [0, 1), if the data has no split of its own. None is
+        0.2 for data with labels, see `labels`, and 0 for data without.
     limit : int or None
         Read at most this many images of each split, the first in order.
     grey : bool
@@ -45,6 +46,16 @@ class DataOptions:
         Refuse larger pictures in folders and parquet. None is 89,478,485, Pillow's own limit.
     max_bytes : int or None
         Refuse files that unpack to more than this. None is 2 GiB.
+    labels : str
+        Where scoring reads labels: "auto", "none", "folder", "folder:DEPTH", "table:FILE" or
+        "name:PATTERN"; see `latentlab.data.layout`. Nothing else reads them.
+    split : str
+        Which images are held out: "auto", "none" (`held_out` decides), "folder" or "table:FILE".
+    value_range : str or None
+        "LOW,HIGH": the numbers that become black and white, for pictures and arrays beyond 8 bits.
+        None is the range of the data set; see `latentlab.data.value_range`.
+    follow_links : bool
+        Follow links that lead out of a data folder.
     source_options : dict
         Values for the `Options` of the source's file.
     """
@@ -60,8 +71,11 @@ class DataOptions:
         None, "Height and width in pixels [default: the source's own; 32 for folders].", at_least=1
     )
     resize: str = option("crop", "Rule for images of another shape.", choices=RESIZE_RULES)
-    held_out: float = option(
-        0.2, "Share held out if the data has no split of its own.", at_least=0, less_than=1
+    held_out: float | None = option(
+        None,
+        "Share held out if the data has no split of its own [default: 0.2; 0 without labels].",
+        at_least=0,
+        less_than=1,
     )
     limit: int | None = option(None, "Use this many images of each split, for a trial.", at_least=1)
     grey: bool = option(False, "Read folders and parquet as grey.")
@@ -79,6 +93,21 @@ class DataOptions:
         at_least=1,
         later=True,
     )
+    labels: str = option(
+        "auto",
+        "Where evaluate reads labels: auto, none, folder, folder:DEPTH, table:FILE or"
+        " name:PATTERN.",
+        later=True,
+    )
+    split: str = option(
+        "auto", "Which images are held out: auto, none, folder or table:FILE.", later=True
+    )
+    value_range: str | None = option(
+        None,
+        "LOW,HIGH: numbers that become black and white, beyond 8 bits [default: the data's own].",
+        later=True,
+    )
+    follow_links: bool = option(False, "Follow links that lead out of a data folder.", later=True)
     source_options: Values = option({}, later=True)
 
     def __post_init__(self) -> None:
@@ -98,8 +127,9 @@ class ImportOptions:
     pretraining : str
         Labels used in the training of the encoder that gave the vectors: "none", "unknown", or
         the name of a data set.
-    held_out : float
-        Share of the vectors to hold out, in [0, 1), if neither file nor images say which.
+    held_out : float or None
+        Share of the vectors to hold out, in [0, 1), if neither file nor images say which. None is
+        0.2 for a file with labels, and 0 without.
     limit : int or None
         Use at most this many vectors of each split, if there are no images.
     max_bytes : int or None
@@ -121,7 +151,7 @@ class ImportOptions:
         "Labels used in the training of the encoder that gave the vectors: none, unknown or a name,"
         " as in ImageNet-1k.",
     )
-    held_out: float = option(0.2, at_least=0, less_than=1)
+    held_out: float | None = option(None, at_least=0, less_than=1)
     limit: int | None = option(None, at_least=1)
     max_bytes: int | None = option(None, at_least=1)
 

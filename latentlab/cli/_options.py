@@ -25,6 +25,10 @@ DATA_NAMES = (
     "grey",
     "image_column",
     "label_column",
+    "labels",
+    "split",
+    "value_range",
+    "follow_links",
     "max_pixels",
     "max_bytes",
 )

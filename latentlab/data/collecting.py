@@ -10,6 +10,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.decode import PictureForm, decode_all
 from latentlab.data.images import ImageSet, Unreadable, check_pixels
+from latentlab.data.intake import Intake
 from latentlab.data.originals import PictureFiles, Pictures
 from latentlab.data.pixels import PixelWriter
 from latentlab.data.resizing import resize_all
@@ -43,6 +44,7 @@ def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
     """
     collector = _Collector(
         name=source.title(data, options),
+        intake=source.intake(data, options),
         data=data,
         size=data.size or source.capabilities.default_size,
         quota=Quota(data.limit),
@@ -96,6 +98,7 @@ class _Collector:
     """The images of the shards so far."""
 
     name: str
+    intake: Intake
     data: DataOptions
     size: int | None
     quota: Quota
@@ -158,6 +161,7 @@ class _Collector:
             fingerprint=pixels.fingerprint(),
             unreadable=tuple(self.unreadable),
             source=None if self.has_pixels else self.files.picture,
+            source_intake=self.intake,
         )
 
     def _nothing(self) -> str:

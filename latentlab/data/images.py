@@ -9,6 +9,7 @@ from typing import Any, Self, TypeVar
 import numpy as np
 
 from latentlab.data.decode import PictureForm
+from latentlab.data.intake import Intake
 from latentlab.data.known_files import KnownFiles
 from latentlab.data.originals import Originals, PixelReader, SomeOriginals
 from latentlab.data.picture_pass import PicturePass, PictureShard, Unreadable, read_each
@@ -55,6 +56,8 @@ class ImageSet:
         source(index) -> path or bytes of the picture file of an image. None if there are no files.
     files : KnownFiles or None
         States of the picture files, if the set was opened lazily; see `latentlab.data.opening`.
+    source_intake : Intake
+        What the source has passed over, and where it found splits and labels.
     """
 
     name: str
@@ -66,6 +69,7 @@ class ImageSet:
     unreadable: tuple[Unreadable, ...] = ()
     source: Callable[[int], Path | bytes] | None = field(default=None, repr=False)
     files: KnownFiles | None = field(default=None, repr=False)
+    source_intake: Intake = field(default=Intake(), repr=False)
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
@@ -79,6 +83,12 @@ class ImageSet:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    @property
+    def intake(self) -> Intake:
+        """The account of all that there is in the data."""
+        reasons = ((image.path, image.reason) for image in self.unreadable)
+        return self.source_intake.completed(len(self), reasons)
 
     def indices(self, split: str) -> np.ndarray:
         """Return the positions of the images of one split.

@@ -9,6 +9,7 @@ from latentlab.config import DataOptions
 from latentlab.data.collecting import Quota, entries, slice_if_possible
 from latentlab.data.decode import PictureForm
 from latentlab.data.images import ImageSet, LazyImageSet, check_pixels, with_channels
+from latentlab.data.intake import Intake
 from latentlab.data.known_files import FileState, KnownFiles, file_states
 from latentlab.data.originals import Originals, PictureFiles, PixelArrays
 from latentlab.data.source import Shard, Source
@@ -43,7 +44,7 @@ def list_images(source: Source, data: DataOptions, known: KnownFiles | None) -> 
     size = data.size or source.capabilities.default_size
     if size is None:
         raise ConfigError("is needed to read these images one by one", field="size")
-    listing = _Listing(source.title(data, options), known)
+    listing = _Listing(source.title(data, options), source.intake(data, options), known)
     quota = Quota(data.limit)
     for shard in source.shards(data, options):
         listing.add(shard, quota.take(shard.splits))
@@ -57,6 +58,7 @@ class _Listing:
     """The images of the shards so far."""
 
     name: str
+    intake: Intake
     known: KnownFiles | None
     ids: list[np.ndarray] = field(default_factory=list)
     splits: list[np.ndarray] = field(default_factory=list)
@@ -113,6 +115,7 @@ class _Listing:
             fingerprint=_fingerprint(ids, splits, form, content),
             originals=originals,
             form=form,
+            source_intake=self.intake,
         )
 
 

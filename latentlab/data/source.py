@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.intake import Intake
 from latentlab.data.splits import numbered_ids
 from latentlab.errors import ConfigError
 from latentlab.plugins import Plugin
@@ -156,6 +157,28 @@ class Source(Plugin, abc.ABC):
             ids.append(shard.ids)
             splits.append(shard.splits)
         return ImageIndex(np.concatenate(ids), np.concatenate(splits))
+
+    def intake(self, data: DataOptions, options: Any) -> Intake:
+        """Return what the source passes over, and where it found splits and labels.
+
+        Parameters
+        ----------
+        data : DataOptions
+            What to open.
+        options : Options
+            The source's own options.
+
+        Returns
+        -------
+        Intake
+            Without `used` and `unreadable`; by default there is nothing to say.
+
+        Raises
+        ------
+        DataError
+            If the data are missing or damaged.
+        """
+        return Intake()
 
     def title(self, data: DataOptions, options: Any) -> str:
         """Return the name of the data for titles; by default that of the source or of the path.

@@ -6,6 +6,7 @@ from latentlab.errors import ConfigError
 
 TRAIN = "train"
 TEST = "test"
+HELD_OUT = 0.2  # share of labelled data without a split of their own
 
 
 def numbered_ids(splits: np.ndarray) -> np.ndarray:
@@ -33,15 +34,22 @@ def numbered_ids(splits: np.ndarray) -> np.ndarray:
     return ids
 
 
-def held_out_splits(n_images: int, share: float, seed: int = 0) -> np.ndarray:
+def held_out_splits(
+    n_images: int, share: float | None, has_labels: bool = True, seed: int = 0
+) -> np.ndarray:
     """Return a random split, for data without a published one.
+
+    Images are held out to be scored, so that data without labels are clustered whole unless a
+    share is asked for.
 
     Parameters
     ----------
     n_images : int
         Number of images.
-    share : float
-        Share of the images to hold out, in [0, 1).
+    share : float or None
+        Share of the images to hold out, in [0, 1). None is `HELD_OUT` with labels, else 0.
+    has_labels : bool
+        Whether scoring would find labels in the data.
     seed : int
         Seed of the draw.
 
@@ -60,6 +68,8 @@ def held_out_splits(n_images: int, share: float, seed: int = 0) -> np.ndarray:
     >>> held_out_splits(10, 0.3).tolist().count("test")
     3
     """
+    if share is None:
+        share = HELD_OUT if has_labels else 0.0
     if not 0 <= share < 1:
         raise ConfigError("must be at least 0 and below 1", field="held_out", value=share)
     splits = np.full(n_images, TRAIN, dtype="U5")

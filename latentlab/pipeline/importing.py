@@ -206,7 +206,8 @@ def _without_images(name: str, table: VectorTable, options: ImportOptions) -> _C
     ids = _ids_of(table)
     splits, splits_from = table.splits, "file"
     if splits is None:
-        splits, splits_from = held_out_splits(count, options.held_out), "draw"
+        has_labels = bool(table.columns.labels)
+        splits, splits_from = held_out_splits(count, options.held_out, has_labels), "draw"
     rows = first_of_each(splits, options.limit)
     images = images_without_pixels(name, ids[rows], splits[rows])
     return _Candidates(rows, images, "", splits_from, [], [])

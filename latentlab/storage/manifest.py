@@ -173,8 +173,8 @@ class VectorFile:
         Its columns of ids, vectors, splits and labels; "" where it has none, or no names.
     pretraining : str
         Labels used in the training of the encoder that gave them, as the user says.
-    held_out : float
-        Share that was held out, if neither file nor images say which.
+    held_out : float or None
+        Share that was to be held out, if neither file nor images say which.
     limit : int or None
         Vectors of each split that were used at most, if there are no images.
     """
@@ -186,7 +186,7 @@ class VectorFile:
     split_column: str = ""
     label_column: str = ""
     pretraining: str = "unknown"
-    held_out: float = 0.2
+    held_out: float | None = 0.2
     limit: int | None = None
 
 

@@ -78,14 +78,14 @@ def row_counts(files: Sequence[Path]) -> list[int]:
     return [metadata_of(file).num_rows for file in files]
 
 
-def parquet_splits(files: Sequence[Path], held_out: float) -> np.ndarray:
+def parquet_splits(files: Sequence[Path], held_out: float | None) -> np.ndarray:
     """Return the split of each row of all files.
 
     Parameters
     ----------
     files : sequence of Path
         Names that begin with "train", and with "test" or "val", stand for the splits.
-    held_out : float
+    held_out : float or None
         Share to hold out at random if the names say nothing.
 
     Returns

