@@ -94,7 +94,7 @@ def _opened(
     """Return a session, its input, and the output to take, which may lie inside the network."""
     if settings.output and is_inner(structure, settings.output):
         structure = with_output(structure, settings.output)
-    session = _session(structure)
+    session = _session(structure, entry, preprocessing)
     entry, shapes = _tried(session, structure, entry, preprocessing)
     output = feature_output(shapes, entry.layout, settings)
     hidden = before_last_layer(structure, output.name) if output.are_scores else None
@@ -140,9 +140,8 @@ class OnnxEncoder(PretrainedEncoder):
         DataError
             If the network fails, or gives what is not finite.
         """
-        features = np.empty((len(pixels), self.card.feature_size), np.float32)
-        batch = self._entry.batch
-        encode_in_batches(self._session, pixels, features, self._encode_batch, batch)
+        size, batch = self.card.feature_size, self._entry.batch
+        features = encode_in_batches(self._session, pixels, self._encode_batch, size, batch)
         if not np.isfinite(features).all():
             raise refused(
                 Path(self.card.reference),
@@ -162,11 +161,13 @@ class OnnxEncoder(PretrainedEncoder):
         return self._output.pool(results[0][:count])
 
 
-def _session(structure: OnnxStructure) -> onnxruntime.InferenceSession:
+def _session(
+    structure: OnnxStructure, entry: ImageInput, preprocessing: Preprocessing
+) -> onnxruntime.InferenceSession:
     # The bytes that were checked, unless their data lies in other files: these are found by path.
     model = structure.content if len(structure.files) == 1 else str(structure.path)
     with _failures(structure.path, "cannot be loaded"):
-        return start_session(model)
+        return start_session(model, preprocessing.size, entry.batch)
 
 
 @contextlib.contextmanager

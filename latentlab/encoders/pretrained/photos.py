@@ -118,13 +118,13 @@ class PhotoEncoder(PretrainedEncoder):
         pixels : ndarray of shape (n, size, size, 3), uint8
             RGB images of the encoder's size.
         """
-        features = np.empty((len(pixels), self.card.feature_size), np.float32)
-        encode_in_batches(self._session, pixels, features, self._encode_batch)
-        return features
+        size = self.card.feature_size
+        return encode_in_batches(self._session, pixels, self._encode_batch, size)
 
     def _encode_batch(self, pixels: np.ndarray) -> np.ndarray:
-        results = self._session.run([self.card.output], {"image": np.ascontiguousarray(pixels)})
-        return results[0]
+        values = np.ascontiguousarray(pixels)
+        features: np.ndarray = self._session.run([self.card.output], {"image": values})[0]
+        return features
 
     def network(self) -> "keras.Model":
         """Return the network in Keras, float32 images in [0, 1] -> features, to train."""
@@ -132,8 +132,9 @@ class PhotoEncoder(PretrainedEncoder):
 
     @functools.cached_property
     def _session(self) -> "onnxruntime.InferenceSession":
-        graph = efficientnet_lite.as_onnx(self._blocks(), self.card.preprocessing.size)
-        return start_session(graph.SerializeToString())
+        size = self.card.preprocessing.size
+        graph = efficientnet_lite.as_onnx(self._blocks(), size)
+        return start_session(graph.SerializeToString(), size)
 
     def _blocks(self) -> tuple[efficientnet_lite.Block, ...]:
         path = Path(self.card.files[0].path)

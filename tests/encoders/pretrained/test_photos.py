@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.files import ROOT
 
-from latentlab.encoders.pretrained import photos
+from latentlab.encoders.pretrained import onnx_session, photos
 from latentlab.encoders.pretrained.card import EncoderSettings
 from latentlab.errors import ConfigError, DataError, MissingDependencyError
 
@@ -75,7 +75,8 @@ def test_the_network_to_train_gives_the_same_features(small_encoder, tmp_path):
 def test_batches_of_any_length(small_encoder, monkeypatch):
     pixels = some_images(5)
     whole = small_encoder.encode(pixels)
-    monkeypatch.setattr(photos, "BATCH_PIXELS", 2 * 64 * 64)
+    monkeypatch.setattr(onnx_session, "PIXELS", 64 * 64)
+    monkeypatch.setattr(onnx_session, "CPU_BATCH", 2)
     np.testing.assert_allclose(small_encoder.encode(pixels), whole, rtol=1e-4, atol=1e-5)
     assert small_encoder.encode(pixels[:0]).shape == (0, 1280)
 
