@@ -22,7 +22,7 @@ import inspect
 import os
 import pkgutil
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -307,8 +307,20 @@ def _places_in_folders(kind: str) -> list[tuple[str, _Place]]:
 
 
 def _places_installed(kind: str) -> list[tuple[str, _Place]]:
-    entries = importlib.metadata.entry_points(group=f"latentlab.{kind}")
+    entries = _entry_points(f"latentlab.{kind}", tuple(sys.path), importlib.metadata.entry_points)
     return [(entry.name, _Place(entry=entry)) for entry in entries]
+
+
+@functools.lru_cache(maxsize=2 * len(KINDS))
+def _entry_points(
+    group: str, path: tuple[str, ...], look_up: "_LookUp"
+) -> tuple[importlib.metadata.EntryPoint, ...]:
+    """Return the entry points of a group, which reads a file of every installed package.
+
+    They are looked up anew only where the folders of packages have changed. What is installed
+    into one of them while the process runs is seen by the next process.
+    """
+    return tuple(look_up(group=group))
 
 
 def _kind_of(path: Path) -> str:
@@ -371,6 +383,7 @@ def import_file(path: Path, kind: str, name: str) -> ModuleType:
     return module
 
 
+_LookUp = Callable[..., Iterable[importlib.metadata.EntryPoint]]
 _instances: dict[tuple[str, str, _Place], Any] = {}
 
 
