@@ -2,7 +2,7 @@
 """Make reports/photos: every encoder at hand and every head on folders of pictures, in one table.
 
 usage: scripts/bench_folders.py [FOLDER...] [--photos FOLDER] [--data-dir FOLDER]
-                                [--encoders FILE...] [--slow] [--page] [--seeds 0,1,2]
+                                [--encoders FILE...] [--slow STEPS] [--page] [--seeds 0,1,2]
                                 [--work FOLDER] [--out FOLDER] [--minutes N] [--machine TEXT]
 
 A folder's classes are its sub-folders, and k is their number. Without FOLDER it takes the folders
@@ -12,7 +12,8 @@ and --encoders, ONNX or Keras files. Alternatives need no network: histograms of
 edges, pixels.
 
 Clusters see no label. They are fitted on 80% of the pictures, and all are scored. It resumes: a row
-of table.csv is not made again. --slow adds the recipes adapt and strong, at 32, 64 and 96 pixels.
+of table.csv is not made again. --slow adds the recipes adapt and strong, at 32, 64 and 96 pixels,
+each trained for STEPS steps on the first folder.
 """
 
 import argparse
@@ -36,7 +37,7 @@ from _reports import REPORTS, Clock
 from latentlab import backend, pipeline, recipes
 from latentlab.clustering import baselines, pixel_features
 from latentlab.clustering.encoder_criteria import CRITERIA
-from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
+from latentlab.config import ClusterOptions, DataOptions, FitOptions
 from latentlab.encoders.embedding import Embeddings
 from latentlab.errors import LatentlabError
 from latentlab.features.spec import CODE
@@ -173,14 +174,15 @@ class Bench:
             vectors = embed(images.read(np.arange(len(images))))
             self._keep(folder, name, "k-means", vectors, made)
 
-    def slow(self, folder: Folder, recipe: str, size: int) -> None:
+    def slow(self, folder: Folder, recipe: str, size: int, steps: int) -> None:
         """Fit a recipe at a size, on one seed, and cluster by it."""
-        name = f"{recipe} at {size} pixels"
+        name = f"{recipe} at {size} pixels, {steps} steps"
         if self.table.has(folder.path.name, name, "recipe", [0]) or not self.clock.may_start():
             return
-        fit = FitOptions(**recipes.fit_settings(recipe), least_steps=LEAST_STEPS)
+        settings = {**recipes.fit_settings(recipe), "epochs": 1}
+        fit = FitOptions(**settings, least_steps=steps)
         data = DataOptions(data=str(folder.path), size=size)
-        run = pipeline.fit(data, fit, self.work / folder.path.name / f"{recipe}-{size}")
+        run = pipeline.fit(data, fit, self.work / folder.path.name / f"{recipe}-{size}-{steps}")
         values = recipes.cluster_settings(recipe)
         one = Bench(self.table, [0], self.work, self.clock)
         one.head(folder, run, name, "recipe", values)
@@ -228,10 +230,9 @@ def work_through(bench: Bench, folders: list[Folder], arguments: argparse.Namesp
         for reference, folder in itertools.product(references, folders):
             with _reported(folder, reference):
                 bench.encoder(folder, reference, [head])
-    if arguments.slow:
-        for (recipe, size), folder in itertools.product(SLOW, folders[:2]):
-            with _reported(folder, recipe):
-                bench.slow(folder, recipe, size)
+    for recipe, size in SLOW if arguments.slow else ():
+        with _reported(folders[0], recipe):
+            bench.slow(folders[0], recipe, size, arguments.slow)
 
 
 def _references(arguments: argparse.Namespace) -> list[str]:
@@ -301,7 +302,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--photos", type=Path, help="a folder of folders of photos")
     parser.add_argument("--data-dir", help="where CIFAR-10 and MNIST lie")
     parser.add_argument("--encoders", nargs="*", default=[], help="ONNX and Keras files")
-    parser.add_argument("--slow", action="store_true", help="the recipes adapt and strong too")
+    parser.add_argument(
+        "--slow", type=int, metavar="STEPS", help="the recipes adapt and strong too, so many steps"
+    )
     parser.add_argument("--page", action="store_true", help="only write the page again")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--work", type=Path, default=Path("runs/photos"))

@@ -111,7 +111,8 @@ def _default_above(run: Run, method: "RunMethod") -> FeatureSpec | None:
     description = model_files.describe(run)
     if not description.has_embedding:
         return None
-    if description.has_code:
+    # Elsewhere than on the images of its training, a shipped encoder is one like any pretrained.
+    if description.has_code and (run.config.ready_made is None or prototypes_of(run) == "own"):
         return PROJECTED if prototypes.are_there(run) else NORMALIZED_EMBEDDING
     steps = method.traits.pretrained_features
     if method.traits.default_features or not steps:

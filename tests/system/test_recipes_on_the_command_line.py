@@ -13,7 +13,7 @@ from helpers.strong import SMALL
 from latentlab import cli, pipeline, recipes
 from latentlab.cli.cluster_request import ClusterRequest
 from latentlab.cli.fit_request import FitRequest
-from latentlab.config import LEAST_STEPS, DataOptions, FitOptions
+from latentlab.config import LEAST_STEPS, ClusterOptions, DataOptions, FitOptions
 from latentlab.encoders import ready_made
 from latentlab.errors import ConfigError, RunError
 from latentlab.storage.manifest import RunConfig
@@ -189,3 +189,8 @@ def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(
     begin_on("cpu")  # before there was --least-steps
     assert (options().least_steps, options("--least-steps", "9").least_steps) == (0, 9)
     assert not capsys.readouterr().err
+
+
+def test_a_shipped_encoder_on_other_pictures_is_clustered_like_a_pretrained_one(tmp_path):
+    run = pipeline.use_encoder(DataOptions(data="digits", limit=5), "cifar10-strong", tmp_path)
+    assert str(pipeline.resolve(run, ClusterOptions(k=2)).features) == "embedding+l2+umap10"
