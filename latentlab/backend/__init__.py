@@ -7,6 +7,7 @@ none runs.
 
 import contextlib
 import functools
+import importlib.metadata
 import os
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,7 @@ __all__ = [
     "bfloat16_unit",
     "current",
     "frameworks_hidden",
+    "installed_versions",
     "is_deterministic",
     "jit_compile",
     "on_gpu",
@@ -254,6 +256,24 @@ def versions() -> dict[str, str]:
         "backend_version": framework.version(),
         "keras": keras.__version__,
         "device": framework.gpu_name() if on_gpu() else f"cpu-{_count_processors()}",
+    }
+
+
+def installed_versions() -> dict[str, str]:
+    """Return what `versions` returns without starting a backend, which takes seconds.
+
+    Returns
+    -------
+    dict of str to str
+        "backend" and "backend_version" of the one that would start, "keras", and as "device" the
+        processors.
+    """
+    framework = framework_named(os.environ.get("KERAS_BACKEND") or DEFAULT_BACKEND)
+    return {
+        "backend": framework.name,
+        "backend_version": framework.version(),
+        "keras": importlib.metadata.version("keras"),
+        "device": f"cpu-{_count_processors()}",
     }
 
 

@@ -96,7 +96,6 @@ def _use_pretrained(
     run_path: str | Path,
     settings: EncoderSettings | None,
 ) -> Run:
-    from latentlab import backend
     from latentlab.encoders import model_files
 
     card = encoder.card
@@ -109,7 +108,7 @@ def _use_pretrained(
         if run.is_done("fit", config.to_json()):
             return run
         claim(run, config, images)
-        run.note(**backend.versions(), precision="float32")
+        run.note(**encoder.software(), precision="float32")
         with run.stage("fit", config.to_json()) as outputs:
             description = model_files.EncoderDescription.of_card(card)
             outputs.append(model_files.save_description(run, description))

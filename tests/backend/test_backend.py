@@ -75,3 +75,9 @@ def test_devices_are_set_up_where_keras_was_imported_before():
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment, timeout=300
     )
     assert done.stdout == "True\n", done.stderr[-1000:]
+
+
+def test_what_is_installed_is_what_runs():
+    installed, running = backend.installed_versions(), backend.versions()
+    assert installed.keys() == running.keys()
+    assert {**installed, "device": ""} == {**running, "device": ""}

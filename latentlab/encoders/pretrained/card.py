@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from latentlab import backend
 from latentlab.errors import ConfigError
 from latentlab.options import CheckedOptions, option
 from latentlab.storage.files import sha256
@@ -227,6 +228,10 @@ class PretrainedEncoder(abc.ABC):
         pixels : ndarray of shape (n, size, size, channels), uint8
             RGB or grey images of the encoder's size.
         """
+
+    def software(self) -> dict[str, str]:
+        """Return what run.json records of the software, as `latentlab.backend.versions`."""
+        return backend.versions()
 
     def network(self) -> "keras.Model":
         """Return the network, float32 images in [0, 1] -> features (n, feature_size), to train.

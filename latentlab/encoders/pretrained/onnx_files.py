@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import onnxruntime
 
+from latentlab.encoders.pretrained import onnx_session
 from latentlab.encoders.pretrained.card import (
     UNKNOWN,
     EncoderCard,
@@ -23,7 +24,6 @@ from latentlab.encoders.pretrained.card import (
 from latentlab.encoders.pretrained.onnx_inner import before_last_layer, is_inner, with_output
 from latentlab.encoders.pretrained.onnx_input import ImageInput, image_input, settle, with_batch
 from latentlab.encoders.pretrained.onnx_output import FeatureOutput, feature_output
-from latentlab.encoders.pretrained.onnx_session import SILENT, encode_in_batches, start_session
 from latentlab.encoders.pretrained.onnx_structure import (
     OnnxStructure,
     printable,
@@ -140,8 +140,9 @@ class OnnxEncoder(PretrainedEncoder):
         DataError
             If the network fails, or gives what is not finite.
         """
-        size, batch = self.card.feature_size, self._entry.batch
-        features = encode_in_batches(self._session, pixels, self._encode_batch, size, batch)
+        features = onnx_session.encode_in_batches(
+            self._session, pixels, self._encode_batch, self.card.feature_size, self._entry.batch
+        )
         if not np.isfinite(features).all():
             raise refused(
                 Path(self.card.reference),
@@ -149,6 +150,10 @@ class OnnxEncoder(PretrainedEncoder):
                 "Check `scale`, `mean` and `std`, or take the file with float32 numbers.",
             )
         return features
+
+    def software(self) -> dict[str, str]:
+        """Return what run.json records of the software; Keras does not start for it."""
+        return onnx_session.software()
 
     def _encode_batch(self, pixels: np.ndarray) -> np.ndarray:
         count = len(pixels)
@@ -167,7 +172,7 @@ def _session(
     # The bytes that were checked, unless their data lies in other files: these are found by path.
     model = structure.content if len(structure.files) == 1 else str(structure.path)
     with _failures(structure.path, "cannot be loaded"):
-        return start_session(model, preprocessing.size, entry.batch)
+        return onnx_session.start_session(model, preprocessing.size, entry.batch)
 
 
 @contextlib.contextmanager
@@ -246,7 +251,7 @@ def _run_limited(
 ) -> list[np.ndarray]:
     """Return all outputs; a network with a loop that does not end fails after a while."""
     options = onnxruntime.RunOptions()
-    options.log_severity_level = SILENT
+    options.log_severity_level = onnx_session.SILENT
     timer = threading.Timer(LONGEST_TRY, setattr, (options, "terminate", True))
     timer.daemon = True
     timer.start()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import onnxruntime
 
+from latentlab import backend
+
 CPU = "CPUExecutionProvider"
 PROVIDERS = ("CUDAExecutionProvider", CPU)  # in order, where they are
 CUDA_OPTIONS = {"cudnn_conv_algo_search": "HEURISTIC", "use_tf32": "0"}  # the same each time
@@ -96,6 +98,20 @@ def _options(lanes: int) -> onnxruntime.SessionOptions:
     # Else the content of a file could make it another format, which was not checked.
     options.add_session_config_entry("session.load_model_format", "ONNX")
     return options
+
+
+def software() -> dict[str, str]:
+    """Return what run.json records of the software; Keras, which is not needed, does not start.
+
+    Returns
+    -------
+    dict of str to str
+        As `latentlab.backend.versions`, and "onnxruntime".
+    """
+    entries = backend.installed_versions()
+    if PROVIDERS[0] in onnxruntime.get_available_providers():
+        entries["device"] = "CUDA, if ONNX Runtime can start it"
+    return {**entries, "onnxruntime": onnxruntime.__version__}
 
 
 def cores() -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.encoders.pretrained import efficientnet_lite, torch_weights
+from latentlab.encoders.pretrained import efficientnet_lite, onnx_session, torch_weights
 from latentlab.encoders.pretrained.card import (
     MAP_MEAN,
     EncoderCard,
@@ -23,7 +23,6 @@ from latentlab.encoders.pretrained.card import (
     Preprocessing,
     PretrainedEncoder,
 )
-from latentlab.encoders.pretrained.onnx_session import encode_in_batches, start_session
 from latentlab.encoders.pretrained.preprocessing import LARGEST_SIZE
 from latentlab.errors import ConfigError, DataError, MissingDependencyError
 from latentlab.options import option_names
@@ -119,7 +118,11 @@ class PhotoEncoder(PretrainedEncoder):
             RGB images of the encoder's size.
         """
         size = self.card.feature_size
-        return encode_in_batches(self._session, pixels, self._encode_batch, size)
+        return onnx_session.encode_in_batches(self._session, pixels, self._encode_batch, size)
+
+    def software(self) -> dict[str, str]:
+        """Return what run.json records of the software; Keras does not start for it."""
+        return onnx_session.software()
 
     def _encode_batch(self, pixels: np.ndarray) -> np.ndarray:
         values = np.ascontiguousarray(pixels)
@@ -134,7 +137,7 @@ class PhotoEncoder(PretrainedEncoder):
     def _session(self) -> "onnxruntime.InferenceSession":
         size = self.card.preprocessing.size
         graph = efficientnet_lite.as_onnx(self._blocks(), size)
-        return start_session(graph.SerializeToString(), size)
+        return onnx_session.start_session(graph.SerializeToString(), size)
 
     def _blocks(self) -> tuple[efficientnet_lite.Block, ...]:
         path = Path(self.card.files[0].path)

@@ -1,11 +1,14 @@
 """Batches that run at the same time give what one batch after the other gives."""
 
+import subprocess
+import sys
 import threading
 
 import numpy as np
 import onnxruntime
 import pytest
 from helpers import onnx_models as made
+from PIL import Image
 
 from latentlab.encoders.pretrained import onnx_session
 from latentlab.encoders.pretrained.onnx_session import Batches, encode_in_batches, start_session
@@ -78,3 +81,22 @@ def test_batches_are_small_and_few_where_they_are_large(monkeypatch):
     assert Batches.on_cores(4096, None) == Batches(step=1, lanes=1)
     assert Batches.on_gpu(224, None) == Batches(step=32, lanes=1)
     assert Batches.on_gpu(4096, None) == Batches(step=1, lanes=1)
+
+
+def test_neither_keras_nor_its_backend_starts(path, tmp_path):
+    """They take seconds to import, and ONNX Runtime needs neither."""
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    Image.new("RGB", (40, 30)).save(folder / "black.png")
+    program = (
+        "import sys; from latentlab import pipeline; from latentlab.config import DataOptions;"
+        f"run = pipeline.use_encoder(DataOptions(data={str(folder)!r}), {path!r}, sys.argv[1]);"
+        "pipeline.embed(run);"
+        "print(sorted({'keras', 'tensorflow', 'jax', 'torch'} & {*sys.modules}));"
+        "print(run.fact('onnxruntime'), run.fact('device'))"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path / "run")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    loaded, facts = result.stdout.splitlines()[-2:]
+    assert loaded == "[]"
+    assert facts.startswith(f"{onnxruntime.__version__} ")
