@@ -21,6 +21,7 @@ from latentlab.encoders.pretrained.card import (
     Preprocessing,
     PretrainedEncoder,
 )
+from latentlab.encoders.pretrained.last_opened import LastOpened
 from latentlab.encoders.pretrained.onnx_inner import before_last_layer, is_inner, with_output
 from latentlab.encoders.pretrained.onnx_input import ImageInput, image_input, settle, with_batch
 from latentlab.encoders.pretrained.onnx_output import FeatureOutput, feature_output
@@ -30,7 +31,7 @@ from latentlab.encoders.pretrained.onnx_structure import (
     read_structure,
     refused,
 )
-from latentlab.encoders.pretrained.preprocessing import prepare, read_config
+from latentlab.encoders.pretrained.preprocessing import config_paths, prepare, read_config
 from latentlab.errors import DataError
 
 PAIR = 2  # pictures of a first run, to see which axis counts them
@@ -62,6 +63,11 @@ def open_onnx(path: Path, settings: EncoderSettings) -> "OnnxEncoder":
         If a setting does not fit the file.
     """
     path = path.parent.resolve() / path.name  # a link to the file itself may be one of a cache
+    files = [path, *config_paths(path)]
+    return _last_opened.of((path, settings), files, lambda: _open(path, settings))
+
+
+def _open(path: Path, settings: EncoderSettings) -> "OnnxEncoder":
     structure = read_structure(path)
     entry = image_input(structure, settings.layout)
     config = read_config(path)
@@ -263,6 +269,9 @@ def _run_limited(
         raise
     finally:
         timer.cancel()
+
+
+_last_opened = LastOpened[OnnxEncoder]()
 
 
 def _name(path: Path) -> str:

@@ -107,12 +107,22 @@ def read_config(model: Path) -> PictureConfig | None:
     DataError
         If the file is there and cannot be used.
     """
-    folders = [model.parent, *([model.parent.parent] if model.parent.name == "onnx" else [])]
-    for folder in folders:
-        path = folder / CONFIG_FILE
+    for path in config_paths(model):
         if path.is_file():
             return _parsed(path, _read_json(path))
     return None
+
+
+def config_paths(model: Path) -> list[Path]:
+    """Return where the settings of a model may lie, the first place first.
+
+    Parameters
+    ----------
+    model : Path
+        The model's file.
+    """
+    folders = [model.parent, *([model.parent.parent] if model.parent.name == "onnx" else [])]
+    return [folder / CONFIG_FILE for folder in folders]
 
 
 def _read_json(path: Path) -> Mapping[str, Any]:
