@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.deep_pictures import LoadedPicture, load
 from latentlab.data.resizing import resize, upright
+from latentlab.data.value_range import ValueRange
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -55,6 +57,8 @@ class PictureForm:
     grey : bool
         Whether pictures become grey before anything else, for `picture_decoding` only: with three
         channels the grey one is repeated.
+    value_range : ValueRange or None
+        The scale of numbers beyond 8 bits; None for that of each number format.
     """
 
     size: int = DEFAULT_SIZE
@@ -62,6 +66,7 @@ class PictureForm:
     channels: int = 3
     max_pixels: int = MAX_PIXELS
     grey: bool = False
+    value_range: ValueRange | None = None
 
     @classmethod
     def of(cls, data: DataOptions, size: int | None) -> "PictureForm":
@@ -79,6 +84,7 @@ class PictureForm:
             rule=data.resize,
             channels=1 if data.grey else 3,
             max_pixels=data.max_pixels or MAX_PIXELS,
+            value_range=ValueRange.of_text(data.value_range),
         )
 
 
@@ -101,10 +107,14 @@ def decode(picture: Path | bytes, form: PictureForm) -> np.ndarray | str:
     def pixels(image: "PIL.Image.Image") -> np.ndarray:
         return resize(image, form.size, form.rule, form.channels)
 
-    return opened(picture, pixels, form.max_pixels)
+    return opened(picture, pixels, form.max_pixels, value_range=form.value_range)
 
 
-def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Image.Image | str":
+def decode_whole(
+    picture: Path | bytes,
+    max_pixels: int = MAX_PIXELS,
+    value_range: ValueRange | None = None,
+) -> "PIL.Image.Image | str":
     """Decode a picture in its full size, upright and in colour.
 
     Parameters
@@ -113,6 +123,8 @@ def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Im
         A picture file or its content.
     max_pixels : int
         A larger picture is not decoded.
+    value_range : ValueRange or None
+        The scale of numbers beyond 8 bits.
 
     Returns
     -------
@@ -124,7 +136,7 @@ def decode_whole(picture: Path | bytes, max_pixels: int = MAX_PIXELS) -> "PIL.Im
         return upright(image, channels=3).copy()  # `image` itself is closed
 
     with pillow_limits_off():
-        return opened(picture, colours, max_pixels)
+        return opened(picture, colours, max_pixels, value_range=value_range)
 
 
 def decode_all(
@@ -202,6 +214,7 @@ def opened(
     convert: Callable[["PIL.Image.Image"], Decoded],
     max_pixels: int,
     before_load: Callable[["PIL.Image.Image"], object] = id,
+    value_range: ValueRange | None = None,
 ) -> Decoded | str:
     """Open a picture and convert it; it may run in threads within `pillow_limits_off`.
 
@@ -210,12 +223,45 @@ def opened(
     picture : Path or bytes
         A picture file or its content.
     convert : callable
-        convert(picture) -> result, once the picture is decoded.
+        convert(picture) -> result, once the picture is decoded; it has 8 bits.
     max_pixels : int
         A larger picture is not decoded.
     before_load : callable
         before_load(picture), while only its header has been read; it may choose to decode a
         smaller version.
+    value_range : ValueRange or None
+        The scale of numbers beyond 8 bits.
+
+    Returns
+    -------
+    object or str
+        The result, or the reason why the picture cannot be read.
+    """
+
+    def convert_eight_bits(loaded: LoadedPicture) -> Decoded:
+        return convert(loaded.eight_bits(value_range))
+
+    return opened_deep(picture, convert_eight_bits, max_pixels, before_load)
+
+
+def opened_deep(
+    picture: Path | bytes,
+    convert: Callable[[LoadedPicture], Decoded],
+    max_pixels: int,
+    before_load: Callable[["PIL.Image.Image"], object] = id,
+) -> Decoded | str:
+    """Open a picture in full depth and convert it.
+
+    Parameters
+    ----------
+    picture : Path or bytes
+        See `opened`.
+    convert : callable
+        convert(loaded picture) -> result.
+    max_pixels : int
+        See `opened`.
+    before_load : callable
+        See `opened`.
 
     Returns
     -------
@@ -240,10 +286,18 @@ def opened(
             before_load(image)
             # Threads must not hold several large pictures at once.
             with _large_picture if _is_large(image, pixels) else contextlib.nullcontext():
-                image.load()
-                return convert(image)
+                return convert(load(image, functools.partial(_open_again, picture, image.tell())))
     except Exception as error:  # Pillow's decoders raise nearly every kind of exception
         return reason_of(error, picture)
+
+
+def _open_again(picture: Path | bytes, page: int) -> "PIL.Image.Image":
+    from PIL import Image
+
+    image = Image.open(_stream(picture), formats=FORMATS)
+    if page:
+        image.seek(page)
+    return image
 
 
 def _is_large(image: "PIL.Image.Image", pixels: int) -> bool:

@@ -75,7 +75,9 @@ def decode_picture(
     if isinstance(original, np.ndarray):
         return all_forms(as_picture(original))
     refusal = too_many_bytes(original, BYTES_PER_PIXEL * form.max_pixels)
-    return refusal or opened(original, all_forms, form.max_pixels, decoding.before_load)
+    return refusal or opened(
+        original, all_forms, form.max_pixels, decoding.before_load, form.value_range
+    )
 
 
 def decode_pixels(
@@ -101,7 +103,9 @@ def decode_pixels(
     if isinstance(original, np.ndarray):
         return decoding.pixels(as_picture(original))
     refusal = too_many_bytes(original, BYTES_PER_PIXEL * form.max_pixels)
-    return refusal or opened(original, decoding.pixels, form.max_pixels, decoding.before_load)
+    return refusal or opened(
+        original, decoding.pixels, form.max_pixels, decoding.before_load, form.value_range
+    )
 
 
 def draft_scale(width: int, height: int, form: PictureForm) -> int:

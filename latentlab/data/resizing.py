@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.config import RESIZE_RULES
+from latentlab.data.deep_pictures import ORIENTATION, as_eight_bits
 from latentlab.errors import ConfigError
 
 if TYPE_CHECKING:
     import PIL.Image
-
-ORIENTATION = 0x0112  # tag of EXIF
 
 
 def resize(image: "PIL.Image.Image", size: int, rule: str, channels: int) -> np.ndarray:
@@ -124,7 +123,8 @@ def as_picture(pixels: np.ndarray) -> "PIL.Image.Image":
 def upright(image: "PIL.Image.Image", channels: int) -> "PIL.Image.Image":
     """Return a decoded picture in its full size, turned upright, in RGB or grey.
 
-    The EXIF orientation is applied, transparency is laid on white, and 16-bit grey is scaled to 8.
+    The EXIF orientation is applied, transparency is laid on white, and numbers beyond 8
+    bits are scaled by their format.
 
     Parameters
     ----------
@@ -148,39 +148,9 @@ def upright(image: "PIL.Image.Image", channels: int) -> "PIL.Image.Image":
 def _to_mode(image: "PIL.Image.Image", mode: str) -> "PIL.Image.Image":
     from PIL import Image
 
-    if image.mode.startswith("I;16"):
-        image = Image.fromarray(_SIXTEEN_TO_EIGHT[np.asarray(image).astype(np.uint16)])
-    elif image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_to_bytes(np.asarray(image)))
+    if image.mode.startswith(("I", "F")):
+        image = as_eight_bits(image, np.asarray(image), None)
     if "A" in image.getbands() or "transparency" in image.info:
         rgba = image.convert("RGBA")
         image = Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba)
     return image if image.mode == mode else image.convert(mode)
-
-
-_SIXTEEN_TO_EIGHT = ((np.arange(1 << 16) + 128) // 257).astype(np.uint8)  # 65535 becomes 255
-
-
-def _to_bytes(values: np.ndarray) -> np.ndarray:
-    """Return 32-bit brightness as uint8.
-
-    Raises
-    ------
-    ValueError
-        If the values are negative, not finite or above 65535: their scale is unknown.
-    """
-    low, high = float(values.min(initial=0)), float(values.max(initial=0))
-    if not (np.isfinite([low, high]).all() and low >= 0 and high <= 65535):
-        raise ValueError(
-            f"its numbers are {low:g} to {high:g}, which is no known scale of brightness"
-        )
-    is_float = values.dtype.kind == "f"
-    factor = np.float32(255 / _full_scale(high, is_float))
-    return np.rint(values.astype(np.float32) * factor).astype(np.uint8)
-
-
-def _full_scale(high: float, is_float: bool) -> int:
-    """Return the lowest white level, of 1 (floats only), 255 and 65535, that holds all values."""
-    if is_float and high <= 1:
-        return 1
-    return 255 if high <= 255 else 65535
