@@ -15,6 +15,8 @@ RESIZE_RULES = ("crop", "pad", "stretch")
 AUGMENTATIONS = ("none", "affine", "affine+flip")
 LEAST_STEPS = 1000  # steps of fits that were not given epochs; see reports/few-images
 _LABEL = re.compile(r"[\w+=,-][\w.+=,-]*|")
+_LABELS = re.compile(r"auto|none|folder(:[1-9]\d?)?|table:.+|name:.*\{label\}.*", re.DOTALL)
+_SPLIT = re.compile(r"auto|none|folder|table:.+", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -111,7 +113,17 @@ class DataOptions:
     source_options: Values = option({}, later=True)
 
     def __post_init__(self) -> None:
-        check_options(self)
+        errors = []
+        if not _LABELS.fullmatch(self.labels):
+            problem = (
+                "must be auto, none, folder, folder:DEPTH (1 is the first below the data),"
+                " table:FILE, or name:PATTERN with {label} in it, as in name:{label}_{}.png"
+            )
+            errors.append(ConfigError(problem, field="labels", value=self.labels))
+        if not _SPLIT.fullmatch(self.split):
+            problem = "must be auto, none, folder or table:FILE"
+            errors.append(ConfigError(problem, field="split", value=self.split))
+        check_options(self, *errors)
 
 
 @dataclass(frozen=True)
