@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 log = logging.getLogger("latentlab")
+# Marks a record, as in log.info(text, extra=ONCE): a command shows it once, however often it comes.
+ONCE = {"once": True}
 
 
 class Reporter(Protocol):

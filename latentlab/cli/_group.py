@@ -129,6 +129,22 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     progress.show_bars(not quiet)
 
 
+class _Repetitions(logging.Filter):
+    """Holds back lines marked `progress.ONCE` that this command has shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if not getattr(record, "once", False):
+            return True
+        text = record.getMessage()
+        is_new = text not in self._shown
+        self._shown.add(text)
+        return is_new
+
+
 def _log_to_stderr(verbose: bool, quiet: bool) -> None:
     """Print what the library logs, from the level that the flags ask for."""
     level = logging.INFO
@@ -138,6 +154,7 @@ def _log_to_stderr(verbose: bool, quiet: bool) -> None:
         level = logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.addFilter(_Repetitions())
     logger = logging.getLogger("latentlab")
     logger.handlers[:] = [handler]
     logger.setLevel(level)

@@ -189,13 +189,15 @@ def typed_names(context: click.Context) -> frozenset[str]:
     return frozenset(name for name in context.params if context.get_parameter_source(name) == typed)
 
 
-def open_run(run_path: str) -> "Run":
+def open_run(run_path: str, tells_intake: bool = True) -> "Run":
     """Open a run; go on with deterministic arithmetic if it was begun so.
 
     Parameters
     ----------
     run_path : str
         The run folder.
+    tells_intake : bool
+        Say on stderr once more if much of the run's data was left out.
 
     Raises
     ------
@@ -207,6 +209,10 @@ def open_run(run_path: str) -> "Run":
     run = Run.open(run_path)
     if run.is_deterministic:
         os.environ["LATENTLAB_DETERMINISTIC"] = "1"
+    if tells_intake:
+        from latentlab.data import account
+
+        account.tell_recorded(run, only_if_loud=True)
     return run
 
 

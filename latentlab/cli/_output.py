@@ -1,11 +1,14 @@
 """What a command prints: text, or with --json the envelope that `latentlab schema` describes."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from latentlab import __version__
+
+if TYPE_CHECKING:
+    from latentlab.storage.run import Run
 
 JSON_FORMAT = 1  # of what --json prints; raised by a change that could break a reader
 
@@ -42,6 +45,22 @@ def print_result(value: Any, text: str) -> None:
     if ctx.meta.get("latentlab.json"):
         text = envelope(ctx.info_name, result=to_json(value))
     click.echo(text)
+
+
+def with_intake(value: Any, run: "Run") -> dict[str, Any]:
+    """Return a result as JSON, with the intake account of the run that a command made or opened.
+
+    Parameters
+    ----------
+    value : object
+        Anything that becomes a JSON object.
+    run : Run
+        The run; one of an older version has no account, which becomes null.
+    """
+    from latentlab.data import account
+    from latentlab.storage.json_form import to_json
+
+    return {**to_json(value), "intake": run.fact(account.FACT)}
 
 
 def envelope(command: str | None, **content: Any) -> str:

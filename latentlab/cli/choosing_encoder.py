@@ -37,7 +37,10 @@ def choose_encoder(
 ) -> None:
     """Rank the encoders at hand by criteria that read no labels, and say how far to trust them."""
     from latentlab.cli.texts.choose_encoder import encoder_choice_text
+    from latentlab.data import account
     from latentlab.pipeline.encoder_choice import choose_encoder as choose
+    from latentlab.storage.json_form import to_json
 
     choice = choose(data_of(values), encoders, k, sample, seed)
-    print_result(choice, encoder_choice_text(choice))
+    result = {**to_json(choice), "intake": account.to_json(choice.intake)}
+    print_result(result, encoder_choice_text(choice))

@@ -14,7 +14,7 @@ from latentlab.cli._options import (
     run_option,
     typed_names,
 )
-from latentlab.cli._output import json_option, print_result
+from latentlab.cli._output import json_option, print_result, with_intake
 from latentlab.cli.cluster_request import ClusterRequest
 from latentlab.cli.generated import OptionWithNames, option_of, together
 from latentlab.cli.places import Place, place_options
@@ -213,7 +213,7 @@ def _print_clustering(clustering: "Clustering") -> None:
     result = clustering.result
     place = {"run": str(clustering.run.path), "name": clustering.name}
     text = clusters_text(clustering.folder, result.sizes["train"], result.values)
-    print_result(place | result.to_json(), text)
+    print_result(with_intake(place | result.to_json(), clustering.run), text)
 
 
 def _advise(run: "Run", request: ClusterRequest) -> None:
@@ -246,14 +246,16 @@ def predict(
 ) -> None:
     """Assign new images, or new vectors, to the clusters of a run."""
     from latentlab import pipeline
+    from latentlab.data import account
 
-    run = open_run(run_path)
+    run = open_run(run_path, tells_intake=False)  # that of the new images is told
     clustering = run.clustering(name)
     if embeddings is not None:
         path = str(pipeline.predict_vectors(run, clustering.name, embeddings, out))
     else:
         path = str(pipeline.predict(run, clustering.name, data_of(values), out))
-    print_result({"run": str(run.path), "name": clustering.name, "out": path}, path)
+    place = {"run": str(run.path), "name": clustering.name, "out": path}
+    print_result(place | {"intake": account.of_file(path)}, path)
 
 
 @click.command("choose-k")
@@ -275,5 +277,6 @@ def choose_k(
 
     options = ClusterOptions(features=features, restarts=restarts, seed=seed)
     numbers = parse_range(ks) if "ks" in typed_names(context) else None
-    choice = pipeline.choose_k(Place.of(context).open(), options, numbers)
-    print_result(choice, choice_text(choice))
+    run = Place.of(context).open()
+    choice = pipeline.choose_k(run, options, numbers)
+    print_result(with_intake(choice, run), choice_text(choice))

@@ -3,7 +3,7 @@
 import click
 
 from latentlab.cli._options import data_options, fit_options, new_run_option
-from latentlab.cli._output import json_option, print_result
+from latentlab.cli._output import json_option, print_result, with_intake
 from latentlab.cli.fit_request import FitRequest
 from latentlab.cli.generated import option_of
 from latentlab.cli.places import Place, encoder_option, encoder_set_option, place_options
@@ -45,7 +45,7 @@ def fit(
     run = pipeline.fit(request.data_options(), options, run_path, replaces, fresh=not resume)
     summary = run.fit_summary
     print_result(
-        {"run": str(run.path), **run.fact("fit")},
+        with_intake({"run": str(run.path), **run.fact("fit")}, run),
         f"{run.path}: best validation loss {summary.best_val_loss:.5f}"
         f" in epoch {summary.best_epoch} of {summary.epochs}",
     )
@@ -53,9 +53,13 @@ def fit(
 
 def _use_encoder(context: click.Context, request: FitRequest) -> None:
     """Make a run with an encoder that is at hand."""
+    from latentlab.data import account
+
     request.check_untrained()
     run = Place.of(context).open()
-    print_result({"run": str(run.path)}, f"{run.path}: with the encoder {request.encoder}")
+    account.tell_listed(run)
+    place = {"run": str(run.path)}
+    print_result(with_intake(place, run), f"{run.path}: with the encoder {request.encoder}")
 
 
 @click.command()
@@ -105,4 +109,5 @@ def embed(context: click.Context, averages: bool, **_values: object) -> None:
     folder = str(run.path / "embeddings")
     record = run.record("embed")
     parts = len(record.outputs) if record else 0
-    print_result({"run": str(run.path), "folder": folder, "parts": parts}, folder)
+    place = {"run": str(run.path), "folder": folder, "parts": parts}
+    print_result(with_intake(place, run), folder)

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from latentlab.cli._options import RUNS_FOLDER, typed_names
-from latentlab.cli._output import json_option, print_result
+from latentlab.cli._output import json_option, print_result, with_intake
 from latentlab.cli.generated import option_of, together
 from latentlab.config import RESIZE_RULES, DataOptions, ImportOptions
 from latentlab.errors import ConfigError
@@ -74,7 +74,8 @@ def import_(
     assert report is not None
     for line in left_out_lines(report):
         click.echo(line, err=True)
-    print_result({"run": str(run.path), **to_json(report)}, import_text(str(run.path), report))
+    result = {"run": str(run.path), **to_json(report)}
+    print_result(with_intake(result, run), import_text(str(run.path), report))
 
 
 def _image_options(

@@ -3,7 +3,7 @@
 import click
 
 from latentlab.cli._options import by_k_options, name_option, open_run, run_option
-from latentlab.cli._output import json_option, print_result
+from latentlab.cli._output import json_option, print_result, with_intake
 from latentlab.cli.places import Place, place_options
 from latentlab.config import ClusterOptions
 
@@ -43,11 +43,13 @@ def score_by_k(
     from latentlab.clustering.choose_k import parse_range
 
     options = ClusterOptions(features=features, restarts=restarts, seed=seed)
-    scores = pipeline.score_by_k(Place.of(context).open(), options, parse_range(ks))
+    run = Place.of(context).open()
+    scores = pipeline.score_by_k(run, options, parse_range(ks))
     if scores is None:
-        print_result({"rows": []}, f"{NO_SCORES}latentlab choose-k needs none")
+        nothing = with_intake({"rows": []}, run)
+        print_result(nothing, f"{NO_SCORES}latentlab choose-k needs none")
     else:
-        print_result(scores, by_k_text(scores))
+        print_result(with_intake(scores, run), by_k_text(scores))
 
 
 @click.command()
@@ -67,11 +69,13 @@ def probe(context: click.Context, features: str, **_values: object) -> None:
     from latentlab import pipeline
     from latentlab.cli.texts.probe import probe_text
 
-    report = pipeline.probe(Place.of(context).open(), ClusterOptions(features=features))
+    run = Place.of(context).open()
+    report = pipeline.probe(run, ClusterOptions(features=features))
     if report is None:
-        print_result({"rows": []}, "the data has no labels, so there is nothing to probe")
+        nothing = with_intake({"rows": []}, run)
+        print_result(nothing, "the data has no labels, so there is nothing to probe")
     else:
-        print_result(report, probe_text(report))
+        print_result(with_intake(report, run), probe_text(report))
 
 
 @click.command()

@@ -3,15 +3,14 @@
 import dataclasses
 from collections.abc import Callable, Container, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Self, TypeVar
 
 import numpy as np
 
 from latentlab.data.decode import PictureForm
-from latentlab.data.intake import Intake
+from latentlab.data.intake import Intake, by_reason, joined
 from latentlab.data.known_files import KnownFiles
-from latentlab.data.originals import Originals, PixelReader, SomeOriginals
+from latentlab.data.originals import Originals, Picture, PixelReader, SomeOriginals
 from latentlab.data.picture_pass import PicturePass, PictureShard, Unreadable, read_each
 from latentlab.data.pixels import PixelParts, as_positions
 from latentlab.data.resizing import as_picture
@@ -58,6 +57,8 @@ class ImageSet:
         States of the picture files, if the set was opened lazily; see `latentlab.data.opening`.
     source_intake : Intake
         What the source has passed over, and where it found splits and labels.
+    value_range : str or None
+        The scale of numbers beyond 8 bits, as `DataOptions` takes it; None if there are none.
     """
 
     name: str
@@ -67,9 +68,10 @@ class ImageSet:
     read: Callable[[np.ndarray], np.ndarray] = field(repr=False)
     fingerprint: str = ""
     unreadable: tuple[Unreadable, ...] = ()
-    source: Callable[[int], Path | bytes] | None = field(default=None, repr=False)
+    source: Callable[[int], Picture] | None = field(default=None, repr=False)
     files: KnownFiles | None = field(default=None, repr=False)
     source_intake: Intake = field(default=Intake(), repr=False)
+    value_range: str | None = None
 
     def __post_init__(self) -> None:
         if len(self.ids) == 0:
@@ -87,8 +89,12 @@ class ImageSet:
     @property
     def intake(self) -> Intake:
         """The account of all that there is in the data."""
-        reasons = ((image.path, image.reason) for image in self.unreadable)
-        return self.source_intake.completed(len(self), reasons)
+        faults = [(each.path, each.reason) for each in self.unreadable if each.was_tried]
+        # Without a vector, for example: one reason each, which names no row.
+        others = [(each.path, each.status) for each in self.unreadable if not each.was_tried]
+        passed_over = joined([self.source_intake.passed_over, by_reason(others)])
+        source_intake = dataclasses.replace(self.source_intake, passed_over=passed_over)
+        return source_intake.completed(len(self), faults)
 
     def indices(self, split: str) -> np.ndarray:
         """Return the positions of the images of one split.
@@ -181,7 +187,7 @@ class ImageSet:
 
         return {"read": read, "source": self._source_of(positions)}
 
-    def _source_of(self, positions: np.ndarray) -> Callable[[int], Path | bytes] | None:
+    def _source_of(self, positions: np.ndarray) -> Callable[[int], Picture] | None:
         source = self.source
         return None if source is None else lambda index: source(int(positions[index]))
 

@@ -1,10 +1,12 @@
 """The intake account: what there is in the data, what is used, and what is left out, and why."""
 
-from collections.abc import Iterable, Sequence
+import itertools
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 EXAMPLES = 3  # names that stand beside a count
 LOUD_SHARE = 0.05  # of all entries that are left out, above which the account is a warning
+LISTED_REASONS = 5  # that stand in one line; the rest are added up
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,11 @@ class LeftOut:
         '80 HEIC (install latentlab[heic])'
         """
         return f"{self.count:,} {self.reason}" + (f" ({self.hint})" if self.hint else "")
+
+    @property
+    def is_missed(self) -> bool:
+        """Whether somebody may miss them."""
+        return not self.is_expected
 
 
 @dataclass(frozen=True)
@@ -82,11 +89,8 @@ class Intake:
     @property
     def missed(self) -> int:
         """Number of entries that are left out and that somebody may miss."""
-        return sum(
-            entry.count
-            for entry in (*self.passed_over, *self.unreadable)
-            if not entry.is_expected
-        )
+        entries = (*self.passed_over, *self.unreadable)
+        return sum(entry.count for entry in entries if entry.is_missed)
 
     @property
     def is_loud(self) -> bool:
@@ -104,11 +108,31 @@ class Intake:
         """
         parts = [f"{self.used:,} image{'' if self.used == 1 else 's'} used"]
         if self.passed_over:
-            parts.append("passed over: " + ", ".join(entry.text for entry in self.passed_over))
+            parts.append("passed over: " + _listed(self.passed_over, _count_and_reason))
         if self.unreadable:
-            parts.append("unreadable: " + ", ".join(entry.text for entry in self.unreadable))
+            parts.append("unreadable: " + _listed(self.unreadable, _count_with_reason))
         parts += [clause for clause in (self.splits, self.labels, self.scale) if clause]
         return "; ".join(parts)
+
+    @property
+    def warning(self) -> str:
+        """How much is missed, in one line with the names of some of it.
+
+        Examples
+        --------
+        >>> Intake(20, (LeftOut("HEIC", 80, ("a.heic", "b.heic")),)).warning
+        '80 of 100 are left out, such as a.heic, b.heic'
+        """
+        text = f"{self.missed:,} of {self.used + self.missed:,} are left out"
+        names = self.missed_names()
+        return f"{text}, such as {', '.join(names)}" if names else text
+
+    def missed_names(self) -> list[str]:
+        """Return names of what somebody may miss, of as many reasons as there is room for."""
+        entries = [entry for entry in (*self.passed_over, *self.unreadable) if entry.is_missed]
+        by_turns = itertools.chain(*itertools.zip_longest(*(e.examples for e in entries)))
+        names = [name for name in by_turns if name is not None]
+        return [printable(name) for name in names[:EXAMPLES]]
 
     def completed(self, used: int, unreadable: Iterable[tuple[str, str]]) -> "Intake":
         """Return the account of images that have been tried.
@@ -191,6 +215,40 @@ def joined(parts: Sequence[tuple[LeftOut, ...]]) -> tuple[LeftOut, ...]:
         count = before.count + entry.count
         totals[entry.reason] = replace(before, count=count, examples=examples)
     return tuple(sorted(totals.values(), key=_by_size))
+
+
+def printable(name: str) -> str:
+    r"""Return a name as one line: what cannot be printed is spelled out.
+
+    Parameters
+    ----------
+    name : str
+        A path, or another name.
+
+    Examples
+    --------
+    >>> printable("new\nline.png")
+    'new\\nline.png'
+    """
+    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
+
+
+def _listed(entries: Sequence[LeftOut], text_of: Callable[[LeftOut], str]) -> str:
+    """Return entries in words; of many the largest, and how many images the others are."""
+    texts = [text_of(entry) for entry in entries[:LISTED_REASONS]]
+    others = sum(entry.count for entry in entries[LISTED_REASONS:])
+    if others:
+        texts.append(f"{others:,} for other reasons")
+    return ", ".join(texts)
+
+
+def _count_and_reason(entry: LeftOut) -> str:
+    return entry.text
+
+
+def _count_with_reason(entry: LeftOut) -> str:
+    """Return the text of images that cannot be read: their reasons are whole sentences."""
+    return f"{entry.count:,} ({'; '.join(filter(None, (entry.reason, entry.hint)))})"
 
 
 def _by_size(entry: LeftOut) -> tuple[int, str]:

@@ -15,6 +15,7 @@ from latentlab.data.originals import Original, Originals
 from latentlab.data.picture_decoding import SMALL_SIZE, decode_picture, decode_pixels
 
 MOST_THREADS = 16
+UNREADABLE = "unreadable"  # status of images that were tried
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,12 @@ class Unreadable:
 
     path: str
     reason: str
-    status: str = "unreadable"
+    status: str = UNREADABLE
+
+    @property
+    def was_tried(self) -> bool:
+        """Whether it is the picture itself that is at fault."""
+        return self.status == UNREADABLE
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from latentlab.data import opening
+from latentlab.data import account, opening, whereabouts
+from latentlab.data.image_changes import write_pixel_list
 from latentlab.data.images import TEST, TRAIN, ImageSet
 from latentlab.errors import RunError
 from latentlab.pipeline.run_data import write_image_list, write_known_files
@@ -55,11 +56,15 @@ def claim(run: Run, config: RunConfig, images: ImageSet) -> None:
         path.write_text(tomli_w.dumps(_toml_tables(config)), encoding="utf-8")
     write_image_list(images, run.path)
     write_known_files(images, run.path)
+    if config.data is not None:
+        write_pixel_list(images, run.path)
+        whereabouts.record_place(run, config.data)
     run.note(
         config=config.to_json(),
         data=images.name if config.data is None else opening.name_of(config.data),
         images=count_by_split(images),
         unreadable=len(images.unreadable),
+        intake=account.record_of(images),
     )
 
 

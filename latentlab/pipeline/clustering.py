@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data import account
+from latentlab.data.images import ImageSet
+from latentlab.data.intake import Intake
 from latentlab.errors import ConfigError, DataError
 from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
 from latentlab.pipeline.embedding import embed
 from latentlab.pipeline.fitting import fit
 from latentlab.pipeline.run_data import open_like, open_run_images
-from latentlab.progress import log
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
 
@@ -298,7 +300,8 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
     data : DataOptions
         The new images.
     target : str or pathlib.Path
-        The parquet file to write: id, cluster, distance, margin and soft.
+        The parquet file to write: id, cluster, distance, margin and soft; its metadata hold the
+        intake account of the images.
 
     Returns
     -------
@@ -320,16 +323,26 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
     clustering = run.clustering(name)
     backend.set_precision(run.precision)
     images = open_like(run, data)
-    parts = []
+    parts, assigned_positions = [], []
     for indices, assigned in assign_images(clustering, images):
+        assigned_positions.append(indices)
         parts.append(assigned_table(images.ids[indices].tolist(), assigned))
     if not parts:
         raise DataError(f"{images.name}: none of the {len(images)} images can be read.")
     table = pa.concat_tables(parts)
-    if len(table) < len(images):
-        count = len(images) - len(table)
-        log.warning("%d of %d images cannot be read and are skipped", count, len(images))
-    return tables.write(Path(target), table)
+    intake = _intake_of(images, np.concatenate(assigned_positions))
+    account.tell(intake)
+    return tables.write(Path(target), account.with_metadata(table, intake))
+
+
+def _intake_of(images: ImageSet, assigned: np.ndarray) -> Intake:
+    """Return the account of images of which some have been assigned; the others are tried again."""
+    left = np.setdiff1d(np.arange(len(images)), assigned)
+    if len(left) == 0:
+        return images.intake
+    tried = zip(images.ids[left].tolist(), images.try_read(left), strict=True)
+    faults = [(name, reason) for name, reason in tried if isinstance(reason, str)]
+    return images.source_intake.completed(len(assigned), faults)
 
 
 def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> "KChoice":

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import numpy as np
 
+from latentlab.data import account
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.errors import RunError
 from latentlab.pipeline.claiming import count_by_split
 from latentlab.pipeline.run_data import open_listed_images, open_run_images, write_image_list
-from latentlab.progress import log
 from latentlab.storage.run import Run
 
 MAP_SAMPLE = 60_000  # images of a map, which get a thumbnail
@@ -93,15 +93,14 @@ def _embed_pretrained(run: Run) -> None:
 
 
 def _note_unreadable(run: Run, images: ImageSet, unreadable: tuple[Unreadable, ...]) -> None:
-    """Write which images cannot be read, where there are any."""
-    if unreadable:
-        log.warning(
-            "%d of %d images cannot be read and are skipped; images.parquet lists them",
-            len(unreadable),
-            len(images),
-        )
+    """Write which images cannot be read, and tell what became of all of them."""
     paths = {image.path for image in unreadable}
     is_readable = np.array([name not in paths for name in images.ids.tolist()])
     readable = replace(images.subset(np.flatnonzero(is_readable)), unreadable=unreadable)
     write_image_list(readable, run.path)
-    run.note(images=count_by_split(readable), unreadable=len(unreadable))
+    run.note(
+        images=count_by_split(readable),
+        unreadable=len(unreadable),
+        intake=account.to_json(readable.intake),
+    )
+    account.tell(readable.intake)

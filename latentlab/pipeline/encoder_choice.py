@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data import account
+from latentlab.data.intake import Intake
 from latentlab.data.resizing import as_picture
 from latentlab.encoders.at_hand import encoders_at_hand
 from latentlab.errors import ConfigError, DataError
@@ -100,6 +102,9 @@ class EncoderChoice:
         How often each criterion was right elsewhere.
     hits_source : str
         Where that was measured.
+    intake : Intake
+        What became of all that there is in the data; of the images that were looked at, those that
+        cannot be read are counted.
     """
 
     images: int
@@ -109,6 +114,7 @@ class EncoderChoice:
     agree: bool
     hits: tuple[CriterionHits, ...]
     hits_source: str
+    intake: Intake = Intake()
 
 
 @dataclass(frozen=True)
@@ -182,9 +188,11 @@ def choose_encoder(
     judged = []
     ks: tuple[int, ...] = ()
     n_images = 0
+    intake = Intake()
     for candidate in candidates:
         log.info("choose-encoder: %s", candidate.name)
-        plain, *changed = _vectors(candidate, data, sample, seed)
+        (plain, *changed), intake = _vectors(candidate, data, sample, seed)
+        account.tell(intake)
         n_images = len(plain)
         _check_k(k, n_images)
         ks = encoder_criteria.numbers_of_clusters(k, n_images)
@@ -199,6 +207,7 @@ def choose_encoder(
         agree=set(ranked[0].ranks) == {1},
         hits=hits,
         hits_source=source,
+        intake=intake,
     )
 
 
@@ -229,18 +238,27 @@ def _open(reference: str) -> _Candidate:
     return _Candidate(reference, reference, NO_LABELS, description.image_shape, encode)
 
 
-def _vectors(candidate: _Candidate, data: DataOptions, sample: int, seed: int) -> list[np.ndarray]:
-    """Return the vectors of a sample of images as they are, mirrored, zoomed into and darker."""
+def _vectors(
+    candidate: _Candidate, data: DataOptions, sample: int, seed: int
+) -> tuple[list[np.ndarray], Intake]:
+    """Return the vectors of a sample of images as they are, mirrored, zoomed into and darker.
+
+    Returns the account of the images, too.
+    """
     from latentlab.clustering.encoder_criteria import LEAST_IMAGES
 
     _, images = open_shaped(data, candidate.image_shape, lazy=True)
     positions = np.random.default_rng([seed, 28]).permutation(len(images))[:sample]
     changes = (_unchanged, _mirrored, _zoomed, _darker)
     parts: list[list[np.ndarray]] = [[] for _ in changes]
+    faults: list[tuple[str, str]] = []
     with track(candidate.name, len(positions)) as bar:
         for start in range(0, len(positions), BATCH):
-            read = images.try_read(np.sort(positions[start : start + BATCH]))
+            batch = np.sort(positions[start : start + BATCH])
+            read = images.try_read(batch)
             pixels = [each for each in read if not isinstance(each, str)]
+            named = zip(images.ids[batch].tolist(), read, strict=True)
+            faults += [(name, each) for name, each in named if isinstance(each, str)]
             if pixels:
                 for part, change in zip(parts, changes, strict=True):
                     part.append(candidate.encode(change(np.stack(pixels))))
@@ -251,7 +269,8 @@ def _vectors(candidate: _Candidate, data: DataOptions, sample: int, seed: int) -
             f"choosing an encoder takes at least {LEAST_IMAGES} images, and {images.name} has"
             f" {n_images} that can be read"
         )
-    return [np.concatenate(part) for part in parts]
+    intake = images.source_intake.completed(len(images) - len(faults), faults)
+    return [np.concatenate(part) for part in parts], intake
 
 
 def _check_k(k: int | None, n_images: int) -> None:

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import DataOptions, FitOptions
-from latentlab.data import opening
+from latentlab.data import account, opening
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError, RunError
 from latentlab.pipeline.claiming import claim, refuse_others
 from latentlab.pipeline.run_data import open_run_images, open_shaped
+from latentlab.pipeline.same_data import as_recorded
 from latentlab.progress import log
 from latentlab.storage import json_form
 from latentlab.storage.files import atomic_folder
@@ -71,10 +72,12 @@ def fit(
     from latentlab.training import loop
 
     data, images = _open_for(data, options)
-    _warn_of_unreadable(images)
+    account.tell(images.intake)
     run = Run.create(run_path)
     with run.lock():
         config = RunConfig(data, options, images.fingerprint)
+        if not (overwrite or fresh):
+            config = as_recorded(run, config, images)
         is_same = run.recorded_config == config.to_json()
         if is_same and not fresh and run.is_done("fit", config.to_json()):
             log.info("fit: done already in %s", run.path)
@@ -99,16 +102,6 @@ def fit(
             # Before the stage is listed, so that listed stages are whole.
             run.note(fit=json_form.to_json(summary))
     return run
-
-
-def _warn_of_unreadable(images: ImageSet) -> None:
-    count = len(images.unreadable)
-    if count:
-        log.warning(
-            "%d of %d images cannot be read and are skipped; images.parquet lists them",
-            count,
-            len(images) + count,
-        )
 
 
 def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
@@ -140,9 +133,11 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
 
     encoder = ready_made.shipped().describe(name)
     data, images = open_shaped(data, encoder.image_shape)
+    account.tell(images.intake)
     run = Run.create(run_path)
     with run.lock():
         config = RunConfig(data, FitOptions(**encoder.fit), images.fingerprint, ready_made=name)
+        config = as_recorded(run, config, images)
         refuse_others(run, config)
         if run.is_done("fit", config.to_json()):
             return run

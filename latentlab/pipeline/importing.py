@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.config import DataOptions, ImportOptions
-from latentlab.data import opening
+from latentlab.data import account, opening
 from latentlab.data.id_matching import match_ids
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.data.splits import first_of_each, held_out_splits
@@ -18,6 +18,7 @@ from latentlab.errors import ConfigError, DataError
 from latentlab.pipeline.claiming import claim, count_by_split, refuse_others
 from latentlab.pipeline.embedding import MAP_SAMPLE
 from latentlab.pipeline.run_data import images_without_pixels, write_image_list
+from latentlab.pipeline.same_data import as_recorded
 from latentlab.progress import log
 from latentlab.storage import json_form, tables
 from latentlab.storage.files import sha256
@@ -131,8 +132,11 @@ def import_vectors(
     config = RunConfig(data, None, candidates.images.fingerprint, vectors=recorded)
     run = Run.create(run_path)
     with run.lock():
+        config = as_recorded(run, config, candidates.images)
         refuse_others(run, config)
         if run.is_done("fit", config.to_json()) and run.is_done("embed", run.encoder_config()):
+            if data is not None:
+                account.tell_recorded(run)
             return run
         claim(run, config, selection.images)
         _describe(run, config, selection, options.pretraining)
@@ -313,14 +317,19 @@ def _store(run: Run, selection: _Selection) -> None:
         shown[sample_indices(len(images), MAP_SAMPLE, seed=0)] = True
         result = store_vectors(selection.vectors, images, run.path, shown)
         outputs += result.files
-        _leave_out(run, selection, result.unreadable)
+        images = _leave_out(run, selection, result.unreadable)
+    run.note(intake=account.to_json(images.intake))
+    account.tell(images.intake)
 
 
-def _leave_out(run: Run, selection: _Selection, unreadable: tuple[Unreadable, ...]) -> None:
-    """List images that turned out to be unreadable among those that are left out."""
-    if not unreadable:
-        return
+def _leave_out(run: Run, selection: _Selection, unreadable: tuple[Unreadable, ...]) -> ImageSet:
+    """List images that turned out to be unreadable among those that are left out.
+
+    Returns the images that are left.
+    """
     images = selection.images
+    if not unreadable:
+        return images
     paths = {image.path for image in unreadable}
     is_readable = [image_id not in paths for image_id in images.ids.tolist()]
     readable = images.subset(np.flatnonzero(is_readable))
@@ -335,6 +344,7 @@ def _leave_out(run: Run, selection: _Selection, unreadable: tuple[Unreadable, ..
         examples={**selection.report.examples, "unreadable": names},
     )
     _report(run, report)
+    return readable
 
 
 def _report(run: Run, report: ImportReport) -> None:

@@ -4,12 +4,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 from latentlab.config import DataOptions
-from latentlab.data import opening
+from latentlab.data import account, opening
 from latentlab.encoders.pretrained.card import EncoderSettings, PretrainedEncoder
 from latentlab.errors import ConfigError
 from latentlab.pipeline.claiming import claim, refuse_others
 from latentlab.pipeline.fitting import use_ready_made
 from latentlab.pipeline.run_data import open_shaped
+from latentlab.pipeline.same_data import as_recorded
 from latentlab.storage.manifest import PretrainedChoice, RunConfig
 from latentlab.storage.run import Run
 
@@ -59,7 +60,10 @@ def use_encoder(
                 "belongs to an encoder from a file: leave it out", field="encoder_settings"
             )
         return use_ready_made(data, encoder, run_path)
-    return _use_pretrained(data, open_pretrained(encoder, settings), run_path, settings)
+    run = _use_pretrained(data, open_pretrained(encoder, settings), run_path, settings)
+    # That of a new run is told once its pictures have been read.
+    account.tell_recorded(run)
+    return run
 
 
 def default_encoder(data: DataOptions) -> str:
@@ -104,6 +108,7 @@ def _use_pretrained(
     config = RunConfig(data, None, images.fingerprint, pretrained=choice)
     run = Run.create(run_path)
     with run.lock():
+        config = as_recorded(run, config, images)
         refuse_others(run, config)
         if run.is_done("fit", config.to_json()):
             return run
