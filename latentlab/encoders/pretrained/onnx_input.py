@@ -110,6 +110,32 @@ def image_input(structure: OnnxStructure, layout: str | None = None) -> ImageInp
 def _read_input(
     structure: OnnxStructure, entry: onnx.ValueInfoProto, layout: str | None
 ) -> ImageInput:
+    shape = _shape(entry)
+    dtype = _dtype(structure, entry)
+    place, channels = _channels(shape, layout)
+    assumed: tuple[str, ...] = ()
+    if channels is None:
+        channels = CHANNELS[0]
+        assumed = (f"layout {place}, {channels} channels: the file leaves its shape free",)
+    if channels not in CHANNELS:
+        raise refused(
+            structure.path,
+            f"takes no pictures of 3 or 1 channels: {_described(entry)}",
+            "Take an encoder of colour or grey pictures.",
+        )
+    return ImageInput(
+        name=entry.name,
+        dtype=dtype,
+        batch=shape[0] if isinstance(shape[0], int) else None,
+        size=_edge(structure, entry, place),
+        layout=place,
+        channels=channels,
+        assumed=assumed,
+    )
+
+
+def _dtype(structure: OnnxStructure, entry: onnx.ValueInfoProto) -> np.dtype[Any]:
+    """Return the type of an input's numbers; DataError if pictures cannot be given so."""
     element = entry.type.tensor_type.elem_type
     if element not in TYPES:
         raise refused(
@@ -117,19 +143,13 @@ def _read_input(
             f"takes pictures in a type that latentlab does not give ({_described(entry)})",
             "Export it with float32, float16 or uint8.",
         )
+    return TYPES[element]
+
+
+def _edge(structure: OnnxStructure, entry: onnx.ValueInfoProto, layout: str) -> int | None:
+    """Return an input's height and width, None if free; DataError if it is not square."""
     shape = _shape(entry)
-    assumed: list[str] = []
-    place, channels = _channels(shape, layout)
-    if channels is None:
-        channels = CHANNELS[0]
-        assumed.append(f"layout {place}, {channels} channels: the file leaves its shape free")
-    if channels not in CHANNELS:
-        raise refused(
-            structure.path,
-            f"takes no pictures of 3 or 1 channels: {_described(entry)}",
-            "Take an encoder of colour or grey pictures.",
-        )
-    edges = shape[1:3] if place == "nhwc" else shape[2:4]
+    edges = shape[1:3] if layout == "nhwc" else shape[2:4]
     sizes = {edge for edge in edges if isinstance(edge, int)}
     if len(sizes) > 1:
         raise refused(
@@ -137,15 +157,7 @@ def _read_input(
             f"takes pictures that are not square: {_described(entry)}",
             "Take an encoder of square pictures.",
         )
-    return ImageInput(
-        name=entry.name,
-        dtype=TYPES[element],
-        batch=shape[0] if isinstance(shape[0], int) else None,
-        size=next(iter(sizes), None),
-        layout=place,
-        channels=channels,
-        assumed=tuple(assumed),
-    )
+    return next(iter(sizes), None)
 
 
 def _shape(entry: onnx.ValueInfoProto) -> Shape:
