@@ -55,7 +55,12 @@ class DataOptions:
         Which images are held out: "auto", "none" (`held_out` decides), "folder" or "table:FILE".
     value_range : str or None
         "LOW,HIGH": the numbers that become black and white, for pictures and arrays beyond 8 bits.
-        None is the range of the data set; see `latentlab.data.value_range`.
+        None is the range of the data set, "full" that of the number format; see
+        `latentlab.data.value_range`.
+    layout : str or None
+        How an array is read that can be read in several ways: "nhwc", "nchw", "nhw", "hwc",
+        "chw" or "hw", or the shape of an image that is stored as a row, as in "32x32x3". Numbers
+        of the channels to use may follow, as in "nhwc:0,1,2".
     follow_links : bool
         Follow links that lead out of a data folder.
     source_options : dict
@@ -81,7 +86,7 @@ class DataOptions:
     )
     limit: int | None = option(None, "Use this many images of each split, for a trial.", at_least=1)
     grey: bool = option(False, "Read folders and parquet as grey.")
-    image_column: str | None = option(None, "Image column of a parquet file.")
+    image_column: str | None = option(None, "Image column of a table, or array of an npz file.")
     label_column: str | None = option(
         None, "Label column of a parquet file, read by evaluate only."
     )
@@ -107,6 +112,12 @@ class DataOptions:
     value_range: str | None = option(
         None,
         "LOW,HIGH: numbers that become black and white, beyond 8 bits [default: the data's own].",
+        later=True,
+    )
+    layout: str | None = option(
+        None,
+        "How an array is read: nhwc, nchw, nhw, hwc, chw, hw or an image's shape, as in 32x32x3;"
+        " nhwc:0,1,2 chooses channels [default: the only way there is].",
         later=True,
     )
     follow_links: bool = option(False, "Follow links that lead out of a data folder.", later=True)

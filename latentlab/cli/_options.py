@@ -28,6 +28,7 @@ DATA_NAMES = (
     "labels",
     "split",
     "value_range",
+    "layout",
     "follow_links",
     "max_pixels",
     "max_bytes",
