@@ -2,19 +2,28 @@
 
 import contextlib
 import functools
-import io
 import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.deep_pictures import LoadedPicture, load
+from latentlab.data.originals import Original, Picture
+from latentlab.data.picture_faults import (
+    NO_PICTURE,
+    NOT_DECODED,
+    NOT_OPENED,
+    TOO_LARGE,
+    NotReadableError,
+    too_many_pixels,
+)
+from latentlab.data.picture_opening import file_of, open_image
 from latentlab.data.resizing import resize, upright
 from latentlab.data.value_range import ValueRange
 
@@ -22,7 +31,7 @@ if TYPE_CHECKING:
     import PIL.Image
 
 Decoded = TypeVar("Decoded")
-Entry = TypeVar("Entry", Path | bytes | None, Path | bytes | np.ndarray | None)
+Entry = TypeVar("Entry", Picture | None, Original)
 
 DEFAULT_SIZE = 32  # pixels; pictures of a source have no common size
 MAX_PIXELS = 89_478_485  # of one picture; Pillow's own limit
@@ -31,10 +40,7 @@ CHUNK = 512  # pictures
 CHUNK_BYTES = 256 << 20  # of encoded pictures that wait for a thread
 BYTES_PER_PIXEL = 8  # more than any uncompressed format uses
 LARGE = 16_000_000  # pixels; larger pictures are decoded one at a time, to spare memory
-# Formats that are not listed are not tried: EPS, for example, would start another program.
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM")
 
-NO_PICTURE = "no picture here"
 PILLOW_MODULES = r"PIL\."  # pattern of the modules whose warnings are ignored
 
 _large_picture = threading.Lock()
@@ -88,13 +94,13 @@ class PictureForm:
         )
 
 
-def decode(picture: Path | bytes, form: PictureForm) -> np.ndarray | str:
+def decode(picture: Picture, form: PictureForm) -> np.ndarray | str:
     """Decode a picture.
 
     Parameters
     ----------
-    picture : Path or bytes
-        A picture file or its content.
+    picture : Path, bytes or Page
+        A picture file, its content, or a page of one.
     form : PictureForm
         The form of the result.
 
@@ -111,7 +117,7 @@ def decode(picture: Path | bytes, form: PictureForm) -> np.ndarray | str:
 
 
 def decode_whole(
-    picture: Path | bytes,
+    picture: Picture,
     max_pixels: int = MAX_PIXELS,
     value_range: ValueRange | None = None,
 ) -> "PIL.Image.Image | str":
@@ -119,8 +125,8 @@ def decode_whole(
 
     Parameters
     ----------
-    picture : Path or bytes
-        A picture file or its content.
+    picture : Path, bytes or Page
+        A picture file, its content, or a page of one.
     max_pixels : int
         A larger picture is not decoded.
     value_range : ValueRange or None
@@ -139,15 +145,13 @@ def decode_whole(
         return opened(picture, colours, max_pixels, value_range=value_range)
 
 
-def decode_all(
-    pictures: Iterable[Path | bytes | None], form: PictureForm
-) -> Iterator[np.ndarray | str]:
+def decode_all(pictures: Iterable[Picture | None], form: PictureForm) -> Iterator[np.ndarray | str]:
     """Decode pictures in threads, at most `CHUNK` pictures or `CHUNK_BYTES` ahead.
 
     Parameters
     ----------
-    pictures : iterable of Path, bytes or None
-        Picture files or their contents; None for a missing picture.
+    pictures : iterable of Path, bytes, Page or None
+        Picture files, their contents or pages of them; None for a missing picture.
     form : PictureForm
         The form of the results.
 
@@ -180,7 +184,7 @@ def chunks(pictures: Iterable[Entry]) -> Iterator[list[Entry]]:
     waiting = 0  # bytes
     for picture in pictures:
         chunk.append(picture)
-        waiting += len(picture) if isinstance(picture, bytes) else 0
+        waiting += len(picture) if isinstance(picture, bytes) else 0  # pages share their file
         if len(chunk) == CHUNK or waiting > CHUNK_BYTES:
             yield chunk
             chunk = []
@@ -188,29 +192,30 @@ def chunks(pictures: Iterable[Entry]) -> Iterator[list[Entry]]:
     yield chunk
 
 
-def _decode_any(picture: Path | bytes | None, form: PictureForm, largest: int) -> np.ndarray | str:
+def _decode_any(picture: Picture | None, form: PictureForm, largest: int) -> np.ndarray | str:
     if picture is None:
         return NO_PICTURE
     return too_many_bytes(picture, largest) or decode(picture, form)
 
 
-def too_many_bytes(picture: Path | bytes, largest: int) -> str:
+def too_many_bytes(picture: Picture, largest: int) -> str:
     """Return why a picture is not even opened; "" if it is.
 
     Parameters
     ----------
-    picture : Path or bytes
-        A picture file or its content.
+    picture : Path, bytes or Page
+        A picture file, its content, or a page of one.
     largest : int
         Bytes that the largest picture may need.
     """
     if isinstance(picture, bytes) and len(picture) > largest:
-        return f"it has {len(picture)} bytes, more than a picture of the largest size needs"
+        size = len(picture)
+        return f"{TOO_LARGE}: it has {size} bytes, more than a picture of the largest size needs"
     return ""
 
 
 def opened(
-    picture: Path | bytes,
+    picture: Picture,
     convert: Callable[["PIL.Image.Image"], Decoded],
     max_pixels: int,
     before_load: Callable[["PIL.Image.Image"], object] = id,
@@ -220,8 +225,8 @@ def opened(
 
     Parameters
     ----------
-    picture : Path or bytes
-        A picture file or its content.
+    picture : Path, bytes or Page
+        A picture file, its content, or a page of one.
     convert : callable
         convert(picture) -> result, once the picture is decoded; it has 8 bits.
     max_pixels : int
@@ -245,7 +250,7 @@ def opened(
 
 
 def opened_deep(
-    picture: Path | bytes,
+    picture: Picture,
     convert: Callable[[LoadedPicture], Decoded],
     max_pixels: int,
     before_load: Callable[["PIL.Image.Image"], object] = id,
@@ -268,36 +273,19 @@ def opened_deep(
     object or str
         The result, or the reason why the picture cannot be read.
     """
-    from PIL import Image
-
     try:
-        if isinstance(picture, Path) and not picture.is_file():
-            return "it is no regular file"
-        Image.init()
-        _check_png(picture)
         # The size is in the header: it is known before anything is decoded.
-        with Image.open(_stream(picture), formats=FORMATS) as image:
+        with open_image(picture, max_pixels) as image:
             pixels = image.width * image.height
             if pixels > max_pixels:
-                return (
-                    f"it has {pixels} pixels, more than {max_pixels}; "
-                    "if you trust it, raise `max_pixels`"
-                )
+                return too_many_pixels(pixels, max_pixels)
             before_load(image)
+            open_again = functools.partial(open_image, picture, max_pixels)
             # Threads must not hold several large pictures at once.
             with _large_picture if _is_large(image, pixels) else contextlib.nullcontext():
-                return convert(load(image, functools.partial(_open_again, picture, image.tell())))
+                return convert(load(image, open_again))
     except Exception as error:  # Pillow's decoders raise nearly every kind of exception
         return reason_of(error, picture)
-
-
-def _open_again(picture: Path | bytes, page: int) -> "PIL.Image.Image":
-    from PIL import Image
-
-    image = Image.open(_stream(picture), formats=FORMATS)
-    if page:
-        image.seek(page)
-    return image
 
 
 def _is_large(image: "PIL.Image.Image", pixels: int) -> bool:
@@ -306,40 +294,38 @@ def _is_large(image: "PIL.Image.Image", pixels: int) -> bool:
     return (pixels if is_progressive else image.width * image.height) > LARGE
 
 
-def reason_of(error: Exception, picture: Path | bytes) -> str:
+def reason_of(error: Exception, picture: Picture) -> str:
     """Return in one line why a picture cannot be read, without its path.
 
     Parameters
     ----------
     error : Exception
         What was raised.
-    picture : Path or bytes
+    picture : Path, bytes or Page
         The picture.
+
+    Returns
+    -------
+    str
+        What stands before the first ":" is the same for all pictures with such a fault.
     """
+    from PIL import UnidentifiedImageError
+
+    if isinstance(error, NotReadableError):
+        return str(error)
+    if isinstance(error, UnidentifiedImageError):
+        return f"{NOT_DECODED}: its header is damaged"
+    file = file_of(picture)
     text = str(error)
-    if isinstance(picture, Path):
-        text = text.replace(str(picture), "file")
-    return f"{type(error).__name__}: {' '.join(text.split())}"[:200]
+    if isinstance(file, Path):
+        text = text.replace(str(file), "file")
+    fault = NOT_OPENED if _is_refusal(error) else NOT_DECODED
+    return f"{fault}: {type(error).__name__}: {' '.join(text.split())}"[:200]
 
 
-def _stream(picture: Path | bytes) -> Any:
-    return io.BytesIO(picture) if isinstance(picture, bytes) else picture
-
-
-def _check_png(picture: Path | bytes) -> None:
-    """Compare the checksums of a PNG, which Pillow's decoder skips; other formats have none."""
-    from PIL import Image
-
-    if _head(picture) == b"\x89PNG":
-        with Image.open(_stream(picture), formats=["PNG"]) as image:
-            image.verify()
-
-
-def _head(picture: Path | bytes) -> bytes:
-    if isinstance(picture, bytes):
-        return picture[:4]
-    with picture.open("rb") as file:
-        return file.read(4)
+def _is_refusal(error: Exception) -> bool:
+    """Return whether the system, and not a decoder, refuses to read a file."""
+    return isinstance(error, OSError) and error.errno is not None
 
 
 class _PillowLimits:

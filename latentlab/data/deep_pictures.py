@@ -7,11 +7,13 @@ bytes of each number stand the other way round.
 
 import itertools
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from latentlab.data.picture_faults import NotReadableError
 from latentlab.data.value_range import ValueRange, full_scale
 
 if TYPE_CHECKING:
@@ -60,7 +62,7 @@ def needs_other_bytes(image: "PIL.Image.Image") -> bool:
     return _raw_mode(image) in _OTHER_BYTES
 
 
-def read_other_bytes(image: "PIL.Image.Image") -> np.ndarray:
+def read_other_bytes(image: Any) -> np.ndarray:
     """Return the bytes of a picture that Pillow drops.
 
     Parameters
@@ -77,7 +79,7 @@ def read_other_bytes(image: "PIL.Image.Image") -> np.ndarray:
 
 
 def check(image: "PIL.Image.Image") -> None:
-    """Raise ValueError if Pillow would open a picture and mistake its numbers.
+    """Raise NotReadableError if Pillow would open a picture and mistake its numbers.
 
     Parameters
     ----------
@@ -86,9 +88,8 @@ def check(image: "PIL.Image.Image") -> None:
     """
     bits = _tag(image, _BITS)
     if len(bits) > 1 and max(bits) > 8 and not needs_other_bytes(image):
-        raise ValueError(
-            f"its colours of {max(bits)} bits lie in planes, which cannot be read: save it again"
-            " with the colours of each pixel together"
+        raise NotReadableError(
+            f"colours of {max(bits)} bits in planes: save it again with those of a pixel together"
         )
 
 
@@ -142,8 +143,10 @@ class LoadedPicture:
 
         Raises
         ------
+        NotReadableError
+            If numbers are not finite.
         ValueError
-            If numbers are not finite, or of no known scale.
+            If they are of no known scale.
         """
         if self.depth:
             return as_eight_bits(self.image, self.numbers(), value_range)
@@ -152,7 +155,9 @@ class LoadedPicture:
         return self.image
 
 
-def load(image: "PIL.Image.Image", open_again: Callable[[], "PIL.Image.Image"]) -> LoadedPicture:
+def load(
+    image: "PIL.Image.Image", open_again: Callable[[], AbstractContextManager["PIL.Image.Image"]]
+) -> LoadedPicture:
     """Load an opened picture in full depth.
 
     Parameters
@@ -164,7 +169,7 @@ def load(image: "PIL.Image.Image", open_again: Callable[[], "PIL.Image.Image"]) 
 
     Raises
     ------
-    ValueError
+    NotReadableError
         If Pillow would mistake its numbers.
     """
     check(image)
@@ -193,13 +198,15 @@ def as_eight_bits(
 
     Raises
     ------
+    NotReadableError
+        If numbers are not finite.
     ValueError
-        If numbers are not finite, or of no known scale.
+        If they are of no known scale.
     """
     from PIL import Image
 
     if numbers.dtype.kind == "f" and not np.isfinite(numbers).all():
-        raise ValueError("it holds numbers that are not finite")
+        raise NotReadableError("numbers that are not finite")
     scaled = full_scale if value_range is None else value_range.to_bytes
     if numbers.ndim == 3 and numbers.shape[2] == 4:
         colours = scaled(numbers[..., :3])

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import threading
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -9,7 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from latentlab.data.decode import NO_PICTURE, THREADS, chunks, reason_of
+from latentlab.data.decode import THREADS, chunks, reason_of
+from latentlab.data.originals import Page, Picture
+from latentlab.data.picture_faults import NO_FILE, NO_PICTURE
+from latentlab.data.picture_opening import file_of
 
 NO_TIME = -1  # of a picture that is no file of its own
 
@@ -113,7 +117,7 @@ class KnownFiles:
 
 
 def file_states(
-    ids: Iterable[str], pictures: Iterable[Path | bytes | None], known: KnownFiles | None
+    ids: Iterable[str], pictures: Iterable[Picture | None], known: KnownFiles | None
 ) -> Iterator[FileState]:
     """Yield the states of pictures, which are read in threads.
 
@@ -121,8 +125,9 @@ def file_states(
     ----------
     ids : iterable of str
         Ids of the images.
-    pictures : iterable of Path, bytes or None
-        Their picture files or contents; None for a missing picture.
+    pictures : iterable of Path, bytes, Page or None
+        Their picture files, contents or pages; None for a missing picture. Pages of one file follow
+        each other, and it is read once.
     known : KnownFiles or None
         States of an earlier time. A file of the same size and time of change is not read again.
 
@@ -132,31 +137,62 @@ def file_states(
         In the order of the pictures.
     """
     names = iter(ids)
+    state_of = functools.partial(_state, known=known, digests=_Digests())
     with ThreadPoolExecutor(THREADS) as pool:
         for chunk in chunks(pictures):
             # The chunk comes first: at its end `zip` stops without taking a name too many.
             chunk_names = [name for _, name in zip(chunk, names, strict=False)]
-            yield from pool.map(functools.partial(_state, known=known), chunk_names, chunk)
+            yield from pool.map(state_of, chunk_names, chunk)
 
 
-def _state(name: str, picture: Path | bytes | None, known: KnownFiles | None) -> FileState:
+class _Digests:
+    """SHA-256 of files, that of the last one held for its pages."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._file: Path | bytes | None = None
+        self._sha256 = ""
+
+    def of_file(self, file: Path | bytes) -> str:
+        """Return the SHA-256 of a file that holds one picture."""
+        if isinstance(file, bytes):
+            return hashlib.sha256(file).hexdigest()
+        with file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+
+    def of_page(self, page: Page) -> str:
+        """Return the SHA-256 that stands for a page: that of its file with the page's number."""
+        with self._lock:
+            if self._file != page.file:
+                self._sha256 = self.of_file(page.file)
+                self._file = page.file
+            return hashlib.sha256(f"{self._sha256}#{page.number}".encode()).hexdigest()
+
+    def of(self, picture: Picture) -> str:
+        """Return the SHA-256 that stands for a picture."""
+        return self.of_page(picture) if isinstance(picture, Page) else self.of_file(picture)
+
+
+def _state(
+    name: str, picture: Picture | None, known: KnownFiles | None, digests: _Digests
+) -> FileState:
     if picture is None:
         return FileState(0, NO_TIME, "", NO_PICTURE)
-    if isinstance(picture, bytes):
-        return FileState(len(picture), NO_TIME, hashlib.sha256(picture).hexdigest())
     try:
-        return _state_of_file(name, picture, known)
+        return _state_of_picture(name, picture, known, digests)
     except OSError as error:
         return FileState(0, NO_TIME, "", reason_of(error, picture))
 
 
-def _state_of_file(name: str, path: Path, known: KnownFiles | None) -> FileState:
-    if not path.is_file():
-        return FileState(0, NO_TIME, "", "it is no regular file")
-    status = path.stat()
+def _state_of_picture(
+    name: str, picture: Picture, known: KnownFiles | None, digests: _Digests
+) -> FileState:
+    file = file_of(picture)
+    if isinstance(file, bytes):
+        return FileState(len(file), NO_TIME, digests.of(picture))
+    if not file.is_file():
+        return FileState(0, NO_TIME, "", NO_FILE)
+    status = file.stat()
     size, time = status.st_size, status.st_mtime_ns
     sha256 = known.sha256_of(name, size, time) if known else ""
-    if not sha256:
-        with path.open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return FileState(size, time, sha256)
+    return FileState(size, time, sha256 or digests.of(picture))

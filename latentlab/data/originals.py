@@ -2,6 +2,7 @@
 
 import bisect
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,8 +12,30 @@ from latentlab.data.pixels import PixelParts, PixelWriter
 from latentlab.errors import DataError
 
 AT_ONCE = 64  # images of an array that are read together
-Pictures = Sequence[Path | bytes | None]
-Original = Path | bytes | np.ndarray | None  # a picture file, its content, pixels, or nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a file that holds several, or one frame of an animation.
+
+    Attributes
+    ----------
+    file : Path or bytes
+        The file or its content.
+    number : int
+        Number of the page, from 1.
+    offset : int
+        Where the page begins in a TIFF; 0 if pages are counted to find it.
+    """
+
+    file: Path | bytes
+    number: int
+    offset: int = 0
+
+
+Picture = Path | bytes | Page  # a picture file, its content, or a page of one
+Pictures = Sequence[Picture | None]
+Original = Picture | np.ndarray | None  # a picture, pixels, or nothing
 
 
 class Originals(Protocol):
@@ -42,7 +65,7 @@ class PictureFiles:
 
         Parameters
         ----------
-        pictures : sequence of Path, bytes or None
+        pictures : sequence of Path, bytes, Page or None
             All pictures of the shard.
         positions : ndarray of int
             Those to add.
@@ -52,8 +75,8 @@ class PictureFiles:
             self._starts.append(self._count)
             self._count += len(positions)
 
-    def picture(self, index: int) -> Path | bytes:
-        """Return the path or the bytes of the picture of an image.
+    def picture(self, index: int) -> Picture:
+        """Return the path, the bytes or the page of the picture of an image.
 
         Parameters
         ----------
@@ -81,7 +104,7 @@ class PictureFiles:
         for position in positions.tolist():
             yield self._entry(position)
 
-    def _entry(self, index: int) -> Path | bytes | None:
+    def _entry(self, index: int) -> Picture | None:
         number = bisect.bisect_right(self._starts, index) - 1
         pictures, positions = self._shards[number]
         return pictures[int(positions[index - self._starts[number]])]

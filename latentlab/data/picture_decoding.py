@@ -6,13 +6,14 @@ picture by about one grey level, and a photo of 12 megapixels takes a fifth of t
 """
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from latentlab.data import thumbnails
-from latentlab.data.decode import BYTES_PER_PIXEL, NO_PICTURE, PictureForm, opened, too_many_bytes
+from latentlab.data.decode import BYTES_PER_PIXEL, PictureForm, opened, too_many_bytes
+from latentlab.data.originals import Original
+from latentlab.data.picture_faults import NO_PICTURE
 from latentlab.data.resizing import ORIENTATION, as_picture, to_square, upright
 
 if TYPE_CHECKING:
@@ -47,14 +48,14 @@ class DecodedPicture:
 
 
 def decode_picture(
-    original: Path | bytes | np.ndarray | None, form: PictureForm, with_thumbnail: bool
+    original: Original, form: PictureForm, with_thumbnail: bool
 ) -> DecodedPicture | str:
     """Decode a picture once, for all forms; it may run in threads within `pillow_limits_off`.
 
     Parameters
     ----------
-    original : Path, bytes, ndarray or None
-        A picture file, its content, or uint8 pixels of shape (height, width, channels).
+    original : Path, bytes, Page, ndarray or None
+        A picture file, its content, a page of one, or uint8 pixels of shape (height, width, channels).
     form : PictureForm
         The form of `pixels`.
     with_thumbnail : bool
@@ -80,14 +81,12 @@ def decode_picture(
     )
 
 
-def decode_pixels(
-    original: Path | bytes | np.ndarray | None, form: PictureForm
-) -> np.ndarray | str:
+def decode_pixels(original: Original, form: PictureForm) -> np.ndarray | str:
     """Return the `pixels` of `decode_picture` alone, or the reason why there are none.
 
     Parameters
     ----------
-    original : Path, bytes, ndarray or None
+    original : Path, bytes, Page, ndarray or None
         See `decode_picture`.
     form : PictureForm
         The form of the result.
