@@ -55,7 +55,8 @@ def decode_picture(
     Parameters
     ----------
     original : Path, bytes, Page, ndarray or None
-        A picture file, its content, a page of one, or uint8 pixels of shape (height, width, channels).
+        A picture file, its content, a page of one, or uint8 pixels of shape (height, width,
+        channels).
     form : PictureForm
         The form of `pixels`.
     with_thumbnail : bool
