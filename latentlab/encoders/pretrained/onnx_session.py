@@ -44,7 +44,15 @@ class Batches:
 
     @classmethod
     def on_gpu(cls, size: int, batch: int | None) -> "Batches":
-        """Return one large batch at a time; parameters as in `on_cores`."""
+        """Return one large batch at a time.
+
+        Parameters
+        ----------
+        size : int
+            Height and width of the pictures in pixels.
+        batch : int or None
+            Pictures that the network takes at once; None if that is free.
+        """
         return cls(batch or max(1, GPU_BATCH * PIXELS // size**2), 1)
 
     @classmethod
