@@ -31,8 +31,11 @@ class SourceCapabilities:
     ----------
     suffixes : tuple of str
         Ends of the names of files that the source reads, such as ".npz" or ".tar.gz".
+    contents : tuple of str
+        What the files hold that the source reads, whatever their names are: "picture", "zip",
+        "tar", "parquet", "arrays", "table" or "text"; see `latentlab.data.path_contents`.
     reads_folders : bool
-        Whether it reads folders: those with such files at the top, or any folder without suffixes.
+        Whether it reads folders: those with such files, or any folder without suffixes.
     downloads : bool
         Whether it may fetch its data from the network.
     default_size : int or None
@@ -40,6 +43,7 @@ class SourceCapabilities:
     """
 
     suffixes: tuple[str, ...] = ()
+    contents: tuple[str, ...] = ()
     reads_folders: bool = False
     downloads: bool = False
     default_size: int | None = None
