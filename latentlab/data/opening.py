@@ -8,14 +8,21 @@ from typing import TYPE_CHECKING
 from latentlab.config import DataOptions
 from latentlab.data import decode
 from latentlab.data.collecting import collect
+from latentlab.data.formats.file_sets import folder_files, is_pattern, matching_files
+from latentlab.data.formats.picture_folder import holds_a_picture
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
 from latentlab.data.listing import list_images
+from latentlab.data.path_contents import content_of
 from latentlab.data.source import Source
-from latentlab.errors import ConfigError, DataError
+from latentlab.data.value_range import ValueRange
+from latentlab.errors import ConfigError, DataError, LatentlabError
 
 if TYPE_CHECKING:
     import PIL.Image
+
+TEXTS = ("text", "table")
+MOST_SUFFIXES = 2  # of a source, in an error
 
 
 def open_images(
@@ -84,7 +91,8 @@ def open_picture(images: ImageSet, index: int, options: DataOptions) -> "PIL.Ima
     if images.source is None:
         return None
     max_pixels = options.max_pixels or decode.MAX_PIXELS
-    picture = decode.decode_whole(images.source(index), max_pixels)
+    scale = ValueRange.of_text(options.value_range)
+    picture = decode.decode_whole(images.source(index), max_pixels, scale)
     if isinstance(picture, str):
         raise DataError(f"{images.ids[index]} cannot be read: {picture}.")
     return picture
@@ -124,16 +132,15 @@ def source_of(options: DataOptions) -> Source:
     if options.data in Source.names():
         return Source.named(options.data)
     path = _path(options.data)
-    source = _reader_of_folder(path) if path.is_dir() else _reader_of_file(path)
-    if source is None:
-        suffixes = [suffix for reader in _sources() for suffix in reader.capabilities.suffixes]
-        close = difflib.get_close_matches(options.data, Source.names(), n=1)
-        raise ConfigError(
-            f"unknown data {options.data!r}: give a folder, a {_listed(suffixes)} file, "
-            f"or one of {', '.join(Source.names())}.",
-            hint=f"Did you mean {close[0]!r}?" if close else "",
-        )
-    return source
+    if path.is_dir():
+        return _reader_of_folder(path)
+    if is_pattern(path):
+        return _reader_of_file(matching_files(path)[0])
+    if not path.exists():
+        raise _nothing_there(options.data, path)
+    if not path.is_file():
+        raise DataError(f"{path} is no regular file. Check the path given to `data`.")
+    return _reader_of_file(path)
 
 
 def holds_pictures(options: DataOptions) -> bool:
@@ -178,25 +185,94 @@ def _is_foreign(source: Source) -> bool:
     return not type(source).__module__.startswith("latentlab.")
 
 
-def _reader_of_folder(folder: Path) -> Source | None:
-    """Return a source for such files as lie in the folder, or else one for any folder."""
+def _reader_of_folder(folder: Path) -> Source:
+    """Return a source for such files as a folder holds; pictures win over files that hold them."""
     readers = [source for source in _sources() if source.capabilities.reads_folders]
-    for source in readers:
-        for suffix in source.capabilities.suffixes:
-            if any(folder.glob(f"*{suffix}")):
-                return source
-    return next((source for source in readers if not source.capabilities.suffixes), None)
+    for_any = next(source for source in readers if not source.capabilities.suffixes)
+    fitting = [source for source in readers if _has_files_for(source, folder)]
+    foreign = next(filter(_is_foreign, fitting), None)
+    if foreign is not None:
+        return foreign
+    if not fitting or holds_a_picture(folder):
+        return for_any
+    if len(fitting) > 1:
+        names = " and ".join(source.name for source in fitting)
+        raise DataError(f"{folder} holds {names} files: give the path of one of them to `data`.")
+    return fitting[0]
 
 
-def _reader_of_file(path: Path) -> Source | None:
+def _has_files_for(source: Source, folder: Path) -> bool:
+    suffixes = source.capabilities.suffixes
+    return bool(suffixes) and bool(folder_files(folder, suffixes))
+
+
+def _reader_of_file(path: Path) -> Source:
+    """Return a source for what a file holds, or else for the end of its name."""
+    by_suffix = _by_suffix(path)
+    if by_suffix is not None and not by_suffix.capabilities.contents:
+        return by_suffix
+    try:
+        content, kind = content_of(path)
+    except OSError as error:
+        raise DataError(f"cannot read {path}: {error.strerror or error}.") from error
+    if by_suffix is not None and (not content or _is_meant(by_suffix, content)):
+        return by_suffix
     for source in _sources():
-        if path.stem and path.name.endswith(source.capabilities.suffixes):
-            if not path.exists():
-                raise DataError(f"{path} does not exist. Check the path given to `data`.")
-            if not path.is_file():
-                raise DataError(f"{path} is no regular file. Check the path given to `data`.")
+        if content in source.capabilities.contents:
+            return source
+    advice = f" ({kind.advice})" if kind.advice else ""
+    raise DataError(
+        f"{path} cannot be used as data: {kind.name}{advice}. Give a folder of pictures, a picture,"
+        f" or a {_listed(_suffixes_of_tables())} file."
+    )
+
+
+def _is_meant(source: Source, content: str) -> bool:
+    """Return whether the source for a file's name reads such content; any text may be a table."""
+    contents = source.capabilities.contents
+    is_text = content in TEXTS and not set(contents).isdisjoint(TEXTS)
+    return is_text or content in contents
+
+
+def _by_suffix(path: Path) -> Source | None:
+    """Return the source for the end of a file's name, None if there is none."""
+    for source in _sources():
+        if path.stem and path.name.lower().endswith(source.capabilities.suffixes):
             return source
     return None
+
+
+def _suffixes_of_tables() -> list[str]:
+    """Return the ends of names of files that hold or name pictures and are none."""
+    return [
+        suffix
+        for source in _sources()
+        for suffix in source.capabilities.suffixes[:MOST_SUFFIXES]
+        if "picture" not in source.capabilities.contents
+    ]
+
+
+def _nothing_there(text: str, path: Path) -> LatentlabError:
+    """Return the error for a text that is neither a path nor the name of a source."""
+    close = difflib.get_close_matches(text, Source.names(), n=1)
+    if close:
+        return ConfigError(
+            f"unknown data {text!r}: it does not exist, and no source has this name",
+            hint=f"Did you mean {close[0]!r}?",
+        )
+    hint = "Check the path given to `data`."
+    if path.name == text and not path.suffix:
+        hint += f" Data with a name of their own are {', '.join(_named_sources())}."
+    return DataError(f"{path} does not exist", hint=hint)
+
+
+def _named_sources() -> list[str]:
+    """Return the names of sources that need no path."""
+    return [
+        source.name
+        for source in _sources()
+        if not (source.capabilities.suffixes or source.capabilities.reads_folders)
+    ]
 
 
 def _path(text: str) -> Path:

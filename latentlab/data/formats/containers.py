@@ -1,0 +1,346 @@
+"""Archives of pictures that are read in place: nothing is ever extracted to disk.
+
+A container lists its members, with their sizes, from its directory or its headers, and reads one
+when it is asked for.
+"""
+
+import abc
+import threading
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, NamedTuple
+
+from latentlab.data.decode import BYTES_PER_PIXEL, MAX_PIXELS
+from latentlab.data.formats.member_kinds import is_picture_name, reason_by_name
+from latentlab.data.formats.picture_folder import as_text
+from latentlab.data.intake import LeftOut, PassedOverCounts
+from latentlab.data.sniffing import UNKNOWN, Kind
+from latentlab.errors import DataError
+
+MOST_LABEL_BYTES = 1 << 20
+MAX_BYTES = 2 << 30  # that a container may unpack to, or else EXPANSION times its own size
+EXPANSION = 100  # pictures are compressed already: more than this is no collection of pictures
+LABEL_SUFFIXES = (".cls", ".json")  # members beside a picture, as WebDataset has them
+
+
+class Member(NamedTuple):
+    """A file in a container.
+
+    Attributes
+    ----------
+    name : str
+        Its path in the container, without "..", "." and a root.
+    size : int
+        Bytes, unpacked, as the container says.
+    place : int
+        Where the container finds it again.
+    kind : Kind or None
+        What it is by its first bytes; None if its name is that of a picture.
+    obstacle : str
+        Why it cannot be read, such as "encrypted"; "" if nothing is known against it.
+    """
+
+    name: str
+    size: int
+    place: int
+    kind: Kind | None = None
+    obstacle: str = ""
+
+
+@dataclass(frozen=True)
+class ContainerLimits:
+    """What a container may ask for.
+
+    Attributes
+    ----------
+    most_bytes : int
+        That it unpacks to; a container no more than `EXPANSION` times smaller may have more.
+    most_picture_bytes : int
+        Of one picture, unpacked.
+    """
+
+    most_bytes: int = MAX_BYTES
+    most_picture_bytes: int = BYTES_PER_PIXEL * MAX_PIXELS
+
+    @classmethod
+    def of(cls, max_bytes: int | None, max_pixels: int | None) -> "ContainerLimits":
+        """Return the limits that the options `max_bytes` and `max_pixels` of data ask for."""
+        most_bytes = max_bytes or MAX_BYTES
+        of_a_picture = BYTES_PER_PIXEL * (max_pixels or MAX_PIXELS)
+        return cls(most_bytes, min(most_bytes, of_a_picture))
+
+
+class Container(abc.ABC):
+    """One archive. Its file is opened when a member is first read; several threads may read.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    members : sequence of Member
+        All files in it, in order.
+    """
+
+    def __init__(self, path: Path, members: Sequence[Member]) -> None:
+        self.path = path
+        self.members = members
+        self._lock = threading.Lock()
+        self._file: Any = None
+
+    def __del__(self) -> None:
+        if getattr(self, "_file", None) is not None:
+            self._file.close()
+
+    def read(self, member: Member) -> bytes | None:
+        """Return the content of a member; None if it is damaged.
+
+        Parameters
+        ----------
+        member : Member
+            One of `members`.
+        """
+        # One handle has one position: two threads must not move each other.
+        with self._lock:
+            try:
+                if self._file is None:
+                    self._file = self._opened()
+                content = self._content(member)
+            except Exception:  # damaged archives make their readers raise nearly anything
+                return None
+        return content if len(content) == member.size else None
+
+    @abc.abstractmethod
+    def _opened(self) -> Any:
+        """Return the archive, open."""
+
+    @abc.abstractmethod
+    def _content(self, member: Member) -> bytes:
+        """Return what a member holds; the lock is held."""
+
+
+class MemberPictures(Sequence[bytes | None]):
+    """Pictures in a container, read when they are asked for.
+
+    Parameters
+    ----------
+    container : Container
+        The archive.
+    members : sequence of Member
+        The pictures.
+    """
+
+    def __init__(self, container: Container, members: Sequence[Member]) -> None:
+        self._container = container
+        self._members = members
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __getitem__(self, position: Any) -> Any:
+        return self._container.read(self._members[position])
+
+    def __iter__(self) -> Iterator[bytes | None]:
+        return map(self._container.read, self._members)
+
+
+@dataclass(frozen=True)
+class SortedMembers:
+    """What the members of a container are.
+
+    Attributes
+    ----------
+    container : Container
+        The archive.
+    pictures : list of Member
+        Its pictures, in order.
+    label_members : dict of str to Member
+        Key, which is the path up to the first dot of the name -> the member with its label.
+    passed_over : tuple of LeftOut
+        The others.
+    """
+
+    container: Container
+    pictures: list[Member]
+    label_members: dict[str, Member]
+    passed_over: tuple[LeftOut, ...]
+
+    def label_member(self, picture: Member) -> Member | None:
+        """Return the member with the label of `picture`, None if there is none."""
+        return self.label_members.get(key_of(picture.name))
+
+
+def sort_members(container: Container, limits: ContainerLimits) -> SortedMembers:
+    """Sort the members of a container: pictures, labels beside them, and all others.
+
+    Parameters
+    ----------
+    container : Container
+        The archive.
+    limits : ContainerLimits
+        Larger members are passed over.
+
+    Raises
+    ------
+    DataError
+        If it holds no picture.
+    """
+    counts = PassedOverCounts()
+    pictures: list[Member] = []
+    sides: list[Member] = []
+    for member in _last_of_each_name(container.members, counts):
+        hidden = reason_by_name(member.name)
+        if hidden:
+            counts.add(member.name, hidden, is_expected=True)
+        elif _is_picture(member):
+            _sort_picture(member, limits, pictures, counts)
+        else:
+            sides.append(member)
+    labels = _sort_sides(sides, {key_of(picture.name) for picture in pictures}, counts)
+    if not pictures:
+        raise DataError(_nothing(container, counts))
+    return SortedMembers(container, pictures, labels, counts.passed_over())
+
+
+def key_of(name: str) -> str:
+    """Return the path up to the first dot of the name, which a picture shares with its label.
+
+    Parameters
+    ----------
+    name : str
+        Path of a member.
+
+    Examples
+    --------
+    >>> key_of("a.b/000017.left.png")
+    'a.b/000017'
+    """
+    folder, slash, last = name.rpartition("/")
+    return f"{folder}{slash}{last.partition('.')[0]}"
+
+
+def plain_name(name: str) -> str:
+    """Return the path of a member without "..", "." and a root, since it serves as a name only.
+
+    Parameters
+    ----------
+    name : str
+        As the container has it.
+
+    Examples
+    --------
+    >>> plain_name("/../x/./a.png")
+    'x/a.png'
+    """
+    if "/" not in name:
+        name = name.replace("\\", "/")
+    parts = PurePosixPath(as_text(name)).parts
+    return "/".join(part for part in parts if part not in ("/", "//", "..", "."))
+
+
+def check_expansion(path: Path, unpacked: int, limits: ContainerLimits) -> None:
+    """Refuse a container that unpacks to far more than pictures do.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    unpacked : int
+        Bytes that its members have together.
+    limits : ContainerLimits
+        What is allowed.
+
+    Raises
+    ------
+    DataError
+        If it is more.
+    """
+    allowed = max(limits.most_bytes, EXPANSION * path.stat().st_size)
+    if unpacked > allowed:
+        raise DataError(
+            f"{path} is refused: it unpacks to {unpacked} bytes, more than {allowed}. "
+            "If you trust it, raise `max_bytes`."
+        )
+
+
+def damaged(path: Path, error: Exception) -> DataError:
+    """Return the error for an archive that cannot be listed.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    error : Exception
+        What its reader said.
+    """
+    if isinstance(error, OSError) and error.strerror:
+        return DataError(f"cannot read {path}: {error.strerror}.")
+    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    return DataError(
+        f"cannot read the archive {path}: {reason}. "
+        "It is truncated or damaged: delete it and fetch it again."
+    )
+
+
+def _last_of_each_name(members: Sequence[Member], counts: PassedOverCounts) -> Iterator[Member]:
+    """Yield members; of several with one name the last, which is the one that unpacking leaves."""
+    repeats = Counter(member.name for member in members)
+    for member in members:
+        repeats[member.name] -= 1
+        if repeats[member.name]:
+            counts.add(member.name, "older members of the same name", is_expected=True)
+        else:
+            yield member
+
+
+def _is_picture(member: Member) -> bool:
+    if member.kind is None:
+        return is_picture_name(member.name)
+    return member.kind.is_readable
+
+
+def _sort_picture(
+    member: Member, limits: ContainerLimits, pictures: list[Member], counts: PassedOverCounts
+) -> None:
+    if member.obstacle:
+        counts.add(member.name, member.obstacle, "unpack the archive and give the folder")
+    elif member.size > limits.most_picture_bytes:
+        counts.add(member.name, "larger than a picture may be", "raise max_bytes or max_pixels")
+    else:
+        pictures.append(member)
+
+
+def _sort_sides(
+    sides: list[Member], picture_keys: set[str], counts: PassedOverCounts
+) -> dict[str, Member]:
+    """Return the labels of pictures by their keys; the others are counted."""
+    labels: dict[str, Member] = {}
+    # .cls is a label and nothing else, so that it wins over .json.
+    for suffix in LABEL_SUFFIXES:
+        for member in sides:
+            if member.name.lower().endswith(suffix) and key_of(member.name) in picture_keys:
+                labels.setdefault(key_of(member.name), member)
+    for member in sides:
+        _count_side(member, picture_keys, counts)
+    return labels
+
+
+def _count_side(member: Member, picture_keys: set[str], counts: PassedOverCounts) -> None:
+    """Count a member that is no picture."""
+    kind = member.kind or UNKNOWN
+    if key_of(member.name) in picture_keys:
+        suffix = PurePosixPath(member.name).suffix
+        counts.add(member.name, f"{suffix or 'members'} beside pictures", is_expected=True)
+    elif member.obstacle:
+        counts.add(member.name, member.obstacle)
+    else:
+        counts.add(member.name, kind.name, kind.advice, kind.is_expected)
+
+
+def _nothing(container: Container, counts: PassedOverCounts) -> str:
+    entries = counts.passed_over()
+    if not entries:
+        return f"{container.path} is empty: it holds no pictures."
+    listed = ", ".join(entry.text for entry in entries)
+    return f"{container.path} holds no pictures. Passed over: {listed}."

@@ -1,0 +1,170 @@
+"""Tar archives of pictures, plain or compressed, and the shards of WebDataset; read in place."""
+
+import bz2
+import functools
+import gzip
+import lzma
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from latentlab.data.formats.containers import (
+    EXPANSION,
+    Container,
+    ContainerLimits,
+    Member,
+    check_expansion,
+    damaged,
+    plain_name,
+)
+from latentlab.data.formats.member_kinds import is_picture_name
+from latentlab.data.sniffing import HEAD_BYTES, Kind, kind_of
+from latentlab.errors import DataError
+
+MOST_HEADER_BYTES = 16 << 20  # that one header of an archive may ask for
+_GZIP, _BZIP2, _XZ, _ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\0", b"\x28\xb5\x2f\xfd"
+
+
+class TarContainer(Container):
+    """A tar archive; a member's `place` is where its content begins, unpacked.
+
+    Of a compressed archive members are read in order about as fast as from a plain one. Going back
+    means to unpack it from its beginning again.
+    """
+
+    def _opened(self) -> IO[bytes]:
+        return open_unpacked(self.path)
+
+    def _content(self, member: Member) -> bytes:
+        self._file.seek(member.place)
+        return self._file.read(member.size)
+
+
+def open_tar(path: Path, limits: ContainerLimits) -> TarContainer:
+    """List a tar archive, plain or compressed by gzip, bzip2 or xz; its headers are read.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+    limits : ContainerLimits
+        What it may unpack to.
+
+    Raises
+    ------
+    DataError
+        If it is no tar archive, damaged, or refused.
+    """
+    try:
+        status = path.stat()
+        allowed = max(limits.most_bytes, EXPANSION * status.st_size)
+        members = _members(path, status.st_mtime_ns, status.st_size, allowed)
+    except DataError:
+        raise
+    except Exception as error:  # damaged archives make tarfile raise nearly anything
+        raise damaged(path, error) from error
+    check_expansion(path, sum(member.size for member in members), limits)
+    return TarContainer(path, members)
+
+
+def open_unpacked(path: Path) -> Any:
+    """Open an archive for reading, unpacked as it is read.
+
+    Parameters
+    ----------
+    path : Path
+        The archive.
+
+    Raises
+    ------
+    DataError
+        If it is compressed by Zstandard.
+    """
+    with path.open("rb") as file:
+        head = file.read(8)
+    if head.startswith(_ZSTD):
+        raise DataError(f"{path} is compressed by Zstandard: unpack it (zstd -d {path.name}).")
+    if head.startswith(_GZIP):
+        return gzip.open(path)
+    if head.startswith(_BZIP2):
+        return bz2.open(path)
+    return lzma.open(path) if head.startswith(_XZ) else path.open("rb")
+
+
+@functools.lru_cache(maxsize=64)
+def _members(path: Path, _mtime_ns: int, size: int, most_bytes: int) -> tuple[Member, ...]:
+    """Return all files of an archive; they are listed anew if it has changed."""
+    if size == 0:
+        raise DataError(f"{path} is an empty file.")
+    with (
+        open_unpacked(path) as unpacked,
+        _archive(_Bounded(path, unpacked, most_bytes)) as archive,
+    ):
+        return tuple(_listed(archive, unpacked))
+
+
+def _archive(file: Any) -> Any:
+    return tarfile.open(fileobj=file, mode="r:")
+
+
+def _listed(archive: Any, unpacked: Any) -> Iterator[Member]:
+    """Yield the files of an archive; links to files in it have their content."""
+    places: dict[str, tuple[int, int]] = {}  # name -> place and size
+    while (info := archive.next()) is not None:
+        archive.members.clear()  # or else tarfile keeps them all
+        name = plain_name(info.name)
+        if info.isreg() and not info.issparse():
+            places[info.name] = (info.offset_data, info.size)
+            yield Member(name, info.size, info.offset_data, _kind(name, info, unpacked))
+        elif info.islnk() and info.linkname in places:
+            place, size = places[info.linkname]
+            yield Member(name, size, place, obstacle="" if is_picture_name(name) else "links")
+        elif not info.isdir():
+            yield Member(name, info.size, 0, obstacle="links and devices")
+
+
+def _kind(name: str, info: tarfile.TarInfo, unpacked: Any) -> Kind | None:
+    """Return the kind of a member whose name is not that of a picture."""
+    if is_picture_name(name):
+        return None
+    unpacked.seek(info.offset_data)
+    return kind_of(unpacked.read(min(info.size, HEAD_BYTES)), name)
+
+
+class _Bounded:
+    """An unpacked archive that ends where it would be larger than it may be.
+
+    Parameters
+    ----------
+    path : Path
+        The archive, for the error.
+    file : file
+        Its unpacked content.
+    most_bytes : int
+        That are unpacked.
+    """
+
+    def __init__(self, path: Path, file: Any, most_bytes: int) -> None:
+        self._path = path
+        self._file = file
+        self._most_bytes = most_bytes
+
+    def read(self, size: int = -1) -> bytes:
+        """Read at most `size` bytes."""
+        if not 0 <= size <= MOST_HEADER_BYTES:
+            raise tarfile.ReadError(f"a header asks for {size} bytes")
+        return self._file.read(size)
+
+    def seek(self, position: int, whence: int = 0) -> int:
+        """Go to a position."""
+        if whence != 0 or position > self._most_bytes:
+            raise DataError(
+                f"{self._path} is refused: it unpacks to more than {self._most_bytes} bytes. "
+                "If you trust it, raise `max_bytes`."
+            )
+        return self._file.seek(position)
+
+    def tell(self) -> int:
+        """Return the position."""
+        return self._file.tell()

@@ -1,0 +1,28 @@
+"""Pictures in a .zip archive, with all its folders.
+
+Or in several: a folder of archives, or a pattern such as part-{1..4}.zip. They are read in place,
+nothing is extracted. The id is the path in the archive. Folders in it are read as those of a folder
+of pictures; members that are no pictures, or cannot be read, are counted.
+"""
+
+from pathlib import Path
+from typing import ClassVar
+
+from latentlab.data.container_source import ContainerSource
+from latentlab.data.decode import DEFAULT_SIZE
+from latentlab.data.formats.containers import ContainerLimits
+from latentlab.data.formats.zip_files import ZipContainer, open_zip
+from latentlab.data.source import SourceCapabilities
+
+
+class Zip(ContainerSource):
+    """The pictures of zip archives."""
+
+    suffixes: ClassVar[tuple[str, ...]] = (".zip",)
+    capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
+        suffixes=suffixes, reads_folders=True, contents=("zip",), default_size=DEFAULT_SIZE
+    )
+
+    def container(self, path: Path, limits: ContainerLimits) -> ZipContainer:
+        """Return an archive with its members listed."""
+        return open_zip(path, limits)

@@ -1,0 +1,32 @@
+"""The rows of a table of paths as picture files."""
+
+from latentlab.config import DataOptions
+from latentlab.data.formats.listed_paths import listed_pictures
+from latentlab.data.formats.path_tables import PathTable, table_columns, table_splits
+from latentlab.data.listed_source import ListedSet, listed_set
+
+
+def listed_rows(table: PathTable, data: DataOptions) -> ListedSet:
+    """Return the picture files that the rows of a table name.
+
+    Parameters
+    ----------
+    table : PathTable
+        The table.
+    data : DataOptions
+        Holds `image_column`, `label_column`, `held_out` and `follow_links`.
+
+    Raises
+    ------
+    DataError
+        If no row names a picture.
+    """
+    columns = table_columns(table, data.image_column, data.label_column)
+    entries = table.texts(columns.images)
+    pictures = listed_pictures(table.path, entries, data.follow_links)
+    labels = f"labels by the column {columns.labels}" if columns.labels else ""
+    known = None
+    if columns.splits:
+        words = table.texts(columns.splits)
+        known = table_splits([words[row] for row in pictures.rows], columns.splits)
+    return listed_set(pictures, data, labels, known)
