@@ -4,6 +4,8 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
+from latentlab.data.picture_faults import fault_of
+
 EXAMPLES = 3  # names that stand beside a count
 LOUD_SHARE = 0.05  # of all entries that are left out, above which the account is a warning
 LISTED_REASONS = 5  # that stand in one line; the rest are added up
@@ -179,7 +181,7 @@ class PassedOverCounts:
 
 
 def by_reason(entries: Iterable[tuple[str, str]]) -> tuple[LeftOut, ...]:
-    """Group names by the reason why they are left out.
+    """Group names by the reason why they are left out, without the details of each.
 
     Parameters
     ----------
@@ -193,7 +195,7 @@ def by_reason(entries: Iterable[tuple[str, str]]) -> tuple[LeftOut, ...]:
     """
     counts = PassedOverCounts()
     for name, reason in entries:
-        counts.add(name, reason)
+        counts.add(name, fault_of(reason))
     return counts.passed_over()
 
 

@@ -76,7 +76,7 @@ def _checked_kind(file: Path | bytes) -> Kind:
     if kind.is_readable:
         return kind
     if kind.extra or kind.hint or kind.name == "empty":
-        raise NotReadableError(kind.name + (f": {kind.advice}" if kind.advice else ""))
+        raise NotReadableError(kind.name + (f" ({kind.advice})" if kind.advice else ""))
     raise NotReadableError(_no_picture(kind))
 
 
