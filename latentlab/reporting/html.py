@@ -19,6 +19,7 @@ import numpy as np
 import latentlab
 from latentlab.reporting import bokeh_map, deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.intake_panel import IntakePanel
 from latentlab.reporting.page_data import AtlasData, PageData, pack, page_data
 from latentlab.scoring import tables
 from latentlab.storage.clustering import DECODED_NAME
@@ -96,6 +97,7 @@ class Page:
             refinement=deep_figures.refinement_sentences(summary.clustering),
             captions=deep_figures.CAPTIONS,
             facts=text.facts(summary),
+            intake=IntakePanel.of(summary.run),
             unreadable=summary.images.unreadable,
             split=summary.split,
             data=to_json(self.data),

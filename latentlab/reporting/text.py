@@ -7,6 +7,7 @@ from pathlib import PureWindowsPath
 
 import numpy as np
 
+from latentlab.data import account
 from latentlab.data.form_summary import FormSummary
 from latentlab.data.images import TEST, TRAIN
 from latentlab.encoders import model_files
@@ -47,9 +48,8 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     size_range = f"{sizes.min():,} to {sizes.max():,}"
     sentences = [f"{len(summary.images):,} images in {summary.k} clusters of {size_range} images."]
     if summary.scores is None:
-        sentences.append(
-            "The data has no labels, so nothing can be scored: look at the galleries to judge."
-        )
+        why = f"{summary.labels_text or 'the data has no labels'}, so nothing can be scored"
+        sentences.append(f"{why[0].upper()}{why[1:]}: look at the galleries to judge.")
         return sentences
 
     # The first method is the clustering itself; the others are baselines.
@@ -171,13 +171,15 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
         "clusters": summary.name,
         "command": shlex.join(run.fact("argv")),
         "data": _data_text(summary),
-        "images left out": f"{run.fact('unreadable', 0)}",
+        "labels": summary.labels_text,
+        "images left out": _left_out_text(run),
         **_encoder_facts(run),
         "clustering": _settings_text(summary.clustering.record.setting("options")),
         "made by": _version_text(run),
         "ran on": _machine_text(run),
         "time": _time_text(run, summary.name),
     }
+    table = {name: text for name, text in table.items() if text}
     errors_path = run.path / "reconstructions" / "mse.json"
     if errors_path.exists():
         errors = read_json(errors_path)
@@ -336,6 +338,13 @@ def _data_text(summary: ClusteringSummary) -> str:
     colours = "grey" if channels == 1 else "RGB"
     numbers = f"{counts[TRAIN]:,} training and {counts[TEST]:,} held-out images"
     return f"{run.data_name}: {numbers} of {width}x{height} {colours}"
+
+
+def _left_out_text(run: Run) -> str:
+    """Return how many images are left out; older runs count those that cannot be read."""
+    intake = account.recorded(run)
+    count = run.fact("unreadable", 0) if intake is None else intake.missed
+    return f"{count:,}"
 
 
 def _settings_text(settings: Mapping[str, object]) -> str:
