@@ -55,8 +55,8 @@ class DataOptions:
         Which images are held out: "auto", "none" (`held_out` decides), "folder" or "table:FILE".
     value_range : str or None
         "LOW,HIGH": the numbers that become black and white, for pictures and arrays beyond 8 bits.
-        None is the range of the data set, "full" that of the number format; see
-        `latentlab.data.value_range`.
+        None is the range of the data set, "full" that of the number format; "deep" is None, but
+        leaves pictures of 8 bits as they are. See `latentlab.data.value_range`.
     layout : str or None
         How an array is read that can be read in several ways: "nhwc", "nchw", "nhw", "hwc",
         "chw" or "hw", or the shape of an image that is stored as a row, as in "32x32x3". Numbers

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,11 +10,12 @@ from latentlab.config import DataOptions
 from latentlab.data.decode import PictureForm, decode_all
 from latentlab.data.images import ImageSet, Unreadable, check_pixels
 from latentlab.data.intake import Intake
-from latentlab.data.originals import PictureFiles, Pictures
+from latentlab.data.originals import Picture, PictureFiles, Pictures
 from latentlab.data.pixels import PixelWriter
+from latentlab.data.quota import Quota
 from latentlab.data.resizing import resize_all
+from latentlab.data.scaled_shards import ScaledShards
 from latentlab.data.source import Shard, Source
-from latentlab.data.splits import TEST, TRAIN
 from latentlab.errors import DataError
 
 
@@ -42,55 +42,19 @@ def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
     DataError
         If the data are missing or damaged, or no image can be read.
     """
+    scaled = ScaledShards.of(source, data, options)
     collector = _Collector(
         name=source.title(data, options),
-        intake=source.intake(data, options),
-        data=data,
+        intake=scaled.account(source.intake(data, options)),
+        data=scaled.data,
         size=data.size or source.capabilities.default_size,
         quota=Quota(data.limit),
     )
-    for shard in source.shards(data, options):
+    for shard in scaled.shards:
         collector.add(shard)
         if collector.quota.is_full:
             break
     return collector.image_set()
-
-
-class Quota:
-    """Takes the first images of each split, up to a limit.
-
-    Parameters
-    ----------
-    limit : int or None
-        Images of each split, at most.
-    """
-
-    def __init__(self, limit: int | None) -> None:
-        self._limit = limit
-        self._counts = {TRAIN: 0, TEST: 0}
-
-    @property
-    def is_full(self) -> bool:
-        """Whether no further image can be taken."""
-        return self._limit is not None and min(self._counts.values()) >= self._limit
-
-    def take(self, splits: np.ndarray) -> np.ndarray:
-        """Return the positions of the images to take from a shard, ascending.
-
-        Parameters
-        ----------
-        splits : ndarray of shape (m,), str
-            "train" or "test" for each image of the shard.
-        """
-        if self._limit is None:
-            return np.arange(len(splits))
-        positions = []
-        for split in self._counts:
-            room = self._limit - self._counts[split]
-            members = np.flatnonzero(splits == split)[:room]
-            self._counts[split] += len(members)
-            positions.append(members)
-        return np.sort(np.concatenate(positions))
 
 
 @dataclass
@@ -117,19 +81,25 @@ class _Collector:
         if shard.pictures is not None:
             positions = self._add_pictures(shard, shard.pictures, positions)
         else:
-            self._add_pixels(shard, positions)
+            positions = self._add_pixels(shard, positions)
         self.ids.append(shard.ids[positions])
         self.splits.append(shard.splits[positions])
 
-    def _add_pixels(self, shard: Shard, positions: np.ndarray) -> None:
+    def _add_pixels(self, shard: Shard, positions: np.ndarray) -> np.ndarray:
+        """Add pixels and return the positions of those that are images."""
         if shard.pixels is None:
             raise DataError(f"{self.name}: a shard has neither pixels nor pictures.")
         check_pixels(self.name, shard.pixels)
+        self.unreadable += unreadable_of(shard, positions)
+        positions = shard.without_faults(positions)
+        self.has_pixels = True
+        if len(positions) == 0:
+            return positions
         pixels = shard.pixels[slice_if_possible(positions)]
         if self.size is not None:
             pixels = resize_all(pixels, self.size, self.data.resize)
         self.writer.append(pixels)
-        self.has_pixels = True
+        return positions
 
     def _add_pictures(self, shard: Shard, pictures: Pictures, positions: np.ndarray) -> np.ndarray:
         """Decode pictures and return the positions of those that can be read."""
@@ -162,6 +132,7 @@ class _Collector:
             unreadable=tuple(self.unreadable),
             source=None if self.has_pixels else self.files.picture,
             source_intake=self.intake,
+            value_range=self.data.value_range,
         )
 
     def _nothing(self) -> str:
@@ -172,6 +143,20 @@ class _Collector:
             f"{self.name}: none of the {len(self.unreadable)} images can be read; "
             f"the first, {first.path}: {first.reason}."
         )
+
+
+def unreadable_of(shard: Shard, positions: np.ndarray) -> list[Unreadable]:
+    """Return the images of a shard of pixels that are none.
+
+    Parameters
+    ----------
+    shard : Shard
+        The shard.
+    positions : ndarray of int
+        Those of its images that are wanted.
+    """
+    faults = [position for position in positions.tolist() if position in shard.faults]
+    return [Unreadable(str(shard.ids[each]), shard.faults[each]) for each in faults]
 
 
 def slice_if_possible(positions: np.ndarray) -> np.ndarray | slice:
@@ -188,12 +173,12 @@ def slice_if_possible(positions: np.ndarray) -> np.ndarray | slice:
     return positions
 
 
-def entries(pictures: Pictures, positions: np.ndarray) -> Iterator[Path | bytes | None]:
+def entries(pictures: Pictures, positions: np.ndarray) -> Iterator[Picture | None]:
     """Yield some entries in order; by iteration, which is cheaper than access for many sources.
 
     Parameters
     ----------
-    pictures : sequence of Path, bytes or None
+    pictures : sequence of Path, bytes, Page or None
         All pictures of a shard.
     positions : ndarray of int
         Those that are wanted, ascending.

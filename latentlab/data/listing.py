@@ -6,12 +6,15 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.collecting import Quota, entries, slice_if_possible
+from latentlab.data.collecting import entries, slice_if_possible, unreadable_of
 from latentlab.data.decode import PictureForm
 from latentlab.data.images import ImageSet, LazyImageSet, check_pixels, with_channels
 from latentlab.data.intake import Intake
 from latentlab.data.known_files import FileState, KnownFiles, file_states
 from latentlab.data.originals import Originals, PictureFiles, PixelArrays
+from latentlab.data.picture_pass import Unreadable
+from latentlab.data.quota import Quota
+from latentlab.data.scaled_shards import ScaledShards
 from latentlab.data.source import Shard, Source
 from latentlab.errors import ConfigError, DataError
 
@@ -44,13 +47,15 @@ def list_images(source: Source, data: DataOptions, known: KnownFiles | None) -> 
     size = data.size or source.capabilities.default_size
     if size is None:
         raise ConfigError("is needed to read these images one by one", field="size")
-    listing = _Listing(source.title(data, options), source.intake(data, options), known)
+    scaled = ScaledShards.of(source, data, options)
+    intake = scaled.account(source.intake(data, options))
+    listing = _Listing(source.title(data, options), intake, known)
     quota = Quota(data.limit)
-    for shard in source.shards(data, options):
+    for shard in scaled.shards:
         listing.add(shard, quota.take(shard.splits))
         if quota.is_full:
             break
-    return listing.image_set(data, size)
+    return listing.image_set(scaled.data, size)
 
 
 @dataclass
@@ -65,9 +70,12 @@ class _Listing:
     files: PictureFiles = field(default_factory=PictureFiles)
     states: list[FileState] = field(default_factory=list)
     arrays: PixelArrays = field(default_factory=PixelArrays)
+    unreadable: list[Unreadable] = field(default_factory=list)
 
     def add(self, shard: Shard, positions: np.ndarray) -> None:
         """Add the images of a shard that the limit leaves."""
+        self.unreadable += unreadable_of(shard, positions)
+        positions = shard.without_faults(positions)
         if len(positions) == 0:
             return
         self.ids.append(shard.ids[positions])
@@ -90,6 +98,7 @@ class _Listing:
             raise DataError(f"{self.name}: some shards have pixels and others pictures.")
         form = PictureForm.of(data, size)
         images = self._of_pixels(form) if len(self.arrays) else self._of_pictures(form)
+        images = replace(images, value_range=data.value_range, unreadable=tuple(self.unreadable))
         return images if data.channels is None else with_channels(images, data.channels)
 
     def _of_pixels(self, form: PictureForm) -> LazyImageSet:
@@ -121,7 +130,10 @@ class _Listing:
 
 def _fingerprint(ids: np.ndarray, splits: np.ndarray, form: PictureForm, content: list[str]) -> str:
     """Return the SHA-256 of names, form and content."""
-    digest = hashlib.sha256(f"{form.size} {form.rule} {form.channels} {form.grey}\n".encode())
+    words = f"{form.size} {form.rule} {form.channels} {form.grey}"
+    if form.value_range is not None:
+        words += f" {form.value_range.text}"
+    digest = hashlib.sha256(f"{words}\n".encode())
     for column in (ids.tolist(), splits.tolist(), content):
         digest.update("\0".join(column).encode(errors="backslashreplace"))
         digest.update(b"\n")

@@ -235,6 +235,19 @@ def as_positions(indices: np.ndarray, count: int) -> np.ndarray:
     return positions
 
 
+def release(pixels: np.ndarray) -> None:
+    """Give the pages of a memory-mapped file back, of which an array is a view.
+
+    Parameters
+    ----------
+    pixels : ndarray
+        Any array; nothing happens if it is in memory.
+    """
+    mapping = _mapping(pixels)
+    if mapping is not None:
+        _give_back(mapping)
+
+
 def _mapping(pixels: np.ndarray) -> mmap.mmap | None:
     """Return the memory-mapped file that an array is a view of."""
     base: Any = pixels

@@ -7,8 +7,8 @@ the contract. Labels are read elsewhere, by `latentlab.scoring.labels`.
 """
 
 import abc
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -16,7 +16,9 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.intake import Intake
+from latentlab.data.originals import Picture
 from latentlab.data.splits import numbered_ids
+from latentlab.data.value_range import Scale
 from latentlab.errors import ConfigError
 from latentlab.plugins import Plugin
 
@@ -62,17 +64,30 @@ class Shard:
     pixels : ndarray of shape (m, height, width, channels), uint8, or None
         The images, with 1 or 3 channels. Views of memory-mapped files are not copied.
     pictures : sequence of length m or None
-        Path, bytes or None (no picture) of each image. The sequence may read an entry when it is
-        asked for, so that a shard that nobody looks at costs nothing.
+        Path, bytes, Page or None (no picture) of each image. The sequence may read an entry when
+        it is asked for, so that a shard that nobody looks at costs nothing.
+    faults : mapping of int to str
+        Position and reason of images whose pixels mean nothing, if `pixels` is given.
+    scale : Scale
+        How the source has brought numbers beyond 8 bits to `pixels`, the same in all shards.
     """
 
     ids: np.ndarray
     splits: np.ndarray
     pixels: np.ndarray | None = None
-    pictures: Sequence[Path | bytes | None] | None = None
+    pictures: Sequence[Picture | None] | None = None
+
+    faults: Mapping[int, str] = field(default_factory=dict)
+    scale: Scale = Scale()
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def without_faults(self, positions: np.ndarray) -> np.ndarray:
+        """Return those of `positions` at which there is an image, in the same order."""
+        if not self.faults:
+            return positions
+        return positions[~np.isin(positions, list(self.faults))]
 
 
 @dataclass(frozen=True)

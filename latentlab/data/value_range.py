@@ -10,13 +10,15 @@ and 1.
 import functools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from latentlab.config import DataOptions
 from latentlab.errors import ConfigError
 
 FULL = "full"  # the range of the number format
+DEEP = "deep"  # the set's own for numbers beyond 8 bits, never for pictures that are all but black
 PERCENTILES = (0.1, 99.9)
 DARKEST = 31  # of 255; images of 8 bits in which nothing is brighter get a range of their own
 AT_ONCE = 1 << 22  # numbers that are scaled together
@@ -43,7 +45,7 @@ class ValueRange:
         Parameters
         ----------
         text : str or None
-            "LOW,HIGH"; None and "full" stand for no range.
+            "LOW,HIGH"; None, "full" and "deep" stand for no range.
 
         Raises
         ------
@@ -55,7 +57,7 @@ class ValueRange:
         >>> ValueRange.of_text("130,250")
         ValueRange(low=130.0, high=250.0)
         """
-        if text is None or text == FULL:
+        if text is None or text in (FULL, DEEP):
             return None
         try:
             low, high = (float(part) for part in text.split(","))
@@ -147,7 +149,7 @@ def _no_range(text: str) -> ConfigError:
         ": a range is two numbers, LOW,HIGH, the lower one first",
         field="value_range",
         value=repr(text),
-        hint=f"For example 0,4095; or {FULL}.",
+        hint=f"For example 0,4095; or {FULL}, or {DEEP}.",
     )
 
 
@@ -165,6 +167,11 @@ class Scale:
 
     value_range: str | None = None
     clause: str = ""
+
+    @property
+    def range(self) -> ValueRange | None:
+        """The range; None for the scale of the number format."""
+        return ValueRange.of_text(self.value_range)
 
 
 @dataclass(frozen=True)
@@ -208,6 +215,59 @@ class ImageNumbers:
         return cls(flat[::step].copy(), float(flat.min()), float(flat.max()), kind)
 
 
+def is_given(text: str | None) -> bool:
+    """Return whether an option names the scale, so that the set's numbers are not looked at.
+
+    Parameters
+    ----------
+    text : str or None
+        `DataOptions.value_range`.
+    """
+    return text is not None and text != DEEP
+
+
+def as_opened(data: DataOptions, value_range: str | None) -> DataOptions:
+    """Return the options by which a set is read again on the scale that was found for it.
+
+    Parameters
+    ----------
+    data : DataOptions
+        How it was opened.
+    value_range : str or None
+        The scale: `ImageSet.value_range`.
+    """
+    return data if data.value_range == value_range else replace(data, value_range=value_range)
+
+
+def as_recorded(data: DataOptions) -> DataOptions:
+    """Return the options by which a run's own images are read again.
+
+    Parameters
+    ----------
+    data : DataOptions
+        Those that the run records. Without a range its images needed none, so that none is looked
+        for.
+    """
+    return replace(data, value_range=FULL) if data.value_range is None else data
+
+
+def like(data: DataOptions, recorded: DataOptions | None) -> DataOptions:
+    """Return the options that read other images on the scale of a run.
+
+    Parameters
+    ----------
+    data : DataOptions
+        The other images; a scale that they are given stays.
+    recorded : DataOptions or None
+        What the run records of its own. Where these needed no range, others have their own beyond
+        8 bits, and those of 8 bits stay as they are.
+    """
+    if data.value_range is not None:
+        return data
+    value_range = recorded.value_range if recorded is not None else None
+    return replace(data, value_range=value_range or DEEP)
+
+
 def given_scale(text: str) -> Scale:
     """Return the scale that a user has asked for, or that a run has.
 
@@ -224,7 +284,9 @@ def given_scale(text: str) -> Scale:
     value_range = ValueRange.of_text(text)
     if value_range is None:
         return Scale(FULL)
-    clause = f"numbers {value_range.words} become 0 to 255, as the value range says"
+    clause = (
+        f"of numbers beyond 8 bits {value_range.words} become 0 to 255, as the value range says"
+    )
     return Scale(value_range.text, clause)
 
 

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import DataOptions, FitOptions
-from latentlab.data import account, opening
+from latentlab.data import account, opening, value_range
 from latentlab.data.images import ImageSet
+from latentlab.data.settling import settled
 from latentlab.errors import ConfigError, RunError
 from latentlab.pipeline.claiming import claim, refuse_others
 from latentlab.pipeline.run_data import open_run_images, open_shaped
@@ -75,7 +76,7 @@ def fit(
     account.tell(images.intake)
     run = Run.create(run_path)
     with run.lock():
-        config = RunConfig(data, options, images.fingerprint)
+        config = RunConfig(settled(data, images), options, images.fingerprint)
         if not (overwrite or fresh):
             config = as_recorded(run, config, images)
         is_same = run.recorded_config == config.to_json()
@@ -133,6 +134,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
 
     encoder = ready_made.shipped().describe(name)
     data, images = open_shaped(data, encoder.image_shape)
+    data = settled(data, images)
     account.tell(images.intake)
     run = Run.create(run_path)
     with run.lock():
@@ -362,7 +364,8 @@ def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, Imag
     objective = Objective.named(options.objective)
     shape = objective.image_shape(objective.parse_options(options.objective_options))
     if shape is None:
-        return data, opening.open_images(data)
+        images = opening.open_images(data)
+        return value_range.as_opened(data, images.value_range), images
     if data.grey and shape[2] != 1:
         raise ConfigError("the encoder to start from takes images in colour: leave `grey` out.")
     # Convolutions take images of any size; the architecture says whether it can be built so.

@@ -104,6 +104,31 @@ def read_headers(path: Path) -> dict[str, ArrayHeader]:
     return _of_archive(path, read)
 
 
+def read_header(path: Path) -> ArrayHeader:
+    """Read what the array of an .npy file is, without reading it.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be opened.
+    ValueError
+        If the file is damaged.
+    """
+    with path.open("rb") as file:
+        try:
+            shape, _, dtype = _header(file)
+        except OSError:
+            raise
+        except Exception as error:  # damage makes NumPy raise nearly every kind of error
+            raise ValueError(_reason(error)) from error
+    return ArrayHeader(shape, dtype)
+
+
 def _of_archive(path: Path, read: Callable[[zipfile.ZipFile], Content]) -> Content:
     """Return read(opened file); whatever damage raises becomes a ValueError."""
     try:

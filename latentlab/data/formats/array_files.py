@@ -1,183 +1,267 @@
 """NumPy files: which of their arrays hold images, in any of the usual layouts and scales."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.splits import TEST, TRAIN, held_out_splits
+from latentlab.data.formats.array_layout import Layout, layout_of
+from latentlab.data.formats.array_names import ImageNames, choose
+from latentlab.data.formats.array_numbers import NOT_FINITE, ArrayScale, Part, array_scale
+from latentlab.data.intake import Intake, LeftOut
+from latentlab.data.pixels import release
+from latentlab.data.policies import NONE, split_policy, would_score
+from latentlab.data.source import SHARD_IMAGES, Shard
+from latentlab.data.splits import TEST, TRAIN, first_of_each, held_out_splits, numbered_ids
 from latentlab.errors import DataError
 from latentlab.storage import npz
+from latentlab.storage.npz import ArrayHeader
 
 MAX_BYTES = 2 << 30  # of all arrays that are read from an .npz file
-TRAIN_KEY = "x_train"
-TEST_KEY = "x_test"
-SINGLE_KEYS = ("x", "images", "arr_0")  # of files without splits, in order of preference
-_SHAPES = "(n, height, width) or (n, height, width, channels)"
+SHARD_BYTES = 32 << 20  # of numbers that become pixels at once
 
 
 @dataclass(frozen=True)
-class ImageArrays:
-    """The arrays of a file that hold images, as they are stored.
+class ArrayFile:
+    """What a file holds, by names and shapes alone.
 
     Attributes
     ----------
     path : Path
         The file.
-    names : tuple of str
-        Names of the arrays; empty for an .npy file.
-    arrays : tuple of ndarray
-        The arrays.
+    names : ImageNames
+        Which of its arrays are which.
+    counts : tuple of int
+        Number of images of each array.
+    layouts : tuple of Layout
+        How each is read.
     splits : ndarray of shape (n,), str
         "train" or "test" for each image of all arrays.
     """
 
     path: Path
-    names: tuple[str, ...]
-    arrays: tuple[np.ndarray, ...]
+    names: ImageNames
+    counts: tuple[int, ...]
+    layouts: tuple[Layout, ...]
     splits: np.ndarray
 
+    @property
+    def has_labels(self) -> bool:
+        """Whether there is an array of labels; nothing is read in it."""
+        return any(self.names.labels)
 
-@dataclass(frozen=True)
-class PixelArray:
-    """An array of images that becomes uint8 piece by piece.
+    def account(self, data: DataOptions) -> Intake:
+        """Return what is passed over, and where splits and labels are.
 
-    Attributes
-    ----------
-    array : ndarray of shape (n, height, width, channels)
-        Numbers of any kind.
-    factor : float or None
-        What makes 0 to 255 of them; None for uint8.
-    """
+        Parameters
+        ----------
+        data : DataOptions
+            What is opened.
+        """
+        others = self.names.others
+        passed_over = (LeftOut("other arrays", len(others), others[:3], is_expected=True),)
+        return Intake(
+            passed_over=passed_over if others else (),
+            splits=self._splits_text(),
+            labels=self._labels_text(data),
+        )
 
-    array: np.ndarray
-    factor: float | None
+    def _splits_text(self) -> str:
+        held_out = [name for name in self.names.images if not self._is_fitted(name)]
+        if held_out and len(self.counts) > 1:
+            fitted = [name for name in self.names.images if self._is_fitted(name)]
+            return f"{' and '.join(held_out)} held out, {' and '.join(fitted)} fitted on"
+        count = int((self.splits == TEST).sum())
+        return f"{count:,} drawn at random are held out" if count else "nothing is held out"
 
-    def __len__(self) -> int:
-        return len(self.array)
+    def _is_fitted(self, name: str) -> bool:
+        return self.names.splits[self.names.images.index(name)] in ("", TRAIN)
 
-    def __getitem__(self, rows: slice) -> np.ndarray:
-        """Return images as uint8; those that are so already as a view."""
-        if self.factor is None:
-            return self.array[rows]
-        return np.rint(self.array[rows] * self.factor).astype(np.uint8)
+    def _labels_text(self, data: DataOptions) -> str:
+        names = [name for name in self.names.labels if name]
+        if not names or not would_score(data, has_its_own=True):
+            return "no labels"
+        return f"labels are {' and '.join(dict.fromkeys(names))}"
 
 
-def read_image_arrays(path: Path, data: DataOptions) -> ImageArrays:
-    """Read the arrays of a file that hold images.
+def describe(path: Path, data: DataOptions) -> ArrayFile:
+    """Return what a file holds; of no array more than its header is read.
 
     Parameters
     ----------
     path : Path
-        An .npy file, which is memory-mapped, or an .npz file.
+        An .npy or .npz file.
     data : DataOptions
-        `held_out` is used if the file has no splits, `max_bytes` limits the bytes to read.
+        `image_column` and `label_column` name arrays, `layout` says how they are read, `held_out`
+        is used if the file has no splits.
 
-    Returns
-    -------
-    ImageArrays
-        One array, or x_train and x_test. Other arrays are not read.
+    Raises
+    ------
+    ConfigError
+        If it can be read in several ways, and no option says which.
+    DataError
+        If the file is missing or damaged, or holds no images.
+    """
+    headers = _headers(path)
+    names = choose(path, headers, data.image_column or "", data.label_column or "")
+    shown = [_shown(path, name) for name in names.images]
+    for name, text in zip(names.images, shown, strict=True):
+        _refuse_others(text, headers[name].dtype)
+    shapes = [headers[name].shape for name in names.images]
+    layouts = [
+        layout_of(text, shape, data.layout) for text, shape in zip(shown, shapes, strict=True)
+    ]
+    counts = [layout.count(shape) for layout, shape in zip(layouts, shapes, strict=True)]
+    return ArrayFile(path, names, tuple(counts), tuple(layouts), _splits(names, counts, data))
+
+
+def _splits(names: ImageNames, counts: Sequence[int], data: DataOptions) -> np.ndarray:
+    """Return the split of each image: by the names of the arrays, or drawn."""
+    is_split = len(counts) > 1 and set(names.splits) - {"", TRAIN}
+    if is_split and split_policy(data).kind != NONE:
+        by_name = [TRAIN if split in ("", TRAIN) else TEST for split in names.splits]
+        return np.repeat(by_name, counts)
+    has_labels = would_score(data, has_its_own=any(names.labels))
+    return held_out_splits(sum(counts), data.held_out, has_labels)
+
+
+def _shown(path: Path, name: str) -> str:
+    """Return how messages name an array: its file, and its name where it has one."""
+    return f"{path}: {name}" if name else str(path)
+
+
+def _refuse_others(name: str, dtype: np.dtype) -> None:
+    """Raise DataError if an array does not hold numbers."""
+    if dtype.hasobject:
+        raise DataError(
+            f"{name} holds Python objects, which are not read, since they can hide programs. Save"
+            " images of one size as one array of numbers, or each as a picture file."
+        )
+    if dtype.kind not in "uifb":
+        raise DataError(f"{name}: images must be numbers, not {dtype}.")
+
+
+def array_shards(file: ArrayFile, data: DataOptions) -> Iterator[Shard]:
+    """Yield the images of a file, up to the last that a limit needs.
+
+    Parameters
+    ----------
+    file : ArrayFile
+        The file.
+    data : DataOptions
+        `value_range` is the scale; None finds one. `max_bytes` limits what an .npz file unpacks to.
+
+    Yields
+    ------
+    Shard
+        Views of an .npy file of uint8 that needs no scale; else no more than some
+        `SHARD_BYTES` of numbers at once.
 
     Raises
     ------
     DataError
-        If the file is missing, damaged or too large, or holds no images.
+        If the file is damaged or too large, or its arrays differ in shape.
     """
-    arrays = _load(path, (TRAIN_KEY, TEST_KEY, *SINGLE_KEYS), data)
-    if isinstance(arrays, np.ndarray):
-        if arrays.ndim == 0:
-            raise DataError(f"{path}: expected images of shape {_SHAPES}, got a single number.")
-        return ImageArrays(path, (), (arrays,), held_out_splits(len(arrays), data.held_out))
-    if TRAIN_KEY in arrays:
-        return _with_splits(path, arrays, data)
-    names = [name for name in SINGLE_KEYS if name in arrays]
-    if not names or arrays[names[0]].ndim == 0:
-        raise DataError(
-            f"{path} holds {_all_names(path, data)}: "
-            f"expected x_train and x_test, or one of {', '.join(SINGLE_KEYS)}."
-        )
-    images = arrays[names[0]]
-    splits = held_out_splits(len(images), data.held_out)
-    return ImageArrays(path, (names[0],), (images,), splits)
+    parts = _parts(file, data)
+    scale = array_scale(parts, data.value_range)
+    ids = numbered_ids(file.splits)
+    needed = first_of_each(file.splits, data.limit)
+    last = int(needed[-1]) if len(needed) else -1
+    first = 0
+    for part in parts:
+        step = _images_at_once(part, scale)
+        for start in range(0, len(part), step):
+            if first > last:
+                return
+            images = part.rows(slice(start, start + step))
+            rows = slice(first, first + len(images))
+            pixels, faults = _pixels(images, scale)
+            if pixels.base is None:  # it is no view of the file
+                release(part.array)
+            yield Shard(ids[rows], file.splits[rows], pixels, faults=faults, scale=scale.scale)
+            first = rows.stop
 
 
-def _with_splits(path: Path, arrays: dict[str, np.ndarray], data: DataOptions) -> ImageArrays:
-    names = tuple(name for name in (TRAIN_KEY, TEST_KEY) if name in arrays)
-    parts = tuple(arrays[name] for name in names)
-    if any(part.ndim == 0 for part in parts):
-        raise DataError(f"{path}: x_train and x_test must be arrays of images.")
-    if len(parts) == 1:
-        splits = held_out_splits(len(parts[0]), data.held_out)
-    else:
-        splits = np.repeat([TRAIN, TEST], [len(part) for part in parts])
-    return ImageArrays(path, names, parts, splits)
+def _images_at_once(part: Part, scale: ArrayScale) -> int:
+    if part.array.dtype == np.uint8 and scale.scale.range is None:
+        return SHARD_IMAGES
+    return min(SHARD_IMAGES, max(1, SHARD_BYTES // part.bytes_of_image))
 
 
-def read_npz_arrays(path: Path, names: Sequence[str], data: DataOptions) -> dict[str, np.ndarray]:
-    """Read some arrays of an .npz file.
+def _pixels(images: np.ndarray, scale: ArrayScale) -> tuple[np.ndarray, dict[int, str]]:
+    """Return images as uint8, and which of them are none, by position."""
+    if images.dtype.kind != "f":
+        return scale.pixels(images), {}
+    is_finite = np.isfinite(images).all(axis=(1, 2, 3))
+    if is_finite.all():
+        return scale.pixels(images), {}
+    faults = dict.fromkeys(np.flatnonzero(~is_finite).tolist(), NOT_FINITE)
+    return scale.pixels(np.nan_to_num(images, posinf=0, neginf=0)), faults
+
+
+def _parts(file: ArrayFile, data: DataOptions) -> list[Part]:
+    """Return the arrays of a file that hold images; none is empty."""
+    arrays = _load(file.path, file.names.images, data)
+    parts = []
+    for name, layout in zip(file.names.images, file.layouts, strict=True):
+        parts.append(Part(_shown(file.path, name), arrays[name], layout))
+    shapes = {part.rows(slice(0, 1)).shape[1:] for part in parts}
+    if len(shapes) > 1:
+        texts = ", ".join(str(part.array.shape) for part in parts)
+        names = " and ".join(file.names.images)
+        raise DataError(f"{file.path}: the images of {names} differ in shape: {texts}.")
+    return parts
+
+
+def label_arrays(file: ArrayFile, data: DataOptions) -> list[np.ndarray | None]:
+    """Return the labels of each array of images; None for an array without. Scoring reads them.
 
     Parameters
     ----------
-    path : Path
+    file : ArrayFile
         The file.
-    names : sequence of str
-        Names of the arrays, of which some may be missing.
     data : DataOptions
         `max_bytes` limits the bytes to read.
 
-    Returns
-    -------
-    dict of str to ndarray
-        The arrays that are there; none of an .npy file.
-
     Raises
     ------
     DataError
-        If the file is missing, damaged or too large.
+        If the file is damaged or too large.
     """
-    arrays = _load(path, names, data)
-    return arrays if isinstance(arrays, dict) else {}
+    wanted = [name for name in file.names.labels if name]
+    arrays = _load(file.path, wanted, data) if wanted else {}
+    return [arrays[name] if name else None for name in file.names.labels]
 
 
-def pixel_arrays(images: ImageArrays) -> list[PixelArray]:
-    """Return the images of a file as arrays of one shape that become uint8 when they are read.
-
-    Parameters
-    ----------
-    images : ImageArrays
-        Arrays in any layout: without channels, with channels last, or with channels first.
-
-    Returns
-    -------
-    list of PixelArray
-        Their arrays have the shape (n, height, width, channels); none is empty.
-
-    Raises
-    ------
-    DataError
-        If they are not images, or of several shapes.
-    """
-    filled = [array for array in images.arrays if len(array)] or [images.arrays[0]]
-    parts = [_channels_last(images.path, array) for array in filled]
-    if len({part.shape[1:] for part in parts}) > 1:
-        shapes = ", ".join(str(array.shape) for array in images.arrays)
-        raise DataError(
-            f"{images.path}: the images of x_train and x_test differ in shape: {shapes}."
-        )
-    return [PixelArray(part, _factor(images.path, part)) for part in parts]
+def _headers(path: Path) -> dict[str, ArrayHeader]:
+    """Return what the arrays of a file are; that of an .npy file has no name."""
+    with _errors_of(path):
+        if _is_npz(path):
+            return npz.read_headers(path)
+        return {"": npz.read_header(path)}
 
 
-def _load(
-    path: Path, names: Sequence[str] | None, data: DataOptions
-) -> np.ndarray | dict[str, np.ndarray]:
-    """Return the array of an .npy file, or the arrays of an .npz file that have certain names."""
-    limit = data.max_bytes or MAX_BYTES
+def _load(path: Path, names: Sequence[str], data: DataOptions) -> dict[str, np.ndarray]:
+    """Return arrays by name; that of an .npy file is memory-mapped."""
+    with _errors_of(path):
+        if not _is_npz(path):
+            return {"": npz.open_npy(path)}
+        return npz.read_npz(path, names, data.max_bytes or MAX_BYTES)
+
+
+def _is_npz(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"PK"
+
+
+@contextlib.contextmanager
+def _errors_of(path: Path) -> Iterator[None]:
+    """Turn what a missing or damaged file raises into a DataError."""
     try:
-        with path.open("rb") as file:
-            is_npz = file.read(2) == b"PK"
-        return npz.read_npz(path, names, limit) if is_npz else npz.open_npy(path)
+        yield
     except FileNotFoundError:
         raise DataError(f"{path} does not exist. Check the path given to `data`.") from None
     except npz.TooLargeError as error:
@@ -189,40 +273,3 @@ def _load(
         raise DataError(
             f"{path} cannot be read as NumPy arrays ({reason}). Save it again with numpy.save."
         ) from error
-
-
-def _all_names(path: Path, data: DataOptions) -> str:
-    return ", ".join(_load(path, None, data)) or "nothing"
-
-
-def _channels_last(path: Path, array: np.ndarray) -> np.ndarray:
-    """Return any accepted array in the shape (n, height, width, channels)."""
-    if array.ndim == 3:
-        array = array[..., None]
-    if array.ndim != 4 or array.size == 0:
-        raise DataError(f"{path}: expected images of shape {_SHAPES}, got {array.shape}.")
-    if array.shape[3] in (1, 3):
-        return array
-    if array.shape[1] in (1, 3):
-        return np.moveaxis(array, 1, 3)  # as PyTorch saves them
-    raise DataError(
-        f"{path}: images need 1 or 3 channels in the last axis, got shape {array.shape}."
-    )
-
-
-def _factor(path: Path, array: np.ndarray) -> float | None:
-    """Return the factor that brings values to 0 to 255; None for uint8."""
-    if array.dtype == np.uint8:
-        return None
-    if not np.issubdtype(array.dtype, np.number) or np.issubdtype(array.dtype, np.complexfloating):
-        raise DataError(f"{path}: images must be numbers, not {array.dtype}.")
-    low, high = float(array.min()), float(array.max())
-    if not np.isfinite([low, high]).all():
-        raise DataError(f"{path}: the images hold values that are not finite. Replace them first.")
-    if low < 0 or high > 255:
-        raise DataError(
-            f"{path}: values must lie in [0, 1] or [0, 255], not in [{low:g}, {high:g}]. "
-            "Scale them first."
-        )
-    is_fraction = np.issubdtype(array.dtype, np.floating) and high <= 1
-    return 255.0 if is_fraction else 1.0

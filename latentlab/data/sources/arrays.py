@@ -1,16 +1,19 @@
-"""Images in NumPy files: `.npy` (n, height, width[, channels]) or `.npz`.
+"""Images in NumPy files: `.npy`, or `.npz` with arrays of any names.
 
-An .npz file holds x_train and x_test, or one of x, images and arr_0. Values are uint8, or floats in
-[0, 1], which are multiplied by 255, or any other numbers in [0, 255]. If the file has no splits,
-some images are held out at random. An .npy file is memory-mapped. Pickled objects are refused.
+Arrays of images are found by name and shape, the splits train, val and test by name; several that
+could be meant are asked about, and `image_column` says which. Grey, RGB and RGBA, channels last or
+first; `layout` says how to read what can be read in two ways. Numbers of any type are brought to
+pixels by one scale, see `latentlab.data.value_range`. An .npy file is memory-mapped. Images with
+numbers that are not finite are left out. Pickled objects are refused.
 """
 
 from collections.abc import Iterator
 from typing import ClassVar
 
 from latentlab.config import DataOptions
-from latentlab.data.formats.array_files import pixel_arrays, read_image_arrays
-from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities, pixel_shards
+from latentlab.data.formats.array_files import array_shards, describe
+from latentlab.data.intake import Intake
+from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.data.splits import numbered_ids
 from latentlab.options import NoOptions
 
@@ -22,13 +25,16 @@ class Arrays(Source):
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the images; those of an .npy file of uint8 as views of the file."""
-        images = read_image_arrays(self.path(data), data)
-        yield from pixel_shards(pixel_arrays(images), images.splits)
+        return array_shards(describe(self.path(data), data), data)
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
         """Return ids and splits by the lengths of the arrays."""
-        splits = read_image_arrays(self.path(data), data).splits
+        splits = describe(self.path(data), data).splits
         return ImageIndex(numbered_ids(splits), splits)
+
+    def intake(self, data: DataOptions, options: NoOptions) -> Intake:
+        """Return which arrays are passed over, and which hold splits and labels."""
+        return describe(self.path(data), data).account(data)
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the file's name."""

@@ -1,61 +1,59 @@
-"""Classes of NumPy files: y_train and y_test next to x_train and x_test, or y or labels."""
+"""Classes of NumPy files: the arrays of labels that stand beside the arrays of images."""
 
 from typing import Any
 
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.formats.array_files import (
-    TRAIN_KEY,
-    ImageArrays,
-    read_image_arrays,
-    read_npz_arrays,
-)
+from latentlab.data.formats.array_files import ArrayFile, describe, label_arrays
 from latentlab.data.source import ImageIndex, Source
 from latentlab.data.splits import numbered_ids
 from latentlab.errors import DataError
 from latentlab.scoring.labels import Labels, encode_labels, first_labels
 
-LABEL_KEYS = ("y", "labels")
-_LABEL_OF = {"x_train": "y_train", "x_test": "y_test"}
-
 
 def read_labels(data: DataOptions) -> Labels | None:
     """Return the class of every image of `data`, None without such arrays."""
-    images = read_image_arrays(Source.named("arrays").path(data), data)
-    labels = _label_arrays(images, data)
+    file = describe(Source.named("arrays").path(data), data)
+    labels = label_arrays(file, data)
     if not any(array is not None for array in labels):
         return None
     values: list[Any] = []
-    for image_array, label_array in zip(images.arrays, labels, strict=True):
+    for number, array in enumerate(labels):
         # Images of an array without labels have no class.
-        values += [None] * len(image_array) if label_array is None else label_array.tolist()
+        no_class = [None] * file.counts[number]
+        values += no_class if array is None else _classes(file, number, array).tolist()
     class_numbers, class_names = encode_labels(values)
-    index = ImageIndex(numbered_ids(images.splits), images.splits)
+    index = ImageIndex(numbered_ids(file.splits), file.splits)
     return first_labels(class_numbers, class_names, index, data)
 
 
-def _label_arrays(images: ImageArrays, data: DataOptions) -> list[np.ndarray | None]:
-    """Return the labels of each array of images; None for an array without labels."""
-    if TRAIN_KEY in images.names:
-        names = [_LABEL_OF[name] for name in images.names]
-        arrays = read_npz_arrays(images.path, names, data)
-    else:
-        arrays = read_npz_arrays(images.path, LABEL_KEYS, data)
-        names = [name for name in LABEL_KEYS if name in arrays][:1] or ["" for _ in images.arrays]
-    labels: list[np.ndarray | None] = []
-    for number, name in enumerate(names):
-        labels.append(_checked(images, number, name, arrays[name]) if name in arrays else None)
-    return labels
-
-
-def _checked(images: ImageArrays, number: int, name: str, labels: np.ndarray) -> np.ndarray:
+def _classes(file: ArrayFile, number: int, labels: np.ndarray) -> np.ndarray:
     """Return labels as one axis; their number has to be that of the images."""
-    labels = labels.reshape(-1)
-    count = len(images.arrays[number])
+    name, count = file.names.labels[number], file.counts[number]
+    labels = _one_axis(f"{file.path}: {name}", labels)
     if len(labels) != count:
+        images = file.names.images[number]
         raise DataError(
-            f"{images.path}: {len(labels)} labels for {count} images "
-            f"({name} and {images.names[number]}). Give one label per image."
+            f"{file.path}: {len(labels)} labels for {count} images ({name} and {images}). Give one"
+            " label per image."
         )
     return labels
+
+
+def _one_axis(name: str, labels: np.ndarray) -> np.ndarray:
+    """Return labels as one axis, also where a 1 stands in the column of the class."""
+    if labels.ndim == 1 or labels.shape[1] == 1:
+        return labels.reshape(-1)
+    is_one = labels == 1
+    if labels.dtype.kind in "uifb" and (is_one | (labels == 0)).all():
+        if (is_one.sum(axis=1) == 1).all():
+            return is_one.argmax(axis=1)
+        raise DataError(
+            f"{name} has rows of several labels, or of none, and scores need one class for each"
+            " image. Use `labels=none`, or name another array as `label_column`."
+        )
+    raise DataError(
+        f"{name} has the shape {labels.shape}, and scores need one class for each image. Use"
+        " `labels=none`, or name another array as `label_column`."
+    )

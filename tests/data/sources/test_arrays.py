@@ -80,9 +80,8 @@ def test_npz_with_plain_names(tmp_path):
     [
         (X[0, 0, 0], "expected images of shape"),
         (X[:0], "expected images of shape"),
-        (np.zeros((3, 8, 8, 5), np.uint8), "1 or 3 channels"),
-        (X.astype(float) - 5, r"must lie in \[0, 1\] or \[0, 255\]"),
-        (np.full((3, 8, 8), np.nan), "not finite"),
+        (np.zeros((3, 8, 8, 5), np.uint8), "1, 3 or 4 channels"),
+        (np.full((3, 8, 8), np.nan), "no finite number"),
         (np.full((3, 8, 8), "a"), "must be numbers"),
         (X.astype(complex), "must be numbers"),
     ],
@@ -94,7 +93,7 @@ def test_other_arrays_are_refused(tmp_path, array, text):
 
 def test_pickles_damage_and_wrong_counts_are_refused(tmp_path):
     np.save(tmp_path / "o.npy", np.array([{}], dtype=object))
-    with pytest.raises(DataError, match="cannot be read as NumPy arrays"):
+    with pytest.raises(DataError, match="Python objects"):
         open_(tmp_path / "o.npy")
     (tmp_path / "half.npz").write_bytes(b"PK\x03\x04")
     with pytest.raises(DataError, match="cannot be read as NumPy arrays"):
