@@ -1,4 +1,4 @@
-"""Splits of pictures that are named by paths: by their folders, or drawn at random."""
+"""Splits of pictures whose list, table or archive may say splits and labels by itself."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.formats.file_sets import drawn_text
-from latentlab.data.layout import layout_of
-from latentlab.data.policies import AUTO, FOLDER, NONE, class_policy, split_policy, would_score
+from latentlab.data.arrangement import arrange, draw_text
+from latentlab.data.policies import AUTO, NONE, class_policy, split_policy, would_score
 from latentlab.data.splits import held_out_splits
 
 
@@ -35,7 +34,7 @@ def name_splits(
     labels: str,
     known: tuple[np.ndarray, str] | None = None,
 ) -> NameSplits:
-    """Return the splits of pictures.
+    """Return the splits of pictures; what the user asks for comes first, then what is known.
 
     Parameters
     ----------
@@ -44,24 +43,21 @@ def name_splits(
     data : DataOptions
         Holds `held_out`, `labels` and `split`.
     labels : str
-        Where else there are labels, in a clause; "" if only folders can be classes.
+        Where the data have labels of their own, in a clause; "" if only folders can be classes.
     known : tuple of ndarray and str, or None
-        Splits that something else than a folder says, and a clause on it.
+        Splits that the data say themselves, and a clause on it.
     """
-    layout = layout_of(names)
-    has_own = bool(labels) or layout.has_classes
-    is_scored = would_score(data, has_own)
-    labels_text = labels or layout.classes_text
-    if not is_scored:
-        labels_text = labels_text if class_policy(data).kind == AUTO else "no labels wanted"
-    if split_policy(data).kind != NONE:
-        if known is not None and split_policy(data).kind != FOLDER:
-            return NameSplits(known[0], known[1], labels_text)
-        if layout.splits is not None:
-            return NameSplits(layout.splits, layout.splits_text, labels_text)
-    drawn = held_out_splits(len(names), data.held_out, is_scored)
-    texts = (layout.splits_text, drawn_text(drawn))
-    return NameSplits(drawn, "; ".join(text for text in texts if text), labels_text)
+    arrangement = arrange(names, data, None)
+    has_own = bool(labels) and class_policy(data).kind == AUTO
+    labels_text = labels if has_own else arrangement.classes_text
+    kind = split_policy(data).kind
+    if known is not None and kind == AUTO:
+        return NameSplits(*known, labels_text)
+    is_drawn = kind == NONE or (kind == AUTO and arrangement.layout.splits is None)
+    if not (is_drawn and has_own):
+        return NameSplits(arrangement.splits, arrangement.splits_text, labels_text)
+    drawn = held_out_splits(len(names), data.held_out, would_score(data, has_own))
+    return NameSplits(drawn, draw_text(drawn), labels_text)
 
 
 def name_classes(names: Sequence[str], data: DataOptions) -> list[str] | None:
@@ -74,6 +70,6 @@ def name_classes(names: Sequence[str], data: DataOptions) -> list[str] | None:
     data : DataOptions
         Holds `labels`, which may name the depth of the folders.
     """
-    layout = layout_of(names)
+    layout = arrange(names, data, None).layout
     depth = class_policy(data).depth
     return layout.class_folders(depth) if depth or layout.has_classes else None

@@ -23,7 +23,7 @@ def listed_rows(table: PathTable, data: DataOptions) -> ListedSet:
     """
     columns = table_columns(table, data.image_column, data.label_column)
     entries = table.texts(columns.images)
-    pictures = listed_pictures(table.path, entries, data.follow_links)
+    pictures = listed_pictures(table.path, entries, data.follow_links, table.home)
     labels = f"labels by the column {columns.labels}" if columns.labels else ""
     known = None
     if columns.splits:

@@ -54,7 +54,7 @@ class ListedPictures:
 
 
 def listed_pictures(
-    file: Path, entries: Sequence[str | None], follow_links: bool
+    file: Path, entries: Sequence[str | None], follow_links: bool, home: Path | None = None
 ) -> ListedPictures:
     """Return the pictures that a list names.
 
@@ -67,14 +67,17 @@ def listed_pictures(
         directory.
     follow_links : bool
         Whether paths may lead elsewhere.
+    home : Path or None
+        The folder to which relative paths belong; None is that of the list.
 
     Raises
     ------
     DataError
         If no entry names a picture.
     """
-    folder = base_folder(file, entries)
-    rules = _Rules([folder, file.parent, Path.cwd()], follow_links)
+    home = home or file.parent
+    folder = base_folder(home, entries)
+    rules = _Rules([folder, home, Path.cwd()], follow_links)
     counts = PassedOverCounts()
     found = ListedPictures([], [], [], ())
     seen: set[str] = set()
@@ -128,21 +131,21 @@ def is_address(entry: str) -> bool:
     return scheme is not None and scheme.group(1).lower() != "file"
 
 
-def base_folder(file: Path, entries: Sequence[str | None]) -> Path:
+def base_folder(home: Path, entries: Sequence[str | None]) -> Path:
     """Return the folder to which relative entries of a list belong.
 
     Parameters
     ----------
-    file : Path
-        The list.
+    home : Path
+        The folder of the list.
     entries : sequence of str or None
         Its entries; the first of them decide.
     """
     probes = [local_text(entry) for entry in entries[:PROBED] if entry and not is_address(entry)]
-    for folder in _likely_folders(file.parent):
+    for folder in _likely_folders(home):
         if any(_is_file(folder / probe) for probe in probes):
             return folder
-    return file.parent
+    return home
 
 
 def _likely_folders(folder: Path) -> Iterator[Path]:

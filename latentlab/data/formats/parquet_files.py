@@ -8,37 +8,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from latentlab.data.splits import TEST, TRAIN, held_out_splits
+from latentlab.data.formats.column_names import listed_columns
 from latentlab.errors import ConfigError, DataError
 
+SUFFIXES = (".parquet", ".pq")
 ROWS = 32  # read at once: a dictionary may unpack to many large pictures
 _DAMAGE = (OSError, ValueError, KeyError, IndexError, pa.ArrowException)
-
-
-def parquet_paths(path: Path) -> list[Path]:
-    """Return the parquet files to read.
-
-    Parameters
-    ----------
-    path : Path
-        A file, or a folder of files that end in .parquet.
-
-    Returns
-    -------
-    list of Path
-        In the order of their names.
-
-    Raises
-    ------
-    DataError
-        If there is none, or one cannot be read as parquet.
-    """
-    files = sorted(path.glob("*.parquet")) if path.is_dir() else [path]
-    if not files:
-        raise DataError(f"{path} holds no .parquet file. Check the path given to `data`.")
-    for file in files:
-        metadata_of(file)
-    return files
 
 
 def metadata_of(file: Path) -> pq.FileMetaData:
@@ -76,28 +51,6 @@ def schema_of(file: Path) -> pa.Schema:
 def row_counts(files: Sequence[Path]) -> list[int]:
     """Return the number of rows of each of `files`; for errors see `metadata_of`."""
     return [metadata_of(file).num_rows for file in files]
-
-
-def parquet_splits(files: Sequence[Path], held_out: float | None) -> np.ndarray:
-    """Return the split of each row of all files.
-
-    Parameters
-    ----------
-    files : sequence of Path
-        Names that begin with "train", and with "test" or "val", stand for the splits.
-    held_out : float or None
-        Share to hold out at random if the names say nothing.
-
-    Returns
-    -------
-    ndarray of str
-        "train" or "test".
-    """
-    counts = row_counts(files)
-    splits = [_split_of_name(file.name) for file in files]
-    if set(splits) == {TRAIN, TEST}:
-        return np.repeat(splits, counts)
-    return held_out_splits(sum(counts), held_out)
 
 
 def row_ids(count: int, first: int = 0) -> np.ndarray:
@@ -182,6 +135,31 @@ def column_values(file: Path, column: str, first_group: int = 0) -> Iterator[Any
             f"{file} is damaged: it has {count} rows of {column}, "
             f"not the {announced} that it announces. Fetch or write it again."
         )
+
+
+def first_values(file: Path, column: str, count: int) -> list[Any]:
+    """Return the values of the first rows of a column as Python objects.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        Name of the column.
+    count : int
+        Number of rows, at most.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    try:
+        batches = _open(file).iter_batches(batch_size=count, columns=[column])
+        batch = next(iter(batches), None)
+        return [] if batch is None or not batch.num_columns else batch.column(0).to_pylist()
+    except _DAMAGE as error:
+        raise _damaged(file, error) from error
 
 
 def _damaged(file: Path, error: Exception) -> DataError:
@@ -355,32 +333,34 @@ def _column_of(file: Path, wanted: str | None) -> str:
     columns = _picture_columns(file)
     if wanted is not None and wanted not in columns:
         raise ConfigError(
-            f": {file} has no such column of pictures; it has {', '.join(columns) or 'none'}",
+            f": {file} has no such column of pictures; it has {listed_columns(columns)}",
             field="image_column",
             value=wanted,
         )
     if not columns:
         raise DataError(
             f"{file} has no column of pictures (bytes, or a struct of bytes and path); "
-            f"its columns are {', '.join(schema_of(file).names)}."
+            f"its columns are {listed_columns(schema_of(file).names)}."
         )
     return wanted or columns[0]
 
 
 def _picture_columns(file: Path) -> list[str]:
-    return [field.name for field in schema_of(file) if _is_picture(field.type)]
+    return [field.name for field in schema_of(file) if is_bytes(field.type)]
 
 
-def _is_picture(kind: pa.DataType) -> bool:
+def is_bytes(kind: pa.DataType) -> bool:
+    """Return whether a column of this type may hold pictures.
+
+    Parameters
+    ----------
+    kind : pa.DataType
+        The type of a column: bytes, or a struct with a field "bytes".
+    """
     if pa.types.is_struct(kind):
-        return kind.get_field_index("bytes") >= 0 and _is_picture(kind.field("bytes").type)
-    return pa.types.is_binary(kind) or pa.types.is_large_binary(kind)
-
-
-def _split_of_name(name: str) -> str:
-    if name.startswith(TRAIN):
-        return TRAIN
-    return TEST if name.startswith(("test", "val")) else ""
+        return kind.get_field_index("bytes") >= 0 and is_bytes(kind.field("bytes").type)
+    is_view = pa.types.is_binary_view(kind)
+    return bool(is_view or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _group_size(group: pq.RowGroupMetaData, column: str) -> int:

@@ -112,7 +112,7 @@ def _share_of_paths(path: Path, entries: Sequence[str]) -> float:
     """Return which share of entries names files, or ends as pictures do."""
     if not entries:
         return 0.0
-    folder = base_folder(path, entries)
+    folder = base_folder(path.parent, entries)
     return sum(_is_path(folder, entry) for entry in entries) / len(entries)
 
 

@@ -39,15 +39,26 @@ class PathTable(abc.ABC):
     ----------
     path : Path
         The file.
+    home : Path or None
+        The folder to which relative paths belong; None is that of the file.
+
+    Attributes
+    ----------
+    names : list of str
+        Its columns.
+    candidates : list of str
+        Those that may hold paths.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, home: Path | None = None) -> None:
         self.path = path
+        self.home = home or path.parent
         self.names: list[str] = []
+        self.candidates: list[str] = []
 
     @abc.abstractmethod
     def sample(self) -> list[Sequence[Any]]:
-        """Return the first rows, a value for each of `names`; missing ones may be cut off."""
+        """Return the first rows, a value for each of `candidates`; the last may be missing."""
 
     @abc.abstractmethod
     def column(self, name: str) -> list[Any]:
@@ -69,6 +80,7 @@ class DelimitedTable(PathTable):
         first = next(self._rows(), [])
         self._has_names = not any(_names_a_file(path, cell) for cell in first)
         self.names = _unique(first) if self._has_names else _numbered(len(first))
+        self.candidates = self.names
 
     def sample(self) -> list[Sequence[Any]]:
         """Return the first rows."""
@@ -110,6 +122,7 @@ class JsonTable(PathTable):
         self._records = list(_json_records(path))
         first = self._records[:SAMPLE]
         self.names = list(dict.fromkeys(key for record in first for key in record))
+        self.candidates = self.names
 
     def sample(self) -> list[Sequence[Any]]:
         """Return the first rows."""
@@ -267,20 +280,20 @@ def path_column(table: PathTable, wanted: str | None) -> str:
         If no column holds paths, or several do and no name decides.
     """
     if wanted is not None:
-        if wanted not in table.names:
+        if wanted not in table.candidates:
             raise ConfigError(
-                f": {table.path} has no such column; it has {listed_columns(table.names)}",
+                f": {table.path} has no such column; it has {listed_columns(table.candidates)}",
                 field="image_column",
                 value=wanted,
             )
         return wanted
     rows = table.sample()
-    columns = list(itertools.zip_longest(*rows))[: len(table.names)]
+    columns = list(itertools.zip_longest(*rows))
     for holds in (_name_files, _look_like_paths):
         found = [
             name
-            for name, values in zip(table.names, columns, strict=False)
-            if holds(table.path, values)
+            for name, values in zip(table.candidates, columns, strict=False)
+            if holds(table.home, values)
         ]
         if found:
             return _only(table.path, found)
@@ -322,15 +335,15 @@ def _only(path: Path, found: list[str]) -> str:
     return by_name
 
 
-def _name_files(path: Path, values: Sequence[Any]) -> bool:
+def _name_files(home: Path, values: Sequence[Any]) -> bool:
     """Return whether a column names files that are there, in at least half of its first rows."""
     texts = _present(values)
-    folder = base_folder(path, texts)
+    folder = base_folder(home, texts)
     count = sum(_is_named_file(folder, text) for text in texts)
     return count > 0 and 2 * count >= len(texts)
 
 
-def _look_like_paths(_path: Path, values: Sequence[Any]) -> bool:
+def _look_like_paths(_home: Path, values: Sequence[Any]) -> bool:
     texts = _present(values)
     count = sum(is_picture_name(text) or is_address(text) for text in texts)
     return count > 0 and 2 * count >= len(texts)

@@ -1,9 +1,11 @@
-"""Parquet with a column of pictures, as Hugging Face datasets has it, or of plain bytes.
+"""Parquet with a column of pictures, or of their paths.
 
-One file, or a folder of them. The column is found by its type, or named by `image_column`: a struct
-of bytes and path, or bytes. Splits: file names that begin with train, and with test or val, if
-there are both. Otherwise `held_out` of the rows are held out at random. A row with a picture that
-cannot be read is listed in the run and skipped.
+One file, a pattern of names, a folder of files, or a clone of a data set of Hugging Face, with its
+data/train-*.parquet. The column is found by the content of its first rows, or named by
+`image_column`: a struct of bytes and path, bytes, or paths of files beside the table. Splits: names
+of files or folders such as train and validation, or else a column named split. Otherwise `held_out`
+of the rows are held out at random. A row with a picture that cannot be read is listed in the run
+and skipped.
 """
 
 from collections.abc import Iterator
@@ -11,48 +13,41 @@ from typing import ClassVar
 
 from latentlab.config import DataOptions
 from latentlab.data.decode import DEFAULT_SIZE
-from latentlab.data.source import (
-    SHARD_IMAGES,
-    ImageIndex,
-    Shard,
-    Source,
-    SourceCapabilities,
-)
+from latentlab.data.intake import Intake
+from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.options import NoOptions
-
-MAX_BYTES = 2 << 30  # of the pictures of one row group
 
 
 class Parquet(Source):
-    """The pictures in one column; ids are the numbers of the rows, such as "row-0000017"."""
+    """The pictures in one column; ids are the numbers of the rows, such as "row-0000017".
+
+    Pictures that are named by their paths have these as ids.
+    """
 
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
-        suffixes=(".parquet",), reads_folders=True, default_size=DEFAULT_SIZE
+        suffixes=(".parquet", ".pq"),
+        contents=("parquet",),
+        reads_folders=True,
+        default_size=DEFAULT_SIZE,
     )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the rows; their pictures are read when they are asked for."""
-        from latentlab.data.formats import parquet_files
+        from latentlab.data.parquet_rows import parquet_rows
 
-        files = parquet_files.parquet_paths(self.path(data))
-        splits = parquet_files.parquet_splits(files, data.held_out)
-        column = parquet_files.picture_column(files, data.image_column)
-        for file in files:
-            parquet_files.check_group_sizes(file, column, data.max_bytes or MAX_BYTES)
-        first = 0  # number of the shard's first row, counted through all files
-        for file in files:
-            for pictures in parquet_files.ColumnReader(file, column).parts(SHARD_IMAGES):
-                ids = parquet_files.row_ids(len(pictures), first)
-                yield Shard(ids, splits[first : first + len(pictures)], pictures=pictures)
-                first += len(pictures)
+        yield from parquet_rows(self.path(data), data).shards()
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
-        """Return the numbers of the rows and their splits, by the files' metadata."""
-        from latentlab.data.formats import parquet_files
+        """Return the ids of the rows and their splits; no picture is read."""
+        from latentlab.data.parquet_rows import parquet_rows
 
-        files = parquet_files.parquet_paths(self.path(data))
-        splits = parquet_files.parquet_splits(files, data.held_out)
-        return ImageIndex(parquet_files.row_ids(len(splits)), splits)
+        return parquet_rows(self.path(data), data).index()
+
+    def intake(self, data: DataOptions, options: NoOptions) -> Intake:
+        """Return the rows that are passed over, and where splits and labels come from."""
+        from latentlab.data.parquet_rows import parquet_rows
+
+        return parquet_rows(self.path(data), data).intake
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name of the file or folder."""

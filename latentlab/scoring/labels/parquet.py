@@ -1,43 +1,50 @@
-"""Classes of parquet files: a column named label, labels, class, target or fine_label.
+"""Classes of parquet files: a column named label, class, target, category, species, ...
 
 `label_column` names another one. The class names are those that the file's metadata declares, as
-Hugging Face datasets writes it, or else the distinct values.
+Hugging Face datasets writes it, or else the distinct values. Pictures that are named by their paths
+have the class of their folder if there is no such column.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.formats.parquet_files import column_values, parquet_paths, schema_of
+from latentlab.data.formats.parquet_columns import (
+    declared_classes,
+    find_label_column,
+    parquet_files_of,
+)
+from latentlab.data.formats.parquet_files import column_values
+from latentlab.data.listed_source import ListedSet
+from latentlab.data.parquet_rows import parquet_rows
 from latentlab.data.source import Source
-from latentlab.errors import ConfigError, DataError
+from latentlab.errors import DataError
 from latentlab.scoring.labels import Labels, encode_labels, first_labels
-
-LABEL_COLUMNS = ("label", "labels", "class", "target", "fine_label")
+from latentlab.scoring.labels._listed import labels_of
 
 
 def read_labels(data: DataOptions) -> Labels | None:
     """Return the class of every row of `data`, None without such a column."""
-    source = Source.named("parquet")
-    files = parquet_paths(source.path(data))
-    column = _label_column(files[0], data.label_column)
+    path = Source.named("parquet").path(data)
+    rows = parquet_rows(path, data)
+    files = parquet_files_of(path)
+    image_column = data.image_column if isinstance(rows, ListedSet) else rows.column
+    column = find_label_column(files[0], image_column, data.label_column)
     if column is None:
-        return None
-    values: list[Any] = []
-    for file in files:
-        values += column_values(file, column)
+        return labels_of(rows, None, data) if isinstance(rows, ListedSet) else None
+    values = [value for file in files for value in column_values(file, column)]
+    if isinstance(rows, ListedSet):
+        return labels_of(rows, _named(values, declared_classes(files[0], column)), data)
     class_numbers, class_names = _encode(values, files[0], column)
-    index = source.index(data, source.parse_options(data.source_options))
-    return first_labels(class_numbers, class_names, index, data)
+    return first_labels(class_numbers, class_names, rows.index(), data)
 
 
 def _encode(values: list[Any], file: Path, column: str) -> tuple[np.ndarray, tuple[str, ...]]:
     """Return class numbers and names, by the names that the file declares if it does."""
     class_numbers, class_names = encode_labels(values)  # refuses values that are no labels
-    declared = _declared_names(file, column)
+    declared = declared_classes(file, column)
     present = [value for value in values if value is not None]
     if not declared or not all(isinstance(value, int) for value in present):
         return class_numbers, class_names
@@ -50,23 +57,10 @@ def _encode(values: list[Any], file: Path, column: str) -> tuple[np.ndarray, tup
     return np.array(numbers, dtype=np.int32), declared
 
 
-def _label_column(file: Path, wanted: str | None) -> str | None:
-    columns = schema_of(file).names
-    if wanted is None:
-        return next((name for name in LABEL_COLUMNS if name in columns), None)
-    if wanted not in columns:
-        raise ConfigError(
-            f": {file} has no such column; it has {', '.join(columns)}",
-            field="label_column",
-            value=wanted,
-        )
-    return wanted
-
-
-def _declared_names(file: Path, column: str) -> tuple[str, ...] | None:
-    """Return the class names that Hugging Face datasets wrote into the file's metadata."""
-    try:
-        metadata = json.loads((schema_of(file).metadata or {})[b"huggingface"])
-        return tuple(metadata["info"]["features"][column]["names"])
-    except (KeyError, TypeError, ValueError):
-        return None
+def _named(values: list[Any], declared: tuple[str, ...]) -> list[Any]:
+    """Return numbers as the names that are declared for them, where there are such names."""
+    if not all(value is None or isinstance(value, int) for value in values):
+        return values
+    if not declared or max((value or 0 for value in values), default=0) >= len(declared):
+        return values
+    return [None if value is None or value < 0 else declared[value] for value in values]

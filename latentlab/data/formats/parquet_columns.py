@@ -1,0 +1,300 @@
+"""Which columns of parquet files hold pictures or their paths, labels and splits."""
+
+import functools
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from latentlab.data.formats.column_names import (
+    IMAGE_COLUMNS,
+    SPLIT_COLUMNS,
+    column_named,
+    listed_columns,
+)
+from latentlab.data.formats.file_sets import files_of
+from latentlab.data.formats.parquet_files import (
+    SUFFIXES,
+    check_group_sizes,
+    column_values,
+    first_values,
+    is_bytes,
+    metadata_of,
+    picture_column,
+    schema_of,
+)
+from latentlab.data.formats.path_tables import (
+    SAMPLE,
+    PathTable,
+    check_columns,
+    label_column_of,
+    path_column,
+)
+from latentlab.data.sniffing import HEAD_BYTES, kind_of
+from latentlab.errors import ConfigError, DataError
+
+FEATURES = b"huggingface"  # entry of the metadata in which Hugging Face datasets writes
+
+
+@dataclass(frozen=True)
+class PictureColumn:
+    """The column of pictures.
+
+    Attributes
+    ----------
+    name : str
+        Its name.
+    holds_paths : bool
+        Whether it names files, instead of holding pictures.
+    """
+
+    name: str
+    holds_paths: bool
+
+
+class ParquetTable(PathTable):
+    """Parquet files with a column of paths: texts, or structs with a path and no bytes.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        The files, which have the same columns.
+    home : Path
+        The folder to which relative paths belong.
+    """
+
+    def __init__(self, files: Sequence[Path], home: Path) -> None:
+        super().__init__(files[0], home)
+        self.files = files
+        schema = schema_of(files[0])
+        self.names = [field.name for field in schema]
+        self.candidates = [field.name for field in schema if _is_text(field.type)]
+        check_columns(self.path, self.candidates or self.names)
+
+    def sample(self) -> list[Sequence[Any]]:
+        """Return the first rows of the columns that may hold paths."""
+        columns = [
+            list(map(_path_in, first_values(self.path, name, SAMPLE))) for name in self.candidates
+        ]
+        return list(zip(*columns, strict=True))
+
+    def column(self, name: str) -> list[Any]:
+        """Return all values of a column; of structs their paths."""
+        values: list[Any] = []
+        for file in self.files:
+            values += map(_path_in, column_values(file, name))
+        return values
+
+
+def parquet_files_of(path: Path) -> list[Path]:
+    """Return the parquet files of a data set.
+
+    Parameters
+    ----------
+    path : Path
+        A file, a pattern, a folder of files, or a clone of Hugging Face with data/*.parquet.
+
+    Raises
+    ------
+    DataError
+        If there is none, one cannot be read, or none has rows.
+    """
+    files = files_of(path, SUFFIXES)
+    if not any(metadata_of(file).num_rows for file in files):
+        raise DataError(f"{path} has no rows: it holds no pictures.")
+    return files
+
+
+def home_of(path: Path, files: Sequence[Path]) -> Path:
+    """Return the folder to which paths in `files` belong: `path` if it is one, or else theirs."""
+    return path if path.is_dir() else files[0].parent
+
+
+def find_picture_column(
+    files: Sequence[Path], wanted: str | None, max_bytes: int, home: Path
+) -> PictureColumn:
+    """Return the column of pictures, by the content of its first rows.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Parquet files.
+    wanted : str or None
+        A name that the user gave; None finds it.
+    max_bytes : int
+        Largest size of a row group of pictures, unpacked.
+    home : Path
+        See `ParquetTable`.
+
+    Raises
+    ------
+    ConfigError
+        If the column that the user named holds neither pictures nor paths.
+    DataError
+        If no column does, or several do and no name decides.
+    """
+    status = files[0].stat()
+    found = _column_of_first(files[0], status.st_mtime_ns, status.st_size, wanted, max_bytes, home)
+    if not found.holds_paths:
+        picture_column(files, found.name)
+    return found
+
+
+@functools.lru_cache(maxsize=32)
+def _column_of_first(  # noqa: PLR0913  # what the answer depends on
+    file: Path, _mtime_ns: int, _size: int, wanted: str | None, max_bytes: int, home: Path
+) -> PictureColumn:
+    fields = [field for field in schema_of(file) if is_bytes(field.type)]
+    if wanted is not None:
+        fields = [field for field in fields if field.name == wanted]
+    table = ParquetTable([file], home)
+    if wanted is not None and not fields and wanted not in table.candidates:
+        there = listed_columns(_columns_of_pictures(file) or table.candidates)
+        raise ConfigError(
+            f": {file} has no such column of pictures; it has {there}",
+            field="image_column",
+            value=wanted,
+        )
+    for field in fields:
+        check_group_sizes(file, field.name, max_bytes)
+    looks = {field.name: _look(file, field.name) for field in fields}
+    pictures = [name for name, look in looks.items() if look == "pictures"]
+    if pictures:
+        return PictureColumn(_only(file, pictures), holds_paths=False)
+    paths = [name for name, look in looks.items() if look == "paths"]
+    if paths:
+        return PictureColumn(_only(file, paths), holds_paths=True)
+    return _text_column(table, wanted, [field.name for field in fields])
+
+
+def _text_column(table: ParquetTable, wanted: str | None, others: list[str]) -> PictureColumn:
+    """Return a column of paths; else one of bytes of no known kind, so that reading says why."""
+    if wanted in others:
+        return PictureColumn(str(wanted), holds_paths=False)
+    try:
+        return PictureColumn(path_column(table, wanted), holds_paths=True)
+    except DataError:
+        if others:
+            return PictureColumn(others[0], holds_paths=False)
+        raise DataError(
+            f"{table.path} has no column of pictures (bytes, or a struct of bytes and path) or of"
+            f" their paths; its columns are {listed_columns(table.names)}."
+        ) from None
+
+
+def _look(file: Path, column: str) -> str:
+    """Return what the first rows of a column of bytes hold: "pictures", "paths" or ""."""
+    values = [value for value in first_values(file, column, SAMPLE) if value is not None]
+    contents = [value.get("bytes") if isinstance(value, dict) else value for value in values]
+    contents = [content for content in contents if content]
+    if contents:
+        count = sum(kind_of(content[:HEAD_BYTES]).is_picture for content in contents)
+        return "pictures" if 2 * count >= len(contents) else ""
+    return "paths" if any(isinstance(_path_in(value), str) for value in values) else ""
+
+
+def _only(file: Path, names: list[str]) -> str:
+    """Return the one column among several that hold pictures."""
+    if len(names) == 1:
+        return names[0]
+    by_name = column_named(names, IMAGE_COLUMNS)
+    if by_name is None:
+        raise DataError(
+            f"{file} has several columns of pictures ({listed_columns(names)}): say which with"
+            " `image_column`."
+        )
+    return by_name
+
+
+def find_label_column(file: Path, image_column: str | None, wanted: str | None) -> str | None:
+    """Return the column of labels, None if there is none.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    image_column : str or None
+        The column of pictures, which holds no labels.
+    wanted : str or None
+        A name that the user gave; None takes a usual name, or the one column of class labels.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such column.
+    """
+    schema = schema_of(file)
+    if wanted is not None:
+        return label_column_of(file, schema.names, wanted)
+    names = [field.name for field in schema if field.name != image_column]
+    names = [name for name in names if _is_plain(schema.field(name).type)]
+    by_name = label_column_of(file, names, None)
+    if by_name is not None:
+        return by_name
+    declared = [name for name in names if declared_classes(file, name)]
+    return declared[0] if len(declared) == 1 else None
+
+
+def find_split_column(file: Path, image_column: str) -> str | None:
+    """Return the column of splits of a parquet file, None if there is none.
+
+    Parameters
+    ----------
+    file : Path
+        The file.
+    image_column : str
+        The column of pictures.
+    """
+    names = [field.name for field in schema_of(file) if _is_text(field.type)]
+    return column_named([name for name in names if name != image_column], SPLIT_COLUMNS)
+
+
+def declared_classes(file: Path, column: str) -> tuple[str, ...]:
+    """Return the class names that Hugging Face datasets wrote into the metadata; none is ().
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        Name of the column of labels.
+    """
+    try:
+        metadata = json.loads((schema_of(file).metadata or {})[FEATURES])
+        names = metadata["info"]["features"][column]["names"]
+    except (KeyError, TypeError, ValueError, RecursionError):
+        return ()
+    return tuple(map(str, names)) if isinstance(names, list) else ()
+
+
+def _path_in(value: Any) -> Any:
+    """Return the path of a struct; other values as they are."""
+    return value.get("path") if isinstance(value, dict) else value
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    if pa.types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    if pa.types.is_struct(kind):
+        return kind.get_field_index("path") >= 0 and kind.get_field_index("bytes") < 0
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or _is_view(kind))
+
+
+def _is_view(kind: pa.DataType) -> bool:
+    return bool(pa.types.is_string_view(kind))
+
+
+def _is_plain(kind: pa.DataType) -> bool:
+    """Return whether values of a column may be labels: numbers, text or yes and no."""
+    if pa.types.is_dictionary(kind):
+        return _is_plain(kind.value_type)
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind)
+    is_nothing = pa.types.is_null(kind)
+    return bool(is_number or is_nothing or pa.types.is_boolean(kind) or _is_text(kind))
+
+
+def _columns_of_pictures(file: Path) -> list[str]:
+    return [field.name for field in schema_of(file) if is_bytes(field.type)]

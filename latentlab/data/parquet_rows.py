@@ -1,0 +1,127 @@
+"""The rows of parquet files as images: pictures in a column, or files that a column names."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from latentlab.config import DataOptions
+from latentlab.data.formats.file_sets import file_splits
+from latentlab.data.formats.listed_paths import listed_pictures
+from latentlab.data.formats.parquet_columns import (
+    ParquetTable,
+    find_label_column,
+    find_picture_column,
+    find_split_column,
+    home_of,
+    parquet_files_of,
+)
+from latentlab.data.formats.parquet_files import (
+    ColumnReader,
+    check_group_sizes,
+    column_values,
+    row_counts,
+    row_ids,
+)
+from latentlab.data.formats.path_tables import table_splits
+from latentlab.data.intake import Intake
+from latentlab.data.listed_source import ListedSet, listed_set
+from latentlab.data.name_splits import name_splits
+from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard
+
+MAX_BYTES = 2 << 30  # of the pictures of one row group
+NO_LABELS = "no labels, since no column is named as labels are"
+
+
+@dataclass(frozen=True)
+class PictureRows:
+    """Rows with a picture each.
+
+    Attributes
+    ----------
+    files : tuple of Path
+        The parquet files.
+    column : str
+        The column of pictures.
+    splits : ndarray of shape (n,), str
+        "train" or "test" of each row.
+    intake : Intake
+        Where splits and labels come from.
+    """
+
+    files: tuple[Path, ...]
+    column: str
+    splits: np.ndarray
+    intake: Intake
+
+    def shards(self) -> Iterator[Shard]:
+        """Yield the rows of one file after the other."""
+        first = 0  # number of the shard's first row, counted through all files
+        for file in self.files:
+            for pictures in ColumnReader(file, self.column).parts(SHARD_IMAGES):
+                ids = row_ids(len(pictures), first)
+                splits = self.splits[first : first + len(pictures)]
+                yield Shard(ids, splits, pictures=pictures)
+                first += len(pictures)
+
+    def index(self) -> ImageIndex:
+        """Return the numbers of the rows and their splits."""
+        return ImageIndex(row_ids(len(self.splits)), self.splits)
+
+
+def parquet_rows(path: Path, data: DataOptions) -> PictureRows | ListedSet:
+    """Return the images of parquet files.
+
+    Parameters
+    ----------
+    path : Path
+        See `parquet_files_of`.
+    data : DataOptions
+        Holds the names of columns, and what is held out.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or no column holds pictures or names them.
+    """
+    files = parquet_files_of(path)
+    home = home_of(path, files)
+    max_bytes = data.max_bytes or MAX_BYTES
+    found = find_picture_column(files, data.image_column, max_bytes, home)
+    labels = find_label_column(files[0], found.name, data.label_column)
+    text = f"labels by the column {labels}" if labels else ""
+    if found.holds_paths:
+        return _listed_rows(ParquetTable(files, home), found.name, text, data)
+    for file in files:
+        check_group_sizes(file, found.name, max_bytes)
+    return _picture_rows(files, found.name, text, data)
+
+
+def _picture_rows(
+    files: Sequence[Path], column: str, labels: str, data: DataOptions
+) -> PictureRows:
+    counts = row_counts(files)
+    known = file_splits(files, counts) or _column_splits(files, column)
+    splits = name_splits(row_ids(sum(counts)).tolist(), data, labels, known)
+    has_none = not labels and data.labels == "auto"
+    intake = Intake(splits=splits.splits_text, labels=NO_LABELS if has_none else splits.labels_text)
+    return PictureRows(tuple(files), column, splits.splits, intake)
+
+
+def _listed_rows(table: ParquetTable, column: str, labels: str, data: DataOptions) -> ListedSet:
+    pictures = listed_pictures(table.path, table.texts(column), data.follow_links, table.home)
+    known = file_splits(table.files, row_counts(table.files))
+    known = known or _column_splits(table.files, column)
+    if known is not None:
+        known = known[0][pictures.rows], known[1]
+    return listed_set(pictures, data, labels, known)
+
+
+def _column_splits(files: Sequence[Path], column: str) -> tuple[np.ndarray, str] | None:
+    """Return the splits that a column of the files says, None if there is none."""
+    name = find_split_column(files[0], column)
+    if name is None:
+        return None
+    words = [value for file in files for value in column_values(file, name)]
+    return table_splits(words, name)
