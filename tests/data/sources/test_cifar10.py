@@ -13,6 +13,7 @@ import pytest
 from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.data.formats import cifar_batches
+from latentlab.data.formats.pickles import load_dict
 from latentlab.errors import DataError
 from latentlab.scoring.labels import read_labels
 from latentlab.scoring.labels.cifar10 import CLASS_NAMES
@@ -216,6 +217,39 @@ def test_oversized_members_are_refused_before_they_are_read(tmp_path):
 def test_empty_folder_says_what_is_expected(tmp_path):
     with pytest.raises(DataError, match=r"holds no CIFAR-10.*`data_dir`"):
         opening.open_images(options_of(tmp_path))
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_pickles_of_every_protocol_are_read(protocol):
+    batch = {b"data": IMAGES[0].reshape(len(IMAGES[0]), -1), b"labels": [1, 2], b"x": b"\xff"}
+    read = load_dict(pickle.dumps(batch, protocol=protocol), "a batch")
+    np.testing.assert_array_equal(read["data"], batch[b"data"])
+    assert (read["labels"], read["x"]) == ([1, 2], b"\xff")
+
+
+def test_a_batch_that_python_3_wrote_by_protocol_2_is_not_too_large(tmp_path):
+    """Bytes above 127 take two there: this batch is as large as one can be."""
+    data = np.full((10_000, 3072), 255, np.uint8)
+    content = pickle.dumps({b"data": data, b"labels": [3] * 10_000}, protocol=2)
+    assert len(content) > 60_000_000
+    assert len(content) < cifar_batches.LIMITS["data_batch_1"]
+    np.testing.assert_array_equal(load_dict(content, "a batch")["data"], data)
+
+
+def test_a_pickle_cannot_ask_for_memory():
+    class Bomb:
+        def __reduce__(self):
+            return np._core.numeric._frombuffer, (1 << 40, np.dtype("u1"), (1,), "C")
+
+    with pytest.raises(DataError, match="has no bytes"):
+        load_dict(pickle.dumps({"data": Bomb()}, protocol=4), "a batch")
+
+
+def test_real_cifar10_as_python_3_pickles_it(tmp_path, real_data):
+    script = real_data / "unpack_cifar10.py"
+    subprocess.run([sys.executable, script, tmp_path, "--layout", "py"], check=True)
+    images = opening.open_images(DataOptions(data="cifar10", data_dir=str(tmp_path)))
+    assert [(images.splits == split).sum() for split in ("train", "test")] == [50_000, 10_000]
 
 
 def test_real_cifar10_is_read_exactly(tmp_path, real_data):
