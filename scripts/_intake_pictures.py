@@ -94,9 +94,7 @@ def avif_named_jpg(folder: Path) -> None:
     fill(folder, 10, "{name}/{number}.jpg", "AVIF")
 
 
-@cases.add(
-    ENDINGS, flat(28, left_out={"empty": 2, "no picture|HTML|text": 6}, is_loud=True)
-)
+@cases.add(ENDINGS, flat(28, left_out={"empty": 2, "no picture|HTML|text": 6}, is_loud=True))
 def scraped(folder: Path) -> None:
     """Pictures of the web: six are error pages, two are empty."""
     fill(folder, 7, "{name}{number}.jpg", "JPEG")
@@ -191,9 +189,7 @@ def annex(folder: Path) -> None:
     flat(20, left_out={"lead out": 20}, is_loud=True, says=("follow.links",)),
     data="photos",
 )
-@cases.add(
-    LINKS, flat(40), data="photos", name="links_out_followed", follow_links=True
-)
+@cases.add(LINKS, flat(40), data="photos", name="links_out_followed", follow_links=True)
 def links_out(folder: Path) -> None:
     """Half of the pictures lie elsewhere."""
     fill(folder / "photos", 5, "{name}{number}.png")
