@@ -220,10 +220,10 @@ def _reader_of_file(path: Path) -> Source:
     for source in _sources():
         if content in source.capabilities.contents:
             return source
-    advice = f" ({kind.advice})" if kind.advice else ""
+    advice = f"; {kind.advice}" if kind.advice else ""
     raise DataError(
-        f"{path} cannot be used as data: {kind.name}{advice}. Give a folder of pictures, a picture,"
-        f" or a {_listed(_suffixes_of_tables())} file."
+        f"{path} holds no images that are read ({kind.name}{advice}). Give a folder of pictures, a"
+        f" picture, or a {_listed(_suffixes_of_tables())} file."
     )
 
 
