@@ -18,6 +18,7 @@ from latentlab.data.formats.containers import (
     SortedMembers,
     sort_members,
 )
+from latentlab.data.formats.file_facts import page_id
 from latentlab.data.formats.file_sets import file_splits, files_of
 from latentlab.data.intake import Intake, joined
 from latentlab.data.name_splits import NameSplits, name_splits
@@ -61,8 +62,9 @@ class ContainerSet:
     @property
     def ids(self) -> np.ndarray:
         """Ids of the pictures, array of str."""
+        names = set(self.names)
         ids = [
-            prefix + picture.name
+            prefix + page_id(picture.name, picture.page, names)
             for prefix, part in zip(self.prefixes, self.parts, strict=True)
             for picture in part.pictures
         ]

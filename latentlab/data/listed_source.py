@@ -37,7 +37,7 @@ class ListedSet:
         ids = np.array(self.pictures.ids, dtype=str)
         for start in range(0, len(ids), SHARD_IMAGES):
             rows = slice(start, start + SHARD_IMAGES)
-            yield Shard(ids[rows], self.splits[rows], pictures=self.pictures.paths[rows])
+            yield Shard(ids[rows], self.splits[rows], pictures=self.pictures.files[rows])
 
     def index(self) -> ImageIndex:
         """Return ids and splits."""

@@ -8,7 +8,7 @@ import functools
 import importlib.util
 import re
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 HEAD_BYTES = 4096  # of a file: enough for the magic of all kinds, and one page of a disk cache
 TAR_MAGIC = slice(257, 262)
@@ -293,6 +293,23 @@ def kind_of(head: bytes, name: str = "") -> Kind:
     if found is TEXT:
         return by_name if by_name and not by_name.is_picture else TEXT
     return found
+
+
+def kind_of_file(path: Path) -> Kind:
+    """Return the kind of a file by its first bytes and its name.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with path.open("rb", buffering=0) as file:
+        return kind_of(file.read(HEAD_BYTES), path.name)
 
 
 def _by_bytes(head: bytes) -> Kind | None:

@@ -13,15 +13,22 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from latentlab.data.decode import BYTES_PER_PIXEL, MAX_PIXELS
+from latentlab.data.formats.file_facts import page_numbers
 from latentlab.data.formats.member_kinds import is_picture_name, reason_by_name
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
-from latentlab.data.sniffing import UNKNOWN, Kind
+from latentlab.data.originals import Page
+from latentlab.data.pages import ONE_PAGE, FilePages, pages_of
+from latentlab.data.sniffing import EMPTY, HEAD_BYTES, UNKNOWN, Kind, kind_of
 from latentlab.errors import DataError
 
 MOST_LABEL_BYTES = 1 << 20
 MAX_BYTES = 2 << 30  # that a container may unpack to, or else EXPANSION times its own size
 EXPANSION = 100  # pictures are compressed already: more than this is no collection of pictures
+# An animation in the form of PNG counts as its first frame: all PNG would have to be read.
+SEVERAL_PAGES = (".tif", ".tiff", ".gif", ".webp", ".apng", ".avif", ".avifs")
+MOST_KNOWN = 1_000_000  # members whose pages are held in memory
+NOWHERE = -1
 LABEL_SUFFIXES = (".cls", ".json")  # members beside a picture, as WebDataset has them
 
 
@@ -40,6 +47,10 @@ class Member(NamedTuple):
         What it is by its first bytes; None if its name is that of a picture.
     obstacle : str
         Why it cannot be read, such as "encrypted"; "" if nothing is known against it.
+    page : int
+        Number of a page of it, from 1; 0 if it holds no other.
+    offset : int
+        See `latentlab.data.originals.Page`.
     """
 
     name: str
@@ -47,6 +58,8 @@ class Member(NamedTuple):
     place: int
     kind: Kind | None = None
     obstacle: str = ""
+    page: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +85,9 @@ class ContainerLimits:
         return cls(most_bytes, min(most_bytes, of_a_picture))
 
 
+_known_pages: dict[tuple[str, int, int, int], FilePages] = {}
+
+
 class Container(abc.ABC):
     """One archive. Its file is opened when a member is first read; several threads may read.
 
@@ -88,6 +104,7 @@ class Container(abc.ABC):
         self.members = members
         self._lock = threading.Lock()
         self._file: Any = None
+        self._last: tuple[int, bytes | None] = (NOWHERE, None)  # place and content read last
 
     def __del__(self) -> None:
         if getattr(self, "_file", None) is not None:
@@ -103,12 +120,53 @@ class Container(abc.ABC):
         """
         # One handle has one position: two threads must not move each other.
         with self._lock:
-            try:
-                if self._file is None:
-                    self._file = self._opened()
-                content = self._content(member)
-            except Exception:  # damaged archives make their readers raise nearly anything
-                return None
+            if self._last[0] != member.place:  # pages of a file are read one after the other
+                self._last = member.place, self._whole_content(member)
+            return self._last[1]
+
+    def picture(self, member: Member) -> bytes | Page | None:
+        """Return the picture that a member holds, or the page of it; None if it is damaged.
+
+        Parameters
+        ----------
+        member : Member
+            One of the pictures of `SortedMembers`.
+        """
+        content = self.read(member)
+        if content is None or not (member.page or member.offset):
+            return content
+        return Page(content, max(member.page, 1), member.offset)
+
+    def pages(self, member: Member) -> FilePages:
+        """Return the pages of a member, which is read if it may hold several.
+
+        Parameters
+        ----------
+        member : Member
+            One of `members`.
+        """
+        suffix = PurePosixPath(member.name).suffix.lower()
+        may_hold_several = suffix in SEVERAL_PAGES or (member.kind and member.kind.may_hold_several)
+        if not may_hold_several:
+            return ONE_PAGE
+        state = self.path.stat()
+        key = str(self.path), state.st_mtime_ns, state.st_size, member.place
+        if key not in _known_pages:
+            content = self.read(member)
+            kind = kind_of(content[:HEAD_BYTES], member.name) if content else EMPTY
+            found = pages_of(content, kind) if content and kind.is_readable else ONE_PAGE
+            if len(_known_pages) >= MOST_KNOWN:
+                _known_pages.clear()
+            _known_pages[key] = found
+        return _known_pages[key]
+
+    def _whole_content(self, member: Member) -> bytes | None:
+        try:
+            if self._file is None:
+                self._file = self._opened()
+            content = self._content(member)
+        except Exception:  # damaged archives make their readers raise nearly anything
+            return None
         return content if len(content) == member.size else None
 
     @abc.abstractmethod
@@ -120,7 +178,7 @@ class Container(abc.ABC):
         """Return what a member holds; the lock is held."""
 
 
-class MemberPictures(Sequence[bytes | None]):
+class MemberPictures(Sequence[bytes | Page | None]):
     """Pictures in a container, read when they are asked for.
 
     Parameters
@@ -139,10 +197,10 @@ class MemberPictures(Sequence[bytes | None]):
         return len(self._members)
 
     def __getitem__(self, position: Any) -> Any:
-        return self._container.read(self._members[position])
+        return self._container.picture(self._members[position])
 
-    def __iter__(self) -> Iterator[bytes | None]:
-        return map(self._container.read, self._members)
+    def __iter__(self) -> Iterator[bytes | Page | None]:
+        return map(self._container.picture, self._members)
 
 
 @dataclass(frozen=True)
@@ -154,7 +212,7 @@ class SortedMembers:
     container : Container
         The archive.
     pictures : list of Member
-        Its pictures, in order.
+        Its pictures, in order, a page each.
     label_members : dict of str to Member
         Key, which is the path up to the first dot of the name -> the member with its label.
     passed_over : tuple of LeftOut
@@ -194,7 +252,8 @@ def sort_members(container: Container, limits: ContainerLimits) -> SortedMembers
         if hidden:
             counts.add(member.name, hidden, is_expected=True)
         elif _is_picture(member):
-            _sort_picture(member, limits, pictures, counts)
+            if _may_be_read(member, limits, counts):
+                pictures += _pages_of_member(container, member, counts)
         else:
             sides.append(member)
     labels = _sort_sides(sides, {key_of(picture.name) for picture in pictures}, counts)
@@ -300,15 +359,30 @@ def _is_picture(member: Member) -> bool:
     return member.kind.is_readable
 
 
-def _sort_picture(
-    member: Member, limits: ContainerLimits, pictures: list[Member], counts: PassedOverCounts
-) -> None:
+def _may_be_read(member: Member, limits: ContainerLimits, counts: PassedOverCounts) -> bool:
+    """Return whether a picture may be read; it is counted if not."""
     if member.obstacle:
         counts.add(member.name, member.obstacle, "unpack the archive and give the folder")
     elif member.size > limits.most_picture_bytes:
         counts.add(member.name, "larger than a picture may be", "raise max_bytes or max_pixels")
     else:
-        pictures.append(member)
+        return True
+    return False
+
+
+def _pages_of_member(
+    container: Container, member: Member, counts: PassedOverCounts
+) -> list[Member]:
+    """Return a picture, or its pages; those that are not read are counted."""
+    pages = container.pages(member)
+    for _ in range(pages.further):
+        counts.add(member.name, pages.reason)
+    numbers = page_numbers(pages)
+    offsets = pages.offsets or (0,) * len(numbers)
+    return [
+        member._replace(page=number, offset=offset)
+        for number, offset in zip(numbers, offsets, strict=True)
+    ]
 
 
 def _sort_sides(

@@ -8,12 +8,14 @@ import os
 import re
 import urllib.parse
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 from pathlib import Path
 
-from latentlab.data.formats.member_kinds import is_picture_name, kind_of_file
+from latentlab.data.formats.file_facts import facts_of_files, page_id, page_numbers
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
+from latentlab.data.originals import Page
 from latentlab.data.sniffing import Kind
 from latentlab.errors import DataError
 
@@ -37,17 +39,17 @@ class ListedPictures:
 
     Attributes
     ----------
-    paths : list of Path
-        Their files.
+    files : list of Path or Page
+        Their files, or pages of these.
     ids : list of str
-        Their paths below the folder of the list, or else as they are.
+        Their paths below the folder of the list, or else as they are; "#3" marks a third page.
     rows : list of int
         Their positions in the list.
     passed_over : tuple of LeftOut
         The other entries.
     """
 
-    paths: list[Path]
+    files: list[Path | Page]
     ids: list[str]
     rows: list[int]
     passed_over: tuple[LeftOut, ...]
@@ -79,21 +81,47 @@ def listed_pictures(
     folder = base_folder(home, entries)
     rules = _Rules([folder, home, Path.cwd()], follow_links)
     counts = PassedOverCounts()
-    found = ListedPictures([], [], [], ())
-    seen: set[str] = set()
+    row_of: dict[str, int] = {}
     for row, entry in enumerate(entries):
         text = os.path.normpath(folder / local_text(entry)) if entry else ""
-        obstacle = rules.obstacle(entry, text) or (TWICE if text in seen else None)
+        obstacle = rules.obstacle(entry, text) or (TWICE if text in row_of else None)
         if obstacle:
             _count(counts, entry or f"row {row}", obstacle)
-            continue
-        seen.add(text)
-        found.paths.append(Path(text))
-        found.ids.append(_id_of(text, folder))
-        found.rows.append(row)
-    if not found.paths:
+        else:
+            row_of[text] = row
+    pictures = _with_pages(row_of, folder, counts)
+    if not pictures.files:
         raise _nothing(file, folder, len(entries), counts)
-    return ListedPictures(found.paths, found.ids, found.rows, counts.passed_over())
+    return pictures
+
+
+def _with_pages(row_of: dict[str, int], folder: Path, counts: PassedOverCounts) -> ListedPictures:
+    """Return the pictures among files, a page each, with the row in which each file stands."""
+    paths = list(row_of)
+    names = {path: _id_of(path, folder) for path in paths}
+    all_names = set(names.values())
+    found = ListedPictures([], [], [], ())
+    for path, facts in zip(paths, facts_of_files(paths, list(map(_state, paths))), strict=True):
+        pages = facts.pages
+        if not facts.is_used(path):
+            _count(counts, names[path], facts.kind)
+            continue
+        for number, offset in zip_longest(page_numbers(pages), pages.offsets, fillvalue=0):
+            is_page = number or offset
+            found.files.append(Page(Path(path), max(number, 1), offset) if is_page else Path(path))
+            found.ids.append(page_id(names[path], number, all_names))
+            found.rows.append(row_of[path])
+        for _ in range(pages.further):
+            counts.add(names[path], pages.reason)
+    return replace(found, passed_over=counts.passed_over())
+
+
+def _state(path: str) -> os.stat_result | None:
+    """Return the state of a regular file; None if it is gone meanwhile."""
+    try:
+        return os.stat(path)
+    except OSError:
+        return None
 
 
 def local_text(entry: str) -> str:
@@ -195,7 +223,7 @@ class _Rules:
                 return FOLDERS
             if not self._may_be_read(path):
                 return OUTSIDE
-            return None if is_picture_name(path) else _obstacle_of_file(path)
+            return None if os.path.isfile(path) else IRREGULAR
         except (OSError, ValueError) as error:
             return Kind(getattr(error, "strerror", None) or "names that no file can have")
 
@@ -211,21 +239,14 @@ class _Rules:
         return any(real.startswith(root.rstrip(os.sep) + os.sep) for root in self._roots)
 
 
-def _obstacle_of_file(path: str) -> Kind | None:
-    """Return what a file with the name of no picture is by its content; None if it is one."""
-    if not os.path.isfile(path):
-        return IRREGULAR
-    kind = kind_of_file(Path(path))
-    return None if kind.is_readable else kind
-
-
 def _id_of(path: str, folder: Path) -> str:
     root = os.path.normpath(folder) + os.sep
     return as_text(path.removeprefix(root) if path.startswith(root) else path)
 
 
 def _count(counts: PassedOverCounts, name: str, obstacle: Kind) -> None:
-    name = as_text(name)[:MOST_SHOWN]
+    # One line stays one line, whatever stands in a list.
+    name = "".join(sign if sign.isprintable() else "?" for sign in as_text(name)[:MOST_SHOWN])
     counts.add(name, obstacle.name, obstacle.advice, obstacle.is_expected)
 
 

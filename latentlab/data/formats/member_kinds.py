@@ -1,11 +1,11 @@
 """Which members of archives and entries of lists are pictures, and why others are passed over."""
 
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
-from latentlab.data.sniffing import HEAD_BYTES, Kind, has_picture_suffix, kind_of
+from latentlab.data.sniffing import has_picture_suffix
 
 # Made by cameras, network drives and operating systems: nobody looks for pictures there.
-SIDE_FOLDERS = ("__MACOSX", "@eaDir", "lost+found")
+SIDE_FOLDERS = ("__macosx", "@eadir", "lost+found", "$recycle.bin")
 SIDE_FILES = ("thumbs.db", "desktop.ini")
 
 
@@ -20,23 +20,6 @@ def is_picture_name(name: str) -> bool:
     return has_picture_suffix(name)
 
 
-def kind_of_file(path: Path) -> Kind:
-    """Return the kind of a file by its first bytes.
-
-    Parameters
-    ----------
-    path : Path
-        The file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
-    with path.open("rb") as file:
-        return kind_of(file.read(HEAD_BYTES), path.name)
-
-
 def reason_by_name(name: str) -> str:
     """Return why a file is passed over by its path alone, "" if it is not.
 
@@ -48,9 +31,9 @@ def reason_by_name(name: str) -> str:
     Examples
     --------
     >>> reason_by_name("__MACOSX/a/._b.png"), reason_by_name("a/b.png")
-    ('thumbnails of a camera or NAS', '')
+    ('files of the system', '')
     """
     parts = PurePosixPath(name).parts
-    if any(part in SIDE_FOLDERS for part in parts) or parts[-1].lower() in SIDE_FILES:
-        return "thumbnails of a camera or NAS"
+    if any(part.lower() in SIDE_FOLDERS for part in parts) or parts[-1].lower() in SIDE_FILES:
+        return "files of the system"
     return "hidden" if any(part.startswith(".") for part in parts) else ""

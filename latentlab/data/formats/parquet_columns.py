@@ -188,8 +188,7 @@ def _text_column(table: ParquetTable, wanted: str | None, others: list[str]) -> 
 def _look(file: Path, column: str) -> str:
     """Return what the first rows of a column of bytes hold: "pictures", "paths" or ""."""
     values = [value for value in first_values(file, column, SAMPLE) if value is not None]
-    contents = [value.get("bytes") if isinstance(value, dict) else value for value in values]
-    contents = [content for content in contents if content]
+    contents = list(filter(None, map(_bytes_in, values)))
     if contents:
         count = sum(kind_of(content[:HEAD_BYTES]).is_picture for content in contents)
         return "pictures" if 2 * count >= len(contents) else ""
@@ -273,6 +272,11 @@ def declared_classes(file: Path, column: str) -> tuple[str, ...]:
 def _path_in(value: Any) -> Any:
     """Return the path of a struct; other values as they are."""
     return value.get("path") if isinstance(value, dict) else value
+
+
+def _bytes_in(value: Any) -> bytes | None:
+    """Return the bytes of a struct; bytes as they are."""
+    return value.get("bytes") if isinstance(value, dict) else value
 
 
 def _is_text(kind: pa.DataType) -> bool:

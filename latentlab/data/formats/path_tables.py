@@ -401,7 +401,7 @@ def _unique(names: Sequence[str]) -> list[str]:
 
 
 def _numbered(count: int) -> list[str]:
-    return [f"column {number}" for number in range(1, count + 1)]
+    return [str(number) for number in range(1, count + 1)]
 
 
 def _begins_as_json(path: Path) -> bool:

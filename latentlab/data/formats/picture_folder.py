@@ -4,24 +4,19 @@ import functools
 import itertools
 import os
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from latentlab.data.decode import THREADS, pillow_limits_off
-from latentlab.data.folder_walk import NO_PERMISSION, FolderWalk, is_passed_over, walk_folder
+from latentlab.data.folder_walk import is_passed_over, walk_folder
+from latentlab.data.formats.file_facts import FileFacts, facts_of_files, page_id, page_numbers
 from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.originals import Page
-from latentlab.data.pages import ONE_PAGE, FilePages, pages_of
-from latentlab.data.sniffing import HEAD_BYTES, UNKNOWN, Kind, has_picture_suffix, kind_of
+from latentlab.data.sniffing import kind_of_file
 from latentlab.data.splits import TEST, TRAIN, held_out_splits
 from latentlab.errors import DataError
 
-AT_ONCE = 256  # files that a thread looks at in a row
-MOST_KNOWN = 1_000_000  # files whose facts are held in memory
-CLOSED = Kind(NO_PERMISSION)
 HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
 
 
@@ -57,7 +52,7 @@ class PictureListing:
         """Ids of the images: the path, with "#3" for the third page."""
         names = list(map(as_text, self.paths))
         files = {name for name, number in zip(names, self.numbers, strict=True) if not number}
-        return list(map(functools.partial(_id_of, files=files), names, self.numbers))
+        return list(map(functools.partial(page_id, files=files), names, self.numbers))
 
     def pictures(self, rows: slice) -> list[Path | bytes | Page | None]:
         """Return some of the pictures.
@@ -105,13 +100,15 @@ def list_pictures(root: Path, follow_links: bool = False) -> PictureListing:
     paths: list[str] = []
     numbers: list[int] = []
     offsets: list[int] = []
-    for path, facts in zip(names, _facts_of_all(walk, names), strict=True):
-        if not _is_used(path, facts):
+    states = [walk.files[name] for name in names]
+    all_facts = facts_of_files([f"{root}/{name}" for name in names], states)
+    for path, facts in zip(names, all_facts, strict=True):
+        if not facts.is_used(path):
             _pass_over(path, facts, walk.passed_over)
             continue
         pages = facts.pages
         paths += [path] * pages.count
-        numbers += range(1, pages.count + 1) if pages.count > 1 else [0] * pages.count
+        numbers += page_numbers(pages)
         offsets += pages.offsets or [0] * pages.count
         for _ in range(pages.further):
             walk.passed_over.add(path, pages.reason)
@@ -154,7 +151,7 @@ def holds_a_picture(folder: Path, most: int = 2000) -> bool:
     """
     try:
         files = itertools.islice(_files_below(folder), most)
-        return any(_facts(str(path), path.stat()).kind.is_picture for path in files)
+        return any(kind_of_file(path).is_picture for path in files)
     except OSError:
         return False
 
@@ -169,78 +166,7 @@ def _files_below(folder: Path) -> Iterator[Path]:
                 yield file
 
 
-@dataclass(frozen=True, slots=True)
-class _Facts:
-    """What a file is, and which pages it holds."""
-
-    kind: Kind
-    pages: FilePages
-
-
-class _KnownFacts:
-    """Facts of files that this process has looked at, by path, size and time of change."""
-
-    def __init__(self) -> None:
-        self._facts: dict[tuple[str, int, int], _Facts] = {}
-
-    def get(self, key: tuple[str, int, int]) -> _Facts | None:
-        """Return what is known of a file."""
-        return self._facts.get(key)
-
-    def add(self, key: tuple[str, int, int], facts: _Facts) -> None:
-        """Note the facts of a file."""
-        if len(self._facts) >= MOST_KNOWN:
-            self._facts.clear()
-        self._facts[key] = facts
-
-
-_known_facts = _KnownFacts()
-
-
-def _facts_of_all(walk: FolderWalk, names: list[str]) -> list[_Facts]:
-    """Return the facts of all files, many at once since a disk may be slow to answer."""
-    root = str(walk.root)
-    blocks = [names[start : start + AT_ONCE] for start in range(0, len(names), AT_ONCE)]
-
-    def facts_of_block(block: list[str]) -> list[_Facts]:
-        return [_facts(f"{root}/{name}", walk.files[name]) for name in block]
-
-    with pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
-        return [facts for block in pool.map(facts_of_block, blocks) for facts in block]
-
-
-def _facts(path: str, state: os.stat_result | None) -> _Facts:
-    if state is None:
-        return _Facts(UNKNOWN, ONE_PAGE)
-    key = path, state.st_size, state.st_mtime_ns
-    known = _known_facts.get(key)
-    if known is None:
-        known = _look_into(path, state.st_size)
-        _known_facts.add(key, known)
-    return known
-
-
-def _look_into(path: str, size: int) -> _Facts:
-    """Return what a file is; it is `CLOSED` if it cannot be opened."""
-    if size == 0:
-        return _Facts(kind_of(b"", path), ONE_PAGE)
-    try:
-        with open(path, "rb", buffering=0) as file:
-            kind = kind_of(file.read(HEAD_BYTES), path)
-    except OSError:
-        return _Facts(CLOSED, ONE_PAGE)
-    pages = pages_of(Path(path), kind) if kind.is_readable else ONE_PAGE
-    return _Facts(kind, pages)
-
-
-def _is_used(path: str, facts: _Facts) -> bool:
-    """Return whether a file is tried: a picture, or at least one by its name."""
-    if facts.kind.is_picture:
-        return facts.kind.is_readable
-    return has_picture_suffix(path)
-
-
-def _pass_over(path: str, facts: _Facts, counts: PassedOverCounts) -> None:
+def _pass_over(path: str, facts: FileFacts, counts: PassedOverCounts) -> None:
     kind = facts.kind
     counts.add(as_text(path), kind.name, kind.advice, kind.is_expected)
 
@@ -249,16 +175,6 @@ def _no_pictures(root: Path, passed_over: tuple[LeftOut, ...]) -> str:
     there = ", ".join(entry.text for entry in passed_over)
     seen = f"; passed over: {there}" if there else ": there is no file in it"
     return f"{root} holds no pictures{seen}. Check the path given to `data`."
-
-
-def _id_of(name: str, number: int, files: set[str]) -> str:
-    """Return the id of an image; a file may have the name that its page would have."""
-    if not number:
-        return name
-    mark = "#"
-    while f"{name}{mark}{number}" in files:
-        mark += "#"
-    return f"{name}{mark}{number}"
 
 
 def as_text(path: str) -> str:

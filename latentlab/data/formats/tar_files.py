@@ -122,6 +122,14 @@ def _listed(archive: Any, unpacked: Any) -> Iterator[Member]:
             yield Member(name, size, place, obstacle="" if is_picture_name(name) else "links")
         elif not info.isdir():
             yield Member(name, info.size, 0, obstacle="links and devices")
+    _check_end(archive, unpacked)
+
+
+def _check_end(archive: Any, unpacked: Any) -> None:
+    """Refuse an archive that does not end with zeros: tarfile takes a cut header as its end."""
+    unpacked.seek(archive.offset)
+    if any(unpacked.read(tarfile.BLOCKSIZE)):
+        raise tarfile.ReadError("it ends within a header")
 
 
 def _kind(name: str, info: tarfile.TarInfo, unpacked: Any) -> Kind | None:
