@@ -6,6 +6,7 @@ every folder with a run.json, and the files that its commands write if they are 
 """
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -169,27 +170,34 @@ class _Walker:
         reason = _reason_of_file(entry.name)
         if reason:
             self._pass_over(path, reason, is_expected=True)
-        else:
-            self._add(path, entry.path)
+            return
+        try:
+            self._add(path, entry.path, entry.stat(follow_symlinks=False))
+        except OSError:
+            self._pass_over(path, NO_PERMISSION)  # or it was removed meanwhile
 
-    def _add(self, path: str, real_path: str) -> None:
+    def _add(self, path: str, real_path: str, state: os.stat_result) -> None:
         """Add a file, or what has the name of a picture and is none."""
-        is_regular = os.path.isfile(real_path)
+        is_regular = stat.S_ISREG(state.st_mode)
         if not (is_regular or has_picture_suffix(path)):
             self._pass_over(path, SPECIAL)
             return
         self.real_files.add(real_path)
-        try:
-            self.walk.files[path] = os.stat(real_path) if is_regular else None
-        except OSError:
-            self.walk.files[path] = None  # removed meanwhile; whoever opens it finds out
+        self.walk.files[path] = state if is_regular else None
 
     def follow_links_found(self) -> None:
         """Go where the links lead, each file and folder once; they may lead to more links."""
+        links_to_files: list[str] = []
         while self.links:
             links, self.links = sorted(self.links), []
             for path in links:
-                self._link(path)
+                if os.path.isdir(os.path.join(self.real_root, path)):
+                    self._link(path)
+                else:
+                    links_to_files.append(path)
+        # Folders come first: a file that is listed with its folder needs no other name.
+        for path in links_to_files:
+            self._link(path)
 
     def _link(self, path: str) -> None:
         real_path = os.path.realpath(os.path.join(self.real_root, path))
@@ -204,7 +212,7 @@ class _Walker:
         elif real_path in self.real_files:
             self._pass_over(path, SECOND_FILE, is_expected=True)
         else:
-            self._add(path, real_path)
+            self._add(path, real_path, os.stat(real_path))
 
     def _is_own_output(self, real_path: str) -> bool:
         """Return whether a path lies in a folder that latentlab wrote, below the whole folder."""
