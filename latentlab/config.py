@@ -26,7 +26,8 @@ class DataOptions:
     Attributes
     ----------
     data : str
-        A source name ("cifar10", "digits", ...) or a path: a folder, a .npy, .npz or .parquet file.
+        A source name ("cifar10", "digits", ...) or a path: a folder of pictures, one picture, an
+        archive, a table or list of paths, parquet or arrays; see docs/data.md.
     data_dir : str or None
         Where a named source finds its files. By default the Keras cache, then a download.
     size : int or None
@@ -69,7 +70,8 @@ class DataOptions:
 
     data: str = option(
         "cifar10",
-        "Source name (see latentlab sources), an image folder, or a .npy, .npz or .parquet file.",
+        "Source name (see latentlab sources), a folder of pictures, a picture, an archive, a table"
+        " or list of paths, a .parquet, .npy or .npz file.",
     )
     data_dir: str | None = option(
         None, "Where a named source finds its files [default: the Keras cache, else a download]."

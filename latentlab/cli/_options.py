@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from latentlab.cli.generated import OptionWithNames, option_of, together
+from latentlab.cli.generated import Decorator, OptionWithNames, option_of, together
 from latentlab.config import LEAST_STEPS, RESIZE_RULES, ClusterOptions, DataOptions, FitOptions
 
 if TYPE_CHECKING:
@@ -33,6 +33,8 @@ DATA_NAMES = (
     "max_pixels",
     "max_bytes",
 )
+# Of images for which something else says size and colours: an encoder, or vectors.
+IMAGE_NAMES = tuple(name for name in DATA_NAMES if name not in ("data", "size", "grey"))
 
 
 def either(names: list[str]) -> str:
@@ -109,6 +111,22 @@ data_options = together(
     option_of(DataOptions, "resize", type=click.Choice(RESIZE_RULES)),
     *(option_of(DataOptions, name) for name in DATA_NAMES[DATA_NAMES.index("held_out") :]),
 )
+
+
+def image_options(**helps: str) -> Decorator:
+    """Return the options of images for which something else says size and colours.
+
+    Parameters
+    ----------
+    **helps : str
+        Option -> a help text in the place of its own.
+    """
+    changes = {name: {"help": text} for name, text in helps.items()}
+    changes["resize"] = {"type": click.Choice(RESIZE_RULES)}
+    return together(
+        *(option_of(DataOptions, name, **changes.get(name, {})) for name in IMAGE_NAMES)
+    )
+
 
 fit_options = together(
     recipe_option,

@@ -6,14 +6,16 @@ from typing import Any
 
 import click
 
-from latentlab.cli._options import RUNS_FOLDER, typed_names
+from latentlab.cli._options import IMAGE_NAMES, RUNS_FOLDER, image_options, typed_names
 from latentlab.cli._output import json_option, print_result, with_intake
 from latentlab.cli.generated import option_of, together
-from latentlab.config import RESIZE_RULES, DataOptions, ImportOptions
+from latentlab.config import DataOptions, ImportOptions
 from latentlab.errors import ConfigError
 
-IMAGE_NAMES = ("data_dir", "resize", "image_column", "max_pixels")  # of images alone
 BOTH_NAMES = ("held_out", "limit", "max_bytes")  # of images, or else of vectors
+# Of vectors too: without images they are of use.
+VECTOR_NAMES = (*BOTH_NAMES, "label_column")
+SOURCES_WITH_COLUMNS = ("parquet", "table")  # whose labels `label_column` names
 
 import_options = together(
     click.option(
@@ -33,20 +35,11 @@ import_options = together(
     option_of(ImportOptions, "id_column"),
     option_of(ImportOptions, "column"),
     option_of(ImportOptions, "split_column"),
-    option_of(
-        DataOptions,
-        "label_column",
-        help="Column of labels in the file, read by evaluate only; of parquet images theirs.",
+    image_options(
+        label_column="Column of labels in the file, read by evaluate only; of a table of images"
+        " theirs.",
+        held_out="Share held out if neither file nor images have a split.",
     ),
-    option_of(DataOptions, "data_dir"),
-    option_of(DataOptions, "resize", type=click.Choice(RESIZE_RULES)),
-    option_of(DataOptions, "image_column"),
-    option_of(
-        DataOptions, "held_out", help="Share held out if neither file nor images have a split."
-    ),
-    option_of(DataOptions, "limit"),
-    option_of(DataOptions, "max_pixels"),
-    option_of(DataOptions, "max_bytes"),
 )
 
 
@@ -83,9 +76,9 @@ def _image_options(
 ) -> DataOptions | None:
     """Return the images; None without --data, whose options would then do nothing."""
     if data is not None:
-        names = (*IMAGE_NAMES, *BOTH_NAMES, "label_column")
-        return DataOptions(data=data, **{name: values[name] for name in names})
-    flags = [f"--{name.replace('_', '-')}" for name in IMAGE_NAMES if name in typed]
+        return DataOptions(data=data, **{name: values[name] for name in IMAGE_NAMES})
+    names = [name for name in IMAGE_NAMES if name in typed and name not in VECTOR_NAMES]
+    flags = [f"--{name.replace('_', '-')}" for name in names]
     if flags:
         verb = "belongs" if len(flags) == 1 else "belong"
         raise ConfigError(f"{' and '.join(flags)} {verb} to --data, the images of the vectors.")
@@ -96,7 +89,7 @@ def _import_options(images: DataOptions | None, values: dict[str, Any]) -> Impor
     from latentlab.data.opening import resolve
 
     names = ("id_column", "column", "split_column", "pretraining", *BOTH_NAMES)
-    has_labels = images is not None and resolve(images) == "parquet"
+    has_labels = images is not None and resolve(images) in SOURCES_WITH_COLUMNS
     label_column = None if has_labels else values["label_column"]
     return ImportOptions(**{name: values[name] for name in names}, label_column=label_column)
 

@@ -16,15 +16,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latentlab.cli._options import (
-    DATA_NAMES,
+    IMAGE_NAMES,
     RUNS_FOLDER,
+    image_options,
     last_run,
     open_run,
     typed_names,
 )
-from latentlab.cli.generated import option_of, together
+from latentlab.cli.generated import together
 from latentlab.cli.settings import parse_settings
-from latentlab.config import RESIZE_RULES, DataOptions
+from latentlab.config import DataOptions
 from latentlab.errors import ConfigError
 from latentlab.options import parse_options
 
@@ -37,8 +38,6 @@ ENCODER_HELP = (
     " .onnx or .keras file, keras:NAME:WEIGHTS, or hf:OWNER/MODEL[:FILE] [default for folders of"
     " photos: efficientnet-lite0]."
 )
-# The encoder says size and colours itself.
-IMAGE_NAMES = tuple(name for name in DATA_NAMES if name not in ("data", "size", "grey"))
 _NOT_IN_A_NAME = re.compile(r"[^\w.+=,-]+")
 
 encoder_option = click.option("--encoder", help=ENCODER_HELP)
@@ -60,9 +59,7 @@ place_options = together(
     encoder_option,
     encoder_set_option,
     click.option("--data", help="The images for an encoder, as in fit, instead of a run."),
-    option_of(DataOptions, "data_dir"),
-    option_of(DataOptions, "resize", type=click.Choice(RESIZE_RULES)),
-    *(option_of(DataOptions, name) for name in IMAGE_NAMES if name not in ("data_dir", "resize")),
+    image_options(),
 )
 
 
