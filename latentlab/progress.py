@@ -1,4 +1,4 @@
-"""Live progress: a bar on a terminal, nothing elsewhere.
+"""Live progress: a bar on a terminal, a line now and then elsewhere, as in a log file.
 
 Library code reports, and the command line chooses how it looks. A command is best ended between two
 units of work, and `end_here` has the next update do so. A training step that is cut in two has
@@ -8,6 +8,7 @@ threads that could crash the interpreter.
 import contextlib
 import logging
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -15,6 +16,13 @@ from typing import Any, Protocol
 log = logging.getLogger("latentlab")
 # Marks a record, as in log.info(text, extra=ONCE): a command shows it once, however often it comes.
 ONCE = {"once": True}
+
+
+# Without bars: seconds between two lines of a stage, and the share of its work that is worth one.
+FEWEST_SECONDS = 5.0
+MOST_SECONDS = 30.0
+SHARE_OF_LINE = 0.1
+clock = time.monotonic
 
 
 class Reporter(Protocol):
@@ -58,11 +66,34 @@ class _State:
 _state = _State()
 
 
-class _Silent:
-    """Shows nothing."""
+class _Lines:
+    """Logs a line at growing intervals.
+
+    Parameters
+    ----------
+    stage : str
+        Name of the stage.
+    total : int or None
+        Units of work; None if nobody knows.
+    """
+
+    def __init__(self, stage: str, total: int | None) -> None:
+        self._stage = stage
+        self._total = total
+        self._told_at = clock()
+        self._told_share = 0.0
 
     def update(self, done: int, text: str = "") -> None:
         _state.end_if_asked()
+        seconds = clock() - self._told_at
+        if seconds < FEWEST_SECONDS:
+            return
+        share = done / self._total if self._total else 0.0
+        if seconds < MOST_SECONDS and share < self._told_share + SHARE_OF_LINE:
+            return
+        self._told_at, self._told_share = clock(), share
+        progress = f"{done:,} of {self._total:,} ({share:.0%})" if self._total else f"{done:,}"
+        log.info("%s", ", ".join(filter(None, (f"{self._stage}: {progress}", text))))
 
 
 class _Bar:
@@ -110,16 +141,35 @@ def bars_shown() -> bool:
     return _state.bars
 
 
+def announce_import(package: str) -> None:
+    """Log that a package starts whose import takes seconds, unless it runs already.
+
+    Parameters
+    ----------
+    package : str
+        Its name, as in an import.
+    """
+    if package not in sys.modules:
+        log.info("starting %s ...", package)
+
+
 @contextlib.contextmanager
-def track(stage: str, total: int) -> Iterator[Reporter]:
+def track(
+    stage: str, total: int | None, unit: str = "images", is_announced: bool = True
+) -> Iterator[Reporter]:
     """Yield the reporter of a stage.
 
     Parameters
     ----------
     stage : str
         Name of the stage, shown before the bar.
-    total : int
-        Units of work.
+    total : int or None
+        Units of work; None if nobody knows.
+    unit : str
+        What they are.
+    is_announced : bool
+        Log a line before the work begins, where no bar is shown. A command that comes by the same
+        stage again says so once.
 
     Examples
     --------
@@ -129,16 +179,19 @@ def track(stage: str, total: int) -> Iterator[Reporter]:
     """
     _state.stages += 1
     try:
-        with _reporter(stage, total) as reporter:
+        with _reporter(stage, total, unit if is_announced else "") as reporter:
             yield reporter
     finally:
         _state.stages -= 1
 
 
 @contextlib.contextmanager
-def _reporter(stage: str, total: int) -> Iterator[Reporter]:
+def _reporter(stage: str, total: int | None, announced_unit: str) -> Iterator[Reporter]:
     if not _state.bars:
-        yield _Silent()
+        if announced_unit:
+            size = "" if total is None else f": {total:,} {announced_unit}"
+            log.info("%s%s ...", stage, size, extra=ONCE)
+        yield _Lines(stage, total)
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

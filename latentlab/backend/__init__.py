@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from latentlab.backend.frameworks import FRAMEWORKS, Framework, framework_named
 from latentlab.backend.quiet import frameworks_hidden, native_stderr_hidden
 from latentlab.errors import ConfigError, MissingDependencyError
+from latentlab.progress import announce_import
 
 __all__ = [
     "BACKENDS",
@@ -305,6 +306,7 @@ def _prepare_environment(framework: Framework) -> None:
 
 
 def _import_keras(framework: Framework) -> None:
+    announce_import(framework.name)
     try:
         with native_stderr_hidden():
             import keras  # noqa: F401

@@ -388,7 +388,7 @@ class _HeadTraining:
     def run(self) -> np.ndarray:
         """Return the loss of each head, (heads,), averaged over the last epoch."""
         n_epochs = max(self.settings.epochs, math.ceil(LEAST_STEPS / self.steps_per_epoch))
-        with track(f"{self.settings.heads} heads", n_epochs) as bar:
+        with track(f"{self.settings.heads} heads", n_epochs, "epochs") as bar:
             for epoch in range(n_epochs):
                 losses = self._train_epoch(epoch)
                 bar.update(epoch + 1, f"loss {losses.min():.4f}")

@@ -1,6 +1,6 @@
 """Collect the shards of a source into one ImageSet: limit, decoding, one size, fingerprint."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,9 @@ from latentlab.data.source import Shard, Source
 from latentlab.errors import DataError
 
 
-def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
+def collect(
+    source: Source, data: DataOptions, options: Any, tick: Callable[[int], object] = int
+) -> ImageSet:
     """Read a source.
 
     Parameters
@@ -30,6 +32,8 @@ def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
         What to open; `limit`, `size`, `resize` and `grey` are applied here.
     options : Options
         The source's own options.
+    tick : callable
+        Called with the number of images that have been tried.
 
     Returns
     -------
@@ -49,6 +53,7 @@ def collect(source: Source, data: DataOptions, options: Any) -> ImageSet:
         data=scaled.data,
         size=data.size or source.capabilities.default_size,
         quota=Quota(data.limit),
+        tick=tick,
     )
     for shard in scaled.shards:
         collector.add(shard)
@@ -66,6 +71,8 @@ class _Collector:
     data: DataOptions
     size: int | None
     quota: Quota
+    tick: Callable[[int], object]
+    n_tried: int = 0
     writer: PixelWriter = field(default_factory=PixelWriter)
     ids: list[np.ndarray] = field(default_factory=list)
     splits: list[np.ndarray] = field(default_factory=list)
@@ -82,6 +89,7 @@ class _Collector:
             positions = self._add_pictures(shard, shard.pictures, positions)
         else:
             positions = self._add_pixels(shard, positions)
+            self._count(len(positions))
         self.ids.append(shard.ids[positions])
         self.splits.append(shard.splits[positions])
 
@@ -112,9 +120,14 @@ class _Collector:
             else:
                 self.writer.append_image(pixels)
                 readable.append(position)
+            self._count(1)
         rows = np.array(readable, dtype=np.int64)
         self.files.add(pictures, rows)
         return rows
+
+    def _count(self, n_images: int) -> None:
+        self.n_tried += n_images
+        self.tick(self.n_tried)
 
     def image_set(self) -> ImageSet:
         """Return all images."""

@@ -1,6 +1,7 @@
 """List the images of a source without decoding them: ids, splits, originals, fingerprint."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -19,7 +20,12 @@ from latentlab.data.source import Shard, Source
 from latentlab.errors import ConfigError, DataError
 
 
-def list_images(source: Source, data: DataOptions, known: KnownFiles | None) -> ImageSet:
+def list_images(
+    source: Source,
+    data: DataOptions,
+    known: KnownFiles | None,
+    tick: Callable[[int], object] = int,
+) -> ImageSet:
     """List the images of a source.
 
     Parameters
@@ -30,6 +36,8 @@ def list_images(source: Source, data: DataOptions, known: KnownFiles | None) -> 
         What to open; `size` is needed where the source has no default.
     known : KnownFiles or None
         States of the picture files at an earlier time.
+    tick : callable
+        Called with the number of images that are listed.
 
     Returns
     -------
@@ -49,7 +57,7 @@ def list_images(source: Source, data: DataOptions, known: KnownFiles | None) -> 
         raise ConfigError("is needed to read these images one by one", field="size")
     scaled = ScaledShards.of(source, data, options)
     intake = scaled.account(source.intake(data, options))
-    listing = _Listing(source.title(data, options), intake, known)
+    listing = _Listing(source.title(data, options), intake, known, tick)
     quota = Quota(data.limit)
     for shard in scaled.shards:
         listing.add(shard, quota.take(shard.splits))
@@ -65,6 +73,7 @@ class _Listing:
     name: str
     intake: Intake
     known: KnownFiles | None
+    tick: Callable[[int], object]
     ids: list[np.ndarray] = field(default_factory=list)
     splits: list[np.ndarray] = field(default_factory=list)
     files: PictureFiles = field(default_factory=PictureFiles)
@@ -82,7 +91,9 @@ class _Listing:
         self.splits.append(shard.splits[positions])
         if shard.pictures is not None:
             wanted = entries(shard.pictures, positions)
-            self.states += file_states(self.ids[-1].tolist(), wanted, self.known)
+            for state in file_states(self.ids[-1].tolist(), wanted, self.known):
+                self.states.append(state)
+                self.tick(len(self.states))
             self.files.add(shard.pictures, positions)
         elif shard.pixels is not None:
             check_pixels(self.name, shard.pixels)

@@ -17,6 +17,7 @@ from latentlab.data.path_contents import content_of
 from latentlab.data.source import Source
 from latentlab.data.value_range import ValueRange
 from latentlab.errors import ConfigError, DataError, LatentlabError
+from latentlab.progress import track
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -59,10 +60,12 @@ def open_images(
     >>> len(images), images.image_shape
     (20, (8, 8, 1))
     """
-    source = source_of(options)
-    if lazy:
-        return list_images(source, options, known)
-    images = collect(source, options, source.parse_options(options.source_options))
+    with track(f"read {name_of(options)}", None) as bar:
+        source = source_of(options)
+        if lazy:
+            return list_images(source, options, known, bar.update)
+        source_options = source.parse_options(options.source_options)
+        images = collect(source, options, source_options, bar.update)
     return images if options.channels is None else with_channels(images, options.channels)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 
 from latentlab import backend
+from latentlab.progress import announce_import
 
 MOST_EXACT = 100_000  # vectors that are all compared with each other
 
@@ -106,6 +107,7 @@ def nearest_others(vectors: np.ndarray, count: int) -> np.ndarray:
 
 
 def _approximate_others(vectors: np.ndarray, count: int) -> np.ndarray:
+    announce_import("pynndescent")
     with backend.frameworks_hidden():
         from pynndescent import NNDescent
 

@@ -6,6 +6,7 @@ from latentlab import backend
 from latentlab.errors import ConfigError
 from latentlab.features.neighbors import nearest
 from latentlab.features.spec import FeatureSpec, Step
+from latentlab.progress import announce_import, log
 
 Arrays = dict[str, np.ndarray]
 
@@ -154,8 +155,11 @@ def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int, neighbors: int)
     if len(vectors) < FEWEST_FOR_UMAP:
         # There is no neighbourhood to learn from: the vectors stay.
         return {"reference": vectors, "coordinates": vectors.astype(np.float32)}
+    announce_import("umap")
     with backend.frameworks_hidden():
         import umap
+
+    log.info("UMAP of %s vectors ...", f"{len(vectors):,}")
 
     mapper = umap.UMAP(
         n_neighbors=min(neighbors, len(vectors) - 1),

@@ -396,7 +396,7 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> 
         before_umap = None
         if options.features is not None and options.features.has("umap"):
             before_umap = sample_of(options.features.without("umap"))
-        with track("choose-k", numbers[-1]) as bar:
+        with track("choose-k", numbers[-1], "clusters at most") as bar:
             choice = choosing.choose(
                 vectors,
                 numbers,

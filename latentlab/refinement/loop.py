@@ -466,7 +466,7 @@ class RefinementLoop:
         """
         self.state.resume()
         self._assign()
-        with track("refine", self.schedule.last_round) as bar:
+        with track("refine", self.schedule.last_round, "rounds") as bar:
             while not self.is_done():
                 change = self.label_change()
                 self.advance()

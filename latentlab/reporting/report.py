@@ -54,7 +54,7 @@ def write_report(summary: ClusteringSummary) -> list[Path]:
     # The folder may hold figures of another clustering.
     for stale in set(folder.glob("*.png")) - set(paths.values()):
         stale.unlink()
-    with track("report", n_images) as bar:
+    with track("report", n_images, is_announced=False) as bar:
         page = html.render_report(summary, _pictures(figures, paths), bar.update)
     with atomic_path(folder / "index.html") as path:
         path.write_text(page, encoding="utf-8")

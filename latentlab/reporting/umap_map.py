@@ -24,7 +24,7 @@ from latentlab.errors import DataError
 from latentlab.features.fitted import fit_features
 from latentlab.features.neighbors import nearest
 from latentlab.features.spec import CODE, PROJECTED, FeatureSpec
-from latentlab.progress import Reporter, bars_shown, log, track
+from latentlab.progress import Reporter, announce_import, bars_shown, log, track
 from latentlab.storage import json_form, tables
 from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
@@ -223,7 +223,7 @@ def write_map(run: Run, sample: int, seed: int) -> list[Path]:
         raise DataError(
             f"{run.path}: a map needs at least {FEWEST_IMAGES} images, there are {len(positions)}."
         )
-    with track("project", 100) as bar:
+    with track("project", 100, is_announced=False) as bar:
         bar.update(0, "principal components")
         vectors = _reduce(mapped_vectors(run, positions), seed)
         log.info("project: UMAP of %d of %d images", len(positions), len(index.ids))
@@ -336,6 +336,7 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: "EpochMeter | None" = None) 
     -------
     ndarray of shape (n, 2), float32
     """
+    announce_import("umap")
     with backend.frameworks_hidden():
         import umap
 

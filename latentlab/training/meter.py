@@ -24,6 +24,7 @@ class EpochMeter:
     """
 
     def __init__(self, options: FitOptions, epoch: int, n_images: int) -> None:
+        self._epoch = epoch
         self._title = f"epoch {epoch}/{options.epochs}"
         self._n_steps = steps_per_epoch(n_images, options.batch_size)
         self._images_to_train = (options.epochs - epoch + 1) * n_images
@@ -33,7 +34,10 @@ class EpochMeter:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._bar = self._stack.enter_context(track(self._title, self._n_steps))
+        is_first = self._epoch == 1
+        self._bar = self._stack.enter_context(
+            track(self._title, self._n_steps, "steps", is_announced=is_first)
+        )
         return self
 
     def __exit__(
