@@ -19,6 +19,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from latentlab.config import DataOptions
+from latentlab.data import opening
+from latentlab.data.folder_walk import OUTPUT_FILE
+from latentlab.data.originals import Page
 from latentlab.data.resizing import as_picture
 from latentlab.errors import ConfigError, LatentlabError, RunError
 from latentlab.progress import log, track
@@ -174,6 +178,7 @@ def export_clusters(
     else:
         with atomic_folder(out) as folder:
             _write_folder(selection, file_format, folder, link)
+            (folder / OUTPUT_FILE).touch()  # below a folder of pictures this one is passed over
     return out
 
 
@@ -280,7 +285,8 @@ def _write_folders(selection: Selection, folder: Path, link: bool) -> None:
             hint="Leave it out, and PNGs are written.",
         )
     folders = folder_names(selection.clusters, selection.cluster_names)
-    files = file_names(selection.ids, ending=".png" if path_of is None else "")
+    ids = selection.ids if path_of is None else _names_of_copies(selection, path_of)
+    files = file_names(ids, ending=".png" if path_of is None else "")
     targets = [folder / name / file for name, file in zip(folders, files, strict=True)]
     for name in set(folders):
         (folder / name).mkdir()
@@ -296,15 +302,37 @@ def _write_pngs(selection: Selection, targets: Sequence[Path]) -> None:
             as_picture(image).save(targets[row])
 
 
+def _names_of_copies(selection: Selection, path_of: Callable[[int], Path | Page]) -> list[str]:
+    """Return the ids; those of pages with the ending of the PNG that each becomes."""
+    originals = map(path_of, selection.positions.tolist())
+    return [
+        f"{image_id}.png" if isinstance(original, Page) else image_id
+        for image_id, original in zip(selection.ids, originals, strict=True)
+    ]
+
+
 def _copy_pictures(
-    selection: Selection, path_of: Callable[[int], Path], targets: Sequence[Path], link: bool
+    selection: Selection,
+    path_of: Callable[[int], Path | Page],
+    targets: Sequence[Path],
+    link: bool,
 ) -> None:
     for position, target in zip(selection.positions.tolist(), targets, strict=True):
-        original = path_of(position).resolve()
-        if link:
-            os.symlink(original, target)
+        original = path_of(position)
+        if isinstance(original, Page):
+            _write_page(selection.summary, position, target)
+        elif link:
+            os.symlink(original.resolve(), target)
         else:
-            shutil.copyfile(original, target)
+            shutil.copyfile(original.resolve(), target)
+
+
+def _write_page(summary: ClusteringSummary, position: int, target: Path) -> None:
+    """Write a page of a file, or a frame of an animation, as a PNG of its own."""
+    data = summary.run.config.data or DataOptions()
+    picture = opening.open_picture(summary.images, position, data)
+    if picture is not None:
+        picture.save(target)
 
 
 def _picture_files(summary: ClusteringSummary) -> Callable[[int], Any] | None:
@@ -313,7 +341,7 @@ def _picture_files(summary: ClusteringSummary) -> Callable[[int], Any] | None:
     if source is None:
         return None
     try:
-        is_file = isinstance(source(0), Path)
+        is_file = isinstance(source(0), Path | Page)
     except LatentlabError as error:
         log.info(
             "export: the originals cannot be opened, so small pictures are written (%s)", error

@@ -60,7 +60,12 @@ def test_folders_coco_and_projector(edited_run, tmp_path):
     run, edited = edited_run, Editor(edited_run.clustering("kmeans-k4")).state()
     kept = edited.clusters[edited.clusters >= 0]
     folder = pipeline.export(run, "folders", tmp_path / "folders")
-    assert sorted(path.name for path in folder.iterdir()) == ["000 a_.._b_ _c_", "001", "002"]
+    assert sorted(path.name for path in folder.iterdir()) == [
+        ".latentlab-output",
+        "000 a_.._b_ _c_",
+        "001",
+        "002",
+    ]
     assert len(list((folder / "001").glob("*.png"))) == (kept == 1).sum()
     coco = json.loads(
         (pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json").read_text()
