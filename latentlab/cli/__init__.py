@@ -22,12 +22,13 @@ from latentlab.cli.plugin_commands import plugins
 from latentlab.cli.scoring import audit, evaluate, probe, score_by_k
 from latentlab.cli.showing import export, figures, report, view
 from latentlab.cli.trusting import trust
+from latentlab.cli.updating import update
 
 __all__ = ["cli", "main"]
 
 _COMMANDS = (
     *(fit, sweep, embed, import_),
-    *(cluster, predict, choose_k, choose_encoder),
+    *(cluster, predict, update, choose_k, choose_encoder),
     *(evaluate, trust, score_by_k, probe, audit),
     *(report, figures, view, export),
     *(compare, verify),

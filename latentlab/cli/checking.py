@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import click
 
 from latentlab.cli._group import cli
-from latentlab.cli._options import name_option, open_named, open_run
+from latentlab.cli._options import name_option, open_named
 from latentlab.cli._output import json_option, print_result
 from latentlab.cli.errors import Translator
+from latentlab.cli.moved import moved_option, open_moved
 from latentlab.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -44,15 +45,16 @@ def compare(named: tuple[str, ...], out: str) -> None:
 
 @click.command()
 @click.argument("run_path", metavar="RUN")
+@moved_option
 @name_option
 @json_option
-def verify(run_path: str, name: str | None) -> None:
+def verify(run_path: str, moved_to: str | None, name: str | None) -> None:
     """Check whether a run still reproduces on this machine; exit code 7 if it does not."""
     from latentlab import pipeline
     from latentlab.cli.texts.verify import verification_text
     from latentlab.errors import NotReproducedError
 
-    verification = _translated(pipeline.verify(open_run(run_path), name))
+    verification = _translated(pipeline.verify(open_moved(run_path, moved_to), name))
     print_result(verification, verification_text(verification))
     if not verification.reproduces:
         failed = ", ".join(verification.failed)

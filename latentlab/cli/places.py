@@ -24,6 +24,7 @@ from latentlab.cli._options import (
     typed_names,
 )
 from latentlab.cli.generated import together
+from latentlab.cli.moved import open_moved
 from latentlab.cli.settings import parse_settings
 from latentlab.config import DataOptions
 from latentlab.errors import ConfigError
@@ -135,9 +136,26 @@ class Place:
         self.check()
         if not self.makes_a_run:
             return open_run(last_run() if self.run_path is None else self.run_path)
+        if self._is_about_a_finished_run():
+            return open_moved(str(self.run_path), self.data)
         data = self.data_options()
         encoder = self.encoder or pipeline.default_encoder(data)
         return pipeline.use_encoder(data, encoder, self._new_run_path(encoder), self.settings())
+
+    def _is_about_a_finished_run(self) -> bool:
+        """Return whether --data says where the pictures of a run are, so that none is made."""
+        from latentlab.data.source import Source
+        from latentlab.storage.run import Run
+
+        is_more_said = self.encoder is not None or bool(self.typed & {*IMAGE_NAMES})
+        if is_more_said or self.run_path is None:
+            return False
+        if not (Path(self.run_path) / "run.json").exists():
+            return False
+        run = Run.open(self.run_path)
+        if run.record("fit") is None or run.config.data is None:
+            return False
+        return self.data == run.config.data.data or self.data not in Source.names()
 
     def data_options(self) -> DataOptions:
         """Return the images for the encoder."""

@@ -2,26 +2,29 @@
 
 import click
 
-from latentlab.cli._options import by_k_options, name_option, open_run, run_option
+from latentlab.cli._options import by_k_options, name_option, run_option
 from latentlab.cli._output import json_option, print_result, with_intake
+from latentlab.cli.moved import moved_option, open_moved
 from latentlab.cli.places import Place, place_options
 from latentlab.config import ClusterOptions
-
-NO_SCORES = "the data has no labels, so there is nothing to score; "
 
 
 @click.command()
 @run_option
+@moved_option
 @name_option
 @json_option
-def evaluate(run_path: str, name: str | None) -> None:
+def evaluate(run_path: str, moved_to: str | None, name: str | None) -> None:
     """Score the clusters against held-out labels, beside chance and baselines."""
     from latentlab import pipeline
     from latentlab.cli.texts.scores import scores_text
 
-    scores = pipeline.evaluate(open_run(run_path), name)
+    run = open_moved(run_path, moved_to)
+    scores = pipeline.evaluate(run, name)
     if scores is None:
-        print_result({"rows": []}, f"{NO_SCORES}latentlab report shows the clusters")
+        why = pipeline.why_unlabelled(run)
+        text = f"nothing is scored: {why}; latentlab report shows the clusters"
+        print_result({"rows": [], "labels": why}, text)
     else:
         print_result(scores, scores_text(scores))
 
@@ -46,8 +49,9 @@ def score_by_k(
     run = Place.of(context).open()
     scores = pipeline.score_by_k(run, options, parse_range(ks))
     if scores is None:
-        nothing = with_intake({"rows": []}, run)
-        print_result(nothing, f"{NO_SCORES}latentlab choose-k needs none")
+        why = pipeline.why_unlabelled(run)
+        nothing = with_intake({"rows": [], "labels": why}, run)
+        print_result(nothing, f"nothing is scored: {why}; latentlab choose-k needs no labels")
     else:
         print_result(with_intake(scores, run), by_k_text(scores))
 
@@ -72,24 +76,26 @@ def probe(context: click.Context, features: str, **_values: object) -> None:
     run = Place.of(context).open()
     report = pipeline.probe(run, ClusterOptions(features=features))
     if report is None:
-        nothing = with_intake({"rows": []}, run)
-        print_result(nothing, "the data has no labels, so there is nothing to probe")
+        why = pipeline.why_unlabelled(run)
+        nothing = with_intake({"rows": [], "labels": why}, run)
+        print_result(nothing, f"nothing is probed: {why}")
     else:
         print_result(with_intake(report, run), probe_text(report))
 
 
 @click.command()
 @run_option
+@moved_option
 @name_option
 @json_option
-def audit(run_path: str, name: str | None) -> None:
+def audit(run_path: str, moved_to: str | None, name: str | None) -> None:
     """Find duplicates, within and across the splits, and labels that are probably wrong."""
     from latentlab import pipeline
     from latentlab.cli.texts.audit import audit_text
     from latentlab.reporting.audit import audit_folder
     from latentlab.storage.json_form import to_json
 
-    clustering = open_run(run_path).clustering(name)
+    clustering = open_moved(run_path, moved_to).clustering(name)
     report = pipeline.audit(clustering.run, clustering.name)
     folder = audit_folder(clustering)
     place = {"run": clustering.run.path, "name": clustering.name, "folder": folder}

@@ -7,32 +7,34 @@ import click
 
 from latentlab.cli._options import (
     name_option,
-    open_run,
     run_option,
     sample_option,
     typed_or_last_run,
 )
 from latentlab.cli._output import json_option, print_result
+from latentlab.cli.moved import moved_option, open_moved
 
 EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
 
 
 @click.command()
 @run_option
+@moved_option
 @name_option
 @sample_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
 @json_option
-def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
+def report(run_path: str, moved_to: str | None, name: str | None, sample: int, seed: int) -> None:
     """Score, lay out and write one HTML file and its pictures."""
     from latentlab import pipeline
 
-    page = str(pipeline.report(open_run(run_path), name, sample, seed))
+    page = str(pipeline.report(open_moved(run_path, moved_to), name, sample, seed))
     print_result({"run": run_path, "page": page}, page)
 
 
 @click.command()
 @run_option
+@moved_option
 @name_option
 @click.option(
     "--format",
@@ -43,7 +45,9 @@ def report(run_path: str, name: str | None, sample: int, seed: int) -> None:
 )
 @click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
 @json_option
-def figures(run_path: str, name: str | None, formats: str, out: str | None) -> None:
+def figures(
+    run_path: str, moved_to: str | None, name: str | None, formats: str, out: str | None
+) -> None:
     """Draw figures fit for a paper.
 
     The map with cluster names and typical images, labels, galleries, losses.
@@ -51,13 +55,16 @@ def figures(run_path: str, name: str | None, formats: str, out: str | None) -> N
     from latentlab import pipeline
 
     folder = out or Path(run_path) / "report" / "figures"
-    written = pipeline.figures(open_run(run_path), folder, name, tuple(formats.split(",")))
+    written = pipeline.figures(
+        open_moved(run_path, moved_to), folder, name, tuple(formats.split(","))
+    )
     paths = list(map(str, written))
     print_result({"run": run_path, "files": paths}, "\n".join(paths))
 
 
 @click.command()
 @click.argument("run_path", metavar="RUN", required=False, callback=typed_or_last_run)
+@moved_option
 @name_option
 @sample_option
 @click.option(
@@ -67,14 +74,16 @@ def figures(run_path: str, name: str | None, formats: str, out: str | None) -> N
     help="Port on this machine [default: a free one].",
 )
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
-def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -> None:
+def view(
+    run_path: str, moved_to: str | None, name: str | None, sample: int, port: int, opens: bool
+) -> None:
     """Look at a run in the browser, and name, merge, split and drop its clusters.
 
     Ctrl-C ends it; edits are kept.
     """
     from latentlab import pipeline
 
-    server = pipeline.viewer(open_run(run_path), name, sample, port=port)
+    server = pipeline.viewer(open_moved(run_path, moved_to), name, sample, port=port)
     click.echo(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
     sys.stdout.flush()
     if opens:
@@ -89,6 +98,7 @@ def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -
 
 @click.command()
 @run_option
+@moved_option
 @name_option
 @click.option(
     "--format",
@@ -111,9 +121,11 @@ def view(run_path: str, name: str | None, sample: int, port: int, opens: bool) -
     help="folders: link to the pictures of an image folder instead of copying them.",
 )
 @json_option
-def export(run_path: str, name: str | None, file_format: str, out: str, link: bool) -> None:
+def export(
+    run_path: str, moved_to: str | None, name: str | None, file_format: str, out: str, link: bool
+) -> None:
     """Write clusters, as they were edited in view, for other programs."""
     from latentlab import pipeline
 
-    path = str(pipeline.export(open_run(run_path), file_format, out, name, link))
+    path = str(pipeline.export(open_moved(run_path, moved_to), file_format, out, name, link))
     print_result({"run": run_path, "format": file_format, "out": path}, path)

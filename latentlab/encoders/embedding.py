@@ -262,6 +262,8 @@ def _write_parts(
                 tables.write(path, make_table(indices, path.name))
             paths.append(path)
             bar.update(int(indices[-1]) + 1 if len(indices) else 0)
+    for path in set(folder.glob("part-*.parquet")) - set(paths):
+        path.unlink()  # of other images, as `update` leaves them
     return paths
 
 

@@ -70,7 +70,11 @@ def part_size(image_shape: tuple[int, int, int]) -> int:
 
 
 def embed_pictures(
-    encoder: PretrainedEncoder, images: ImageSet, run_folder: Path, with_thumbnail: np.ndarray
+    encoder: PretrainedEncoder,
+    images: ImageSet,
+    run_folder: Path,
+    with_thumbnail: np.ndarray,
+    may_be_empty: bool = False,
 ) -> PassResult:
     """Embed all images of a run and store their pictures; complete parts stay.
 
@@ -84,18 +88,20 @@ def embed_pictures(
         The run folder.
     with_thumbnail : ndarray of shape (n,), bool
         The images that get a thumbnail.
+    may_be_empty : bool
+        Go on if not one image can be read.
 
     Raises
     ------
     DataError
-        If not one image can be read.
+        If not one image can be read, unless it may be so.
     """
     nothing = np.zeros((0, encoder.card.feature_size), np.float32)
 
     def embed(shard: "PictureShard") -> np.ndarray:
         return encoder.encode(shard.pixels) if len(shard.readable) else nothing
 
-    return _Pass(embed, images, run_folder, with_thumbnail).run()
+    return _Pass(embed, images, run_folder, with_thumbnail).run(may_be_empty)
 
 
 def store_vectors(
@@ -141,7 +147,7 @@ class _Pass:
         self._files: list[Path] = []
         self._unreadable: list[Unreadable] = []
 
-    def run(self) -> PassResult:
+    def run(self, may_be_empty: bool = False) -> PassResult:
         """Write every part that is not complete."""
         complete = self._complete_parts()
         shards = self._images.pictures(self._size, self._with_thumbnail, skip=complete)
@@ -149,7 +155,8 @@ class _Pass:
             for shard in shards:
                 self._write(shard)
                 bar.update(int(shard.positions[-1]) + 1)
-        if len(self._unreadable) == len(self._images):
+        self._remove_others()
+        if len(self._unreadable) == len(self._images) and not may_be_empty:
             first = self._unreadable[0]
             raise DataError(
                 f"{self._images.name}: none of the {len(self._images)} images can be read; "
@@ -188,6 +195,12 @@ class _Pass:
         tables.write(path, table.replace_schema_metadata(_metadata(listed, shard.unreadable)))
         self._files += [path, picture_path]
         self._unreadable += shard.unreadable
+
+    def _remove_others(self) -> None:
+        """Remove the parts of a pass over other images, as `update` leaves them."""
+        for folder in (self._folder, self._pictures.part_path(0).parent):
+            for path in set(folder.glob("part-*.parquet")) - set(self._files):
+                path.unlink()
 
     def _part_path(self, number: int) -> Path:
         return self._folder / f"part-{number:05d}.parquet"

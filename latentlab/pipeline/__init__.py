@@ -14,6 +14,8 @@ stopped. The modules follow the path:
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, look
     checking      several runs             compare, verify
+    moving        pictures that moved      look_in
+    updating      pictures that changed    update
     run_data      what all of them share
 """
 
@@ -36,6 +38,7 @@ from latentlab.pipeline.importing import (
     import_vectors,
     predict_vectors,
 )
+from latentlab.pipeline.moving import look_in
 from latentlab.pipeline.pretrained import default_encoder, use_encoder
 from latentlab.pipeline.run_data import (
     open_run_images,
@@ -43,7 +46,7 @@ from latentlab.pipeline.run_data import (
     open_small_images,
     run_image_shape,
 )
-from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k
+from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k, why_unlabelled
 from latentlab.pipeline.showing import (
     decode,
     export,
@@ -54,6 +57,7 @@ from latentlab.pipeline.showing import (
     viewer,
 )
 from latentlab.pipeline.trusting import trust_of
+from latentlab.pipeline.updating import UpdateReport, update
 
 __all__ = [
     "fit",
@@ -76,9 +80,13 @@ __all__ = [
     "choose_k",
     "choose_encoder",
     "trust_of",
+    "update",
+    "UpdateReport",
+    "look_in",
     "evaluate",
     "score_by_k",
     "probe",
+    "why_unlabelled",
     "audit",
     "project",
     "prototypes_of",

@@ -3,6 +3,7 @@
 import functools
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +13,9 @@ from latentlab.errors import RunError
 from latentlab.pipeline.claiming import count_by_split
 from latentlab.pipeline.run_data import open_listed_images, open_run_images, write_image_list
 from latentlab.storage.run import Run
+
+if TYPE_CHECKING:
+    from latentlab.encoders.image_encoder import Encode
 
 MAP_SAMPLE = 60_000  # images of a map, which get a thumbnail
 
@@ -61,15 +65,28 @@ def _encode_images(run: Run) -> list[Path]:
     return embedding.Embeddings(run.path).write(model, open_run_images(run))
 
 
-def _average(run: Run) -> None:
+def averaging(run: Run) -> "Encode":
+    """Return the function from images to embeddings, as averages are made of them.
+
+    Parameters
+    ----------
+    run : Run
+        A run whose encoder gives averages.
+    """
     from latentlab.encoders import embedding, model_files
     from latentlab.encoders.image_encoder import open_encoder
 
+    if run.config.is_autoencoder:
+        # By way of the codes, as the embeddings themselves were made.
+        return functools.partial(embedding.embed_images, model_files.load(run))
+    return open_encoder(run).encoding("embedding")
+
+
+def _average(run: Run) -> None:
+    from latentlab.encoders import embedding
+
     def make() -> list[Path]:
-        encode = open_encoder(run).encoding("embedding")
-        if run.config.is_autoencoder:
-            # By way of the codes, as the embeddings themselves were made.
-            encode = functools.partial(embedding.embed_images, model_files.load(run))
+        encode = averaging(run)
         return embedding.Embeddings(run.path).write_averages(encode, open_run_images(run))
 
     run.do_stage("average", run.encoder_config(), make, uses_network=True)

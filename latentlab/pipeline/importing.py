@@ -10,9 +10,10 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.config import DataOptions, ImportOptions
-from latentlab.data import account, opening
+from latentlab.data import account, opening, value_range
 from latentlab.data.id_matching import match_ids
 from latentlab.data.images import ImageSet, Unreadable
+from latentlab.data.settling import settled
 from latentlab.data.splits import first_of_each, held_out_splits
 from latentlab.errors import ConfigError, DataError
 from latentlab.pipeline.claiming import claim, count_by_split, refuse_others
@@ -126,7 +127,9 @@ def import_vectors(
     if data is None:
         candidates = _without_images(file.name, table, options)
     else:
-        candidates = _with_images(file.name, table, opening.open_images(data, lazy=True))
+        images = opening.open_images(data, lazy=True)
+        data = settled(value_range.as_opened(data, images.value_range), images)
+        candidates = _with_images(file.name, table, images)
     selection = _select(file.name, table.vectors, candidates)
     recorded = _recorded(file, table.columns, options)
     config = RunConfig(data, None, candidates.images.fingerprint, vectors=recorded)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from latentlab.config import DataOptions
 from latentlab.data import account, opening
+from latentlab.data.settling import settled
 from latentlab.encoders.pretrained.card import EncoderSettings, PretrainedEncoder
 from latentlab.errors import ConfigError
 from latentlab.pipeline.claiming import claim, refuse_others
@@ -105,7 +106,7 @@ def _use_pretrained(
     card = encoder.card
     data, images = open_shaped(data, card.image_shape, lazy=True)
     choice = PretrainedChoice(card.name, card.sha256, _given(settings))
-    config = RunConfig(data, None, images.fingerprint, pretrained=choice)
+    config = RunConfig(settled(data, images), None, images.fingerprint, pretrained=choice)
     run = Run.create(run_path)
     with run.lock():
         config = as_recorded(run, config, images)

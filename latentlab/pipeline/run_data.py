@@ -8,9 +8,11 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.config import ClusterOptions, DataOptions
-from latentlab.data import opening
+from latentlab.data import image_changes, opening, value_range, whereabouts
+from latentlab.data.image_changes import FILE_LIST, ImageChanges
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
+from latentlab.data.originals import Picture
 from latentlab.encoders import model_files
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import ConfigError, DataError, RunError
@@ -19,7 +21,8 @@ from latentlab.storage.manifest import no_images
 from latentlab.storage.run import Run
 
 IMAGE_LIST = "images.parquet"
-FILE_LIST = "files.parquet"
+UPDATED = "updated"  # entry of run.json: what `update` has made of the images
+REMOVED = "removed"  # status of images that were there once
 ImageShape = tuple[int, int, int]
 
 
@@ -35,18 +38,17 @@ def open_run_images(run: Run, rereads: bool = False) -> ImageSet:
 
     Raises
     ------
+    DataError
+        If they are not where they were; the text says where they were looked for.
     RunError
         If they have changed since.
     """
     images = open_listed_images(run, rereads)
-    ids, splits = _recorded_images(run)
-    config = run.config
-    if not config.is_autoencoder and len(ids) < len(images):
-        readable = set(ids)
-        is_readable = [name in readable for name in images.ids.tolist()]
-        images = images.subset(np.flatnonzero(is_readable))
-    if config.vectors is not None and len(splits) == len(images):
-        images = replace(images, splits=np.array(splits))  # the file may have said others
+    ids, splits = recorded_images(run)
+    if run.fact(UPDATED) or (not run.config.is_autoencoder and len(ids) < len(images)):
+        images = images.subset(_positions_in(images, ids))
+    if len(splits) == len(images) and (run.config.vectors is not None or run.fact(UPDATED)):
+        images = replace(images, splits=np.array(splits))  # those at hand may say others
     # The fingerprint may be that of pixels alone.
     if ids != images.ids.tolist() or splits != images.splits.tolist():
         raise RunError(
@@ -56,8 +58,20 @@ def open_run_images(run: Run, rereads: bool = False) -> ImageSet:
     return images
 
 
-def _recorded_images(run: Run) -> tuple[list[str], list[str]]:
-    """Return ids and splits of the images of a run that were not left out."""
+def _positions_in(images: ImageSet, ids: list[str]) -> np.ndarray:
+    """Return the positions of the images with some ids, as far as they are there."""
+    place_of = {name: place for place, name in enumerate(images.ids.tolist())}
+    return np.array([place_of[name] for name in ids if name in place_of], np.int64)
+
+
+def recorded_images(run: Run) -> tuple[list[str], list[str]]:
+    """Return ids and splits of the images of a run that were not left out, in order.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
     table = tables.read(run.path / IMAGE_LIST)
     is_used = [status == "ok" for status in table["status"].to_pylist()]
     used = table.filter(pa.array(is_used, pa.bool_()))
@@ -76,21 +90,102 @@ def open_listed_images(run: Run, rereads: bool = False) -> ImageSet:
 
     Raises
     ------
+    DataError
+        If they are not where they were; the text says where they were looked for.
     RunError
         If they have changed since.
     """
-    config = run.config
-    if config.is_autoencoder:
-        images = opening.open_images(config.images)
-    else:
-        known = None if rereads else _known_files(run)
-        images = opening.open_images(config.images, lazy=True, known=known)
-    if images.fingerprint != config.images_sha256:
-        raise RunError(
+    changed = None
+    for data in whereabouts.located(run):
+        images = open_present_images(run, data, rereads)
+        if images.fingerprint == images_fingerprint(run):
+            return _as_listed(run, images) if run.fact(UPDATED) else images
+        changed = changed or (images, data)
+    assert changed is not None  # `located` has raised where nothing is
+    raise have_changed(run, *changed)
+
+
+def images_fingerprint(run: Run) -> str:
+    """Return the fingerprint that a run's images have, as they were fitted or last updated.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
+    updated = run.fact(UPDATED)
+    return updated["images_sha256"] if updated else run.config.images_sha256
+
+
+def open_present_images(run: Run, data: DataOptions, rereads: bool = False) -> ImageSet:
+    """Open what is at one place now, as the images of a run are opened.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    data : DataOptions
+        Its data, with the path of the place.
+    rereads : bool
+        Read picture files again whose size and time are as they were.
+    """
+    data = value_range.as_recorded(data)
+    if run.config.is_autoencoder:
+        return opening.open_images(data)
+    known = None if rereads else known_files(run)
+    return opening.open_images(data, lazy=True, known=known)
+
+
+def _as_listed(run: Run, images: ImageSet) -> ImageSet:
+    """Return the images of an updated run in the order of its list, that of its files too."""
+    table = tables.read(run.path / IMAGE_LIST, ["id", "status"])
+    rows = zip(table["id"].to_pylist(), table["status"].to_pylist(), strict=True)
+    listed = [name for name, status in rows if status != REMOVED]
+    return images.subset(_positions_in(images, listed))
+
+
+def have_changed(run: Run, images: ImageSet, data: DataOptions) -> RunError:
+    """Return the error for images that are others than those that a run was made with.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    images : ImageSet
+        What is there now, from `open_present_images`.
+    data : DataOptions
+        Where it is.
+    """
+    change = changes_of(run, images)
+    if change.is_empty:
+        # Known by names alone, as by older versions, or opened by other rules.
+        return RunError(
             f"the images of {run.path} have changed since they were fitted."
             " Fit again into another `run`."
         )
-    return images
+    place = whereabouts.typed_path(data) or data.data
+    return RunError(
+        f"the pictures in {place} have changed since {run.path} was made: {change.text}.",
+        hint=f"Take them in with: `update(run={str(run.path)!r})`",
+    )
+
+
+def changes_of(run: Run, images: ImageSet) -> ImageChanges:
+    """Return which images were added, are gone, and have changed.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    images : ImageSet
+        What is there now, from `open_present_images`.
+    """
+    table = tables.read(run.path / IMAGE_LIST, ["id", "status"])
+    rows = zip(table["id"].to_pylist(), table["status"].to_pylist(), strict=True)
+    before = [name for name, status in rows if status != REMOVED]
+    # Eager sets list those that cannot be read apart.
+    now = [*images.ids.tolist(), *(image.path for image in images.unreadable)]
+    return image_changes.compare(before, now, image_changes.recorded(run.path), images)
 
 
 def open_shown_images(run: Run) -> ImageSet:
@@ -109,25 +204,50 @@ def open_shown_images(run: Run) -> ImageSet:
 
     Raises
     ------
+    DataError
+        If the run has stored none, and its images are not where they were.
     RunError
         If the run has stored none, and its images have changed.
     """
-    if run.config.data is None:
-        ids, splits = _recorded_images(run)
-        return images_without_pixels(run.data_name, np.array(ids), np.array(splits))
-    pictures = StoredPictures(run.path)
-    if not pictures.are_there:
+    if run.config.data is not None and not StoredPictures(run.path).are_there:
         return open_run_images(run)
+    return open_named_images(run)
 
+
+def open_named_images(run: Run) -> ImageSet:
+    """Open the images of a run by their names; pictures are looked for when they are asked for.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    ImageSet
+        The thumbnails that the run has stored, else its images. A run without images has names
+        alone.
+    """
+    ids, splits = recorded_images(run)
+    if run.config.data is None:
+        return images_without_pixels(run.data_name, np.array(ids), np.array(splits))
     originals = functools.cache(lambda: open_run_images(run))
 
-    def picture_file(index: int) -> Path | bytes:
+    def picture_file(index: int) -> Picture:
         source = originals().source
         if source is None:
             raise DataError(f"{run.data_name} has no picture files.")
         return source(index)
 
-    return replace(pictures.shown(run.data_name), source=picture_file)
+    def read(indices: np.ndarray) -> np.ndarray:
+        return originals().read(indices)
+
+    pictures = StoredPictures(run.path)
+    if pictures.are_there:
+        return replace(pictures.shown(run.data_name), source=picture_file)
+    shape = run_image_shape(run)
+    images = ImageSet(run.data_name, np.array(ids), np.array(splits), shape, read)
+    return replace(images, source=picture_file)
 
 
 def images_without_pixels(name: str, ids: np.ndarray, splits: np.ndarray) -> ImageSet:
@@ -187,6 +307,7 @@ def open_like(run: Run, data: DataOptions) -> ImageSet:
             " not images."
         )
     shape = run_image_shape(run)
+    data = value_range.like(data, run.config.data)
     if run.config.pretrained is not None:
         return open_shaped(data, shape, lazy=True)[1]
     images = opening.open_images(data)
@@ -222,6 +343,7 @@ def open_shaped(
     height, _, channels = shape
     data = replace(data, size=height, grey=channels == 1)
     images = opening.open_images(data, lazy=True) if lazy else opening.open_images(data)
+    data = value_range.as_opened(data, images.value_range)
     if images.image_shape[:2] != shape[:2]:
         raise DataError(
             f"{images.name} has images of shape {images.image_shape}, the encoder takes {shape}."
@@ -296,8 +418,14 @@ def write_known_files(images: ImageSet, folder: Path) -> None:
     tables.write(folder / FILE_LIST, pa.table(columns))
 
 
-def _known_files(run: Run) -> KnownFiles | None:
-    """Return what files.parquet says; None if it is not there or damaged."""
+def known_files(run: Run) -> KnownFiles | None:
+    """Return what files.parquet says; None if it is not there or damaged.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
     path = run.path / FILE_LIST
     if not path.exists():
         return None

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import ClusterOptions
+from latentlab.data import whereabouts
+from latentlab.errors import DataError
 from latentlab.features.spec import NORMALIZED_EMBEDDING
 from latentlab.pipeline.clustering import prepare
 from latentlab.pipeline.run_data import (
@@ -85,7 +87,6 @@ def evaluate(run: Run, name: str | None = None) -> "Scores | None":
         As in scores.json; None if the data has no labels.
     """
     from latentlab import backend
-    from latentlab.clustering.baselines import baselines_of
     from latentlab.encoders import model_files
     from latentlab.scoring import evaluate as evaluation
     from latentlab.scoring.scores import read_scores
@@ -102,11 +103,11 @@ def evaluate(run: Run, name: str | None = None) -> "Scores | None":
         # Every assignment is written before the first label is read.
         methods = {_method_name(clustering): clustering.assignments}
         with run.lock():
-            methods |= baselines_of(run, _with_k(clustering), open_small_images)
+            methods |= _baselines(run, clustering)
             members = [member.assignments for member in clustering.members]
             labels = evaluation.read_labels(run)
         if labels is None:
-            log.info("evaluate: %s has no labels, so there is nothing to score", run.data_name)
+            log.info("evaluate: nothing is scored: %s", evaluation.why_unlabelled(run))
             return None
         scores = evaluation.scores_of(run.data_name, labels, methods, clustering.k)
         scores = replace(scores, pretraining=model_files.describe(run).pretraining)
@@ -115,6 +116,32 @@ def evaluate(run: Run, name: str | None = None) -> "Scores | None":
             scores = replace(scores, over_seeds=evaluation.over_seeds(by_seed))
         stage.do(labels, lambda: evaluation.write_scores(clustering, scores))
     return read_scores(clustering)
+
+
+def why_unlabelled(run: Run) -> str:
+    """Return why `evaluate`, `score_by_k` and `probe` give None, in a clause.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
+    from latentlab.scoring import evaluate as evaluation
+
+    return evaluation.why_unlabelled(run)
+
+
+def _baselines(run: Run, clustering: Clustering) -> dict[str, Assignments]:
+    """Return the baselines of a clustering; none if the pictures that they need are gone."""
+    from latentlab.clustering.baselines import baselines_of
+
+    try:
+        return baselines_of(run, _with_k(clustering), open_small_images)
+    except DataError as error:
+        if not whereabouts.are_lost(run):
+            raise
+        log.warning("evaluate: without baselines, since %s", error)
+        return {}
 
 
 def _member_rows(
@@ -156,7 +183,11 @@ def _measure_reconstruction(run: Run) -> None:
                 errors[split] = mean_squared_error(network, images, indices)
         return [json_form.write(run.path / "reconstructions" / "mse.json", errors)]
 
-    if run.config.is_autoencoder:
+    if not run.config.is_autoencoder or run.is_done("reconstruct", run.encoder_config()):
+        return
+    if whereabouts.are_lost(run):
+        log.warning("evaluate: without the error of reconstruction, since the pictures are gone")
+    else:
         run.do_stage("reconstruct", run.encoder_config(), make, uses_network=True)
 
 

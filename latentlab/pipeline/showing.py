@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
-from latentlab.pipeline.run_data import IMAGE_LIST, open_shown_images
-from latentlab.pipeline.scoring import evaluate
+from latentlab.pipeline.run_data import IMAGE_LIST, open_named_images, open_shown_images
+from latentlab.pipeline.scoring import evaluate, why_unlabelled
 from latentlab.pipeline.trusting import trust_of
 from latentlab.storage import tables
 from latentlab.storage.clustering import Clustering
@@ -236,7 +236,7 @@ def look(run: Run, name: str | None = None) -> "ClusteringSummary":
     from latentlab.scoring.evaluate import read_labels
 
     labels = read_labels(run, keep=False)
-    return read_summary(run.clustering(name), _shown_images(run), labels)
+    return read_summary(run.clustering(name), open_named_images(run), labels)
 
 
 def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "ClusteringSummary":
@@ -250,8 +250,10 @@ def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "Cluste
     evaluate(run, clustering.name)
     project(run, sample, seed)
     decode(run, clustering.name)
-    summary = read_summary(clustering, _shown_images(run), read_labels(run))
-    return replace(summary, trust=tuple(trust))
+    labels = read_labels(run)
+    text = why_unlabelled(run) if labels is None else labels.origin
+    summary = read_summary(clustering, _shown_images(run), labels)
+    return replace(summary, trust=tuple(trust), labels_text=text)
 
 
 def _shown_images(run: Run) -> ImageSet:

@@ -194,10 +194,22 @@ def _check_target(file_format: str, out: Path) -> None:
 def _write_file(selection: Selection, file_format: str, path: Path) -> None:
     if file_format == "csv":
         _write_csv(selection, path)
-    elif not selection.summary.has_pictures:
+    elif not _can_read_pictures(selection):
         pq.write_table(selection.rows, path, compression="zstd")
     else:
         _write_parquet(selection, path)
+
+
+def _can_read_pictures(selection: Selection) -> bool:
+    """Return whether there are pictures, at their place; says so if they are gone."""
+    if not selection.summary.has_pictures:
+        return False
+    try:
+        selection.summary.images.read(selection.positions[:1])
+    except LatentlabError as error:
+        log.warning("export: the table is written without images, since %s", error)
+        return False
+    return True
 
 
 def _write_folder(selection: Selection, file_format: str, folder: Path, link: bool) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from latentlab.data import whereabouts
 from latentlab.data.images import TEST, TRAIN
 from latentlab.errors import ConfigError, DataError
 from latentlab.scoring import intervals, metrics
@@ -43,23 +44,51 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     Returns
     -------
     Labels or None
-        None if the data has no labels. Those that the run has kept, if the data is gone and the
-        run can do without it.
+        None if the data has no labels, or a single class, or one for each image. If the data is gone: those that the run has kept, or that
+        follow from the names of its images.
     """
-    data = run.config.data
-    try:
-        labels = label_files.read_labels(data) if data is not None else None
-    except (ConfigError, DataError):
-        if run.config.is_autoencoder:
-            raise
-        return label_files.kept_labels(run, run.data_name)
-    if labels is None:
-        labels = label_files.read_vector_labels(run)
-    if labels is not None and keep:
+    labels = _labels_at_hand(run)
+    if labels is None or labels.obstacle:
+        return None
+    if keep:
         table = pa.table({"id": labels.ids.tolist(), "label": labels.labels})
-        class_names = {"class_names": json.dumps(labels.class_names)}
-        tables.write(run.path / "labels.parquet", table.replace_schema_metadata(class_names))
+        metadata = {"class_names": json.dumps(labels.class_names), "origin": labels.origin}
+        tables.write(run.path / "labels.parquet", table.replace_schema_metadata(metadata))
     return labels
+
+
+def why_unlabelled(run: Run) -> str:
+    """Return why `read_labels` gives none, in a clause.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
+    labels = _labels_at_hand(run)
+    if labels is not None and labels.obstacle:
+        return labels.obstacle
+    if run.config.data is None:
+        return label_files.NO_LABELS
+    try:
+        return label_files.why_unlabelled(whereabouts.first_located(run))
+    except (ConfigError, DataError):
+        return label_files.NO_LABELS
+
+
+def _labels_at_hand(run: Run) -> Labels | None:
+    """Return the labels from where the data is now, or what the run itself knows of them."""
+    if run.config.data is None:
+        return label_files.read_vector_labels(run)
+    try:
+        labels = label_files.read_labels(whereabouts.first_located(run))
+    except (ConfigError, DataError):
+        if run.config.is_autoencoder and not whereabouts.are_lost(run):
+            raise
+        return label_files.labels_without_data(run)
+    if labels is None:
+        return label_files.read_vector_labels(run)
+    return label_files.completed(labels, run)
 
 
 def fingerprint_of(labels: Labels | None) -> str:
@@ -311,6 +340,7 @@ def _scores(
         recall=recall,
         unlabelled=n_unlabelled,
         rows=tuple(rows),
+        labels=labels.origin or None,
     )
 
 

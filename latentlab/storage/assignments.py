@@ -64,6 +64,36 @@ class Assignments:
             of_split[split] = np.bincount(members, minlength=k).tolist()
         return of_split
 
+    def at(self, positions: np.ndarray) -> "Assignments":
+        """Return the assignments of some images.
+
+        Parameters
+        ----------
+        positions : ndarray of int or bool
+            Their positions, or which of all n images they are.
+        """
+        return Assignments(**{name: values[positions] for name, values in self._columns().items()})
+
+    def followed_by(self, others: "Assignments") -> "Assignments":
+        """Return these assignments and those of other images, with the columns that both have.
+
+        Parameters
+        ----------
+        others : Assignments
+            Of images that are not among these.
+        """
+        theirs = others._columns()
+        joined = {}
+        for name, values in self._columns().items():
+            if name in theirs:
+                joined[name] = np.concatenate([values, theirs[name]])
+        return Assignments(**joined)
+
+    def _columns(self) -> dict[str, np.ndarray]:
+        """Return the columns that there are, by the names of their fields."""
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: column for name, column in values.items() if column is not None}
+
     def as_table(self) -> pa.Table:
         """Return the columns that there are, as a table."""
         columns = {}

@@ -19,6 +19,7 @@
     probe/, audit/            what the features hold, duplicates, suspected labels
     seeds/                    other encoders, of `cluster --seeds --refit`
     projection/umap.parquet   id, x, y
+    update/                   work of `update` that is not finished, see `latentlab.storage.changes`
     report/                   index.html and the pictures as PNG
 
 A stage is done when run.json lists it with its outputs; it is written last, and every write is
@@ -35,7 +36,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import RunError
-from latentlab.storage import json_form
+from latentlab.storage import changes, json_form
+from latentlab.storage.changes import JOURNAL, Changes
 from latentlab.storage.files import (
     TEMPORARY_PREFIX,
     append_line,
@@ -76,12 +78,15 @@ class Run:
     ----------
     path : pathlib.Path
         The folder.
+    pictures_at : str or None
+        Where its pictures were found to be, if the run cannot be written to remember it.
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self._manifest = manifest
         self._config: tuple[Any, RunConfig] | None = None  # the parsed value and its source
+        self.pictures_at: str | None = None
 
     @classmethod
     def create(cls, path: str | Path) -> "Run":
@@ -126,7 +131,11 @@ class Run:
         RunError
             If there is none, or its manifest is damaged or of a newer format.
         """
-        return cls(Path(path), _read_manifest(Path(path)))
+        run = cls(Path(path), _read_manifest(Path(path)))
+        if (run.path / JOURNAL).exists():
+            with run.lock():
+                pass  # which finishes the changes of a killed process
+        return run
 
     # What the run was made with
 
@@ -328,6 +337,23 @@ class Run:
         )
         self._save()
 
+    def replace_stages(self, made: Changes, stages: dict[str, StageRecord], **values: Any) -> None:
+        """Make prepared changes of files, together with the stages and entries that go with them.
+
+        Parameters
+        ----------
+        made : Changes
+            The files; their work folder goes.
+        stages : dict of str to StageRecord
+            All stages of the run from now on.
+        **values
+            Entries of run.json to set.
+        """
+        manifest = Manifest(self.created, stages, self._manifest.values | values)
+        write_json(made.write(MANIFEST_NAME), manifest.to_json())
+        made.commit()
+        self._reread()
+
     def forget(self, *stages: str) -> None:
         """Drop `stages` from run.json, if they are there, so that they run again."""
         listed = [name for name in stages if name in self._manifest.stages]
@@ -412,6 +438,8 @@ class Run:
 
     def _take_over(self) -> None:
         """Read the changes of other processes, and finish the work of a killed one."""
+        if (self.path / JOURNAL).exists():
+            changes.finish(self.path)
         self._reread()
         recover(self.path)
         if self.fact("clearing"):

@@ -6,14 +6,18 @@ entry points of the group `latentlab.labels`.
 """
 
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
-from latentlab.scoring.labels._reading import read_labels
-from latentlab.scoring.labels._vector_file import kept_labels, read_vector_labels
+from latentlab.scoring.labels._kept import completed, labels_without_data
+from latentlab.scoring.labels._reading import NO_LABELS, read_labels, why_unlabelled
+from latentlab.scoring.labels._vector_file import read_vector_labels
 
 __all__ = [
+    "NO_LABELS",
     "Labels",
+    "completed",
     "encode_labels",
     "first_labels",
-    "kept_labels",
+    "labels_without_data",
     "read_labels",
     "read_vector_labels",
+    "why_unlabelled",
 ]

@@ -1,0 +1,124 @@
+"""Labels that a run knows by itself: those that scoring has read before, or that ids tell."""
+
+import json
+from collections.abc import Sequence
+
+import numpy as np
+
+from latentlab.data.source import Source
+from latentlab.progress import log
+from latentlab.scoring.labels._encoding import NO_CLASS, Labels
+from latentlab.scoring.labels._reading import label_file
+from latentlab.storage import tables
+from latentlab.storage.run import Run
+
+KEPT_NAME = "labels.parquet"  # what scoring has read before
+IMAGE_LIST = "images.parquet"
+
+
+def kept_labels(run: Run) -> Labels | None:
+    """Return the labels in the run's own folder; None if scoring has read none yet.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    """
+    if not (run.path / KEPT_NAME).exists():
+        return None
+    table = tables.read(run.path / KEPT_NAME)
+    metadata = table.schema.metadata or {}
+    class_names = json.loads(metadata[b"class_names"])
+    ids = np.asarray(table["id"].to_pylist(), dtype=str)
+    origin = metadata.get(b"origin", b"").decode()
+    return Labels(ids, np.asarray(table["label"]), tuple(class_names), origin)
+
+
+def tell_missing(origin: str) -> None:
+    """Say that labels are gone together with their origin.
+
+    Parameters
+    ----------
+    origin : str
+        Where they came from.
+    """
+    log.warning("%s is not there any more, and with it the labels", origin)
+
+
+def labels_without_data(run: Run) -> Labels | None:
+    """Return what a run knows of the labels of data that is gone.
+
+    A label file may define `labels_of_ids(data, ids)`, for sources whose ids tell the class.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+
+    Returns
+    -------
+    Labels or None
+        None if scoring has read no labels yet, and the ids tell none.
+    """
+    kept = kept_labels(run)
+    if kept is not None:
+        return kept
+    source = _source_name(run)
+    reader = label_file(source) if source else None
+    if source and reader is None:
+        return None
+    if reader is None or not hasattr(reader, "labels_of_ids"):
+        tell_missing(run.data_name)
+        return None
+    return reader.labels_of_ids(run.config.images, _ids(run))
+
+
+def completed(labels: Labels, run: Run) -> Labels:
+    """Return labels with those of images of the run that are not among the data any more.
+
+    Parameters
+    ----------
+    labels : Labels
+        The labels of the data as it is now.
+    run : Run
+        The run, which may have kept labels.
+    """
+    kept = kept_labels(run)
+    if kept is None:
+        return labels
+    missing = set(_ids(run)) - set(labels.ids.tolist())
+    rows = [row for row, name in enumerate(kept.ids.tolist()) if name in missing]
+    if not rows:
+        return labels
+    further = [name for name in kept.class_names if name not in labels.class_names]
+    class_names = (*labels.class_names, *further)
+    return Labels(
+        np.concatenate([labels.ids, kept.ids[rows]]),
+        np.concatenate([labels.labels, _renumbered(kept, rows, class_names)]),
+        class_names,
+        labels.origin,
+    )
+
+
+def _renumbered(kept: Labels, rows: list[int], class_names: Sequence[str]) -> np.ndarray:
+    """Return some kept labels as numbers of other class names, int32 (len(rows),)."""
+    number_of = {name: number for number, name in enumerate(class_names)}
+    renumbered = [number_of[name] for name in kept.class_names]
+    numbers = [renumbered[old] if old >= 0 else NO_CLASS for old in kept.labels[rows].tolist()]
+    return np.array(numbers, np.int32)
+
+
+def _ids(run: Run) -> list[str]:
+    """Return the ids of the images of a run that were not left out."""
+    table = tables.read(run.path / IMAGE_LIST, ["id", "status"])
+    rows = zip(table["id"].to_pylist(), table["status"].to_pylist(), strict=True)
+    return [name for name, status in rows if status == "ok"]
+
+
+def _source_name(run: Run) -> str:
+    """Return the name of the source of a run's data, which need not be there; "" if unknown."""
+    data = run.config.images.data
+    if data in Source.names():
+        return data
+    recorded = run.fact("source", "")
+    return recorded if isinstance(recorded, str) else ""
