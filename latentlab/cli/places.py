@@ -185,14 +185,15 @@ class Place:
 
 
 def _short_name(text: str) -> str:
-    """Return a name for a folder: the last part of a path, without its suffix.
+    """Return a name for a folder: the last part of a path, without an encoder's suffix.
 
     Examples
     --------
     >>> _short_name("../models/dino v2.onnx"), _short_name("hf:facebook/dinov2:model.onnx")
     ('dino-v2', 'dinov2-model')
     """
-    last = text.rstrip("/").rpartition("/")[2] or Path(text).resolve().name
-    stem = last.removesuffix(".onnx").removesuffix(".keras").removesuffix(".h5")
+    from latentlab.data.places import name_of_path
+
+    stem = name_of_path(text).removesuffix(".onnx").removesuffix(".keras").removesuffix(".h5")
     name = _NOT_IN_A_NAME.sub("-", stem).strip("-.")
-    return name or Path(text).resolve().name or "images"
+    return name or "images"

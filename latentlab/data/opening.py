@@ -14,6 +14,7 @@ from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
 from latentlab.data.listing import list_images
 from latentlab.data.path_contents import content_of
+from latentlab.data.places import name_of_path
 from latentlab.data.source import Source
 from latentlab.data.value_range import ValueRange
 from latentlab.errors import ConfigError, DataError, LatentlabError
@@ -175,7 +176,7 @@ def name_of(options: DataOptions) -> str:
     """
     if options.data in Source.names():
         return options.data
-    return Path(options.data).expanduser().resolve().name
+    return name_of_path(options.data)
 
 
 def _sources() -> list[Source]:

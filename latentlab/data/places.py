@@ -15,6 +15,34 @@ def keras_datasets() -> Path:
     return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
 
 
+def name_of_path(path: str | Path) -> str:
+    """Return the name of a file or folder, also of one that is called "." or "..".
+
+    A link keeps its own name. Bytes that are not UTF-8 are spelled out.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        As a user gives it.
+
+    Returns
+    -------
+    str
+        "/" of the root.
+
+    Examples
+    --------
+    >>> name_of_path("scans/photos/"), name_of_path("scans/photos/..")
+    ('photos', 'scans')
+    """
+    absolute = os.path.abspath(os.path.expanduser(path))
+    name = os.path.basename(absolute) or absolute
+    try:
+        return os.fsencode(name).decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:  # no name of a file under this locale
+        return name
+
+
 def cache_folder(*parts: str) -> Path:
     """Return a folder of latentlab's own cache.
 

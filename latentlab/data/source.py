@@ -17,6 +17,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.intake import Intake
 from latentlab.data.originals import Picture
+from latentlab.data.places import name_of_path
 from latentlab.data.splits import numbered_ids
 from latentlab.data.value_range import Scale
 from latentlab.errors import ConfigError
@@ -209,7 +210,7 @@ class Source(Plugin, abc.ABC):
         options : Options
             The source's own options.
         """
-        return self.name if data.data == self.name else Path(data.data).name
+        return self.name if data.data == self.name else name_of_path(data.data)
 
     def path(self, data: DataOptions) -> Path:
         """Return the path to read: `data.data`, or `data.data_dir` if the source itself is named.

@@ -13,6 +13,7 @@ from typing import ClassVar
 from latentlab.config import DataOptions
 from latentlab.data.formats.array_files import array_shards, describe
 from latentlab.data.intake import Intake
+from latentlab.data.places import name_of_path
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.data.splits import numbered_ids
 from latentlab.options import NoOptions
@@ -38,4 +39,4 @@ class Arrays(Source):
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the file's name."""
-        return self.path(data).name
+        return name_of_path(self.path(data))

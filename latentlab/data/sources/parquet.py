@@ -14,6 +14,7 @@ from typing import ClassVar
 from latentlab.config import DataOptions
 from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.intake import Intake
+from latentlab.data.places import name_of_path
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.options import NoOptions
 
@@ -51,4 +52,4 @@ class Parquet(Source):
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name of the file or folder."""
-        return self.path(data).name
+        return name_of_path(self.path(data))

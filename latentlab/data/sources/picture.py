@@ -13,6 +13,7 @@ from latentlab.config import DataOptions
 from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.listed_paths import ListedPictures, listed_pictures
 from latentlab.data.intake import Intake
+from latentlab.data.places import name_of_path
 from latentlab.data.sniffing import PICTURE_SUFFIXES
 from latentlab.data.source import SHARD_IMAGES, Shard, Source, SourceCapabilities
 from latentlab.data.splits import TRAIN
@@ -48,4 +49,4 @@ class Picture(Source):
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the file's name."""
-        return self.path(data).name
+        return name_of_path(self.path(data))
