@@ -160,11 +160,11 @@ class Layout:
         if not sizes:
             return self._without_folders()
         if len(sizes) == 1:
-            return f"all lie in the folder {next(iter(sizes))!r}, which is no class to score"
+            return f"all images lie in the one folder {next(iter(sizes))}"
         if all(split_of_name(name) for name in sizes):
             return f"the folders {listed(sizes)} are named as splits and are no classes"
         if len(sizes) == sum(sizes.values()):
-            return "each picture lies in a folder of its own"
+            return "each image lies in a folder of its own"
         return ""
 
     @functools.cached_property
@@ -190,7 +190,7 @@ class Layout:
     def classes_text(self) -> str:
         """Which folders are classes, in one clause, or why none are."""
         if self.no_class_reason:
-            return f"no labels: {self.no_class_reason}"
+            return f"no labels, since {self.no_class_reason}"
         sizes = self._class_sizes
         text = f"labels by folders: {listed(sizes)}"
         return "; ".join([text, *self._warnings()])
@@ -224,10 +224,10 @@ class Layout:
 
     def _without_folders(self) -> str:
         if self.wrapper and not self.split_folders:
-            return f"all lie in the folder {_last(self.wrapper)!r}, which is no class to score"
+            return f"all images lie in the one folder {_last(self.wrapper)}"
         if any(self.counts) and not self.split_folders:
             return f"the folders {listed(set(map(_last, filter(None, self.counts))))} name no class"
-        return "no class folders"
+        return "the images lie in no class folders"
 
     def _splits_missed(self) -> str:
         """Return that folders are named as held-out splits, and none as a training split."""

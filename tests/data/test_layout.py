@@ -106,32 +106,32 @@ def test_splits_without_classes(folders):
     assert layout.splits is not None
     assert not layout.has_classes
     assert set(layout.class_folders()) == {""}
-    assert layout.classes_text == "no labels: no class folders"
+    assert layout.classes_text == "no labels, since the images lie in no class folders"
 
 
 @pytest.mark.parametrize(
     ("folders", "reason"),
     [
-        (["only"], "all lie in the folder 'only'"),
-        (["images"], "all lie in the folder 'images'"),
-        (["", "only"], "all lie in the folder 'only'"),
-        (["train"], "all lie in the folder 'train'"),
-        (["a/only"], "all lie in the folder 'only'"),
+        (["only"], "all images lie in the one folder only"),
+        (["images"], "all images lie in the one folder images"),
+        (["", "only"], "all images lie in the one folder only"),
+        (["train"], "all images lie in the one folder train"),
+        (["a/only"], "all images lie in the one folder only"),
         (["val", "test"], "the folders test, val are named as splits"),
         (["images", "masks"], "the folders images, masks name no class"),
-        ([""], "no class folders"),
+        ([""], "the images lie in no class folders"),
     ],
 )
 def test_folders_that_are_no_classes(folders, reason):
     layout = layout_of(below(*folders))
     assert layout.splits is None
     assert not layout.has_classes
-    assert layout.classes_text.startswith(f"no labels: {reason}")
+    assert layout.classes_text.startswith(f"no labels, since {reason}")
 
 
 def test_a_class_for_each_picture_is_none():
     layout = layout_of(below("a", "b", "c", count=1))
-    assert layout.no_class_reason == "each picture lies in a folder of its own"
+    assert layout.no_class_reason == "each image lies in a folder of its own"
     assert layout_of(below("a", "b", "c", count=2)).has_classes
 
 

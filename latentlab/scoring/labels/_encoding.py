@@ -27,11 +27,34 @@ class Labels:
         Class number of each image, an index into `class_names`; -1 if it has no class.
     class_names : tuple of str
         A name for each class.
+    origin : str
+        Where they were read and what to know of them, in one line; "" for a source that always has
+        them.
     """
 
     ids: np.ndarray
     labels: np.ndarray
     class_names: tuple[str, ...]
+    origin: str = ""
+
+    @property
+    def obstacle(self) -> str:
+        """Why nothing can be scored by these labels, in a clause; "" if something can.
+
+        Examples
+        --------
+        >>> Labels(np.array(["a", "b"]), np.array([0, 0]), ("cat",)).obstacle
+        'all labels are the same (cat)'
+        """
+        present = self.labels[self.labels >= 0]
+        classes = np.unique(present)
+        if len(present) == 0:
+            return "no image has a label"
+        if len(classes) == 1:
+            return f"all labels are the same ({self.class_names[classes[0]]})"
+        if len(classes) == len(present):
+            return "each image has a label of its own"
+        return ""
 
 
 def first_labels(

@@ -1,25 +1,28 @@
-"""Classes of a folder of pictures: the name of the folder in which a picture lies.
+"""Classes of a folder of pictures: those that a table beside them says, or else its folders.
 
-A picture that lies at the top, or directly in a split's folder, has no class.
+A picture has the class of the folder in which it lies, without folders of splits and containers
+such as `images`; see `latentlab.data.layout`. Folders that cannot be classes are none: a single
+one, names of splits, a folder for each picture.
 """
 
+from collections.abc import Sequence
+
 from latentlab.config import DataOptions
-from latentlab.data.formats.picture_folder import class_folder, has_split_folders
 from latentlab.data.source import Source
-from latentlab.data.splits import first_of_each
-from latentlab.scoring.labels import Labels, encode_labels
+from latentlab.scoring.labels import Labels
+from latentlab.scoring.labels._policy import arranged_labels_of_ids, read_arranged
 
 
 def read_labels(data: DataOptions) -> Labels | None:
-    """Return the folder of every picture of `data`, None without sub-folders."""
-    source = Source.named("folder")
-    index = source.index(data, source.parse_options(data.source_options))
-    ids = index.ids[first_of_each(index.splits, data.limit)]
-    # An id is the path of its picture below the folder.
-    paths = ids.tolist()
-    has_splits = has_split_folders(paths)
-    folders = [class_folder(path, has_splits) for path in paths]
-    if not any(folders):
-        return None
-    class_numbers, class_names = encode_labels(folders)
-    return Labels(ids, class_numbers, class_names)
+    """Return the class of every picture of `data`, None without classes."""
+    return read_arranged(Source.named("folder"), data)[0]
+
+
+def why_unlabelled(data: DataOptions) -> str:
+    """Return why `read_labels` gives none."""
+    return read_arranged(Source.named("folder"), data)[1]
+
+
+def labels_of_ids(data: DataOptions, ids: Sequence[str]) -> Labels | None:
+    """Return the classes that ids tell by their folders or names, for pictures that are gone."""
+    return arranged_labels_of_ids(data, ids)
