@@ -168,6 +168,8 @@ class Scores:
         Spread over the seeds of a consensus clustering; None for others.
     pretraining : str or None
         Labels used in the pretraining of the run's encoder: a data set's name, "none" or "unknown".
+    labels : str or None
+        Where the labels were read and what to know of them; None where a source always has them.
     """
 
     class_names: tuple[str, ...] = ()
@@ -181,6 +183,7 @@ class Scores:
     rows: tuple[ScoreRow, ...]
     over_seeds: tuple[SeedSpread, ...] | None = json_field(optional=True)
     pretraining: str | None = json_field(optional=True)
+    labels: str | None = json_field(optional=True)
 
     @property
     def split(self) -> str:

@@ -1,11 +1,14 @@
 """A folder of pictures, with all its sub-folders.
 
-Files with a picture's suffix are read in the order of their paths; hidden ones are skipped. The id
-is the path below the folder. Pictures of any size and mode become squares of `size` pixels by
-`resize`. A picture that cannot be read is listed in the run and skipped.
+Pictures are found by their content, whatever their names end in, and read in the order of their
+paths; what is passed over is counted by reason. The id is the path below the folder; the pages of a
+TIFF and the frames of an animation are images too, such as `scan.tif#3`. Pictures of any size and
+mode become squares of `size` pixels by `resize`. A picture that cannot be read is listed in the run
+and skipped. Links that lead out of the folder are followed with `follow_links` only.
 
-Splits: folders `train` and `test` (or `val`, `valid`, `validation`) at the top, if there are both.
-Otherwise `held_out` of the pictures are held out at random.
+Splits: folders that are named as splits, such as `train` and `val`, wherever they lie; see
+`latentlab.data.layout`. Otherwise `held_out` of the pictures are held out at random, and none if
+scoring would find no labels. `labels` and `split` say otherwise.
 """
 
 from collections.abc import Iterator
@@ -14,8 +17,11 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.arrangement import Arrangement, arrange
 from latentlab.data.decode import DEFAULT_SIZE
-from latentlab.data.formats.picture_folder import as_text, folder_splits, picture_paths
+from latentlab.data.formats.picture_folder import PictureListing, list_pictures
+from latentlab.data.intake import Intake
+from latentlab.data.places import name_of_path
 from latentlab.data.source import (
     SHARD_IMAGES,
     ImageIndex,
@@ -34,22 +40,42 @@ class Folder(Source):
     )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
-        """Yield the paths of the pictures."""
-        root = self.path(data)
-        paths = picture_paths(root)
-        splits = folder_splits(paths, data.held_out)
-        for start in range(0, len(paths), SHARD_IMAGES):
+        """Yield the paths of the pictures, and the pages of those that hold several."""
+        listing = list_pictures(self.path(data), data.follow_links)
+        splits = arranged(listing, data).splits
+        for start in range(0, len(listing), SHARD_IMAGES):
             rows = slice(start, start + SHARD_IMAGES)
-            ids = np.array(list(map(as_text, paths[rows])))
-            pictures = [root / path for path in paths[rows]]
-            yield Shard(ids, splits[rows], pictures=pictures)
+            ids = np.array(listing.ids[rows])
+            yield Shard(ids, splits[rows], pictures=listing.pictures(rows))
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
-        """Return the paths and their splits."""
-        paths = picture_paths(self.path(data))
-        ids = np.array(list(map(as_text, paths)))
-        return ImageIndex(ids, folder_splits(paths, data.held_out))
+        """Return the ids and their splits."""
+        listing = list_pictures(self.path(data), data.follow_links)
+        return ImageIndex(np.array(listing.ids), arranged(listing, data).splits)
+
+    def intake(self, data: DataOptions, options: NoOptions) -> Intake:
+        """Return what is passed over, and where splits and labels come from."""
+        listing = list_pictures(self.path(data), data.follow_links)
+        arrangement = arranged(listing, data)
+        return Intake(
+            passed_over=listing.passed_over,
+            splits=arrangement.splits_text,
+            labels=arrangement.classes_text,
+        )
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the folder's name."""
-        return self.path(data).name
+        return name_of_path(self.path(data))
+
+
+def arranged(listing: PictureListing, data: DataOptions) -> Arrangement:
+    """Return where the splits and classes of listed pictures come from.
+
+    Parameters
+    ----------
+    listing : PictureListing
+        The pictures.
+    data : DataOptions
+        What was asked for.
+    """
+    return arrange(listing.ids, data, listing.root)
