@@ -63,8 +63,8 @@ vector_options = together(
     click.option(
         "--embeddings",
         type=click.Path(),
-        help="Cluster the vectors of this parquet file into --out, without a run; latentlab import"
-        " makes a run of them.",
+        help="Cluster the vectors of this file (parquet, npy, npz, csv) into --out, without a run;"
+        " latentlab import makes a run of them.",
     ),
     click.option(
         "--out",
@@ -153,11 +153,11 @@ def _cluster_seeds(run: "Run", request: ClusterRequest) -> None:
 def _cluster_vectors(request: ClusterRequest) -> None:
     """Cluster the vectors of a file that belong to no run."""
     from latentlab import pipeline
-    from latentlab.cli.texts.cluster import clusters_text
+    from latentlab.cli.texts.cluster import vectors_text
 
     options = request.options(_number(request.k))
     result = pipeline.cluster_vectors(str(request.embeddings), options, request.out)
-    print_result(result, clusters_text(request.out, result["sizes"], {}))
+    print_result(result, vectors_text(request.out, result))
 
 
 def _options_for(run: "Run", request: ClusterRequest) -> ClusterOptions:

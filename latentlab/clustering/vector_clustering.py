@@ -22,6 +22,7 @@ from latentlab.encoders.image_encoder import open_encoder
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.features.fitted import FittedFeatures, fit_features
 from latentlab.features.spec import CODE
+from latentlab.progress import log
 from latentlab.storage import json_form, tables
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import (
@@ -33,6 +34,7 @@ from latentlab.storage.clustering import (
 from latentlab.storage.files import atomic_path, write_json
 from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
+from latentlab.storage.vector_files import read_beside, read_vector_file
 from latentlab.training import prototypes
 
 
@@ -230,28 +232,28 @@ def cluster_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> dict[int, 
 
 
 def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str, Any]:
-    """Cluster the vectors of a parquet file and write where they belong.
+    """Cluster the vectors of a file and write where they belong.
 
     Parameters
     ----------
     path : pathlib.Path
-        Its column "embedding" is clustered, or else its first column of vectors. A column "id" is
-        copied.
+        A file of any form that `latentlab.storage.vector_files` reads.
     options : ClusterOptions
         From `RunMethod.resolve`; the method is one on vectors.
     target : pathlib.Path
-        The parquet file to write.
+        The parquet file to write: the clusters, and the other columns of the file. Vectors that are
+        not finite are left out.
 
     Returns
     -------
     dict
-        What result.json holds of a clustering, and "out".
+        What result.json holds of a clustering, with "out", "id_column" ("" for numbers of rows)
+        and "left_out", the number of vectors that are not finite.
 
     Raises
     ------
     DataError
-        If there is no column of vectors, they differ in length or are not finite, or there are
-        fewer than k.
+        If it holds no vectors, or fewer than k.
     ConfigError
         If the features need images.
     """
@@ -262,7 +264,9 @@ def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str,
             field="features",
             value=spec,
         )
-    ids, matrix = tables.read_vectors(path)
+    table = read_vector_file(path)
+    rows = _finite_rows(path, table.vectors)
+    matrix = table.vectors[rows]
     if options.k is not None and len(matrix) < options.k:
         raise DataError(
             f"is more than the {len(matrix)} vectors of {path}",
@@ -276,18 +280,52 @@ def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str,
     plugin = Clusterer.named(options.method)
     clusters = plugin.fit(Vectors.of(vectors), options, plugin.parse_options(options.settings))
     assigned = clusters.assign(vectors)
-    tables.write(target, assigned_table(ids, assigned))
+    beside = read_beside(path, table).take(rows)
+    id_column = table.columns.ids
+    ids = beside[id_column] if id_column else rows
+    tables.write(target, _with_columns(assigned_table(ids, assigned), beside, id_column))
     sizes = np.bincount(assigned.cluster, minlength=options.k or 0).tolist()
-    facts = json_form.to_json(clusters.facts)
-    return options.recorded() | facts | {"sizes": sizes, "out": str(target)}
+    facts = json_form.to_json(clusters.facts) | {
+        "sizes": sizes,
+        "out": str(target),
+        "id_column": id_column,
+        "left_out": len(table.vectors) - len(rows),
+    }
+    return options.recorded() | facts
 
 
-def assigned_table(ids: list[Any], assigned: Assigned) -> pa.Table:
+def _finite_rows(path: Path, vectors: np.ndarray) -> np.ndarray:
+    """Return the numbers of the rows that are finite and not too large; others are told."""
+    is_fine = (np.abs(vectors) <= tables.LARGEST).all(axis=1)  # False for NaN
+    rows = np.flatnonzero(is_fine)
+    if len(rows) == 0:
+        raise DataError(f"{path}: not one of its {len(vectors)} vectors is finite.")
+    if len(rows) < len(vectors):
+        first = int(np.flatnonzero(~is_fine)[0])
+        log.warning(
+            "%d of %d vectors are not finite and are left out, the first in row %d",
+            len(vectors) - len(rows),
+            len(vectors),
+            first,
+        )
+    return rows
+
+
+def _with_columns(table: pa.Table, beside: pa.Table, id_column: str) -> pa.Table:
+    """Return clusters with the columns that stood beside the vectors."""
+    for name in beside.column_names:
+        if name != id_column:
+            is_taken = name in table.column_names
+            table = table.append_column(f"given_{name}" if is_taken else name, beside[name])
+    return table
+
+
+def assigned_table(ids: Any, assigned: Assigned) -> pa.Table:
     """Return id, cluster, distance, margin and, if there are, noise and soft as a table.
 
     Parameters
     ----------
-    ids : list of n ids
+    ids : sequence of n ids
         The ids of the vectors.
     assigned : Assigned
         Their clusters, distances and margins.

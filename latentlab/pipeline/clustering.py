@@ -250,21 +250,22 @@ def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> Cluste
 def cluster_vectors(
     path: str | Path, options: ClusterOptions, target: str | Path
 ) -> Mapping[str, Any]:
-    """Cluster the vectors of a parquet file that belong to no run.
+    """Cluster the vectors of a file that belong to no run.
 
     Parameters
     ----------
     path : str or pathlib.Path
-        The file; its column "embedding" is clustered, or else its first column of vectors.
+        A .parquet, .npy, .npz or .csv file; see `latentlab.storage.vector_files`.
     options : ClusterOptions
         How to cluster, by a method that leaves the vectors as they are.
     target : str or pathlib.Path
-        The parquet file to write: id, cluster, distance, margin and soft.
+        The parquet file to write: id, cluster, distance, margin and soft, and the other columns
+        of the file.
 
     Returns
     -------
     mapping
-        What result.json holds of a run's clusters.
+        What result.json holds of a run's clusters; "id_column" is the column of the ids.
 
     Raises
     ------

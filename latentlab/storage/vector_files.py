@@ -76,12 +76,15 @@ class VectorTable:
         Unique ids; None if the file has none.
     splits : ndarray of shape (n,), str, or None
         "train" or "test"; None if the file does not say.
+    names : tuple of str
+        Names of the columns that the vectors stood in.
     """
 
     columns: VectorColumns
     vectors: np.ndarray
     ids: list[str] | None
     splits: np.ndarray | None
+    names: tuple[str, ...] = ()
 
 
 def read_vector_file(
@@ -106,6 +109,29 @@ def read_vector_file(
         If there is no such file, it holds no vectors, or its ids are not unique.
     """
     return _guarded(path, limit, lambda file: _read(file, wanted or VectorColumns()))
+
+
+def read_beside(path: Path, table: VectorTable) -> pa.Table:
+    """Return the columns of a file of vectors that stand beside the vectors, as they are.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+    table : VectorTable
+        What has been read of it.
+
+    Returns
+    -------
+    pyarrow.Table
+        With a row for each vector, ids and all; those of arrays need as many entries.
+    """
+
+    def read(file: VectorFormat) -> pa.Table:
+        names = [each.name for each in file.columns() if each.name not in table.names]
+        return file.table(names, len(table.vectors))
+
+    return _guarded(path, None, read)
 
 
 def read_column(path: Path, name: str) -> list[Any]:
@@ -163,7 +189,7 @@ def _read(file: VectorFormat, wanted: VectorColumns) -> VectorTable:
             raise DataError(
                 f"{file.path}: there are {len(matrix)} vectors and {len(values)} entries of {name}."
             )
-    return VectorTable(columns, matrix, ids, splits)
+    return VectorTable(columns, matrix, ids, splits, tuple(numbers) or (columns.vectors,))
 
 
 # Columns

@@ -5,6 +5,7 @@ of its text, before memory is taken.
 """
 
 import abc
+import contextlib
 import csv
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +76,10 @@ class VectorFormat(abc.ABC):
     def values(self, name: str) -> list[Any]:
         """Return the entries of the other column `name`: numbers, text or None."""
 
+    @abc.abstractmethod
+    def table(self, names: list[str], n_rows: int) -> pa.Table:
+        """Return the other columns `names` as they are; those without `n_rows` entries are not."""
+
     def refuse_above_limit(self, n_numbers: int) -> None:
         """Raise DataError if `n_numbers` numbers are too many."""
         if n_numbers * BYTES > self.limit:
@@ -128,6 +133,10 @@ class ParquetVectors(VectorFormat):
         """Return the entries of a column."""
         return self._file.read([name])[name].to_pylist()
 
+    def table(self, names: list[str], n_rows: int) -> pa.Table:
+        """Return columns as they are."""
+        return self._file.read(names).replace_schema_metadata(None)
+
     def _count_numbers(self, names: set[str]) -> int:
         """Return how many numbers the metadata announce in some columns."""
         metadata = self._file.metadata
@@ -163,6 +172,10 @@ class NpyVectors(VectorFormat):
         """Raise KeyError: there is no other column."""
         raise KeyError(name)
 
+    def table(self, names: list[str], n_rows: int) -> pa.Table:
+        """Return an empty table: there is no other column."""
+        return pa.table({})
+
 
 class NpzVectors(VectorFormat):
     """An .npz file: a matrix, and arrays of as many ids, splits or labels."""
@@ -197,6 +210,16 @@ class NpzVectors(VectorFormat):
             raise self.not_as_vectors(f"the array {name} needs one axis and has {header.shape}")
         values = self._array(name).tolist()
         return [value.decode() if isinstance(value, bytes) else value for value in values]
+
+    def table(self, names: list[str], n_rows: int) -> pa.Table:
+        """Return arrays of one axis, of as many entries as there are vectors."""
+        headers = {name: self._headers[name] for name in names}
+        kept = [
+            name
+            for name, header in headers.items()
+            if header.shape == (n_rows,) and not header.dtype.hasobject
+        ]
+        return pa.table({name: self.values(name) for name in kept})
 
     def _array(self, name: str) -> np.ndarray:
         # A float64 takes twice the bytes of the float32 that it becomes.
@@ -258,6 +281,13 @@ class CsvVectors(VectorFormat):
             texts += batch.column(name).to_pylist()
         return texts
 
+    def table(self, names: list[str], n_rows: int) -> pa.Table:
+        """Return columns; what all their entries look like decides their type."""
+        if not names:
+            return pa.table({})
+        texts = {name: self.texts(name) for name in names}
+        return pa.table({name: _typed(values) for name, values in texts.items()})
+
     def _open(self, types: dict[str, pa.DataType]) -> pa_csv.CSVStreamingReader:
         return pa_csv.open_csv(
             self.path,
@@ -304,6 +334,15 @@ def _as_float32(numbers: pa.Array) -> np.ndarray:
 def _narrowed(array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):  # too large numbers become infinite, and are left out later
         return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _typed(texts: list[str | None]) -> pa.Array:
+    """Return text as whole numbers or numbers, if all of it is such."""
+    column = pa.array(texts, pa.string())
+    for kind in (pa.int64(), pa.float64()):
+        with contextlib.suppress(pa.ArrowInvalid):
+            return column.cast(kind)
+    return column
 
 
 # The first lines of a CSV file

@@ -22,6 +22,21 @@ def clusters_text(place: object, sizes: Sequence[int], result: Mapping[str, Any]
     return f"{line}\n{_agreement(result)}"
 
 
+def vectors_text(place: object, result: Mapping[str, Any]) -> str:
+    """Return where the clusters of a file of vectors lie, their sizes, and what the ids are.
+
+    Parameters
+    ----------
+    place : object
+        File of the clusters.
+    result : mapping
+        What `pipeline.cluster_vectors` returns.
+    """
+    column = result["id_column"]
+    ids = f"ids are those of column {column}" if column else "ids are numbers of rows, from 0"
+    return f"{clusters_text(place, result['sizes'], {})}; {ids}"
+
+
 def _agreement(result: Mapping[str, Any]) -> str:
     ari = result["ari_between_seeds"]
     return (
