@@ -12,7 +12,7 @@ import numpy as np
 
 from latentlab.data.decode import THREADS, chunks, reason_of
 from latentlab.data.originals import Page, Picture
-from latentlab.data.picture_faults import NO_FILE, NO_PICTURE
+from latentlab.data.picture_faults import GONE, NO_FILE, NO_PICTURE
 from latentlab.data.picture_opening import file_of
 
 NO_TIME = -1  # of a picture that is no file of its own
@@ -191,7 +191,7 @@ def _state_of_picture(
     if isinstance(file, bytes):
         return FileState(len(file), NO_TIME, digests.of(picture))
     if not file.is_file():
-        return FileState(0, NO_TIME, "", NO_FILE)
+        return FileState(0, NO_TIME, "", NO_FILE if file.exists() else GONE)
     status = file.stat()
     size, time = status.st_size, status.st_mtime_ns
     sha256 = known.sha256_of(name, size, time) if known else ""

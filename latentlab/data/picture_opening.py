@@ -4,13 +4,19 @@ import contextlib
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.data import extra_formats
 from latentlab.data.originals import Page, Picture
-from latentlab.data.pages import TiffPage
-from latentlab.data.picture_faults import NO_FILE, NO_PICTURE_INSIDE, NotReadableError
-from latentlab.data.sniffing import HEAD_BYTES, PNG, TGA_SUFFIXES, Kind, kind_of
+from latentlab.data.pages import TiffPage, open_file
+from latentlab.data.picture_faults import (
+    GONE,
+    NO_FILE,
+    NO_PICTURE_INSIDE,
+    NotReadableError,
+    too_many_pixels,
+)
+from latentlab.data.sniffing import HEAD_BYTES, ICO, PNG, PNG_MAGIC, TGA_SUFFIXES, Kind, kind_of
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -50,9 +56,11 @@ def open_image(picture: Picture, max_pixels: int) -> Iterator["PIL.Image.Image"]
         return
     if kind.format == PNG.format and page.number == 1:
         _check_png(page.file)
+    if kind is ICO:
+        _check_icon(page.file, max_pixels)
     with _stream(page) as stream, Image.open(stream, formats=[kind.format]) as image:
-        if page.number > 1 and not page.offset:
-            image.seek(page.number - 1)
+        if not page.offset:
+            _go_to_frame(image, page.number, max_pixels)
         yield image
 
 
@@ -69,7 +77,7 @@ def file_of(picture: Picture) -> Path | bytes:
 
 def _checked_kind(file: Path | bytes) -> Kind:
     if isinstance(file, Path) and not file.is_file():
-        raise NotReadableError(NO_FILE)
+        raise NotReadableError(NO_FILE if file.exists() else GONE)
     # Content without a name was chosen by its source, so that it may be a TGA, which has no magic.
     name = file.name if isinstance(file, Path) else TGA_SUFFIXES[0]
     kind = kind_of(_head(file), name)
@@ -84,6 +92,33 @@ def _no_picture(kind: Kind) -> str:
     if kind.name == NO_PICTURE_INSIDE:
         return NO_PICTURE_INSIDE
     return f"{NO_PICTURE_INSIDE}: it is one of {kind.name}"
+
+
+def _go_to_frame(image: "PIL.Image.Image", number: int, max_pixels: int) -> None:
+    """Go to a frame; on the way each frame is drawn, and one may be larger than the first."""
+    for position in range(1, number):
+        image.seek(position)
+        _check_size(image.width * image.height, max_pixels)
+
+
+def _check_icon(file: Path | bytes, max_pixels: int) -> None:
+    """Refuse an icon whose pictures are larger than its directory, which Pillow shows, says."""
+    with open_file(file) as stream:
+        count = int.from_bytes(stream.read(6)[4:6], "little")
+        entries = [stream.read(16) for _ in range(count)]
+        for entry in entries:
+            stream.seek(int.from_bytes(entry[12:16], "little"))
+            head = stream.read(24)
+            is_png = head.startswith(PNG_MAGIC)
+            sides = (head[16:20], head[20:24]) if is_png else (head[4:8], head[8:12])
+            order: Literal["big", "little"] = "big" if is_png else "little"
+            width, height = (int.from_bytes(side, order, signed=True) for side in sides)
+            _check_size(abs(width * height), max_pixels)
+
+
+def _check_size(pixels: int, max_pixels: int) -> None:
+    if pixels > max_pixels:
+        raise NotReadableError(too_many_pixels(pixels, max_pixels))
 
 
 def _head(file: Path | bytes) -> bytes:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 HEAD_BYTES = 4096  # of a file: enough for the magic of all kinds, and one page of a disk cache
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 TAR_MAGIC = slice(257, 262)
 DICOM_MAGIC = slice(128, 132)
 TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
@@ -78,6 +79,7 @@ AVIF = Kind("AVIF", "AVIF")
 AVIF_SEQUENCE = Kind("AVIF", "AVIF", may_hold_several=True)
 JPEG2000 = Kind("JPEG 2000", "JPEG2000")
 TGA = Kind("TGA", "TGA")
+ICO = Kind("ICO", "ICO")
 HEIC = Kind("HEIC", extra="heic", may_hold_several=True)
 DICOM = Kind("DICOM", extra="dicom", may_hold_several=True)
 
@@ -122,7 +124,7 @@ _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
     (b"\x01\xda\x00", Kind("SGI", "SGI")),
     (b"\x01\xda\x01", Kind("SGI", "SGI")),
     (b"DDS \x7c\0\0\0", Kind("DDS", "DDS")),
-    (b"icns", Kind("ICNS", "ICNS")),
+    (b"icns", OTHER_PICTURE),
     (b"version https://git-lfs.github.com/spec", LFS_POINTER),
     (b"version https://hawser.github.com/spec", LFS_POINTER),
     (b"\xff\x0a", JPEG_XL),
@@ -221,7 +223,7 @@ _ZIP_NAMES = (ARRAYS, TABLE, DOCUMENT)  # kinds that are zip files, and whose na
 # A file with such an ending was meant as a picture: if it is none, it counts as unreadable.
 PICTURE_SUFFIXES = frozenset(
     (
-        *(".apng", ".avif", ".avifs", ".bmp", ".cur", ".dds", ".dib", ".gif", ".icns", ".ico"),
+        *(".apng", ".avif", ".avifs", ".bmp", ".dds", ".dib", ".gif", ".ico"),
         *(".j2c", ".j2k", ".jfif", ".jif", ".jp2", ".jpc", ".jpe", ".jpeg", ".jpf", ".jpg"),
         *(".jpx", ".mpo", ".pbm", ".pcx", ".pfm", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".qoi"),
         *(".rgb", ".rgba", ".sgi", ".tga", ".tif", ".tiff", ".webp"),
@@ -313,7 +315,7 @@ def kind_of_file(path: Path) -> Kind:
 
 
 def _by_bytes(head: bytes) -> Kind | None:
-    if head.startswith(b"\x89PNG\r\n\x1a\n"):
+    if head.startswith(PNG_MAGIC):
         return APNG if b"acTL" in head else PNG
     for beginning, kind in _BEGINNINGS:
         if head.startswith(beginning):
@@ -352,8 +354,8 @@ def _by_small_header(head: bytes) -> Kind | None:
         return Kind("BMP", "BMP")
     if _PPM.match(head):
         return Kind("PPM", "PPM")
-    if head[:4] in (b"\0\0\x01\0", b"\0\0\x02\0") and 0 < int.from_bytes(head[4:6], "little") < 256:
-        return Kind("ICO", "ICO" if head[2] == 1 else "CUR")
+    if head[:4] == b"\0\0\x01\0" and 0 < int.from_bytes(head[4:6], "little") < 256:
+        return ICO
     if head[:1] == b"\x0a" and head[1:3] in (b"\0\x01", b"\x02\x01", b"\x03\x01", b"\x05\x01"):
         return Kind("PCX", "PCX")
     return None

@@ -118,11 +118,11 @@ def test_unreadable_pictures_have_reasons(folder):
     read = lazy.try_read(np.arange(6))
     reasons = [each if isinstance(each, str) else "" for each in read]
     assert reasons[0] == reasons[1] == reasons[5] == ""
-    assert "cannot identify" in reasons[2]
+    assert reasons[2] == "no picture by its content: it is one of text files"
     assert "truncated" in reasons[3]
-    assert reasons[4] == "it is no regular file"
+    assert reasons[4] == "no longer there"
     assert not any(str(folder) in reason for reason in reasons)
-    with pytest.raises(DataError, match=r"photos: 02\.png cannot be read: Unidentified"):
+    with pytest.raises(DataError, match=r"photos: 02\.png cannot be read: no picture by"):
         lazy.read(np.arange(6))
     unreadable = [each for shard in lazy.pictures(5) for each in shard.unreadable]
     assert [(each.path, each.reason) for each in unreadable] == [

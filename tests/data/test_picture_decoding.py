@@ -95,7 +95,7 @@ def test_what_is_no_picture_has_a_reason():
     assert decode_picture(None, form, True) == decode_pixels(None, form) == "no picture here"
     assert "raise `max_pixels`" in decode_picture(saved(gradient(20, 20)), form, True)
     assert "801 bytes, more than" in decode_picture(bytes(801), form, True)
-    assert "cannot identify" in decode_picture(b"text", form, True)
+    assert "no picture by its content" in decode_picture(b"text", form, True)
 
 
 @pytest.mark.skipif(not PHOTOS.is_dir(), reason="shared/data/photos is not here")

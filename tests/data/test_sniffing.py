@@ -34,7 +34,7 @@ def picture(file_format, mode="RGB", **settings):
         *(("PNG", "RGB"), ("PNG", "1"), ("JPEG", "CMYK"), ("GIF", "P"), ("BMP", "L")),
         *(("TIFF", "L"), ("WEBP", "RGB"), ("WEBP", "RGBA"), ("AVIF", "RGB"), ("JPEG2000", "RGB")),
         *(("PPM", "RGB"), ("PPM", "L"), ("PPM", "1"), ("ICO", "RGB"), ("PCX", "RGB")),
-        *(("SGI", "RGB"), ("DDS", "RGB"), ("ICNS", "RGB")),
+        *(("SGI", "RGB"), ("DDS", "RGB")),
     ],
 )
 @pytest.mark.parametrize("name", ["", "photo.jpg", "photo.txt", "photo.mov", "d41d8cd98f00b204"])
