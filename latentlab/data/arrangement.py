@@ -231,7 +231,7 @@ class Arrangement:
 
     def _named(self) -> int:
         expression = name_expression(class_policy(self.data).pattern)
-        return sum(class_in_name(expression, name) != "" for name in self.ids)
+        return sum(match_of_name(expression, name) is not None for name in self.ids)
 
     def _sizes(self) -> str:
         held_out = int((self.splits == TEST).sum())
@@ -262,7 +262,7 @@ def arrange(ids: Sequence[str], data: DataOptions, root: Path | None) -> Arrange
     """
     arrangement = Arrangement(ids, data, root)
     policy = class_policy(data)
-    if policy.depth is not None and not any(arrangement.layout.class_folders(policy.depth)):
+    if policy.depth is not None and policy.depth > arrangement.layout.depth:
         problem = f": no image lies {policy.depth} folders deep"
         raise ConfigError(problem, field="labels", value=data.labels)
     if policy.kind == NAME and not arrangement._named():
@@ -271,8 +271,8 @@ def arrange(ids: Sequence[str], data: DataOptions, root: Path | None) -> Arrange
     return arrangement
 
 
-def class_in_name(expression: re.Pattern[str], name: str) -> str:
-    """Return the class in the id of an image, for scoring; "" if the pattern does not fit.
+def match_of_name(expression: re.Pattern[str], name: str) -> re.Match[str] | None:
+    """Return how a pattern fits the id of an image; None if it does not.
 
     Parameters
     ----------
@@ -284,15 +284,15 @@ def class_in_name(expression: re.Pattern[str], name: str) -> str:
 
     Examples
     --------
-    >>> class_in_name(name_expression("{label}_{}"), "a/cat_1.png")
+    >>> match_of_name(name_expression("{label}_{}"), "a/cat_1.png").group(1)
     'cat'
     """
     last = name.rpartition("/")[2]
     for text in (last, last.rpartition(".")[0], name):
         match = expression.fullmatch(text)
         if match:
-            return match.group(1)
-    return ""
+            return match
+    return None
 
 
 def draw_text(splits: np.ndarray, is_wanted: bool = True) -> str:

@@ -125,6 +125,11 @@ class Layout:
             return common_folder(os.path.dirname(split.path) for split in self.split_folders)
         return common_folder(self.counts)
 
+    @property
+    def depth(self) -> int:
+        """Number of folders above the picture that lies deepest."""
+        return max((len(_parts(folder)) for folder in self.counts), default=0)
+
     def class_folders(self, depth: int | None = None) -> list[str]:
         """Return the name of the folder that is the class of each picture, for scoring only.
 

@@ -65,36 +65,51 @@ def test_every_label_unreadable_gives_the_same_run(tmp_path, monkeypatch):
         assert sha256(run.path / path) == sha256(readable.path / path), path
 
 
-LABEL_READERS = {"batch_labels", "class_names", "class_folder"}
+# What gives labels out; the other functions with labels in their names say where they lie.
+LABEL_READERS = {"batch_labels", "class_names", "label_arrays", "name_classes"}
+LABEL_PLACES = {"LABEL_COLUMNS", "MOST_LABEL_BYTES", "find_label_column", "label_column_of"}
 
 
-def imported_names(path):
-    for node in ast.walk(ast.parse(path.read_text())):
+def trees(folder):
+    for path in folder.rglob("*.py"):
+        yield path.relative_to(ROOT / "latentlab"), ast.walk(ast.parse(path.read_text()))
+
+
+def imported_from_data(nodes):
+    for node in nodes:
         if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("latentlab.data"):
             yield from (alias.name for alias in node.names)
 
 
 def test_what_reads_labels_of_a_file_is_used_by_scoring_only():
     """Formats keep labels beside pixels; nothing but scoring/labels asks for them."""
-    package = ROOT / "latentlab"
-    users = {
-        path.relative_to(package).parts[:2]
-        for path in package.rglob("*.py")
-        if LABEL_READERS.intersection(imported_names(path))
-        or any("label" in name.lower() for name in imported_names(path))
-    }
+    users = set()
+    for path, nodes in trees(ROOT / "latentlab"):
+        names = set(imported_from_data(nodes))
+        assert {name for name in names if "label" in name.lower()} <= LABEL_READERS | LABEL_PLACES
+        if names & LABEL_READERS:
+            users.add(path.parts[:2])
     assert users == {("scoring", "labels")}
 
 
-def test_sources_ask_for_pixels_only():
-    """No source, and nothing that collects images, mentions a label in its code."""
-    for path in (ROOT / "latentlab" / "data").rglob("*.py"):
+def test_the_folders_that_are_classes_are_asked_for_by_scoring_only():
+    """A layout is made for the splits, and knows the classes too."""
+    users = set()
+    for path, nodes in trees(ROOT / "latentlab"):
+        if any(isinstance(node, ast.Attribute) and node.attr == "class_folders" for node in nodes):
+            users.add(path.as_posix())
+    # `name_classes` is one of the readers above.
+    assert users == {"data/name_splits.py", "scoring/labels/_policy.py"}
+
+
+def test_sources_call_nothing_that_reads_labels():
+    """Sources, and what collects images, say at most where labels lie."""
+    for path, nodes in trees(ROOT / "latentlab" / "data"):
         if path.parent.name == "formats" or path.name == "mnist_files.py":
             continue
-        names = {
-            node.id for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Name)
-        }
-        assert not [name for name in names if "label" in name.lower()], path
+        calls = (node.func for node in nodes if isinstance(node, ast.Call))
+        names = {getattr(call, "id", getattr(call, "attr", "")) for call in calls}
+        assert {name for name in names if "label" in name.lower()} <= LABEL_PLACES, path
 
 
 def test_labels_never_reach_fitting_or_clustering(data, tmp_path, monkeypatch):

@@ -1,23 +1,18 @@
-"""Pictures in a folder: their paths, and the splits and classes that folder names stand for."""
+"""Pictures in a folder: which files they are, and what is passed over."""
 
 import functools
 import itertools
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
-
-import numpy as np
+from pathlib import Path
 
 from latentlab.data.folder_walk import is_passed_over, walk_folder
 from latentlab.data.formats.file_facts import FileFacts, facts_of_files, page_id, page_numbers
 from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.originals import Page
 from latentlab.data.sniffing import kind_of_file
-from latentlab.data.splits import TEST, TRAIN, held_out_splits
 from latentlab.errors import DataError
-
-HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
 
 
 @dataclass(frozen=True)
@@ -191,67 +186,3 @@ def as_text(path: str) -> str:
     'caf\\xe9.png'
     """
     return os.fsencode(path).decode("utf-8", "backslashreplace")
-
-
-def folder_splits(paths: list[str], held_out: float | None) -> np.ndarray:
-    """Return the split of each picture.
-
-    Parameters
-    ----------
-    paths : list of str
-        Paths as `picture_paths` gives them.
-    held_out : float or None
-        Share to hold out at random if the folder has no folders "train" and "test" at the top.
-
-    Returns
-    -------
-    ndarray of str
-        "train" or "test" for each path.
-    """
-    if not has_split_folders(paths):
-        return held_out_splits(len(paths), held_out)
-    tops = [path.partition("/")[0] for path in paths]
-    return np.array([TEST if top in HELD_OUT_FOLDERS else TRAIN for top in tops])
-
-
-def has_split_folders(paths: list[str]) -> bool:
-    """Return whether the top folders are splits: "train", and "test" or one of its other names.
-
-    Parameters
-    ----------
-    paths : list of str
-        Paths as `picture_paths` gives them.
-
-    Examples
-    --------
-    >>> has_split_folders(["train/cats/0.png", "val/cats/1.png"])
-    True
-    """
-    tops = {path.partition("/")[0] for path in paths if "/" in path}
-    return TRAIN in tops and not tops.isdisjoint(HELD_OUT_FOLDERS)
-
-
-def class_folder(path: str, has_splits: bool) -> str:
-    """Return the name of the folder in which a picture lies, for `latentlab.scoring.labels` only.
-
-    Parameters
-    ----------
-    path : str
-        A path as `picture_paths` gives it.
-    has_splits : bool
-        Whether the folders at the top are splits.
-
-    Returns
-    -------
-    str
-        "" if the picture lies at the top or directly in a split's folder.
-
-    Examples
-    --------
-    >>> class_folder("train/cats/0.png", has_splits=True)
-    'cats'
-    """
-    folders = PurePosixPath(path).parts[:-1]
-    if has_splits and folders and folders[0] in (TRAIN, *HELD_OUT_FOLDERS):
-        folders = folders[1:]
-    return folders[-1] if folders else ""

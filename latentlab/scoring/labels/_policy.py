@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.arrangement import Arrangement, arrange, class_in_name
+from latentlab.data.arrangement import Arrangement, arrange, match_of_name
 from latentlab.data.policies import FOLDER, NAME, TABLE, class_policy, name_expression
 from latentlab.data.source import Source
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
@@ -57,7 +57,8 @@ def _values(arrangement: Arrangement, data: DataOptions) -> tuple[list[Any] | No
         return _of_tables(arrangement)
     if arrangement.class_kind == NAME:
         expression = name_expression(policy.pattern)
-        return [class_in_name(expression, name) for name in arrangement.ids], []
+        matches = (match_of_name(expression, name) for name in arrangement.ids)
+        return [match.group(1) if match else None for match in matches], []
     if arrangement.class_kind == FOLDER:
         return list(arrangement.layout.class_folders(policy.depth)), []
     return None, []
