@@ -24,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from _hostile_containers import ALL as CONTAINERS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
 from _hostile_runs import ALL as RUNS
@@ -41,7 +42,7 @@ class HangError(BaseException):
 
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
-    for make in (*FILES, *RUNS):
+    for make in (*FILES, *CONTAINERS, *RUNS):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 

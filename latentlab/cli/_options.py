@@ -121,7 +121,7 @@ def image_options(**helps: str) -> Decorator:
     **helps : str
         Option -> a help text in the place of its own.
     """
-    changes = {name: {"help": text} for name, text in helps.items()}
+    changes: dict[str, dict[str, Any]] = {name: {"help": text} for name, text in helps.items()}
     changes["resize"] = {"type": click.Choice(RESIZE_RULES)}
     return together(
         *(option_of(DataOptions, name, **changes.get(name, {})) for name in IMAGE_NAMES)

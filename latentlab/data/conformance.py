@@ -10,6 +10,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.collecting import collect
 from latentlab.data.images import ImageSet
+from latentlab.data.originals import Page
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
 from latentlab.data.splits import TEST, TRAIN, first_of_each
 
@@ -99,8 +100,8 @@ def _check_pictures(name: str, pictures: Sequence[Any], count: int) -> None:
     for position in range(min(count, _PEEK)):
         picture = pictures[position]
         _require(
-            picture is None or isinstance(picture, (Path, bytes)),
-            f"a picture of {name} is a {type(picture).__name__}, not a Path, bytes or None.",
+            picture is None or isinstance(picture, (Path, bytes, Page)),
+            f"a picture of {name} is a {type(picture).__name__}, not a Path, bytes, Page or None.",
         )
 
 

@@ -26,7 +26,7 @@ from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
 from latentlab.errors import DataError
 from latentlab.options import NoOptions
 
-LABEL_MEMBERS = "labels: the .cls or .json member beside each picture"
+LABEL_MEMBERS = "labels by the .cls or .json member beside each picture"
 
 
 @dataclass(frozen=True)
@@ -70,10 +70,15 @@ class ContainerSet:
         ]
         return np.array(ids, dtype=str)
 
-    @property
-    def has_label_members(self) -> bool:
-        """Whether labels lie beside pictures, as WebDataset has them."""
-        return any(part.label_members for part in self.parts)
+    def has_label_members(self, wanted: str | None) -> bool:
+        """Return whether labels lie beside pictures, as WebDataset has them.
+
+        Parameters
+        ----------
+        wanted : str or None
+            A key of JSON that the user gave; None is one of the usual keys.
+        """
+        return any(part.has_labels(wanted) for part in self.parts)
 
 
 class ContainerSource(Source):
@@ -166,7 +171,7 @@ def container_splits(pictures: ContainerSet, data: DataOptions) -> NameSplits:
     data : DataOptions
         Holds `held_out`, `labels` and `split`.
     """
-    labels = LABEL_MEMBERS if pictures.has_label_members else ""
+    labels = LABEL_MEMBERS if pictures.has_label_members(data.label_column) else ""
     counts = [len(part.pictures) for part in pictures.parts]
     known = file_splits(pictures.files, counts)
     return name_splits(pictures.names, data, labels, known)

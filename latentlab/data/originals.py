@@ -33,6 +33,12 @@ class Page:
     offset: int = 0
 
 
+class DamagedContent(bytes):
+    """Stands for the content of a picture that its archive cannot give."""
+
+    __slots__ = ()
+
+
 Picture = Path | bytes | Page  # a picture file, its content, or a page of one
 Pictures = Sequence[Picture | None]
 Original = Picture | np.ndarray | None  # a picture, pixels, or nothing

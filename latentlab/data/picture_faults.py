@@ -7,6 +7,7 @@ stands before; images.parquet holds all of it.
 NO_PICTURE = "no picture here"
 NO_FILE = "no regular file"
 GONE = "no longer there"
+DAMAGED = "damaged in its archive"
 NO_PICTURE_INSIDE = "no picture by its content"
 NOT_OPENED = "cannot be opened"
 NOT_DECODED = "cannot be decoded"

@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.data import extra_formats
-from latentlab.data.originals import Page, Picture
+from latentlab.data.originals import DamagedContent, Page, Picture
 from latentlab.data.pages import TiffPage, open_file
 from latentlab.data.picture_faults import (
+    DAMAGED,
     GONE,
     NO_FILE,
     NO_PICTURE_INSIDE,
@@ -78,6 +79,8 @@ def file_of(picture: Picture) -> Path | bytes:
 def _checked_kind(file: Path | bytes) -> Kind:
     if isinstance(file, Path) and not file.is_file():
         raise NotReadableError(NO_FILE if file.exists() else GONE)
+    if isinstance(file, DamagedContent):
+        raise NotReadableError(DAMAGED)
     # Content without a name was chosen by its source, so that it may be a TGA, which has no magic.
     name = file.name if isinstance(file, Path) else TGA_SUFFIXES[0]
     kind = kind_of(_head(file), name)

@@ -5,6 +5,7 @@ when it is asked for.
 """
 
 import abc
+import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -17,7 +18,7 @@ from latentlab.data.formats.file_facts import page_numbers
 from latentlab.data.formats.member_kinds import is_picture_name, reason_by_name
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
-from latentlab.data.originals import Page
+from latentlab.data.originals import DamagedContent, Page
 from latentlab.data.pages import ONE_PAGE, FilePages, pages_of
 from latentlab.data.sniffing import EMPTY, HEAD_BYTES, UNKNOWN, Kind, kind_of
 from latentlab.errors import DataError
@@ -29,6 +30,7 @@ EXPANSION = 100  # pictures are compressed already: more than this is no collect
 SEVERAL_PAGES = (".tif", ".tiff", ".gif", ".webp", ".apng", ".avif", ".avifs")
 MOST_KNOWN = 1_000_000  # members whose pages are held in memory
 NOWHERE = -1
+LABEL_KEYS = ("label", "cls", "class", "category", "target", "labels", "class_name")  # of JSON
 LABEL_SUFFIXES = (".cls", ".json")  # members beside a picture, as WebDataset has them
 
 
@@ -124,8 +126,8 @@ class Container(abc.ABC):
                 self._last = member.place, self._whole_content(member)
             return self._last[1]
 
-    def picture(self, member: Member) -> bytes | Page | None:
-        """Return the picture that a member holds, or the page of it; None if it is damaged.
+    def picture(self, member: Member) -> bytes | Page:
+        """Return the picture that a member holds, or the page of it.
 
         Parameters
         ----------
@@ -133,7 +135,9 @@ class Container(abc.ABC):
             One of the pictures of `SortedMembers`.
         """
         content = self.read(member)
-        if content is None or not (member.page or member.offset):
+        if content is None:
+            return DamagedContent()
+        if not (member.page or member.offset):
             return content
         return Page(content, max(member.page, 1), member.offset)
 
@@ -178,7 +182,7 @@ class Container(abc.ABC):
         """Return what a member holds; the lock is held."""
 
 
-class MemberPictures(Sequence[bytes | Page | None]):
+class MemberPictures(Sequence[bytes | Page]):
     """Pictures in a container, read when they are asked for.
 
     Parameters
@@ -199,7 +203,7 @@ class MemberPictures(Sequence[bytes | Page | None]):
     def __getitem__(self, position: Any) -> Any:
         return self._container.picture(self._members[position])
 
-    def __iter__(self) -> Iterator[bytes | Page | None]:
+    def __iter__(self) -> Iterator[bytes | Page]:
         return map(self._container.picture, self._members)
 
 
@@ -227,6 +231,25 @@ class SortedMembers:
     def label_member(self, picture: Member) -> Member | None:
         """Return the member with the label of `picture`, None if there is none."""
         return self.label_members.get(key_of(picture.name))
+
+    def has_labels(self, wanted: str | None) -> bool:
+        """Return whether the members beside pictures hold labels, by the keys of the first one.
+
+        Parameters
+        ----------
+        wanted : str or None
+            A key of JSON; None is one of the usual keys.
+        """
+        first = next(iter(self.label_members.values()), None)
+        if first is None or wanted is not None or not first.name.lower().endswith(".json"):
+            return first is not None
+        if first.size > MOST_LABEL_BYTES:
+            return False
+        try:
+            content = json.loads(self.container.read(first) or b"")
+        except (ValueError, RecursionError):
+            return False
+        return isinstance(content, dict) and not content.keys().isdisjoint(LABEL_KEYS)
 
 
 def sort_members(container: Container, limits: ContainerLimits) -> SortedMembers:

@@ -30,12 +30,14 @@ from latentlab.data.formats.path_tables import (
     SAMPLE,
     PathTable,
     check_columns,
+    holds_paths,
     label_column_of,
     path_column,
 )
 from latentlab.data.sniffing import HEAD_BYTES, kind_of
 from latentlab.errors import ConfigError, DataError
 
+PICTURES = 8  # that are looked at; each may be large
 FEATURES = b"huggingface"  # entry of the metadata in which Hugging Face datasets writes
 
 
@@ -151,7 +153,7 @@ def _column_of_first(  # noqa: PLR0913  # what the answer depends on
     if wanted is not None:
         fields = [field for field in fields if field.name == wanted]
     table = ParquetTable([file], home)
-    if wanted is not None and not fields and wanted not in table.candidates:
+    if wanted is not None and not fields and not holds_paths(table, wanted):
         there = listed_columns(_columns_of_pictures(file) or table.candidates)
         raise ConfigError(
             f": {file} has no such column of pictures; it has {there}",
@@ -187,12 +189,16 @@ def _text_column(table: ParquetTable, wanted: str | None, others: list[str]) -> 
 
 def _look(file: Path, column: str) -> str:
     """Return what the first rows of a column of bytes hold: "pictures", "paths" or ""."""
-    values = [value for value in first_values(file, column, SAMPLE) if value is not None]
-    contents = list(filter(None, map(_bytes_in, values)))
-    if contents:
-        count = sum(kind_of(content[:HEAD_BYTES]).is_picture for content in contents)
-        return "pictures" if 2 * count >= len(contents) else ""
-    return "paths" if any(isinstance(_path_in(value), str) for value in values) else ""
+    heads: list[bytes] = []
+    has_path = False
+    for value in first_values(file, column, PICTURES):
+        heads.append((_bytes_in(value) or b"")[:HEAD_BYTES])
+        has_path |= isinstance(_path_in(value), str)
+    heads = list(filter(None, heads))
+    if heads:
+        count = sum(kind_of(head).is_picture for head in heads)
+        return "pictures" if 2 * count >= len(heads) else ""
+    return "paths" if has_path else ""
 
 
 def _only(file: Path, names: list[str]) -> str:

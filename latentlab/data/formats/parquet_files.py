@@ -137,8 +137,8 @@ def column_values(file: Path, column: str, first_group: int = 0) -> Iterator[Any
         )
 
 
-def first_values(file: Path, column: str, count: int) -> list[Any]:
-    """Return the values of the first rows of a column as Python objects.
+def first_values(file: Path, column: str, count: int) -> Iterator[Any]:
+    """Yield the values of the first rows of a column as Python objects.
 
     Parameters
     ----------
@@ -157,7 +157,9 @@ def first_values(file: Path, column: str, count: int) -> list[Any]:
     try:
         batches = _open(file).iter_batches(batch_size=count, columns=[column])
         batch = next(iter(batches), None)
-        return [] if batch is None or not batch.num_columns else batch.column(0).to_pylist()
+        if batch is not None and batch.num_columns:
+            for value in batch.column(0):
+                yield value.as_py()
     except _DAMAGE as error:
         raise _damaged(file, error) from error
 

@@ -300,6 +300,23 @@ def path_column(table: PathTable, wanted: str | None) -> str:
     raise DataError(_no_paths(table, len(rows)))
 
 
+def holds_paths(table: PathTable, name: str) -> bool:
+    """Return whether the first values of a column name files, or end as pictures do.
+
+    Parameters
+    ----------
+    table : PathTable
+        The table.
+    name : str
+        A column; False if it is none of the candidates.
+    """
+    if name not in table.candidates:
+        return False
+    number = table.candidates.index(name)
+    values = [row[number] if number < len(row) else None for row in table.sample()]
+    return _name_files(table.home, values) or _look_like_paths(table.home, values)
+
+
 def table_splits(values: Sequence[str | None], column: str) -> tuple[np.ndarray, str] | None:
     """Return the split of each image of a table, and how it was found.
 

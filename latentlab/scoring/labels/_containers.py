@@ -14,13 +14,11 @@ from latentlab.data.container_source import (
     ContainerSource,
     container_splits,
 )
-from latentlab.data.formats.containers import MOST_LABEL_BYTES, Member, SortedMembers
+from latentlab.data.formats.containers import LABEL_KEYS, MOST_LABEL_BYTES, Member, SortedMembers
 from latentlab.data.name_splits import name_classes
 from latentlab.data.source import ImageIndex, Source
 from latentlab.errors import ConfigError, DataError
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
-
-JSON_KEYS = ("label", "cls", "class", "category", "target", "labels", "class_name")
 
 
 def read_container_labels(name: str, data: DataOptions) -> Labels | None:
@@ -56,7 +54,7 @@ def read_container_labels(name: str, data: DataOptions) -> Labels | None:
 
 def _values(pictures: ContainerSet, data: DataOptions) -> list[Any]:
     """Return the label of each picture: a number, a word, or None."""
-    if not pictures.has_label_members:
+    if not pictures.has_label_members(data.label_column):
         return list(name_classes(pictures.names, data) or [])
     texts = [_text(part, picture) for part, picture in pictures.pictures]
     values = [_value(text, suffix, data.label_column) for text, suffix in texts]
@@ -97,7 +95,7 @@ def _value(text: str, suffix: str, wanted: str | None) -> int | str | None:
             field="label_column",
             value=wanted,
         )
-    key = wanted or next((key for key in JSON_KEYS if key in content), None)
+    key = wanted or next((key for key in LABEL_KEYS if key in content), None)
     return None if key is None else _number_or_word(str(content[key]).strip())
 
 
