@@ -28,6 +28,7 @@ def scores_text(scores: Scores) -> str:
     """
     split = scores.split
     parts = [
+        scores.labels or "",
         pretraining_text(scores.pretraining),
         score_table(scores.rows),
         seeds_text(scores.over_seeds or (), split),
