@@ -35,8 +35,8 @@ class Right:
     left_out : mapping of str to int
         Pattern of a reason, and how many entries are left out for it. Nothing else may be left out
         that somebody may miss.
-    held_out : int
-        Images that are held out.
+    held_out : int or None
+        Images that are held out; None where a draw over images that cannot be read decides.
     classes : str
         Names of the classes that scoring reads, in order and joined by ", "; "none" for no labels.
     has_scale : bool or None
@@ -55,7 +55,7 @@ class Right:
 
     used: int
     left_out: Mapping[str, int] = field(default_factory=dict)
-    held_out: int = 0
+    held_out: int | None = 0
     classes: str = NO_CLASSES
     has_scale: bool | None = False
     is_loud: bool = False
@@ -69,7 +69,8 @@ class Right:
         """In a few words, for a table."""
         parts = [f"{self.used} used"]
         parts += [f"{count} of /{pattern}/ left out" for pattern, count in self.left_out.items()]
-        parts += [f"{self.held_out} held out", f"classes: {self.classes}"]
+        parts += [f"{self.held_out} held out"] * (self.held_out is not None)
+        parts.append(f"classes: {self.classes}")
         parts += ["a scale"] * bool(self.has_scale) + ["loud"] * self.is_loud
         parts += [f"/{pattern}/" for pattern in self.says]
         parts += [f"{', '.join(self.ids)} among them"] * bool(self.ids)
@@ -210,14 +211,14 @@ def _difference(listed: ImageSet, pixels: np.ndarray, whole: ImageSet) -> str:
 
 
 def faults(right: Right | Refused, seen: Seen) -> list[str]:
-    """Return in what an input came out otherwise than is right; nothing if it is as it should be."""
+    """Return in what an input came out otherwise than is right; nothing if all is right."""
     if isinstance(right, Refused):
         return _faults_of_refusal(right, seen)
     if seen.error is not None or seen.images is None:
         return [f"refused: {seen.error}"]
     found = [
         *_unequal("images used", right.used, seen.account.used),
-        *_unequal("held out", right.held_out, seen.held_out),
+        *_faults_of_draw(right.held_out, seen.held_out),
         *_unequal("classes", right.classes, seen.classes),
         *_faults_of_scale(right.has_scale, seen.account.scale),
         *_unequal("loud", right.is_loud, seen.account.is_loud),
@@ -254,6 +255,10 @@ def _faults_of_left_out(left_out: Mapping[str, int], account: Intake) -> list[st
         if entry.is_missed and not any(_is_for(entry, pattern) for pattern in left_out):
             found.append(f"left out too: {entry.text}")
     return found
+
+
+def _faults_of_draw(right: int | None, seen: int) -> list[str]:
+    return [] if right is None else _unequal("held out", right, seen)
 
 
 def _faults_of_scale(has_scale: bool | None, clause: str) -> list[str]:
