@@ -59,6 +59,8 @@ class DuplicateCounts:
     changes : mapping of str to int
         Pairs by what was changed, see `latentlab.clustering.duplicate_changes`; a pair counts under
         each of its changes. Empty in audits of older versions.
+    has_held_out : bool
+        Whether there are held-out images at all.
     """
 
     exact: int
@@ -67,6 +69,7 @@ class DuplicateCounts:
     held_out_images: int
     different_labels: int | None = json_field(optional=True)
     changes: Mapping[str, int] = json_field(optional=True, default_factory=dict)
+    has_held_out: bool = True
 
 
 @dataclass(frozen=True)
@@ -288,6 +291,7 @@ def _counts(images: ImageSet, pairs: Pairs, classes: np.ndarray | None) -> Dupli
         held_out_images=int(_has_training_duplicate(images, pairs).sum()),
         different_labels=different_labels,
         changes=_by_change(pairs),
+        has_held_out=TEST in images.splits,
     )
 
 

@@ -286,8 +286,8 @@ def groups_of(summary: ClusteringSummary, positions: np.ndarray) -> Groups:
     Returns
     -------
     dict of str to Categories or Numbers
-        "cluster", "label" if there are labels, "split", "confidence" or "margin", and "agreement"
-        of a consensus.
+        "cluster", "label" if there are labels, "split" if any image is held out, "confidence" or
+        "margin", and "agreement" of a consensus.
     """
     cluster_names = [f"cluster {i}" for i in range(summary.k)]
     groups: dict[str, Categories | Numbers] = {
@@ -298,7 +298,8 @@ def groups_of(summary: ClusteringSummary, positions: np.ndarray) -> Groups:
             summary.classes[positions], list(summary.class_names), "no label"
         )
     is_held_out = summary.images.splits[positions] == TEST
-    groups["split"] = _categories(is_held_out.astype(np.int32), [TRAIN, TEST], "")
+    if is_held_out.any():
+        groups["split"] = _categories(is_held_out.astype(np.int32), [TRAIN, TEST], "")
     name, strength = summary.strength()
     title = "distance between the two nearest centers"
     if name == "confidence":

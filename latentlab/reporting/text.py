@@ -316,12 +316,17 @@ def _against_pixels(row: ProbeRow, pixels: Mapping[str, ProbeRow]) -> str:
 
 
 def _audit_sentences(report: AuditReport) -> str:
-    duplicates = f"{report.duplicates.held_out_images:,} held-out images have an exact or near"
-    sentence = f"{duplicates} duplicate among the fitted ones"
+    counts = report.duplicates
+    sentence = f"{counts.exact + counts.near:,} pairs of images are exact or near duplicates"
+    if counts.has_held_out:
+        duplicates = f"{counts.held_out_images:,} held-out images have an exact or near"
+        sentence = f"{duplicates} duplicate among the fitted ones"
     purity = (report.held_out or {}).get("purity")
     if purity is not None and purity.without is not None:
         sentence += f"; without them the purity is {purity.without:.3f} instead of {purity.all:.3f}"
-    return f"{sentence}. {report.label_errors or 0:,} labels are suspected to be wrong."
+    if report.label_errors is None:
+        return f"{sentence}."
+    return f"{sentence}. {report.label_errors:,} labels are suspected to be wrong."
 
 
 # Facts
@@ -329,15 +334,19 @@ def _audit_sentences(report: AuditReport) -> str:
 
 def _data_text(summary: ClusteringSummary) -> str:
     run = summary.run
-    counts = run.fact("images")
-    if not summary.has_pictures:
-        return f"{run.data_name}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out vectors"
-    height, width, channels = summary.encoder.image_shape
+    things = "images" if summary.has_pictures else "vectors"
+    text = f"{run.data_name}: {_numbers_text(run.fact('images'), things)}"
     if run.config.vectors is not None:
-        return f"{run.data_name}: {counts[TRAIN]:,} training and {counts[TEST]:,} held-out images"
-    colours = "grey" if channels == 1 else "RGB"
-    numbers = f"{counts[TRAIN]:,} training and {counts[TEST]:,} held-out images"
-    return f"{run.data_name}: {numbers} of {width}x{height} {colours}"
+        return text
+    height, width, channels = summary.encoder.image_shape
+    return f"{text} of {width}x{height} {'grey' if channels == 1 else 'RGB'}"
+
+
+def _numbers_text(counts: Mapping[str, int], things: str) -> str:
+    """Return how many images are fitted and held out; of all alone if none is held out."""
+    if not counts[TEST]:
+        return f"{counts[TRAIN]:,} {things}"
+    return f"{counts[TRAIN]:,} training and {counts[TEST]:,} held-out {things}"
 
 
 def _left_out_text(run: Run) -> str:

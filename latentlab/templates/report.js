@@ -248,7 +248,8 @@ async function showTip(row) {
   tip.style.top = `${Math.max(4, Math.min(pointer[1] + 16, innerHeight - box.height - 6))}px`;
 }
 function tipTexts(row) {
-  const texts = [data.ids[row], `${categoryText("cluster", row)}, ${categoryText("split", row)}`];
+  const places = groups.split ? ["cluster", "split"] : ["cluster"];
+  const texts = [data.ids[row], places.map(name => categoryText(name, row)).join(", ")];
   for (const name of ["label", "confidence", "margin", "agreement", "mark"]) if (groups[name]) texts.push(`${name}: ${categoryText(name, row)}`);
   return texts;
 }
@@ -291,7 +292,7 @@ function openCluster(number, fromHistory = false) {
       element("button", {type: "button", onclick: () => step(1), "aria-label": "next cluster"}, "›"),
       element("button", {type: "button", onclick: close}, "Close")),
     element("h3", {}, dot(groups.cluster.colours[number]), clusterName(number)),
-    told(`${count(total)} images, ${percent(total / all)} of all: ${count(cluster.sizes.train)} training, ${count(cluster.sizes.test)} held-out.`),
+    told(`${count(total)} images, ${percent(total / all)} of all${data.clusters.some(one => one.sizes.test) ? `: ${count(cluster.sizes.train)} training, ${count(cluster.sizes.test)} held-out` : ""}.`),
     ...hooks.cluster.map(hook => hook(number)),
     cluster.centroid && element("h4", {}, "Decoded mean code"),
     cluster.centroid && element("div", {class: "big"}, element("img", {src: cluster.centroid, alt: `What the decoder makes of the mean code of ${clusterName(number)}`})),

@@ -20,11 +20,14 @@ def audit_text(report: AuditReport, folder: Path) -> str:
     str
     """
     counts = report.duplicates
-    lines = [
-        f"{counts.exact:,} exact and {counts.near:,} near pairs of duplicates among "
-        f"{report.images:,} images, {counts.across_splits:,} across the splits: "
-        f"{counts.held_out_images:,} held-out images have one that was fitted on"
-    ]
+    pairs = f"{counts.exact:,} exact and {counts.near:,} near pairs of duplicates"
+    first = f"{pairs} among {report.images:,} images"
+    if counts.has_held_out:
+        first += (
+            f", {counts.across_splits:,} across the splits: {counts.held_out_images:,} held-out"
+            " images have one that was fitted on"
+        )
+    lines = [first]
     if counts.changes:
         lines.append(f"changes: {', '.join(_change(*item) for item in counts.changes.items())}")
     if report.held_out:
