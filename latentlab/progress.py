@@ -18,10 +18,10 @@ log = logging.getLogger("latentlab")
 ONCE = {"once": True}
 
 
-# Without bars: seconds between two lines of a stage, and the share of its work that is worth one.
+# Without bars: seconds between two lines of a stage, and in how many parts its work is told.
 FEWEST_SECONDS = 5.0
 MOST_SECONDS = 30.0
-SHARE_OF_LINE = 0.1
+LINES_OF_STAGE = 10
 clock = time.monotonic
 
 
@@ -81,18 +81,20 @@ class _Lines:
         self._stage = stage
         self._total = total
         self._told_at = clock()
-        self._told_share = 0.0
+        self._parts_told = 0
 
     def update(self, done: int, text: str = "") -> None:
         _state.end_if_asked()
         seconds = clock() - self._told_at
         if seconds < FEWEST_SECONDS:
             return
-        share = done / self._total if self._total else 0.0
-        if seconds < MOST_SECONDS and share < self._told_share + SHARE_OF_LINE:
+        parts = LINES_OF_STAGE * done // self._total if self._total else 0
+        if seconds < MOST_SECONDS and parts <= self._parts_told:
             return
-        self._told_at, self._told_share = clock(), share
-        progress = f"{done:,} of {self._total:,} ({share:.0%})" if self._total else f"{done:,}"
+        self._told_at, self._parts_told = clock(), parts
+        progress = f"{done:,}"
+        if self._total:
+            progress += f" of {self._total:,} ({done / self._total:.0%})"
         log.info("%s", ", ".join(filter(None, (f"{self._stage}: {progress}", text))))
 
 

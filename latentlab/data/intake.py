@@ -123,9 +123,10 @@ class Intake:
         Examples
         --------
         >>> Intake(20, (LeftOut("HEIC", 80, ("a.heic", "b.heic")),)).warning
-        '80 of 100 are left out, such as a.heic, b.heic'
+        '80 of what may be 100 images are left out, such as a.heic, b.heic'
         """
-        text = f"{self.missed:,} of {self.used + self.missed:,} are left out"
+        total = self.used + self.missed
+        text = f"{self.missed:,} of what may be {total:,} images are left out"
         names = self.missed_names()
         return f"{text}, such as {', '.join(names)}" if names else text
 
