@@ -228,13 +228,21 @@ def encode(encoder: "keras.Model", batch: np.ndarray) -> np.ndarray:
     return np.concatenate(pieces).reshape(len(batch), -1).astype(np.float32)
 
 
-def missing_column(column: str) -> ConfigError:
+def missing_column(column: str, of_vectors: bool = False) -> ConfigError:
     """Return the error for features that start from vectors which the encoder does not give.
 
     Parameters
     ----------
     column : {"embedding", "averaged"}
+        What the features start from.
+    of_vectors : bool
+        Whether the run was made of vectors.
     """
+    if of_vectors and column == "averaged":
+        return ConfigError(
+            "averages are over an image and its mirror image, and vectors have no images to average"
+            " over: start from embedding."
+        )
     if column == "averaged":
         return ConfigError(
             "averages need an encoder that learnt from mirrored views, as `recipe=strong` trains"

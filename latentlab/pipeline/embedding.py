@@ -45,7 +45,8 @@ def embed(run: Run, averages: bool = False) -> Run:
 
     encoder = run.encoder_config()  # says what to do if there is none
     if averages and "averaged" not in model_files.columns(run):
-        raise embedding.missing_column("averaged")
+        of_vectors = run.config.vectors is not None
+        raise embedding.missing_column("averaged", of_vectors)
     config = run.config
     if config.fit is not None:
         run.do_stage("embed", encoder, lambda: _encode_images(run), uses_network=True)

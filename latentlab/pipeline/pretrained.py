@@ -53,13 +53,21 @@ def use_encoder(
     >>> photos = DataOptions(data="photos")
     >>> run = use_encoder(photos, "dinov2.onnx", "runs/photos")  # doctest: +SKIP
     """
-    from latentlab.encoders.pretrained.opening import is_pretrained, open_pretrained
+    from latentlab.encoders.pretrained.opening import (
+        is_pretrained,
+        open_pretrained,
+        unknown_encoder,
+    )
 
     if not is_pretrained(encoder):
         if settings not in (None, EncoderSettings()):
             raise ConfigError(
                 "belongs to an encoder from a file: leave it out", field="encoder_settings"
             )
+        from latentlab.encoders.ready_made import shipped
+
+        if encoder not in shipped().names():
+            raise unknown_encoder(encoder)
         return use_ready_made(data, encoder, run_path)
     run = _use_pretrained(data, open_pretrained(encoder, settings), run_path, settings)
     # That of a new run is told once its pictures have been read.

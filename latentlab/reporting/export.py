@@ -10,6 +10,7 @@ import math
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -424,8 +425,13 @@ def file_names(ids: Sequence[str], ending: str) -> list[str]:
 
 
 def _safe(text: str, longest: int) -> str:
-    """Return text of letters, digits, space and ._- only, without dot or space at its ends."""
-    safe = re.sub(r"[^\w .-]", "_", text).strip(". ")
+    """Return text of letters, digits, space and ._- only, without dot or space at its ends.
+
+    Letters that no file name may have under this locale become "_".
+    """
+    encoding = sys.getfilesystemencoding()
+    named = re.sub(r"[^\w .-]", "_", text).encode(encoding, "replace").decode(encoding)
+    safe = named.replace("?", "_").strip(". ")
     return safe if len(safe) <= longest else safe[-longest:].strip(". ")
 
 

@@ -147,7 +147,9 @@ def test_the_command_line_refuses_what_it_lacks(tmp_path):
         ("cluster", "--resize", "pad", "--held-out", "0.5", "--k", "3"),
     )
     assert unknown.returncode == 2
-    assert "unknown ready-made encoder 'nobody'" in json.loads(unknown.stdout)["error"]["message"]
+    message = json.loads(unknown.stdout)["error"]["message"]
+    assert "--encoder 'nobody': unknown encoder. Give cifar10-" in message
+    assert "an .onnx or .keras file" in message
     assert not (tmp_path / "r").exists()
     assert "digits has no default encoder: name one as --encoder" in alone.stderr
     assert "--resize and --held-out belong to --encoder and --data" in resized.stderr

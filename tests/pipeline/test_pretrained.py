@@ -130,7 +130,9 @@ def test_a_run_needs_its_originals_no_more_to_be_shown(folder, encoder, tmp_path
 
 def test_names_that_are_no_encoder_are_refused(folder, tmp_path):
     data = DataOptions(data=str(folder))
-    with pytest.raises(ConfigError, match="unknown ready-made encoder"):
+    with pytest.raises(
+        ConfigError, match="unknown encoder.* Give cifar10-.*efficientnet-lite0, an .onnx"
+    ):
         pipeline.use_encoder(data, "no-such", tmp_path / "run")
     with pytest.raises(ConfigError, match="there is no such file"):
         pipeline.use_encoder(data, "no-such.onnx", tmp_path / "run")

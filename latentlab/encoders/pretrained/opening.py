@@ -56,7 +56,7 @@ def open_pretrained(reference: str, settings: EncoderSettings | None = None) -> 
         return onnx_files.open_onnx(_existing(path), settings)
     if path.suffix.lower() in KERAS_SUFFIXES:
         return keras_models.open_keras_file(_existing(path), settings)
-    raise _unknown(reference)
+    raise unknown_encoder(reference)
 
 
 def is_pretrained(reference: str) -> bool:
@@ -87,7 +87,14 @@ def _existing(path: Path) -> Path:
     return path
 
 
-def _unknown(reference: str) -> ConfigError:
+def unknown_encoder(reference: str) -> ConfigError:
+    """Return the error for an encoder that is neither at hand nor a file.
+
+    Parameters
+    ----------
+    reference : str
+        What was given as `encoder`.
+    """
     from latentlab.encoders.ready_made import shipped
 
     names = ", ".join([*shipped().names(), PHOTOS_NAME])
