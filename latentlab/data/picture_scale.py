@@ -130,6 +130,8 @@ def _head(picture: "Picture") -> bytes:
     file = file_of(picture)
     if isinstance(file, bytes):
         return file[:HEAD_BYTES]
+    if not file.is_file():
+        return b""  # opening a pipe would wait for whoever writes to it
     try:
         with file.open("rb", buffering=0) as stream:
             return stream.read(HEAD_BYTES)
