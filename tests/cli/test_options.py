@@ -5,6 +5,12 @@ import pytest
 
 from latentlab import config
 from latentlab.cli import cli
+from latentlab.cli._options import DATA_NAMES, IMAGE_NAMES
+
+
+def takes(command, *names):
+    """Return whether a command has one of some options."""
+    return any(option.name in names for option in command.params)
 
 
 @pytest.mark.parametrize(
@@ -35,3 +41,17 @@ def test_no_two_options_of_a_command_have_one_flag():
             for flag in parameter.opts
         ]
         assert len(flags) == len(set(flags)), name
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, command in cli.commands.items() if takes(command, "data")]
+)
+def test_every_command_with_data_has_every_option_of_data(name):
+    options = {option.name for option in cli.commands[name].params}
+    # An encoder or vectors say size and colours where these are left out.
+    needed = set(IMAGE_NAMES if takes(cli.commands[name], "embeddings", "encoder") else DATA_NAMES)
+    assert needed - options == set()
+
+
+def test_every_field_of_data_has_an_option():
+    assert set(vars(config.DataOptions())) - set(DATA_NAMES) == {"channels", "source_options"}

@@ -1,6 +1,8 @@
 """Every source keeps the contract of sources; one that breaks it is told what to mend."""
 
 import struct
+import tarfile
+import zipfile
 from dataclasses import replace
 
 import numpy as np
@@ -22,6 +24,27 @@ def pictures_in(folder):
     return folder
 
 
+def container_or_list(name, folder):
+    """Return an archive, list or table of the pictures in a folder, or the first of them."""
+    paths = sorted(folder.glob("*.png"))
+    if name == "zip":
+        with zipfile.ZipFile(folder / "x.zip", "w") as archive:
+            for path in paths:
+                archive.write(path, path.name)
+        return folder / "x.zip"
+    if name == "tar":
+        with tarfile.open(folder / "x.tar.gz", "w:gz") as archive:
+            for path in paths:
+                archive.add(path, path.name)
+        return folder / "x.tar.gz"
+    if name == "picture":
+        return paths[0]
+    lines = [path.name for path in paths]
+    target = folder / ("x.txt" if name == "path-list" else "x.csv")
+    target.write_text("\n".join(lines if name == "path-list" else ["file", *lines]))
+    return target
+
+
 def small_data(name, folder):
     """Return small data that a source of ours can read; for other sources their name."""
     if name == "arrays":
@@ -36,6 +59,8 @@ def small_data(name, folder):
         contents = [path.read_bytes() for path in sorted(pictures_in(folder).glob("*.png"))]
         pq.write_table(pa.table({"image": contents}), folder / "x.parquet", row_group_size=5)
         return DataOptions(data=str(folder / "x.parquet"))
+    if name in ("zip", "tar", "path-list", "table", "picture"):
+        return DataOptions(data=str(container_or_list(name, pictures_in(folder))))
     if name == "cifar10":
         for stem in STEMS:
             (folder / f"{stem}.bin").write_bytes((b"\x05" + bytes(range(256)) * 12) * 3)
@@ -107,7 +132,10 @@ def test_a_good_source_passes():
         (changed(pixels=PIXELS.astype(float)), "are float64, not uint8"),
         (changed(pixels=PIXELS[:5]), "12 ids and 5 images"),
         (changed(pixels=None), "needs either pixels or pictures"),
-        (changed(pixels=None, pictures=["a.png"] * 12), "is a str, not a Path, bytes or None"),
+        (
+            changed(pixels=None, pictures=["a.png"] * 12),
+            "is a str, not a Path, bytes, Page",
+        ),
         (changed(ids=np.array(["a"] * 12)), "ids are not unique"),
         (changed(splits=np.array(["valid"] * 12)), "use 'train' and 'test'"),
         (Forgetful(), "other pixels in shard 0"),

@@ -10,7 +10,6 @@ from typing import Any
 import pyarrow as pa
 
 from latentlab.data.formats.column_names import (
-    IMAGE_COLUMNS,
     SPLIT_COLUMNS,
     column_named,
     listed_columns,
@@ -37,6 +36,7 @@ from latentlab.data.formats.path_tables import (
 from latentlab.data.sniffing import HEAD_BYTES, kind_of
 from latentlab.errors import ConfigError, DataError
 
+MAIN_COLUMNS = ("image", "img")  # that win over other columns of pictures
 PICTURES = 8  # that are looked at; each may be large
 FEATURES = b"huggingface"  # entry of the metadata in which Hugging Face datasets writes
 
@@ -205,7 +205,7 @@ def _only(file: Path, names: list[str]) -> str:
     """Return the one column among several that hold pictures."""
     if len(names) == 1:
         return names[0]
-    by_name = column_named(names, IMAGE_COLUMNS)
+    by_name = column_named(names, MAIN_COLUMNS)
     if by_name is None:
         raise DataError(
             f"{file} has several columns of pictures ({listed_columns(names)}): say which with"

@@ -107,3 +107,101 @@ def test_damage_inside_a_file_is_one_line(tmp_path):
     path.write_bytes(content)
     with pytest.raises(DataError, match=r"p\.parquet"):
         opening.open_images(DataOptions(data=str(path), held_out=0.0))
+
+
+def structs(values):
+    kind = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    return pa.array(values, kind)
+
+
+def test_a_clone_of_a_hugging_face_data_set(tmp_path):
+    for split, count in (("train", 4), ("validation", 1), ("test", 1)):
+        rows = structs([{"bytes": png(x), "path": None} for x in X[:count]])
+        kinds = {"fine": {"_type": "ClassLabel", "names": ["cat", "dog"]}}
+        table = pa.table({"id": range(count), "image": rows, "fine": [1] * count})
+        metadata = {"huggingface": json.dumps({"info": {"features": kinds}})}
+        path = tmp_path / "data" / "default" / f"{split}-00000-of-00001.parquet"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pq.write_table(table.replace_schema_metadata(metadata), path)
+    (tmp_path / "README.md").write_text("# A data set\n")
+    for place in (tmp_path, tmp_path / "data" / "default"):
+        images = opening.open_images(DataOptions(data=str(place)))
+        assert images.splits.tolist() == ["test"] + ["train"] * 4 + ["test"]
+        assert "test and validation both held out" in images.intake.text
+        assert "labels by the column fine" in images.intake.text
+
+
+def test_two_configurations_are_asked_about(tmp_path):
+    for name in ("large", "small"):
+        (tmp_path / name).mkdir()
+        write(tmp_path / name / "train-0.parquet", [png(X[0])])
+    with pytest.raises(DataError, match=r"several data sets \(large, small\): give the path of"):
+        opening.open_images(DataOptions(data=str(tmp_path)))
+
+
+def test_the_column_of_pictures_is_found_by_content(tmp_path):
+    path = tmp_path / "data"  # without an ending
+    table = {"embedding_blob": [b"\1\2"] * 6, "photo": list(map(png, X)), "species": list("aabbcc")}
+    pq.write_table(pa.table(table), path)
+    options = DataOptions(data=str(path), held_out=0.0)
+    np.testing.assert_array_equal(opening.open_images(options).read(np.arange(6)), X)
+    assert read_labels(options).class_names == ("a", "b", "c")
+
+
+def test_of_two_columns_of_pictures_the_name_decides_or_nobody(tmp_path):
+    contents = list(map(png, X))
+    path = tmp_path / "p.parquet"
+    pq.write_table(pa.table({"thumbnail": contents[::-1], "image": contents}), path)
+    images = opening.open_images(DataOptions(data=str(path), held_out=0.0))
+    np.testing.assert_array_equal(images.read(np.arange(6)), X)
+    pq.write_table(pa.table({"front": contents, "back": contents}), path)
+    with pytest.raises(DataError, match=r"several columns of pictures \(front, back\): say which"):
+        opening.open_images(DataOptions(data=str(path)))
+
+
+@pytest.mark.parametrize("form", ["text", "absolute", "struct", "dictionary", "beside bytes"])
+def test_a_column_of_paths(tmp_path, form):
+    (tmp_path / "imgs").mkdir()
+    names = [f"imgs/{number}.png" for number in range(6)]
+    for name, x in zip(names, X, strict=True):
+        (tmp_path / name).write_bytes(png(x))
+    columns = {
+        "text": {"image": names},
+        "absolute": {"image": [str(tmp_path / name) for name in names]},
+        "struct": {"image": structs([{"bytes": None, "path": name} for name in names])},
+        "dictionary": {"image": pa.array(names).dictionary_encode()},
+        "beside bytes": {"vector": [b"\1\2"] * 6, "file": names},
+    }
+    table = pa.table(columns[form] | {"label": list("ababab"), "width": [32] * 6})
+    pq.write_table(table, tmp_path / "table.parquet")
+    options = DataOptions(data=str(tmp_path / "table.parquet"), held_out=0.0)
+    images = opening.open_images(options)
+    assert images.ids.tolist() == names
+    np.testing.assert_array_equal(images.read(np.arange(6)), X)
+    assert read_labels(options).labels.tolist() == [0, 1] * 3
+
+
+def test_nulls_are_counted(tmp_path):
+    path = tmp_path / "p.parquet"
+    rows = [None, *({"bytes": png(x), "path": None} for x in X)]
+    pq.write_table(pa.table({"image": structs(rows)}), path)
+    images = opening.open_images(DataOptions(data=str(path)))
+    assert len(images) == 6
+    assert [entry.count for entry in images.intake.unreadable] == [1]
+
+
+def test_a_column_of_splits(tmp_path):
+    path = tmp_path / "p.parquet"
+    split = ["train"] * 4 + ["validation", "test"]
+    pq.write_table(pa.table({"image": list(map(png, X)), "split": split}), path)
+    images = opening.open_images(DataOptions(data=str(path)))
+    assert images.splits.tolist() == ["train"] * 4 + ["test"] * 2
+
+
+def test_no_rows_and_no_file_are_one_line(tmp_path):
+    pq.write_table(pa.table({"image": pa.array([], pa.binary())}), tmp_path / "none.parquet")
+    with pytest.raises(DataError, match="none.parquet has no rows"):
+        opening.open_images(DataOptions(data=str(tmp_path / "none.parquet")))
+    (tmp_path / "empty.parquet").write_bytes(b"")
+    with pytest.raises(DataError, match="cannot be read as parquet"):
+        opening.open_images(DataOptions(data=str(tmp_path / "empty.parquet")))
