@@ -2,6 +2,7 @@
 
 import difflib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,7 @@ from latentlab.data.known_files import KnownFiles
 from latentlab.data.listing import list_images
 from latentlab.data.path_contents import content_of
 from latentlab.data.places import name_of_path
+from latentlab.data.policies import AUTO, policy_text, split_policy
 from latentlab.data.source import Source
 from latentlab.data.value_range import ValueRange
 from latentlab.errors import ConfigError, DataError, LatentlabError
@@ -63,11 +65,37 @@ def open_images(
     """
     with track(f"read {name_of(options)}", None) as bar:
         source = source_of(options)
+        if options.split != AUTO:
+            _refuse_split(source, options)
         if lazy:
-            return list_images(source, options, known, bar.update)
+            images = list_images(source, options, known, bar.update)
+            return images if options.labels == AUTO else _with_policy(images, options)
         source_options = source.parse_options(options.source_options)
         images = collect(source, options, source_options, bar.update)
+    if options.labels != AUTO:
+        images = _with_policy(images, options)
     return images if options.channels is None else with_channels(images, options.channels)
+
+
+def _refuse_split(source: Source, options: DataOptions) -> None:
+    """Raise ConfigError if a source can do nothing with what was asked of the splits."""
+    kinds = source.capabilities.split_kinds
+    if split_policy(options).kind in kinds:
+        return
+    has_own = "has splits of its own" if kinds == (AUTO,) else "has no folders or names for that"
+    raise ConfigError(
+        f": {options.data} {has_own}; leave it out",
+        field="split",
+        value=options.split,
+    )
+
+
+def _with_policy(images: ImageSet, options: DataOptions) -> ImageSet:
+    """Return images whose account says where labels are, if the user has said so."""
+    if images.source_intake.labels:
+        return images
+    intake = replace(images.source_intake, labels=policy_text(options))
+    return replace(images, source_intake=intake)
 
 
 def open_picture(images: ImageSet, index: int, options: DataOptions) -> "PIL.Image.Image | None":

@@ -13,6 +13,7 @@ NONE = "none"
 FOLDER = "folder"
 TABLE = "table"
 NAME = "name"
+ALL_SPLIT_KINDS = (AUTO, NONE, FOLDER, TABLE)
 CLASS_MARK = "{label}"
 ANY_MARK = "{}"
 
@@ -92,6 +93,24 @@ def split_policy(data: DataOptions) -> SplitPolicy:
     """
     kind, _, table = data.split.partition(":")
     return SplitPolicy(kind, table)
+
+
+def policy_text(data: DataOptions) -> str:
+    """Return where a user says that classes are, in a clause; "" if that is left to the data.
+
+    Parameters
+    ----------
+    data : DataOptions
+        Holds `labels`.
+
+    Examples
+    --------
+    >>> policy_text(DataOptions(labels="none")), policy_text(DataOptions(labels="table:a.csv"))
+    ('no labels, as asked', 'labels by table:a.csv, as asked')
+    """
+    if data.labels == AUTO:
+        return ""
+    return "no labels, as asked" if data.labels == NONE else f"labels by {data.labels}, as asked"
 
 
 def would_score(data: DataOptions, has_its_own: bool) -> bool:

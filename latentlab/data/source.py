@@ -18,6 +18,7 @@ from latentlab.config import DataOptions
 from latentlab.data.intake import Intake
 from latentlab.data.originals import Picture
 from latentlab.data.places import name_of_path
+from latentlab.data.policies import AUTO
 from latentlab.data.splits import numbered_ids
 from latentlab.data.value_range import Scale
 from latentlab.errors import ConfigError
@@ -43,6 +44,8 @@ class SourceCapabilities:
         Whether it may fetch its data from the network.
     default_size : int or None
         Height and width in pixels if the user names no size; None keeps that of the source.
+    split_kinds : tuple of str
+        What it can do with `DataOptions.split`: "auto", and "none", "folder" or "table".
     """
 
     suffixes: tuple[str, ...] = ()
@@ -50,6 +53,7 @@ class SourceCapabilities:
     reads_folders: bool = False
     downloads: bool = False
     default_size: int | None = None
+    split_kinds: tuple[str, ...] = (AUTO,)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from latentlab.data.formats.array_names import ImageNames, choose
 from latentlab.data.formats.array_numbers import NOT_FINITE, ArrayScale, Part, array_scale
 from latentlab.data.intake import Intake, LeftOut
 from latentlab.data.pixels import release
-from latentlab.data.policies import NONE, split_policy, would_score
+from latentlab.data.policies import AUTO, NONE, policy_text, split_policy, would_score
 from latentlab.data.source import SHARD_IMAGES, Shard
 from latentlab.data.splits import TEST, TRAIN, first_of_each, held_out_splits, numbered_ids
 from latentlab.errors import DataError
@@ -81,8 +81,10 @@ class ArrayFile:
         return self.names.splits[self.names.images.index(name)] in ("", TRAIN)
 
     def _labels_text(self, data: DataOptions) -> str:
+        if data.labels != AUTO:
+            return policy_text(data)
         names = [name for name in self.names.labels if name]
-        if not names or not would_score(data, has_its_own=True):
+        if not names:
             return "no labels"
         return f"labels are {' and '.join(dict.fromkeys(names))}"
 

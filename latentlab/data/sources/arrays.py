@@ -14,6 +14,7 @@ from latentlab.config import DataOptions
 from latentlab.data.formats.array_files import array_shards, describe
 from latentlab.data.intake import Intake
 from latentlab.data.places import name_of_path
+from latentlab.data.policies import AUTO, NONE
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.data.splits import numbered_ids
 from latentlab.options import NoOptions
@@ -22,7 +23,9 @@ from latentlab.options import NoOptions
 class Arrays(Source):
     """The images of one file; ids are the split and the number in it."""
 
-    capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(suffixes=(".npy", ".npz"))
+    capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
+        suffixes=(".npy", ".npz"), split_kinds=(AUTO, NONE)
+    )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the images; those of an .npy file of uint8 as views of the file."""

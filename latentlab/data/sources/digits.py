@@ -11,6 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.policies import AUTO, NONE, would_score
 from latentlab.data.source import Shard, Source, SourceCapabilities, pixel_shards
 from latentlab.data.splits import held_out_splits
 from latentlab.options import NoOptions
@@ -19,7 +20,9 @@ from latentlab.options import NoOptions
 class Digits(Source):
     """The 1,797 images."""
 
-    capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(default_size=32)
+    capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
+        default_size=32, split_kinds=(AUTO, NONE)
+    )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the images."""
@@ -27,7 +30,8 @@ class Digits(Source):
 
         values = load_digits().images
         images = np.round(values * (255 / 16)).astype(np.uint8)[..., np.newaxis]
-        yield from pixel_shards([images], held_out_splits(len(images), data.held_out))
+        is_scored = would_score(data, has_its_own=True)
+        yield from pixel_shards([images], held_out_splits(len(images), data.held_out, is_scored))
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name for titles."""

@@ -22,6 +22,7 @@ from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.picture_folder import PictureListing, list_pictures
 from latentlab.data.intake import Intake
 from latentlab.data.places import name_of_path
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import (
     SHARD_IMAGES,
     ImageIndex,
@@ -36,7 +37,9 @@ class Folder(Source):
     """The pictures below one folder."""
 
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
-        reads_folders=True, default_size=DEFAULT_SIZE
+        reads_folders=True,
+        default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:

@@ -15,6 +15,7 @@ from latentlab.config import DataOptions
 from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.intake import Intake
 from latentlab.data.places import name_of_path
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.options import NoOptions
 
@@ -30,6 +31,7 @@ class Parquet(Source):
         contents=("parquet",),
         reads_folders=True,
         default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:

@@ -12,6 +12,7 @@ from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.listed_paths import listed_pictures
 from latentlab.data.formats.path_lists import read_path_list
 from latentlab.data.listed_source import ListedSet, ListedSource, listed_set
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import SourceCapabilities
 
 
@@ -19,7 +20,10 @@ class PathList(ListedSource):
     """The pictures of a list."""
 
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
-        suffixes=(".txt", ".lst", ".list"), contents=("text",), default_size=DEFAULT_SIZE
+        suffixes=(".txt", ".lst", ".list"),
+        contents=("text",),
+        default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def listed(self, data: DataOptions) -> ListedSet:

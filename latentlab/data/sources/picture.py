@@ -14,6 +14,7 @@ from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.listed_paths import ListedPictures, listed_pictures
 from latentlab.data.intake import Intake
 from latentlab.data.places import name_of_path
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.sniffing import PICTURE_SUFFIXES
 from latentlab.data.source import SHARD_IMAGES, Shard, Source, SourceCapabilities
 from latentlab.data.splits import TRAIN
@@ -27,6 +28,7 @@ class Picture(Source):
         suffixes=tuple(sorted(PICTURE_SUFFIXES)),
         contents=("picture",),
         default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:

@@ -13,6 +13,7 @@ from latentlab.config import DataOptions
 from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.path_tables import open_table
 from latentlab.data.listed_source import ListedSet, ListedSource
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import SourceCapabilities
 from latentlab.data.table_rows import listed_rows
 
@@ -24,6 +25,7 @@ class Table(ListedSource):
         suffixes=(".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".json"),
         contents=("table",),
         default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def listed(self, data: DataOptions) -> ListedSet:

@@ -13,6 +13,7 @@ from latentlab.data.container_source import ContainerSource
 from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.containers import ContainerLimits
 from latentlab.data.formats.tar_files import TarContainer, open_tar
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import SourceCapabilities
 
 
@@ -23,7 +24,11 @@ class Tar(ContainerSource):
         *(".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz"),
     )
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
-        suffixes=suffixes, reads_folders=True, contents=("tar",), default_size=DEFAULT_SIZE
+        suffixes=suffixes,
+        reads_folders=True,
+        contents=("tar",),
+        default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def container(self, path: Path, limits: ContainerLimits) -> TarContainer:

@@ -12,6 +12,7 @@ from latentlab.data.container_source import ContainerSource
 from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.containers import ContainerLimits
 from latentlab.data.formats.zip_files import ZipContainer, open_zip
+from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import SourceCapabilities
 
 
@@ -20,7 +21,11 @@ class Zip(ContainerSource):
 
     suffixes: ClassVar[tuple[str, ...]] = (".zip",)
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
-        suffixes=suffixes, reads_folders=True, contents=("zip",), default_size=DEFAULT_SIZE
+        suffixes=suffixes,
+        reads_folders=True,
+        contents=("zip",),
+        default_size=DEFAULT_SIZE,
+        split_kinds=ALL_SPLIT_KINDS,
     )
 
     def container(self, path: Path, limits: ContainerLimits) -> ZipContainer:
