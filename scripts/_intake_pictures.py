@@ -238,7 +238,7 @@ def half_downloaded(folder: Path) -> None:
 
 @cases.add(
     LINKS,
-    Right(40, {"file|picture": 1}, held_out=None, classes=ALL_CLASSES),
+    Right(40, {"no regular file": 1}, held_out=None, classes=ALL_CLASSES),
 )
 def pipe(folder: Path) -> None:
     """A pipe with the name of a picture: nobody may wait for it."""
