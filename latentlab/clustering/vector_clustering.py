@@ -53,6 +53,7 @@ class VectorClustering(RunMethod):
             default_features=capabilities.default_features,
             required_step=capabilities.required_step,
             pretrained_features=capabilities.pretrained_features,
+            evens_sizes=capabilities.evens_sizes,
         )
 
     def needs_prototypes(self, options: ClusterOptions) -> bool:
@@ -266,7 +267,22 @@ def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str,
         )
     table = read_vector_file(path)
     rows = _finite_rows(path, table.vectors)
-    matrix = table.vectors[rows]
+    assigned, found = _clustered(path, table.vectors[rows], options)
+    beside = read_beside(path, table).take(rows)
+    id_column = table.columns.ids
+    ids = beside[id_column] if id_column else rows
+    tables.write(target, _with_columns(assigned_table(ids, assigned), beside, id_column))
+    return found | {
+        "out": str(target),
+        "id_column": id_column,
+        "left_out": len(table.vectors) - len(rows),
+    }
+
+
+def _clustered(
+    path: Path, matrix: np.ndarray, options: ClusterOptions
+) -> tuple[Assigned, dict[str, Any]]:
+    """Return the clusters of some vectors, float32 (n, d), and what result.json holds of them."""
     if options.k is not None and len(matrix) < options.k:
         raise DataError(
             f"is more than the {len(matrix)} vectors of {path}",
@@ -275,23 +291,13 @@ def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str,
             limit=len(matrix),
             hint="Choose a smaller `k`.",
         )
-    features = fit_features(spec, [matrix], (matrix.shape[1],), options.seed)
+    features = fit_features(options.features or CODE, [matrix], matrix.shape[1:], options.seed)
     vectors = features.transform(matrix)
     plugin = Clusterer.named(options.method)
     clusters = plugin.fit(Vectors.of(vectors), options, plugin.parse_options(options.settings))
     assigned = clusters.assign(vectors)
-    beside = read_beside(path, table).take(rows)
-    id_column = table.columns.ids
-    ids = beside[id_column] if id_column else rows
-    tables.write(target, _with_columns(assigned_table(ids, assigned), beside, id_column))
     sizes = np.bincount(assigned.cluster, minlength=options.k or 0).tolist()
-    facts = json_form.to_json(clusters.facts) | {
-        "sizes": sizes,
-        "out": str(target),
-        "id_column": id_column,
-        "left_out": len(table.vectors) - len(rows),
-    }
-    return options.recorded() | facts
+    return assigned, options.recorded() | json_form.to_json(clusters.facts) | {"sizes": sizes}
 
 
 def _finite_rows(path: Path, vectors: np.ndarray) -> np.ndarray:

@@ -58,7 +58,13 @@ def depth(image: "PIL.Image.Image") -> str:
 
 
 def needs_other_bytes(image: "PIL.Image.Image") -> bool:
-    """Return whether loading this opened picture drops the lower half of its numbers."""
+    """Return whether loading a picture drops the lower half of its numbers.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        A picture that has been opened and not loaded.
+    """
     return _raw_mode(image) in _OTHER_BYTES
 
 

@@ -200,5 +200,11 @@ def _deep_scale(images: Sequence[ImageNumbers]) -> Scale:
 
 
 def are_files(pictures: "Pictures") -> bool:
-    """Return whether each picture of a shard is a file of its own."""
+    """Return whether each picture of a shard is a file of its own.
+
+    Parameters
+    ----------
+    pictures : sequence of Path, bytes, Page or None
+        All pictures of the shard; a sequence that is no list reads an entry when it is asked for.
+    """
     return isinstance(pictures, (list, tuple))

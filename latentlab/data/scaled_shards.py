@@ -66,7 +66,13 @@ class ScaledShards:
         return cls(replace(data, value_range=scale.value_range), scale, all_shards)
 
     def account(self, intake: Intake) -> Intake:
-        """Return the account of a source with the clause of the scale."""
+        """Return the account of a source with the clause of the scale.
+
+        Parameters
+        ----------
+        intake : Intake
+            The account as the source gives it.
+        """
         return replace(intake, scale=self.scale.clause) if self.scale.clause else intake
 
 

@@ -342,7 +342,13 @@ def dark_scale(sample: Sequence[ImageNumbers], things: str) -> Scale:
 
 
 def is_dark(brightest: float) -> bool:
-    """Return whether an image with this greatest number, of 255, is all but black."""
+    """Return whether an image is all but black.
+
+    Parameters
+    ----------
+    brightest : float
+        Its greatest number, of 255.
+    """
     return brightest <= DARKEST
 
 

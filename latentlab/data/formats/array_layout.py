@@ -44,7 +44,13 @@ class Layout:
         return "n" not in self.axes
 
     def count(self, shape: tuple[int, ...]) -> int:
-        """Return the number of images in an array of a shape."""
+        """Return the number of images in an array.
+
+        Parameters
+        ----------
+        shape : tuple of int
+            Its shape.
+        """
         return 1 if self.is_one_image else shape[0]
 
     def rows(self, array: np.ndarray, rows: slice) -> np.ndarray:

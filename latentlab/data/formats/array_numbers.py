@@ -52,7 +52,13 @@ class Part:
         return self.layout.count(self.array.shape)
 
     def rows(self, rows: slice) -> np.ndarray:
-        """Return some images as they are stored, (m, height, width, channels)."""
+        """Return some images as they are stored, (m, height, width, channels).
+
+        Parameters
+        ----------
+        rows : slice
+            Which images.
+        """
         return self.layout.rows(self.array, rows)
 
     @property

@@ -23,8 +23,8 @@ N_CLASSES = 10
 META = ("batches.meta.txt", "batches.meta")
 LIMITS = {
     **{f"{stem}.bin": 10_000 * RECORD for stem in STEMS},
-    # The published pickles have 31.04 MB. Python 3's own of protocol 2 write bytes as text, in which
-    # those above 127 take two: 44.7 MB, and twice the pixels at most.
+    # The published pickles have 31.04 MB. Python 3's own of protocol 2 write bytes as text, in
+    # which those above 127 take two: 44.7 MB, and twice the pixels at most.
     **dict.fromkeys(STEMS, 64 << 20),
     **dict.fromkeys(META, 1 << 16),
 }
