@@ -19,7 +19,7 @@ from latentlab.data.formats.containers import (
     sort_members,
 )
 from latentlab.data.formats.file_facts import page_id
-from latentlab.data.formats.file_sets import file_splits, files_of
+from latentlab.data.formats.file_sets import file_splits, files_of, stray_pictures
 from latentlab.data.intake import Intake, joined
 from latentlab.data.name_splits import NameSplits, name_splits
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
@@ -148,8 +148,9 @@ class ContainerSource(Source):
         """Return the members that are passed over, and where splits and labels come from."""
         pictures = self.container_set(data)
         found = container_splits(pictures, data)
+        strays = stray_pictures(self.path(data))
         return Intake(
-            passed_over=joined([part.passed_over for part in pictures.parts]),
+            passed_over=joined([*(part.passed_over for part in pictures.parts), strays]),
             splits=found.splits_text,
             labels=found.labels_text,
         )

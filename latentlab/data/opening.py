@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING
 from latentlab.config import DataOptions
 from latentlab.data import decode
 from latentlab.data.collecting import collect
-from latentlab.data.formats.file_sets import folder_files, is_pattern, matching_files
+from latentlab.data.formats.file_sets import (
+    are_data_beside_few_pictures,
+    folder_files,
+    is_pattern,
+    matching_files,
+)
 from latentlab.data.formats.picture_folder import holds_a_picture
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
@@ -225,7 +230,10 @@ def _reader_of_folder(folder: Path) -> Source:
     foreign = next(filter(_is_foreign, fitting), None)
     if foreign is not None:
         return foreign
-    if not fitting or holds_a_picture(folder):
+    if not fitting:
+        return for_any
+    suffixes = fitting[0].capabilities.suffixes
+    if holds_a_picture(folder) and not are_data_beside_few_pictures(folder, suffixes):
         return for_any
     if len(fitting) > 1:
         names = " and ".join(source.name for source in fitting)

@@ -2,6 +2,7 @@
 
 import glob
 import itertools
+import os
 import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -9,10 +10,15 @@ from pathlib import Path
 
 import numpy as np
 
+from latentlab.data.folder_walk import is_passed_over
+from latentlab.data.formats.picture_folder import as_text
+from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.layout import split_of_name
+from latentlab.data.sniffing import has_picture_suffix
 from latentlab.data.splits import TEST, TRAIN
 from latentlab.errors import ConfigError, DataError
 
+MOST_STRAY = 10  # pictures beside the files of a data set that show what is in it
 MOST_FILES = 100_000  # that one pattern may stand for
 DEPTH = 3  # folders below a clone in which its files may lie, as in data/default/train/0000.parquet
 _BRACES = re.compile(r"\{([^{}]*)\}")
@@ -205,6 +211,49 @@ def file_splits(files: Sequence[Path], counts: Sequence[int]) -> tuple[np.ndarra
     both = " both" if len(held_out) == 2 else ""
     text = f"split by names of files: {words}; {' and '.join(sorted(held_out))}{both} held out"
     return np.repeat(np.array(splits), counts), text
+
+
+def stray_pictures(folder: Path) -> tuple[LeftOut, ...]:
+    """Return the pictures beside the files of a data set, for the account.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder of the data set; for a single file there is nothing to say.
+
+    Returns
+    -------
+    tuple of LeftOut
+        At most one entry, with no more than `MOST_STRAY` + 1 pictures.
+    """
+    counts = PassedOverCounts()
+    for name in itertools.islice(_picture_names(folder), MOST_STRAY + 1):
+        counts.add(name, "pictures beside the data", is_expected=True)
+    return counts.passed_over()
+
+
+def are_data_beside_few_pictures(folder: Path, suffixes: Sequence[str]) -> bool:
+    """Return whether a folder is a data set with a logo or an example beside it.
+
+    Parameters
+    ----------
+    folder : Path
+        A folder that holds such files, and pictures.
+    suffixes : sequence of str
+        Ends of the names of the files, of which at least one has to be named as a split.
+    """
+    if not any(map(split_of_file, folder_files(folder, suffixes))):
+        return False
+    return sum(entry.count for entry in stray_pictures(folder)) <= MOST_STRAY
+
+
+def _picture_names(folder: Path) -> Iterator[str]:
+    """Yield the names of the pictures below a folder, by their endings."""
+    for place, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not is_passed_over(f"{place}/{name}"))
+        for name in sorted(names):
+            if has_picture_suffix(name) and not name.startswith("."):
+                yield as_text(name)
 
 
 def _word_of(file: Path) -> str:

@@ -9,11 +9,13 @@ and skipped.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import ClassVar
 
 from latentlab.config import DataOptions
 from latentlab.data.decode import DEFAULT_SIZE
-from latentlab.data.intake import Intake
+from latentlab.data.formats.file_sets import stray_pictures
+from latentlab.data.intake import Intake, joined
 from latentlab.data.places import name_of_path
 from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
@@ -50,7 +52,9 @@ class Parquet(Source):
         """Return the rows that are passed over, and where splits and labels come from."""
         from latentlab.data.parquet_rows import parquet_rows
 
-        return parquet_rows(self.path(data), data).intake
+        intake = parquet_rows(self.path(data), data).intake
+        strays = stray_pictures(self.path(data))
+        return replace(intake, passed_over=joined([intake.passed_over, strays]))
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name of the file or folder."""

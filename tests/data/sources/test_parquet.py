@@ -205,3 +205,16 @@ def test_no_rows_and_no_file_are_one_line(tmp_path):
     (tmp_path / "empty.parquet").write_bytes(b"")
     with pytest.raises(DataError, match="cannot be read as parquet"):
         opening.open_images(DataOptions(data=str(tmp_path / "empty.parquet")))
+
+
+def test_a_logo_beside_a_clone_is_no_folder_of_pictures(tmp_path):
+    for split in ("train", "test"):
+        (tmp_path / "data").mkdir(exist_ok=True)
+        write(tmp_path / "data" / f"{split}-00000-of-00001.parquet", list(map(png, X)))
+    (tmp_path / "logo.png").write_bytes(png(X[0]))
+    images = opening.open_images(DataOptions(data=str(tmp_path)))
+    assert len(images) == 12
+    assert [entry.text for entry in images.intake.passed_over] == ["1 pictures beside the data"]
+    for number in range(10):
+        (tmp_path / f"{number}.png").write_bytes(png(X[0]))
+    assert len(opening.open_images(DataOptions(data=str(tmp_path)))) == 11
