@@ -217,15 +217,14 @@ def _print_clustering(clustering: "Clustering") -> None:
 
 
 def _advise(run: "Run", request: ClusterRequest) -> None:
-    """Name a better method to a user who asked for none, if the encoder has prototypes."""
+    """Name a better method to a user who asked for none, on the data where it was measured."""
     from latentlab import pipeline
     from latentlab.cli.texts.cluster import purer_text
 
     if request.recipe or "method" in request.typed:
         return
-    trained_on = pipeline.prototypes_of(run)
-    if trained_on:
-        log.info("%s", purer_text(trained_on))
+    if pipeline.prototypes_of(run) == "own":
+        log.info("%s", purer_text())
 
 
 @click.command()

@@ -22,6 +22,7 @@ with data that have none (`latentlab.clustering.structure`); if they stand apart
 answer is that no structure was found, and k is 1.
 """
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -43,6 +44,7 @@ RANGE = "2:15"
 BEYOND = (20, 25, 30, 40, 50, 60, 80, 100)  # looked at where 15 clusters may be too few
 LEAST_PER_CLUSTER = 10  # images a cluster has on average in the largest number beyond
 CRITERIA = ("silhouette", "davies-bouldin", "calinski-harabasz", "gap", "stability")
+FEWEST_CLUSTERS = 2  # that a choice is between
 STABLE = 0.05  # stability this close to the best counts as the same
 REFERENCES = 10  # uniform data sets of the gap statistic
 PAIRS = 10  # pairs of subsamples
@@ -380,6 +382,13 @@ def check_enough_vectors(vectors: np.ndarray, ks: Sequence[int]) -> None:
     """
     n_different = len(np.unique(vectors, axis=0))
     most = int(SHARE * n_different) - 1
+    if most < FEWEST_CLUSTERS:
+        fewest = math.ceil((FEWEST_CLUSTERS + 1) / SHARE)
+        raise DataError(
+            f"choosing a number of clusters takes at least {fewest} different training images:"
+            f" there are {n_different}",
+            hint="Give a number as `k`.",
+        )
     if ks[-1] > most:
         raise DataError(
             f"`ks` up to {ks[-1]} is too many for {n_different} different training images: at most"

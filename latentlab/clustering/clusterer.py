@@ -83,6 +83,9 @@ class ClustererCapabilities:
         The method reads `Vectors.prototype_shares`.
     can_start_refinement : bool
         Methods that train the encoder may start from its clusters.
+    evens_sizes : bool
+        The method tends to clusters of one size, so that `cluster` compares its sizes with those
+        of k-means and says where the images seem to be of other sizes.
     """
 
     default_features: str = ""
@@ -91,6 +94,7 @@ class ClustererCapabilities:
     finds_k: bool = False
     needs_prototypes: bool = False
     can_start_refinement: bool = True
+    evens_sizes: bool = False
 
 
 class Clusterer(Plugin, abc.ABC):
@@ -152,6 +156,24 @@ def number_of_clusters(options: ClusterOptions) -> int:
     if not options.k:
         raise ConfigError("is missing: this method needs a number of clusters", field="k")
     return options.k
+
+
+def too_few_different(k: int, reason: object) -> DataError:
+    """Return the error for fewer different training images than clusters.
+
+    Parameters
+    ----------
+    k : int
+        Number of clusters.
+    reason : object
+        What a library said, for the parentheses.
+    """
+    return DataError(
+        f"is more than the different images there are ({' '.join(str(reason).split())})",
+        field="k",
+        value=k,
+        hint="Choose a smaller `k`.",
+    )
 
 
 def check_enough_images(k: int, n_images: int, at_least: int = 1) -> None:

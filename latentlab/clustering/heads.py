@@ -22,6 +22,7 @@ from latentlab.backend.steps import Batch, CompiledSteps
 from latentlab.clustering.assigned import Assigned, canonical_order, distances_to
 from latentlab.clustering.clusterer import (
     Clusterer,
+    ClustererCapabilities,
     FittedClusters,
     check_enough_images,
     number_of_clusters,
@@ -174,6 +175,8 @@ class HeadClusterer(Clusterer):
     """
 
     Objective: ClassVar[type[HeadObjective]]
+    # Their losses reward clusters of one size, by the entropy of the shares.
+    capabilities: ClassVar[ClustererCapabilities] = ClustererCapabilities(evens_sizes=True)
 
     def partner_data(self, vectors: Vectors) -> np.ndarray | None:
         """Return the data of an image that losses of its neighbours read, (n_images, ...).
@@ -201,7 +204,10 @@ class HeadClusterer(Clusterer):
         matrix = vectors.matrix()
         scaling = _Scaling.of(matrix)
         pairs = _Pairs.of(scaling.apply(matrix), self.partner_data(vectors), settings.neighbors)
-        trained, recoveries = self._train_until_alive(pairs, k, settings, options.seed)
+        with warnings.catch_warnings():
+            # Of a single cluster, whose share is 1 whatever is trained.
+            warnings.filterwarnings("ignore", message="You are using a softmax over axis")
+            trained, recoveries = self._train_until_alive(pairs, k, settings, options.seed)
 
         # The best head, for the vectors as they are, with its largest cluster first.
         best = trained.best()

@@ -45,6 +45,8 @@ class Traits:
         Feature step without which it would be another method; empty: none.
     pretrained_features : str
         Feature steps that follow the embedding of a pretrained encoder by default; empty: none.
+    evens_sizes : bool
+        The method tends to clusters of one size, whatever the images are.
     """
 
     trains_network: bool = False
@@ -52,6 +54,7 @@ class Traits:
     default_features: str = ""
     required_step: str = ""
     pretrained_features: str = ""
+    evens_sizes: bool = False
 
 
 class RunMethod(abc.ABC):
@@ -221,7 +224,7 @@ class RunMethod(abc.ABC):
         features = options.features or CODE
         needs_prototypes = self.needs_prototypes(options)
         if features.start not in model_files.columns(run):
-            raise missing_column(features.start)
+            raise missing_column(features.start, of_vectors=run.config.vectors is not None)
         if features.averages and self.traits.trains_network:
             single = features.starting_from("embedding")
             raise ConfigError(

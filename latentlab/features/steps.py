@@ -144,8 +144,13 @@ def _pool(vectors: np.ndarray, grid: int, code_shape: tuple[int, ...]) -> np.nda
 def _learn_pca(vectors: np.ndarray, count: int, whiten: bool, seed: int) -> Arrays:
     from sklearn.decomposition import PCA
 
+    if len(vectors) < 2:  # one vector has no directions: any will do
+        direction = np.eye(vectors.shape[1], 1, dtype=np.float32)
+        return {"mean": vectors.mean(axis=0).astype(np.float32), "directions": direction}
     solver = "covariance_eigh" if vectors.shape[1] <= LARGEST_EXACT_PCA else "randomized"
-    pca = PCA(min(count, *vectors.shape), svd_solver=solver, random_state=seed).fit(vectors)
+    pca = PCA(min(count, *vectors.shape), svd_solver=solver, random_state=seed)
+    with np.errstate(invalid="ignore"):  # shares of no variance at all, of equal vectors
+        pca.fit(vectors)
     scale = np.sqrt(np.maximum(pca.explained_variance_, SMALLEST_VARIANCE)) if whiten else 1.0
     directions = (pca.components_.T / scale).astype(np.float32)
     return {"mean": pca.mean_.astype(np.float32), "directions": directions}

@@ -58,7 +58,10 @@ def cluster(run: Run, options: ClusterOptions) -> Clustering:
     def make() -> list[Path]:
         if not method.resumes(run, options):
             start_over(run, options.name)
-        return method.make(run, options, open_run_images)
+        made = method.make(run, options, open_run_images)
+        if method.traits.evens_sizes:
+            _note_evenness(run, options)
+        return made
 
     run.do_stage(
         f"cluster/{options.name}",
@@ -69,6 +72,31 @@ def cluster(run: Run, options: ClusterOptions) -> Clustering:
     )
     method.finish(run, options)
     return run.clustering(options.name)
+
+
+def _note_evenness(run: Run, options: ClusterOptions) -> None:
+    """Write into result.json if clusters are of like sizes though the images seem not to be."""
+    from latentlab.clustering.evenness import compare
+    from latentlab.clustering.vector_clustering import TrainingVectors
+    from latentlab.data.images import TRAIN
+    from latentlab.storage.assignments import Assignments
+    from latentlab.storage.clustering import ASSIGNMENTS_NAME, RESULT_NAME
+    from latentlab.storage.files import read_json, write_json
+
+    folder = run.path / "clusters" / options.name
+    assignments = Assignments.read(folder / ASSIGNMENTS_NAME)
+    clusters = assignments.clusters[assignments.splits == TRAIN]
+    evenness = compare(TrainingVectors.of(run, options).vectors.matrix(), clusters, options)
+    if evenness is None or not evenness.is_forced:
+        return
+    result = read_json(folder / RESULT_NAME)
+    found = {
+        "kmeans_sizes": list(evenness.kmeans_sizes),
+        "cut": round(evenness.cut, 4),
+        "kmeans_cut": round(evenness.kmeans_cut, 4),
+        "text": evenness.text,
+    }
+    write_json(folder / RESULT_NAME, result | {"evens_out": found})
 
 
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:

@@ -95,14 +95,43 @@ def open_listed_images(run: Run, rereads: bool = False) -> ImageSet:
     RunError
         If they have changed since.
     """
-    changed = None
+    images, data = find_images(run, rereads)
+    if images.fingerprint != images_fingerprint(run):
+        raise have_changed(run, images, data)
+    return _as_listed(run, images) if run.fact(UPDATED) else images
+
+
+def find_images(run: Run, rereads: bool = False) -> tuple[ImageSet, DataOptions]:
+    """Open what there is of a run's images now: at the first place that holds any of them.
+
+    Parameters
+    ----------
+    run : Run
+        The run.
+    rereads : bool
+        Read picture files again whose size and time are as they were.
+
+    Returns
+    -------
+    images : ImageSet
+        What is there; other images, if nowhere is any of the run's.
+    data : DataOptions
+        The options that open it.
+
+    Raises
+    ------
+    DataError
+        If nothing is at any of the places.
+    """
+    first: tuple[ImageSet, DataOptions] | None = None
+    before = set(recorded_images(run)[0])
     for data in whereabouts.located(run):
         images = open_present_images(run, data, rereads)
-        if images.fingerprint == images_fingerprint(run):
-            return _as_listed(run, images) if run.fact(UPDATED) else images
-        changed = changed or (images, data)
-    assert changed is not None  # `located` has raised where nothing is
-    raise have_changed(run, *changed)
+        if images.fingerprint == images_fingerprint(run) or before & set(images.ids.tolist()):
+            return images, data
+        first = first or (images, data)
+    assert first is not None  # `located` has raised where nothing is
+    return first
 
 
 def images_fingerprint(run: Run) -> str:

@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from latentlab.config import ClusterOptions, DataOptions
+from latentlab.config import ClusterOptions
 from latentlab.data import account, whereabouts
 from latentlab.data.image_changes import (
     FILE_LIST,
@@ -33,6 +33,7 @@ from latentlab.pipeline.run_data import (
     REMOVED,
     UPDATED,
     changes_of,
+    find_images,
     images_fingerprint,
     open_present_images,
     recorded_images,
@@ -189,7 +190,7 @@ class _Update:
         self.config = run.config
         self.moved_to = moved_to
         self.made = Changes(run.path)
-        self.images = open_present_images(run, _place(run, moved_to))
+        self.images = _present_images(run, moved_to)
         self.difference = changes_of(run, self.images)
         self.table = tables.read(run.path / IMAGE_LIST)
         self.run_folder = run.path
@@ -530,11 +531,11 @@ def _check_names(run: Run, images: ImageSet) -> None:
         )
 
 
-def _place(run: Run, moved_to: str | None) -> DataOptions:
-    """Return the options that open a run's data from where they are now."""
+def _present_images(run: Run, moved_to: str | None) -> ImageSet:
+    """Open the images that are there now, where they moved or where the run finds them."""
     if moved_to is None:
-        return whereabouts.first_located(run)
-    return whereabouts.with_path(run.config.images, moved_to)
+        return find_images(run)[0]
+    return open_present_images(run, whereabouts.with_path(run.config.images, moved_to))
 
 
 def _check_any_left(difference: ImageChanges, table: pa.Table, run: Run) -> None:

@@ -165,8 +165,12 @@ class DeepClustering(RunMethod):
     @functools.cached_property
     def traits(self) -> Traits:  # type: ignore[override]
         """What the method needs and does."""
-        default_features = self.plugin.capabilities.default_features
-        return Traits(trains_network=True, default_features=default_features)
+        capabilities = self.plugin.capabilities
+        return Traits(
+            trains_network=True,
+            default_features=capabilities.default_features,
+            evens_sizes=capabilities.evens_sizes,
+        )
 
     def needs_prototypes(self, options: ClusterOptions) -> bool:
         """Return whether the method that makes the starting clusters reads prototypes."""

@@ -34,10 +34,13 @@ class RefinerCapabilities:
         Feature steps of a clustering that names none. Empty: whatever the encoder gives.
     needs_decoder : bool
         The method reads reconstructions, which a pretrained network does not give.
+    evens_sizes : bool
+        See `latentlab.clustering.clusterer.ClustererCapabilities`.
     """
 
     default_features: str = ""
     needs_decoder: bool = False
+    evens_sizes: bool = False
 
 
 def _no_images(positions: np.ndarray) -> np.ndarray:

@@ -77,6 +77,8 @@ class ClusteringSummary:
         Cluster before refinement; None if the clustering was not refined.
     trust : tuple of str
         Sentences on how far the clusters can be trusted; empty if that was not measured.
+    labels_text : str
+        Where the labels come from, or why there are none; "" where nothing is to be said.
     """
 
     clustering: Clustering
@@ -92,6 +94,7 @@ class ClusteringSummary:
     agreement: np.ndarray | None = None
     start: np.ndarray | None = None
     trust: tuple[str, ...] = ()
+    labels_text: str = ""
 
     @property
     def run(self) -> Run:
@@ -130,7 +133,9 @@ class ClusteringSummary:
 
     @property
     def split(self) -> str:
-        """The split that the scores are about: the held-out images if there are any."""
+        """The split that the scores are about: the held-out images if any of them has a label."""
+        if self.scores is not None:
+            return self.scores.split
         return TEST if len(self.images.indices(TEST)) else TRAIN
 
     @property
@@ -207,6 +212,11 @@ class ClusteringSummary:
         position = {image_id: i for i, image_id in enumerate(self.images.ids.tolist())}
         positions = np.array([position[image_id] for image_id in table["id"].to_pylist()])
         return np.column_stack([table["x"], table["y"]]).astype(np.float32), positions
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the run has a map whose places say anything."""
+        return self.map_path.exists() and umap_map.read_facts(self.run).is_map
 
     def map_note(self) -> str:
         """Return one sentence about the map: its images, its settings and how faithful it is.

@@ -127,9 +127,23 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        "datamap", "map-clusters", "map-labels", "nearest" (typical images), "labels" (labels by
-        cluster) and "loss", if the encoder was trained by latentlab.
+        "datamap", "map-clusters" and "map-labels", unless there are too few images for a map;
+        "nearest" (typical images), "labels" (labels by cluster) and "loss", if the encoder was
+        trained by latentlab.
     """
+    figures = _maps(summary) if summary.has_map else {}
+    if summary.has_pictures:
+        figures["nearest"] = gallery(summary)
+    if summary.scores is not None:
+        table = np.array(summary.scores.contingency[summary.split])
+        figures["labels"] = label_bars(table, summary.class_names)
+    if summary.run.config.is_autoencoder:
+        figures["loss"] = loss_curve(summary.run.metrics())
+    return figures
+
+
+def _maps(summary: ClusteringSummary) -> dict[str, "Figure"]:
+    """Draw the figures that show the map."""
     xy, positions = summary.read_map()
     note = summary.map_note()
     clusters = summary.clusters[positions]
@@ -141,13 +155,6 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
     if summary.classes is not None:
         classes = summary.classes[positions]
         figures["map-labels"] = point_map(xy, classes, summary.class_names, note)
-    if summary.has_pictures:
-        figures["nearest"] = gallery(summary)
-    if summary.scores is not None:
-        table = np.array(summary.scores.contingency[summary.split])
-        figures["labels"] = label_bars(table, summary.class_names)
-    if summary.run.config.is_autoencoder:
-        figures["loss"] = loss_curve(summary.run.metrics())
     return figures
 
 

@@ -131,8 +131,10 @@ def map_figures(summary: ClusteringSummary) -> Figures:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        "umap-clusters" and "umap-labels".
+        "umap-clusters" and "umap-labels"; none if there are too few images for a map.
     """
+    if not summary.has_map:
+        return {}
     xy, positions = summary.read_map()
     mapped = "code" if summary.encoder.has_code else "embedding"
     title = f"UMAP of the {mapped} of {summary.images.name}, coloured by"

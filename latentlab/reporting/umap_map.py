@@ -20,7 +20,6 @@ import pyarrow as pa
 from latentlab import backend
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import EmbeddedImages, Embeddings
-from latentlab.errors import DataError
 from latentlab.features.fitted import fit_features
 from latentlab.features.neighbors import nearest
 from latentlab.features.spec import CODE, PROJECTED, FeatureSpec
@@ -33,7 +32,8 @@ from latentlab.training import prototypes
 PCA_DIMS = 50
 NEIGHBORS = 15
 MIN_DIST = 0.1
-FEWEST_IMAGES = 5
+FEWEST_IMAGES = 5  # of a map; fewer stand in a row
+UMAP, ROW = "UMAP", "row"  # methods
 CHECKED = 2000  # number of images for the comparison of neighbours
 SPREAD = 1000  # of them are laid out again with other seeds
 SEEDS = 3
@@ -112,7 +112,7 @@ class MapFacts:
     Attributes
     ----------
     method : str
-        "UMAP".
+        "UMAP"; "row" for images that are too few for a map, whose measures are 0.
     images : int
         Images on the map.
     of : int
@@ -151,8 +151,18 @@ class MapFacts:
     features: str | None = json_field(optional=True)
 
     @property
+    def is_map(self) -> bool:
+        """Whether places say anything; too few images stand in a row instead."""
+        return self.method == UMAP
+
+    @property
     def note(self) -> str:
         """One sentence about the map: its images, its settings and how faithful it is."""
+        if not self.is_map:
+            return (
+                f"no map, which takes at least {FEWEST_IMAGES} images: these {self.images} stand in"
+                " a row, in their order"
+            )
         images = f"{self.images:,} of {self.of:,} images, drawn at random"
         if self.images == self.of:
             images = f"all {self.images:,} images"
@@ -211,18 +221,11 @@ def write_map(run: Run, sample: int, seed: int) -> list[Path]:
     -------
     list of pathlib.Path
         projection/umap.parquet (id, split, x, y) and projection/umap.json.
-
-    Raises
-    ------
-    DataError
-        If there are fewer than 5 images, of which no map can be made.
     """
     index = Embeddings(run.path).index()
     positions = sample_indices(len(index.ids), sample, seed)
     if len(positions) < FEWEST_IMAGES:
-        raise DataError(
-            f"{run.path}: a map needs at least {FEWEST_IMAGES} images, there are {len(positions)}."
-        )
+        return _write_row(run, index, positions, seed)
     with track("project", 100, is_announced=False) as bar:
         bar.update(0, "principal components")
         vectors = _reduce(mapped_vectors(run, positions), seed)
@@ -235,6 +238,17 @@ def write_map(run: Run, sample: int, seed: int) -> list[Path]:
     facts_path = json_form.write(folder / FACTS_NAME, facts)
     map_path = tables.write(folder / "umap.parquet", _map_table(index, positions, xy))
     return [map_path, facts_path]
+
+
+def _write_row(run: Run, index: EmbeddedImages, positions: np.ndarray, seed: int) -> list[Path]:
+    """Write a row of images instead of a map, which takes more of them."""
+    count = len(positions)
+    log.info("project: no map, which takes at least %d images; there are %d", FEWEST_IMAGES, count)
+    facts = MapFacts(ROW, count, len(index.ids), 0, 0.0, 0, seed, 0.0, None, None, None, None)
+    xy = np.column_stack([np.arange(count), np.zeros(count)]).astype(np.float32)
+    folder = run.path / "projection"
+    facts_path = json_form.write(folder / FACTS_NAME, facts)
+    return [tables.write(folder / "umap.parquet", _map_table(index, positions, xy)), facts_path]
 
 
 def sample_indices(n_images: int, sample: int, seed: int) -> np.ndarray:
@@ -486,7 +500,7 @@ def _facts(run: Run, vectors: np.ndarray, xy: np.ndarray, n_images: int, seed: i
     checked = sample_indices(len(xy), CHECKED, seed)
     faithfulness = measure_faithfulness(vectors[checked], xy[checked])
     return MapFacts(
-        method="UMAP",
+        method=UMAP,
         images=len(xy),
         of=n_images,
         n_neighbors=NEIGHBORS,

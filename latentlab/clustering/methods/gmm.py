@@ -5,6 +5,7 @@ Fitted by expectation-maximisation from k-means; of `restarts` starts the most l
     latentlab cluster --run RUN --k 10 --method gmm --features umap10
 """
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -18,11 +19,14 @@ from latentlab.clustering.clusterer import (
     ClustererCapabilities,
     FittedClusters,
     number_of_clusters,
+    too_few_different,
 )
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import DataError
+from latentlab.progress import log
 
+FEWEST_IMAGES = 2
 REGULARISATION = 1e-6  # of the mean variance, added to the covariances
 
 
@@ -92,12 +96,7 @@ class GMM(Clusterer):
             reg_covar=REGULARISATION * scale,
             random_state=options.seed,
         )
-        try:
-            with backend.ordered_sums():
-                labels = model.fit_predict(matrix)
-        except ValueError as error:
-            raise _too_many_gaussians(k, len(matrix), error) from error
-
+        labels = _fit_quietly(model, matrix, k)
         order = canonical_order(labels, k)
         return Mixture(
             model.means_[order].astype(np.float32),
@@ -114,6 +113,24 @@ class GMM(Clusterer):
     def load(self, arrays: Mapping[str, np.ndarray]) -> Mixture:
         """Return the fitted mixture from its saved arrays."""
         return Mixture(arrays["centers"], arrays["weights"], arrays["precisions"])
+
+
+def _fit_quietly(model: Any, matrix: np.ndarray, k: int) -> np.ndarray:
+    """Fit a mixture and return the clusters (n,); what scikit-learn warns of becomes our own."""
+    if len(matrix) < FEWEST_IMAGES:
+        raise DataError(f"Gaussians take at least {FEWEST_IMAGES} training images, there is one.")
+    try:
+        with warnings.catch_warnings(record=True) as caught, backend.ordered_sums():
+            warnings.simplefilter("always")
+            labels = model.fit_predict(matrix)
+    except ValueError as error:
+        raise _too_many_gaussians(k, len(matrix), error) from error
+    for warning in caught:
+        if "distinct clusters" in str(warning.message):
+            raise too_few_different(k, warning.message)
+    if not model.converged_:
+        log.warning("gmm: the Gaussians were still changing after %d steps", model.n_iter_)
+    return labels
 
 
 def _too_many_gaussians(k: int, n_images: int, error: ValueError) -> DataError:

@@ -23,6 +23,7 @@ from latentlab.features.neighbors import nearest
 from latentlab.options import CheckedOptions, option
 
 MARGIN_NEIGHBORS = 15  # whose clusters make the margin
+FEWEST_IMAGES = 4  # two clusters of two
 SMALLEST_CLUSTER = 5  # images, where the share below is fewer
 SMALLEST_SHARE = 100  # a cluster has at least 1 image in 100
 NOISE = -1
@@ -149,14 +150,21 @@ class HDBSCAN(Clusterer):
         # Settings for this number of images
         matrix = _sample(vectors.matrix(), settings.sample, options.seed)
         smallest = settings.min_cluster_size
+        min_samples = settings.min_samples
+        if len(matrix) < FEWEST_IMAGES:
+            raise DataError(
+                f"HDBSCAN takes at least {FEWEST_IMAGES} training images: there are {len(matrix)}.",
+                hint="Choose a method with `k`.",
+            )
         if smallest is None:
             smallest = max(len(matrix) // SMALLEST_SHARE, SMALLEST_CLUSTER)
-        self._check(smallest, settings.min_samples, len(matrix))
+            if smallest > len(matrix) // 2:  # so few images that two clusters would not fit
+                smallest = len(matrix) // 2
+                min_samples = min(min_samples, smallest)
+        self._check(smallest, min_samples, len(matrix))
 
         # Dense places
-        model = cluster.HDBSCAN(
-            min_cluster_size=smallest, min_samples=settings.min_samples, copy=True
-        )
+        model = cluster.HDBSCAN(min_cluster_size=smallest, min_samples=min_samples, copy=True)
         labels = model.fit(matrix).labels_
         k = int(labels.max()) + 1
         if k < 2:

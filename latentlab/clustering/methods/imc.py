@@ -79,7 +79,7 @@ class IMC(HeadClusterer):
 
     Options = IMCOptions
     Objective = PrototypeInformation
-    capabilities = ClustererCapabilities(needs_prototypes=True)
+    capabilities = ClustererCapabilities(needs_prototypes=True, evens_sizes=True)
 
     def partner_data(self, vectors: Vectors) -> np.ndarray:
         """Return the images' shares of the prototypes, (n_images, prototypes).

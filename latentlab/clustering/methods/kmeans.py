@@ -20,10 +20,10 @@ from latentlab.clustering.clusterer import (
     FittedClusters,
     check_enough_images,
     number_of_clusters,
+    too_few_different,
 )
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
-from latentlab.errors import DataError
 
 MINIBATCH_PASSES = 3
 SAMPLE = 20_000  # images from which the mini-batch form starts
@@ -64,12 +64,7 @@ def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
         try:
             model.fit(matrix)
         except ConvergenceWarning as warning:
-            raise DataError(
-                f"is more than the different images there are ({warning})",
-                field="k",
-                value=k,
-                hint="Choose a smaller `k`.",
-            ) from None
+            raise too_few_different(k, warning) from None
     order = canonical_order(model.labels_, k)
     facts = {"algorithm": "KMeans", "inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
     return Centers(model.cluster_centers_[order].astype(np.float32), facts=facts)

@@ -47,7 +47,7 @@ class Consistency(Refiner):
     """SCAN's loss on the whole network."""
 
     Options = ConsistencyOptions
-    capabilities = RefinerCapabilities(default_features="embedding+l2")
+    capabilities = RefinerCapabilities(default_features="embedding+l2", evens_sizes=True)
 
     def start(self, start: Start, options: ConsistencyOptions) -> Refinement:
         """Build the networks around the encoder; ConfigError if it has no embedding."""

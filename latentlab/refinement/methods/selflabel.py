@@ -61,7 +61,7 @@ class SelfLabel(Refiner):
     """Training on the network's own confident clusters."""
 
     Options = SelfLabelOptions
-    capabilities = RefinerCapabilities(default_features="embedding+l2")
+    capabilities = RefinerCapabilities(default_features="embedding+l2", evens_sizes=True)
 
     def start(self, start: Start, options: SelfLabelOptions) -> Refinement:
         """Build the networks around the encoder; ConfigError if it has no embedding."""
