@@ -31,7 +31,7 @@ def count(picture: Path | bytes, extra: str) -> int:
         0 for DICOM without pixels, such as a structured report or the directory of a disc.
     """
     if extra == "dicom":
-        header = _dicom(picture, stop_before_pixels=True)
+        header = _dicom_header(picture)
         return int(header.get("NumberOfFrames") or 1) if "Rows" in header else 0
     import pillow_heif
 
@@ -76,21 +76,21 @@ def _stream(picture: Path | bytes) -> Any:
     return io.BytesIO(picture) if isinstance(picture, bytes) else picture
 
 
-def _dicom(picture: Path | bytes, stop_before_pixels: bool = False) -> Any:
+def _dicom_header(picture: Path | bytes) -> Any:
     import pydicom
 
-    return pydicom.dcmread(_stream(picture), stop_before_pixels=stop_before_pixels)
+    return pydicom.dcmread(_stream(picture), stop_before_pixels=True)
 
 
 def _open_dicom(picture: Path | bytes, number: int, max_pixels: int) -> "PIL.Image.Image":
     from PIL import Image
     from pydicom.pixels import pixel_array
 
-    dataset = _dicom(picture)
+    dataset = _dicom_header(picture)
     pixels = int(dataset.Rows) * int(dataset.Columns)
     if pixels > max_pixels:
         raise NotReadableError(too_many_pixels(pixels, max_pixels))
-    numbers = pixel_array(dataset, index=number - 1)
+    numbers = pixel_array(_stream(picture), index=number - 1)  # reads this frame alone
     return Image.fromarray(_for_pillow(_brightness(numbers, dataset)))
 
 

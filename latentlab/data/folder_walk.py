@@ -231,6 +231,17 @@ def _is_inside(path: str, folder: str) -> bool:
     return path == folder or path.startswith(folder.rstrip("/") + "/")
 
 
+def is_own_file(name: str) -> bool:
+    """Return whether a file has a name that commands write by default.
+
+    Parameters
+    ----------
+    name : str
+        Name of the file.
+    """
+    return name in OWN_FILES
+
+
 def is_passed_over(folder: str) -> bool:
     """Return whether a folder is passed over by its name, or by what is in it.
 
@@ -258,7 +269,7 @@ def _is_output_folder(path: str) -> bool:
 
 def _reason_of_file(name: str) -> str:
     """Return why a file is passed over by its name; "" if it is not."""
-    if name in OWN_FILES:
+    if is_own_file(name):
         return OWN_OUTPUT
     lower = name.lower()
     if lower.endswith(_SIDE_SUFFIXES):

@@ -1,12 +1,14 @@
 """Open a picture file at its page, with the decoder of its kind and no other."""
 
 import contextlib
+import functools
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import IO, Any, Literal, TYPE_CHECKING
 
 from latentlab.data import extra_formats
+from latentlab.data.animations import open_frame
 from latentlab.data.originals import DamagedContent, Page, Picture
 from latentlab.data.pages import TiffPage, open_file
 from latentlab.data.picture_faults import (
@@ -17,7 +19,8 @@ from latentlab.data.picture_faults import (
     NotReadableError,
     too_many_pixels,
 )
-from latentlab.data.sniffing import HEAD_BYTES, ICO, PNG, PNG_MAGIC, TGA_SUFFIXES, Kind, kind_of
+from latentlab.data.plain_tiff import has_deep_planes, open_plain
+from latentlab.data.sniffing import HEAD_BYTES, ICO, PNG, PNG_MAGIC, TGA_SUFFIXES, TIFF, Kind, kind_of
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -59,10 +62,31 @@ def open_image(picture: Picture, max_pixels: int) -> Iterator["PIL.Image.Image"]
         _check_png(page.file)
     if kind is ICO:
         _check_icon(page.file, max_pixels)
-    with _stream(page) as stream, Image.open(stream, formats=[kind.format]) as image:
-        if not page.offset:
-            _go_to_frame(image, page.number, max_pixels)
+    if isinstance(picture, Page) and not page.offset:
+        check = functools.partial(_check_image, max_pixels=max_pixels)
+        with open_frame(page.file, kind.format, page.number, check) as image:
+            yield image
+        return
+    with _stream(page) as stream, _opened(stream, kind, max_pixels) as image:
         yield image
+
+
+def _opened(stream: IO[bytes], kind: Kind, max_pixels: int) -> "PIL.Image.Image":
+    """Return an opened picture; a TIFF that Pillow does not know, or mistakes, is read plainly."""
+    from PIL import Image, UnidentifiedImageError
+
+    try:
+        image = Image.open(stream, formats=[kind.format])
+    except UnidentifiedImageError as error:
+        if kind is not TIFF:
+            raise
+        try:
+            return open_plain(stream, max_pixels)
+        except NotReadableError:
+            raise
+        except Exception:  # it is damaged
+            raise error from None
+    return open_plain(stream, max_pixels) if has_deep_planes(image) else image
 
 
 def file_of(picture: Picture) -> Path | bytes:
@@ -97,13 +121,6 @@ def _no_picture(kind: Kind) -> str:
     return f"{NO_PICTURE_INSIDE}: it is one of {kind.name}"
 
 
-def _go_to_frame(image: "PIL.Image.Image", number: int, max_pixels: int) -> None:
-    """Go to a frame; on the way each frame is drawn, and one may be larger than the first."""
-    for position in range(1, number):
-        image.seek(position)
-        _check_size(image.width * image.height, max_pixels)
-
-
 def _check_icon(file: Path | bytes, max_pixels: int) -> None:
     """Refuse an icon whose pictures are larger than its directory, which Pillow shows, says."""
     with open_file(file) as stream:
@@ -117,6 +134,10 @@ def _check_icon(file: Path | bytes, max_pixels: int) -> None:
             order: Literal["big", "little"] = "big" if is_png else "little"
             width, height = (int.from_bytes(side, order, signed=True) for side in sides)
             _check_size(abs(width * height), max_pixels)
+
+
+def _check_image(image: "PIL.Image.Image", max_pixels: int) -> None:
+    _check_size(image.width * image.height, max_pixels)
 
 
 def _check_size(pixels: int, max_pixels: int) -> None:

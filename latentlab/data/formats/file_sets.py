@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from latentlab.data.folder_walk import is_passed_over
+from latentlab.data.folder_walk import is_own_file, is_passed_over
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.layout import split_of_name
@@ -152,9 +152,16 @@ def folder_files(folder: Path, suffixes: Sequence[str]) -> list[Path]:
     return []
 
 
+def _is_no_data(entry: Path) -> bool:
+    """Return whether an entry of a folder is hidden, or what latentlab wrote."""
+    if entry.name.startswith(".") or is_own_file(entry.name):
+        return True
+    return entry.is_dir() and is_passed_over(str(entry))
+
+
 def _visible_entries(folder: Path) -> list[Path]:
     try:
-        return [entry for entry in folder.iterdir() if not entry.name.startswith(".")]
+        return [entry for entry in folder.iterdir() if not _is_no_data(entry)]
     except OSError as error:
         raise DataError(f"cannot read {folder}: {error.strerror or error}.") from error
 

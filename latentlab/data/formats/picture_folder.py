@@ -4,7 +4,7 @@ import functools
 import itertools
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from latentlab.data.folder_walk import is_passed_over, walk_folder
@@ -107,7 +107,7 @@ def list_pictures(root: Path, follow_links: bool = False) -> PictureListing:
         offsets += pages.offsets or [0] * pages.count
         for _ in range(pages.further):
             walk.passed_over.add(path, pages.reason)
-    passed_over = walk.passed_over.passed_over()
+    passed_over = tuple(map(_with_text_alone, walk.passed_over.passed_over()))
     if not paths:
         raise DataError(_no_pictures(root, passed_over))
     return PictureListing(root, paths, numbers, offsets, passed_over)
@@ -144,9 +144,12 @@ def holds_a_picture(folder: Path, most: int = 2000) -> bool:
     most : int
         Files to look at, at most.
     """
+    return any(map(_is_picture, itertools.islice(_files_below(folder), most)))
+
+
+def _is_picture(path: Path) -> bool:
     try:
-        files = itertools.islice(_files_below(folder), most)
-        return any(kind_of_file(path).is_picture for path in files)
+        return kind_of_file(path).is_picture
     except OSError:
         return False
 
@@ -163,7 +166,12 @@ def _files_below(folder: Path) -> Iterator[Path]:
 
 def _pass_over(path: str, facts: FileFacts, counts: PassedOverCounts) -> None:
     kind = facts.kind
-    counts.add(as_text(path), kind.name, kind.advice, kind.is_expected)
+    counts.add(path, kind.name, kind.advice, kind.is_expected)
+
+
+def _with_text_alone(entry: LeftOut) -> LeftOut:
+    """Return an entry whose examples are UTF-8, as the run's files need it."""
+    return replace(entry, examples=tuple(map(as_text, entry.examples)))
 
 
 def _no_pictures(root: Path, passed_over: tuple[LeftOut, ...]) -> str:

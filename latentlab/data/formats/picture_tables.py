@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from latentlab.data.folder_walk import is_own_file
 from latentlab.data.formats.column_names import (
     IMAGE_COLUMNS,
     LABEL_COLUMNS,
@@ -306,6 +307,7 @@ def _table_files(folder: Path) -> list[Path]:
             for path in entries
             if path.suffix.lower() in SUFFIXES
             and not path.name.startswith(".")
+            and not is_own_file(path.name)
             and not _DUMMY.search(path.name)
             and path.is_file()
             and path.stat().st_size <= MOST_BYTES

@@ -126,6 +126,15 @@ def test_a_run_among_tables_is_no_picture(tmp_path):
     assert not holds_a_picture(tmp_path)
 
 
+def test_names_in_the_account_are_text(tmp_path):
+    save(tmp_path / "a.png")
+    for name in (b"caf\xe9.csv", b".caf\xe9"):
+        with open(os.path.join(os.fsencode(tmp_path), name), "wb") as file:
+            file.write(b"a,b")
+    examples = [entry.examples for entry in list_pictures(tmp_path).passed_over]
+    assert sorted(examples) == [(".caf\\xe9",), ("caf\\xe9.csv",)]
+
+
 NAMES = (b"gr\xc3\xbc\xc3\x9fe.png", b"caf\xe9.png", b"\xe5\x9b\xbe.png", b"a\nb.png")
 LIST_AND_READ = """
 import sys
