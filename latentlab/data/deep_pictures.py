@@ -14,15 +14,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.data.picture_faults import NotReadableError
+from latentlab.data.plain_tiff import NUMBERS
 from latentlab.data.value_range import ValueRange, full_scale
 
 if TYPE_CHECKING:
     import PIL.Image
 
 ORIENTATION = 0x0112  # tag of EXIF
-_BITS, _SAMPLE_FORMAT = 258, 339  # tags of TIFF
+_SAMPLE_FORMAT = 339  # tag of TIFF
 _IS_SIGNED = 2
-SIGNED = "signed"
+SIGNED, FLOATING = "signed", "floating-point"
 GREY_AND_ALPHA = "LA;16B"
 # How Pillow unpacks colours of 16 bits, and what unpacks their other bytes.
 _OTHER_BYTES = {
@@ -46,15 +47,23 @@ def depth(image: "PIL.Image.Image") -> str:
 
     Returns
     -------
-    {"", "16-bit", "32-bit", "signed", "floating-point"}
+    {"", "16-bit", "32-bit", "64-bit", "signed", "floating-point"}
     """
+    if NUMBERS in image.info:
+        return _depth_of(image.info[NUMBERS].dtype)
     if image.mode.startswith("I;16") or needs_other_bytes(image):
         return "16-bit"
     if image.mode == "F":
-        return "floating-point"
+        return FLOATING
     if _is_signed(image):
         return SIGNED
     return "32-bit" if image.mode == "I" else ""
+
+
+def _depth_of(dtype: np.dtype) -> str:
+    if dtype.kind == "f":
+        return FLOATING
+    return SIGNED if dtype.kind == "i" else f"{dtype.itemsize * 8}-bit"
 
 
 def needs_other_bytes(image: "PIL.Image.Image") -> bool:
@@ -84,21 +93,6 @@ def read_other_bytes(image: Any) -> np.ndarray:
     return np.asarray(image)
 
 
-def check(image: "PIL.Image.Image") -> None:
-    """Raise NotReadableError if Pillow would open a picture and mistake its numbers.
-
-    Parameters
-    ----------
-    image : PIL.Image.Image
-        A picture that has been opened and not loaded.
-    """
-    bits = _tag(image, _BITS)
-    if len(bits) > 1 and max(bits) > 8 and not needs_other_bytes(image):
-        raise NotReadableError(
-            f"colours of {max(bits)} bits in planes: save it again with those of a pixel together"
-        )
-
-
 @dataclass(frozen=True)
 class LoadedPicture:
     """A picture that has been loaded, with what Pillow forgets or drops meanwhile.
@@ -122,6 +116,8 @@ class LoadedPicture:
 
     def numbers(self) -> np.ndarray:
         """Return the numbers in full depth, (height, width) or (height, width, channels)."""
+        if NUMBERS in self.image.info:
+            return np.asarray(self.image.info[NUMBERS])
         values = np.asarray(self.image)
         if self.other_bytes is not None:
             return self._joined(values, self.other_bytes)
@@ -173,12 +169,10 @@ def load(
     open_again : callable
         open_again() -> the same picture, opened anew.
 
-    Raises
-    ------
-    NotReadableError
-        If Pillow would mistake its numbers.
+    Returns
+    -------
+    LoadedPicture
     """
-    check(image)
     loaded = LoadedPicture(image, depth(image), _raw_mode(image))
     is_half = needs_other_bytes(image)
     image.load()
@@ -216,7 +210,8 @@ def as_eight_bits(
     scaled = full_scale if value_range is None else value_range.to_bytes
     if numbers.ndim == 3 and numbers.shape[2] == 4:
         colours = scaled(numbers[..., :3])
-        pixels = np.dstack([colours, ValueRange(0, 65535).to_bytes(numbers[..., 3])])
+        white = 1 if numbers.dtype.kind == "f" else np.iinfo(numbers.dtype).max
+        pixels = np.dstack([colours, ValueRange(0, float(white)).to_bytes(numbers[..., 3])])
     else:
         pixels = scaled(numbers)
     picture = Image.fromarray(pixels)

@@ -5,7 +5,7 @@ import functools
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, Any, Literal, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any, Literal
 
 from latentlab.data import extra_formats
 from latentlab.data.animations import open_frame
@@ -20,7 +20,16 @@ from latentlab.data.picture_faults import (
     too_many_pixels,
 )
 from latentlab.data.plain_tiff import has_deep_planes, open_plain
-from latentlab.data.sniffing import HEAD_BYTES, ICO, PNG, PNG_MAGIC, TGA_SUFFIXES, TIFF, Kind, kind_of
+from latentlab.data.sniffing import (
+    HEAD_BYTES,
+    ICO,
+    PNG,
+    PNG_MAGIC,
+    TGA_SUFFIXES,
+    TIFF,
+    Kind,
+    kind_of,
+)
 
 if TYPE_CHECKING:
     import PIL.Image

@@ -49,15 +49,42 @@ def test_grey_with_alpha_is_read_whole(tmp_path):
 )
 @pytest.mark.parametrize("order", ["<", ">"])
 def test_numbers_of_other_types_are_read_as_they_are(picture, order, tmp_path):
-    if (picture.dtype, order) == (np.uint32, ">"):
-        pytest.skip("Pillow refuses it, and the account says so")
     write_tiff(tmp_path / "x.tif", picture, order)
     np.testing.assert_array_equal(numbers(tmp_path / "x.tif"), picture)
 
 
-def test_colours_of_sixteen_bits_in_planes_are_refused_and_not_garbled(tmp_path):
+@pytest.mark.parametrize(
+    "picture",
+    [
+        GREY.astype(np.float64) / 7,
+        GREY.astype(np.float16),
+        GREY.astype(np.uint64),
+        COLOURS.astype(np.float32) / 7,
+        np.dstack([COLOURS, ALPHA]).astype(np.float64),
+    ],
+    ids=lambda picture: f"{picture.dtype.name} {picture.shape}",
+)
+@pytest.mark.parametrize(("order", "planar"), [("<", False), (">", False), ("<", True)])
+def test_numbers_that_pillow_does_not_know_are_read(picture, order, planar, tmp_path):
+    write_tiff(tmp_path / "x.tif", picture, order, planar)
+    np.testing.assert_array_equal(numbers(tmp_path / "x.tif"), picture)
+
+
+def test_colours_of_sixteen_bits_in_planes_are_not_garbled(tmp_path):
     write_tiff(tmp_path / "x.tif", COLOURS, planar=True)
-    assert "in planes" in numbers(tmp_path / "x.tif")
+    np.testing.assert_array_equal(numbers(tmp_path / "x.tif"), COLOURS)
+
+
+def test_tiff_that_cannot_be_read_says_why(tmp_path):
+    write_tiff(tmp_path / "x.tif", np.dstack([COLOURS, COLOURS[..., :2]]))
+    assert numbers(tmp_path / "x.tif") == "TIFF of 5 channels: save three of them, or one"
+    path = tmp_path / "y.tif"
+    write_tiff(path, GREY.astype(np.float64))
+    path.write_bytes(path.read_bytes()[:150])
+    assert numbers(path).startswith("cannot be decoded")
+    with pillow_limits_off():
+        write_tiff(path, GREY.astype(np.float64))
+        assert opened(path, np.asarray, 10).startswith("too large")
 
 
 def test_a_picture_with_gaps_is_refused(tmp_path):
