@@ -279,7 +279,7 @@ def kind_of(head: bytes, name: str = "") -> Kind:
 
     Examples
     --------
-    >>> kind_of(b"GIF89a").name, kind_of(b"a,b", "table.csv").name, kind_of(b"MZ").name
+    >>> kind_of(b"GIF89a").name, kind_of(b"a,b", "table.csv").name, kind_of(bytes(4)).name
     ('GIF', 'tables', 'no picture by its content')
     """
     by_name = _BY_SUFFIX.get(PurePath(name).suffix.lower())
