@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import ClusterOptions, DataOptions
-from latentlab.data import account
+from latentlab.data import account, whereabouts
 from latentlab.data.images import ImageSet
 from latentlab.data.intake import Intake
 from latentlab.errors import ConfigError, DataError
 from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
 from latentlab.pipeline.embedding import embed
 from latentlab.pipeline.fitting import fit
-from latentlab.pipeline.run_data import open_like, open_run_images
+from latentlab.pipeline.run_data import UPDATED, open_like, open_run_images
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
 
@@ -253,6 +253,11 @@ def _check_seeds(run: Run, options: ClusterOptions, count: int, refit: bool) -> 
             "`seeds` needs a number of clusters, and"
             f" `method={options.method}` finds one for each seed."
         )
+    if refit and run.fact(UPDATED):
+        raise ConfigError(
+            "`refit` needs the images that the run was fitted on, and `update` has changed them:"
+            " leave `refit` out, or fit again into another `run`."
+        )
     if refit and not run.config.has_trained_encoder:
         raise ConfigError(
             "`refit` would train the encoder again, which came ready-made with this run:"
@@ -272,7 +277,8 @@ def _member(run: Run, options: ClusterOptions, step: int, refit: bool) -> Cluste
     # The other run lies below this one: nobody may clear it meanwhile.
     with run.lock():
         folder = run.path / "seeds" / f"seed{fit_options.seed}"
-        return cluster(fit(config.images, fit_options, folder), member_options)
+        data = whereabouts.first_located(run)
+        return cluster(fit(data, fit_options, folder), member_options)
 
 
 def cluster_vectors(

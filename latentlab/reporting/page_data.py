@@ -476,6 +476,8 @@ def _categories(values: np.ndarray, names: list[str], missing: str) -> Categorie
 
 
 def _numbers(values: np.ndarray, title: str) -> Numbers:
-    low, high = np.nanpercentile(values, OUTER_PERCENTILES)
-    packed = pack(values.astype(np.float32))
+    # The margin of a single cluster is infinite, which no colour stands for.
+    finite = values[np.isfinite(values)]
+    low, high = np.percentile(finite, OUTER_PERCENTILES) if len(finite) else (0.0, 0.0)
+    packed = pack(np.where(np.isposinf(values), high, values).astype(np.float32))
     return Numbers(values=packed, low=float(low), high=float(high), title=title)

@@ -44,8 +44,8 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     Returns
     -------
     Labels or None
-        None if the data has no labels, or a single class, or one for each image. If the data is gone: those that the run has kept, or that
-        follow from the names of its images.
+        None if the data has no labels, or a single class, or one for each image. If the data is
+        gone: those that the run has kept, or that follow from the names of its images.
     """
     labels = _labels_at_hand(run)
     if labels is None or labels.obstacle:

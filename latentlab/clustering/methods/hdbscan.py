@@ -24,6 +24,7 @@ from latentlab.options import CheckedOptions, option
 
 MARGIN_NEIGHBORS = 15  # whose clusters make the margin
 FEWEST_IMAGES = 4  # two clusters of two
+SMALLEST_OF_ALL = 2  # images of a cluster, whatever is set
 SMALLEST_CLUSTER = 5  # images, where the share below is fewer
 SMALLEST_SHARE = 100  # a cluster has at least 1 image in 100
 NOISE = -1
@@ -170,8 +171,7 @@ class HDBSCAN(Clusterer):
         if k < 2:
             raise DataError(
                 f"HDBSCAN finds no two dense groups of {smallest} images or more.",
-                hint=f"Try `settings.min_cluster_size={max(2, smallest // 2)}`, or a method with"
-                " `k`.",
+                hint=_hint(smallest),
             )
         facts = {
             "algorithm": "HDBSCAN",
@@ -196,6 +196,13 @@ class HDBSCAN(Clusterer):
                 " images to fit.",
                 hint="Change them with `settings`.",
             )
+
+
+def _hint(smallest: int) -> str:
+    if smallest <= SMALLEST_OF_ALL:
+        return "Choose a method with `k`."
+    fewer = max(SMALLEST_OF_ALL, smallest // 2)
+    return f"Try `settings.min_cluster_size={fewer}`, or a method with `k`."
 
 
 def _sample(matrix: np.ndarray, size: int, seed: int) -> np.ndarray:
