@@ -21,6 +21,7 @@ from latentlab.scoring.labels import Labels, read_labels
 NO_CLASSES = "none"
 FOLDER_MARK = "{D}"  # in the options of a case: its folder
 ENCODER = "cifar10-strong"
+SIZE = 32  # pixels, as that encoder takes them
 Value = str | int | float | bool | Mapping[str, str] | None
 
 
@@ -133,7 +134,8 @@ class Case:
             name: value.replace(FOLDER_MARK, str(folder)) if isinstance(value, str) else value
             for name, value in self.options.items()
         }
-        return DataOptions(data=str(folder / self.data), **given)  # type: ignore[arg-type]
+        size = {"size": SIZE} | given
+        return DataOptions(data=str(folder / self.data), **size)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True)

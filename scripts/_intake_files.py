@@ -117,9 +117,19 @@ def absolute_paths(folder: Path) -> None:
     _write(folder / "table.parquet", _path_columns(str(folder / "imgs" / path) for path in paths))
 
 
-@cases.add(PARQUET, FORTY, data="lists/table.parquet")
+@cases.add(PARQUET, FORTY, data="table.parquet")
 def relative_paths(folder: Path) -> None:
     """Paths from the table's own folder."""
+    paths = fill(folder / "imgs", 10, "{name}{number:02d}.png")
+    _write(folder / "table.parquet", _path_columns(f"imgs/{path}" for path in paths))
+
+
+@cases.add(
+    PARQUET, Refused(("lead out", "follow.links")), "lists/table.parquet", "paths_that_lead_out"
+)
+@cases.add(PARQUET, FORTY, data="lists/table.parquet", follow_links=True)
+def paths_that_may_lead_out(folder: Path) -> None:
+    """Paths to a folder beside that of the table: a table of others may name any file."""
     paths = fill(folder / "imgs", 10, "{name}{number:02d}.png")
     _write(folder / "lists" / "table.parquet", _path_columns(f"../imgs/{path}" for path in paths))
 
@@ -182,13 +192,13 @@ _array("masks_of_bytes", SCALED, lambda: (G > 127).astype(np.uint8))
 _array("rgba", PLAIN, lambda: np.concatenate([X, np.full_like(X[..., :1], 255)], 3))
 _array("not_square", PLAIN, lambda: X[:, :20])
 _array("one_of_colour", ASKED, lambda: X[0])
-_array("one_of_colour_told", Right(1), lambda: X[0], source_options={"layout": "hwc"})
+_array("one_of_colour_told", Right(1), lambda: X[0], layout="hwc")
 _array("three_or_one", ASKED, lambda: X[0].transpose(2, 0, 1))
 _array(
     "three_of_grey_told",
     Right(3),
     lambda: X[0].transpose(2, 0, 1),
-    source_options={"layout": "nhw"},
+    layout="nhw",
 )
 _array("five_channels", Refused(("channels|shape",), (2, 3)), lambda: X.repeat(2, 3)[..., :5])
 _array("objects", Refused(("object|pickle",)), lambda: np.array([*X, X[0, :16]], object))
