@@ -62,7 +62,7 @@ def stand_in_text(recipe: str, trained_on: str) -> str:
     advice = ""
     if trained_on:
         reason = f"the encoder's prototypes are of other pictures, those of {trained_on}"
-        advice = " On digits it helped to train cifar10-strong on with them: latentlab fit --recipe adapt."
+        advice = " On digits it helped to train it on with them: latentlab fit --recipe adapt."
     return (
         f"--recipe {recipe}: {reason}, so SCAN's head (scan) stands in for IMC-SwAV's"
         f" (imc).{advice}"
