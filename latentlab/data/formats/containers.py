@@ -30,6 +30,7 @@ EXPANSION = 100  # pictures are compressed already: more than this is no collect
 SEVERAL_PAGES = (".tif", ".tiff", ".gif", ".webp", ".apng", ".avif", ".avifs")
 MOST_KNOWN = 1_000_000  # members whose pages are held in memory
 NOWHERE = -1
+MOST_SORTED = 64  # archives
 LABEL_KEYS = ("label", "cls", "class", "category", "target", "labels", "class_name")  # of JSON
 LABEL_SUFFIXES = (".cls", ".json")  # members beside a picture, as WebDataset has them
 
@@ -252,8 +253,30 @@ class SortedMembers:
         return isinstance(content, dict) and not content.keys().isdisjoint(LABEL_KEYS)
 
 
+class _KnownSorting:
+    """How the members of a few archives are sorted, while these stay as they are."""
+
+    def __init__(self) -> None:
+        self._sorted: dict[tuple[str, int, int, ContainerLimits], SortedMembers] = {}
+
+    def of(self, container: Container, limits: ContainerLimits) -> SortedMembers:
+        """Return the sorted members of a container."""
+        state = container.path.stat()
+        key = str(container.path), state.st_mtime_ns, state.st_size, limits
+        if key not in self._sorted:
+            if len(self._sorted) >= MOST_SORTED:
+                self._sorted.clear()
+            self._sorted[key] = _sorted(container, limits)
+        return self._sorted[key]
+
+
+_known_sorting = _KnownSorting()
+
+
 def sort_members(container: Container, limits: ContainerLimits) -> SortedMembers:
     """Sort the members of a container: pictures, labels beside them, and all others.
+
+    An archive that stays as it is is sorted once; its file is then opened once too.
 
     Parameters
     ----------
@@ -267,6 +290,10 @@ def sort_members(container: Container, limits: ContainerLimits) -> SortedMembers
     DataError
         If it holds no picture.
     """
+    return _known_sorting.of(container, limits)
+
+
+def _sorted(container: Container, limits: ContainerLimits) -> SortedMembers:
     counts = PassedOverCounts()
     pictures: list[Member] = []
     sides: list[Member] = []

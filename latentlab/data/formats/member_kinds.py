@@ -1,11 +1,9 @@
 """Which members of archives and entries of lists are pictures, and why others are passed over."""
 
-from pathlib import PurePosixPath
-
 from latentlab.data.sniffing import has_picture_suffix
 
 # Made by cameras, network drives and operating systems: nobody looks for pictures there.
-SIDE_FOLDERS = ("__macosx", "@eadir", "lost+found", "$recycle.bin")
+SIDE_FOLDERS = frozenset({"__macosx", "@eadir", "lost+found", "$recycle.bin"})
 SIDE_FILES = ("thumbs.db", "desktop.ini")
 
 
@@ -33,7 +31,7 @@ def reason_by_name(name: str) -> str:
     >>> reason_by_name("__MACOSX/a/._b.png"), reason_by_name("a/b.png")
     ('files of the system', '')
     """
-    parts = PurePosixPath(name).parts
-    if any(part.lower() in SIDE_FOLDERS for part in parts) or parts[-1].lower() in SIDE_FILES:
+    parts = name.split("/")
+    if parts[-1].lower() in SIDE_FILES or not SIDE_FOLDERS.isdisjoint(map(str.lower, parts)):
         return "files of the system"
     return "hidden" if any(part.startswith(".") for part in parts) else ""
