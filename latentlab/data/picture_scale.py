@@ -66,16 +66,17 @@ def scale_of_pictures(
         None for pictures of 8 bits, as most are.
     """
     sample = _drawn(ids, DECODED, are_files)
+    headers = sample[:HEADERS]
+    if not are_files:  # a packed archive is read forwards
+        sample, headers = sorted(sample), sorted(headers)
     with pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
-        first = [picture_at(position) for position in sample[:HEADERS]]
-        kinds = list(pool.map(_kind, first))
-        if any(kind not in (ORDINARY, BYTES) for kind in kinds):
+        kinds, of_bytes = _kinds_of(pool, headers, picture_at)
+        if kinds - {ORDINARY, BYTES}:
             log.info("numbers beyond 8 bits: reading some pictures for their range")
             return _deep_scale(_read_all(pool, sample, picture_at))
         if not stretches_dark:
             return Scale()
-        of_bytes = [each for each, kind in zip(first, kinds, strict=True) if kind == BYTES]
-        tried = _until_bright(of_bytes[:TRIED])
+        tried = _until_bright(of_bytes)
         if not tried or not is_dark(max(image.high for image in tried)):
             return Scale()
         log.info("all but black: reading some pictures for their range")
@@ -84,6 +85,21 @@ def scale_of_pictures(
 
 
 PictureAt = Callable[[int], "Picture | None"]
+
+
+def _kinds_of(
+    pool: ThreadPoolExecutor, positions: Sequence[int], picture_at: PictureAt
+) -> tuple[set[str], list["Picture | None"]]:
+    """Return of what some pictures are, and the first few of 8 bits that may be masks."""
+    kinds: set[str] = set()
+    of_bytes: list[Picture | None] = []
+    for start in range(0, len(positions), BLOCK):  # no more pictures are in memory at once
+        block = [picture_at(position) for position in positions[start : start + BLOCK]]
+        for picture, kind in zip(block, pool.map(_kind, block), strict=True):
+            kinds.add(kind)
+            if kind == BYTES and len(of_bytes) < TRIED:
+                of_bytes.append(picture)
+    return kinds, of_bytes
 
 
 def _drawn(ids: np.ndarray, count: int, are_files: bool) -> list[int]:
@@ -156,7 +172,10 @@ def _read_all(
 ) -> list[ImageNumbers]:
     """Return the numbers of all pictures of a sample that can be read."""
     read = functools.partial(_numbers, most=NUMBERS // max(1, len(sample)))
-    images = pool.map(read, [picture_at(position) for position in sample])
+    images: list[ImageNumbers | None] = []
+    for start in range(0, len(sample), BLOCK):  # no more pictures are in memory at once
+        block = [picture_at(position) for position in sample[start : start + BLOCK]]
+        images += pool.map(read, block)
     return [image for image in images if image is not None]
 
 
