@@ -3,7 +3,7 @@
 import click
 
 from latentlab.cli._options import open_run, run_option
-from latentlab.cli._output import json_option, print_result
+from latentlab.cli._output import json_option, print_result, with_intake
 
 
 @click.command()
@@ -22,4 +22,5 @@ def update(run_path: str, data: str | None, recluster: bool) -> None:
 
     run = open_run(run_path)
     report = pipeline.update(run, recluster, data)
-    print_result({"run": str(run.path)} | to_json(report), update_text(report, str(run.path)))
+    result = with_intake({"run": str(run.path)} | to_json(report), run)
+    print_result(result, update_text(report, str(run.path)))

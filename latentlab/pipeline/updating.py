@@ -216,6 +216,7 @@ class _Update:
         assigned, dropped = self._take_clusterings(stages, new)
         self._remove_results()
         values = self._values(new)
+        account.tell(self._intake())
         run.replace_stages(self.made, stages, **values)
         return self._report(new, assigned, dropped)
 

@@ -58,6 +58,7 @@ def printed(stripes_file, tmp_path_factory):
         words("export --run {} --name kmeans-k4-seeds2 --out {}", run, folder / "clusters.csv"),
         words("figures --run {} --name kmeans-k4-seeds2 --format svg", run),
         words("trust --run {} --name kmeans-k4", run),
+        words("update --run {}", run),
         words(
             "import --embeddings {} --run {}",
             run / "embeddings" / "part-00000.parquet",
