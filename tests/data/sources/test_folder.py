@@ -34,7 +34,9 @@ def test_pictures_of_all_kinds_become_one_size(tmp_path):
     save(tmp_path / "d.bmp", mode="L")
     save(tmp_path / "e.WEBP", size=(7, 90))
     save(tmp_path / "deep" / "er" / "f.tiff")
-    Image.fromarray(np.full((20, 20), 65535, np.uint16)).save(tmp_path / "g.png")
+    deep = np.full((20, 20), 65535, np.uint16)
+    deep[:, :10] = 0
+    Image.fromarray(deep).save(tmp_path / "g.png")
     Image.new("RGBA", (16, 16), (0, 0, 0, 0)).save(tmp_path / "h.png")
     images = open_(tmp_path, held_out=0.0)
     assert images.ids.tolist() == [
@@ -50,7 +52,7 @@ def test_pictures_of_all_kinds_become_one_size(tmp_path):
     assert images.image_shape == (32, 32, 3)
     pixels = images.read(np.arange(8))
     np.testing.assert_allclose(pixels[0, 16, 16], [200, 30, 30], atol=3)
-    assert pixels[6].min() == 255  # 16-bit white
+    assert pixels[6, :, 20:].min() == 255  # 16-bit white
     assert pixels[7].min() == 255  # transparent, on white
 
 
@@ -130,7 +132,8 @@ def test_unreadable_pictures_are_listed_counted_and_skipped(tmp_path, caplog):
     assert set(bad) == {"empty.png", "half.png", "text.jpg"}
     assert all(bad.values())
     assert run.fact("unreadable") == 3
-    assert "3 of 15 images cannot be read" in caplog.text
+    assert "3 of what may be 15 images are left out" in caplog.text
+    assert "unreadable: 1 (cannot be decoded), 1 (empty)" in caplog.text
 
 
 def test_all_unreadable_is_an_error(tmp_path):
@@ -206,6 +209,81 @@ def test_a_name_that_is_no_utf8_becomes_text(tmp_path):
     assert images.ids.tolist() == ["caf\\xe9.png"]
 
 
-def test_dark_sixteen_bit_pictures_stay_dark(tmp_path):
+def test_dark_sixteen_bit_pictures_stay_dark_on_the_full_scale(tmp_path):
     Image.fromarray(np.full((8, 8), 200, np.uint16)).save(tmp_path / "x.png")
-    assert opening.open_images(DataOptions(data=str(tmp_path))).read(np.array([0])).max() == 1
+    assert open_(tmp_path, value_range="full").read(np.array([0])).max() == 1
+
+
+def save_pages(path, count, seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    shape = (count, 32, 32, 3)
+    pixels = np.random.default_rng(seed).integers(0, 250, shape).astype(np.uint8)
+    first, *others = map(Image.fromarray, pixels)
+    first.save(path, save_all=True, append_images=others)
+    return pixels
+
+
+@pytest.mark.parametrize("lazy", [False, True])
+def test_pages_are_images_with_the_class_of_their_file(tmp_path, lazy):
+    cats = save_pages(tmp_path / "cats" / "scan.tif", 3)
+    dogs = save_pages(tmp_path / "dogs" / "wave.png", 2, seed=1)
+    options = DataOptions(data=str(tmp_path), held_out=0.0)
+    images = opening.open_images(options, lazy=lazy)
+    pages = [f"cats/scan.tif#{number}" for number in (1, 2, 3)]
+    assert images.ids.tolist() == [*pages, "dogs/wave.png#1", "dogs/wave.png#2"]
+    np.testing.assert_array_equal(images.read(np.arange(5)), np.concatenate([cats, dogs]))
+    labels = read_labels(options)
+    assert labels.ids.tolist() == images.ids.tolist()
+    assert labels.labels.tolist() == [0, 0, 0, 1, 1]
+    whole = opening.open_picture(images, 2, options)
+    np.testing.assert_array_equal(np.asarray(whole), cats[2])
+
+
+def test_pages_are_known_by_their_file_and_number(tmp_path):
+    save_pages(tmp_path / "scan.tif", 3)
+    options = DataOptions(data=str(tmp_path), held_out=0.0)
+    first = opening.open_images(options, lazy=True)
+    assert len(set(first.files.sha256)) == 3
+    assert len(set(first.files.bytes.tolist())) == 1
+    again = opening.open_images(options, lazy=True, known=first.files)
+    assert again.fingerprint == first.fingerprint
+    save_pages(tmp_path / "scan.tif", 3, seed=9)
+    changed = opening.open_images(options, lazy=True, known=first.files)
+    assert set(changed.files.sha256).isdisjoint(first.files.sha256)
+
+
+def test_pictures_win_over_tables_and_outputs_beside_them(tmp_path):
+    for number in range(3):
+        save(tmp_path / f"{number}.png")
+    (tmp_path / "predictions.parquet").write_bytes(b"PAR1 and so on")
+    save(tmp_path / "runs" / "one" / "report" / "figures" / "map.png")
+    (tmp_path / "runs" / "one" / "run.json").write_text('{"format": 1, "stages": {}}')
+    images = open_(tmp_path)
+    assert images.ids.tolist() == ["0.png", "1.png", "2.png"]
+    assert [entry.text for entry in images.intake.passed_over] == ["3 own output"]
+    with pytest.raises(DataError, match="a run of latentlab"):
+        open_(tmp_path / "runs" / "one" / "report")
+
+
+def test_what_cannot_be_read_is_counted_by_its_fault(tmp_path):
+    for number in range(4):
+        save(tmp_path / f"{number}.png", (60 * number, 9, 9))
+    for number in range(3):
+        (tmp_path / f"lost{number}.png").write_text(f"../../all/{number}.png")
+        half = (tmp_path / f"{number}.png").read_bytes()[: 60 + number]
+        (tmp_path / f"half{number}.png").write_bytes(half)
+    account = open_(tmp_path).intake
+    found = {entry.reason: entry.count for entry in account.unreadable}
+    assert found == {"cannot be decoded": 3, "no picture by its content": 3}
+    assert account.is_loud
+
+
+def test_links_out_of_the_folder_are_followed_on_request_only(tmp_path):
+    save(tmp_path / "data" / "a.png")
+    save(tmp_path / "else" / "b.png")
+    (tmp_path / "data" / "b.png").symlink_to(tmp_path / "else" / "b.png")
+    (tmp_path / "data" / "more").symlink_to(tmp_path / "else")
+    images = open_(tmp_path / "data")
+    assert images.ids.tolist() == ["a.png"]
+    assert images.intake.passed_over[0].reason == "links that lead out of the folder"
+    assert open_(tmp_path / "data", follow_links=True).ids.tolist() == ["a.png", "more/b.png"]
