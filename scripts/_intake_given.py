@@ -12,6 +12,7 @@ from _intake_folders import FEW, LABELS, OWN, SAME, SPLITS, STRAY
 from _intake_pictures import ENDINGS, HAS_DICOM, HAS_HEIC, LINKS, NUMBERS, PAGES, uses_the_range
 
 FOUR = "checks, disc, square, stripes"
+IN_ORDER = "disc, stripes, checks, square"  # of numbers that have names
 ODD_CLASSES = ", ".join(f"class {name} (α)" for name in FOUR.split(", "))
 SCALED = Right(100, held_out=20, classes=FOUR, has_scale=True, check=uses_the_range)
 EIGHTY = Right(80, held_out=16, classes=FOUR)
@@ -94,7 +95,7 @@ GIVEN: dict[str, tuple[str, list[Opened]]] = {
     "parquet_paths": (PARQUET, [("table.parquet", Right(60, held_out=12, classes=FOUR))]),
     "parquet_hf": (
         PARQUET,
-        [(".", Right(119, {"null|no picture|empty": 1}, held_out=40, classes=FOUR))],
+        [(".", Right(119, {"null|no picture|empty": 1}, held_out=40, classes=IN_ORDER))],
     ),
     "parquet_bytes_str": (
         PARQUET,
