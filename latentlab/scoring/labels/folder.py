@@ -19,10 +19,18 @@ def read_labels(data: DataOptions) -> Labels | None:
 
 
 def why_unlabelled(data: DataOptions) -> str:
-    """Return why `read_labels` gives none."""
+    """Return why `read_labels` gives none of `data`."""
     return read_arranged(Source.named("folder"), data)[1]
 
 
 def labels_of_ids(data: DataOptions, ids: Sequence[str]) -> Labels | None:
-    """Return the classes that ids tell by their folders or names, for pictures that are gone."""
+    """Return the classes that folders or names in ids tell, for pictures that are gone.
+
+    Parameters
+    ----------
+    data : DataOptions
+        What was opened once.
+    ids : sequence of str
+        Ids of the images.
+    """
     return arranged_labels_of_ids(data, ids)
