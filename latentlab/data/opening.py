@@ -2,6 +2,7 @@
 
 import difflib
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -322,9 +323,7 @@ def _path(text: str) -> Path:
         path = Path(text).expanduser()
         path.is_dir()
     except UnicodeEncodeError:
-        raise ConfigError(
-            f"the path {os.fsencode(text)!r} is not UTF-8, which the run's files need. Rename it."
-        ) from None
+        raise _no_text(os.fsencode(text)) from None
     except RuntimeError:  # ~name, and there is no such user
         return Path(text)
     except OSError as error:
@@ -335,6 +334,21 @@ def _path(text: str) -> Path:
             hint="Give a folder, a file or the name of a source.",
         ) from error
     return path
+
+
+def _no_text(path: bytes) -> ConfigError:
+    """Return the error for a path that Python does not have as text."""
+    try:
+        name = path.decode()
+    except UnicodeDecodeError:
+        return ConfigError(
+            f"the path {path!r} is not UTF-8, which the run's files need. Rename it."
+        )
+    coding = sys.getfilesystemencoding()
+    return ConfigError(
+        f"the path {name!r} cannot be used in this locale, whose names are {coding}",
+        hint="Set LC_ALL=C.UTF-8.",
+    )
 
 
 def _listed(words: list[str]) -> str:

@@ -180,7 +180,8 @@ def tables_beside(
     """
     found = []
     for folder in _searched(folders):
-        for path in _table_files(root / folder):
+        # Ids are UTF-8; the system may spell names in another way.
+        for path in _table_files(root / os.fsdecode(folder.encode())):
             try:
                 table = open_picture_table(path, folder, names, class_column, is_sure=False)
             except (DataError, ConfigError, UnicodeError):

@@ -1,5 +1,6 @@
 """The pictures of a folder: by content, page by page, and an account of the rest."""
 
+import ast
 import os
 import subprocess
 import sys
@@ -150,25 +151,41 @@ for lazy in (False, True):
 """
 
 
-@pytest.mark.parametrize("variables", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, {"PYTHONUTF8": "0"}])
+ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
+
+
+@pytest.mark.parametrize("variables", [{"LC_ALL": "C"}, {"LC_ALL": "POSIX"}, ASCII])
 def test_names_are_read_in_every_locale(tmp_path, variables):
-    folder = tmp_path / "höfe"
-    folder.mkdir()
+    folder = tmp_path / "höfe" / "grün"
+    folder.mkdir(parents=True)
     save(tmp_path / "x.png")
     for name in NAMES:
         with open(os.path.join(os.fsencode(folder), name), "wb") as file:
             file.write((tmp_path / "x.png").read_bytes())
     environment = {**os.environ, **variables}
     result = subprocess.run(
-        [sys.executable, "-c", LIST_AND_READ, os.fsencode(folder)],
+        [sys.executable, "-c", LIST_AND_READ, "."],
         env=environment,
+        cwd=tmp_path / "höfe",
         capture_output=True,
         check=True,
     )
     eager, lazy = result.stdout.splitlines()
     assert eager == lazy
-    expected = sorted(name.decode("utf-8", "backslashreplace") for name in NAMES)
-    assert sorted(eval(eager.decode())) == expected
+    expected = sorted("grün/" + name.decode("utf-8", "backslashreplace") for name in NAMES)
+    assert sorted(ast.literal_eval(eager.decode())) == expected
+
+
+def test_a_path_that_a_locale_cannot_name_says_so(tmp_path):
+    (tmp_path / "höfe").mkdir()
+    result = subprocess.run(
+        [sys.executable, "-c", LIST_AND_READ, "höfe"],
+        env={**os.environ, **ASCII},
+        cwd=tmp_path,
+        capture_output=True,
+        check=False,
+    )
+    assert b"cannot be used in this locale, whose names are ascii" in result.stderr
 
 
 def test_pictures_are_the_same_however_they_are_listed(tmp_path):
