@@ -8,3 +8,8 @@ keras_models    Keras files and Keras Applications
 photos          EfficientNet-Lite0 of the extra latentlab[photos]
 hub             files of a model hub
 """
+
+import os
+
+# ONNX Runtime would keep an identifier in the home folder, and warn where it cannot.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
