@@ -85,8 +85,8 @@ class ArrayFile:
             return policy_text(data)
         names = [name for name in self.names.labels if name]
         if not names:
-            return "no labels"
-        return f"labels are {' and '.join(dict.fromkeys(names))}"
+            return "no labels, since no array holds any"
+        return f"labels by arrays: {', '.join(dict.fromkeys(names))}"
 
 
 def describe(path: Path, data: DataOptions) -> ArrayFile:

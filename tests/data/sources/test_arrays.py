@@ -167,7 +167,7 @@ def test_images_and_labels_are_found_by_name_and_shape(name, tmp_path):
     images = open_(tmp_path / "d.npz", held_out=0)
     np.testing.assert_array_equal(images.read(np.arange(10)), X)
     assert labels_of(tmp_path / "d.npz", held_out=0).labels.tolist() == Y.tolist()
-    assert "labels are" in images.intake.labels
+    assert "labels by arrays: " in images.intake.labels
 
 
 SPLIT_NAMES = {
