@@ -21,6 +21,7 @@ from pathlib import Path
 
 from latentlab.config import DataOptions
 from latentlab.data import opening
+from latentlab.data.formats.file_sets import is_pattern, matching_files
 from latentlab.data.source import Source
 from latentlab.errors import ConfigError, DataError
 from latentlab.storage.run import Run
@@ -235,9 +236,11 @@ def _noted(run: Run, name: str) -> list[str]:
 
 
 def _is_there(path: str) -> bool:
+    """Return whether there is something at a path, or at all that a pattern stands for."""
     try:
-        return Path(path).exists()
-    except (OSError, ValueError):
+        place = Path(path)
+        return bool(matching_files(place)) if is_pattern(place) else place.exists()
+    except (OSError, ValueError, DataError):
         return False
 
 

@@ -103,7 +103,7 @@ def npz():
 def test_other_kinds_are_named(tmp_path, name, content, text):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=text):
-        opening.resolve(DataOptions(data=str(tmp_path / name)))
+        opening.open_images(DataOptions(data=str(tmp_path / name)))
 
 
 def test_what_does_not_exist_is_called_so(tmp_path, monkeypatch):

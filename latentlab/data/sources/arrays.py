@@ -24,7 +24,7 @@ class Arrays(Source):
     """The images of one file; ids are the split and the number in it."""
 
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
-        suffixes=(".npy", ".npz"), split_kinds=(AUTO, NONE)
+        suffixes=(".npy", ".npz"), contents=("arrays",), split_kinds=(AUTO, NONE)
     )
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
