@@ -210,10 +210,12 @@ class Arrangement:
         texts = [f"labels by the column {tables[0].class_column} of {names}"]
         missing = len(self.ids) - _covered(tables)
         if missing:
-            texts.append(f"{missing:,} images have no row there, not scored")
+            images = "1 image has" if missing == 1 else f"{missing:,} images have"
+            texts.append(f"{images} no row there, not scored")
         lost = sum(table.lost for table in tables)
         if lost:
-            texts.append(f"{lost:,} rows name no image, or several")
+            rows = "1 row names" if lost == 1 else f"{lost:,} rows name"
+            texts.append(f"{rows} no image, or several")
         if self.layout.has_classes:
             texts.append("the folders are not taken as labels")
         return "; ".join(texts)

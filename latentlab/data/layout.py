@@ -205,12 +205,14 @@ class Layout:
         texts = []
         missing = len(self.folders) - sum(self._class_sizes.values())
         if missing:
-            texts.append(f"{missing:,} {self._where_missing()}lie in no class folder, not scored")
+            images = f"{missing:,} {'image' if missing == 1 else 'images'}{self._where_missing()}"
+            verb = "lies" if missing == 1 else "lie"
+            texts.append(f"{images} {verb} in no class folder, not scored")
         if self._recurring:
             outer = sorted({name for names in self._recurring.values() for name in names})
             texts.append(
-                f"{listed(self._recurring)} recur below several folders ({listed(outer)}) and are"
-                " taken as one class each"
+                f"{listed(self._recurring)} below several folders ({listed(outer)}): names that"
+                " recur are one class each"
             )
         named_as_splits = [name for name in self._class_sizes if split_of_name(name)]
         if named_as_splits:
@@ -218,14 +220,14 @@ class Layout:
         return texts
 
     def _where_missing(self) -> str:
-        """Return "images of test " if all pictures without a class are of one split folder."""
+        """Return " of test" if all pictures without a class are of one split folder, else ""."""
         places = {
             self._places[folder].split_folder
             for folder in self.counts
             if not self._class_of_folder[folder]
         }
         only = places.pop() if len(places) == 1 else None
-        return f"images of {only.name} " if only else "images "
+        return f" of {only.name}" if only else ""
 
     def _without_folders(self) -> str:
         if self.wrapper and not self.split_folders:

@@ -51,8 +51,8 @@ def test_a_table_beside_the_pictures_is_found_and_counted(tmp_path):
     assert found.class_kind == "table"
     assert (found.splits == "test").sum() == 2
     assert found.classes_text == (
-        "labels by the column label of labels.csv; 1 images have no row there, not scored;"
-        " 1 rows name no image, or several"
+        "labels by the column label of labels.csv; 1 image has no row there, not scored;"
+        " 1 row names no image, or several"
     )
 
 

@@ -139,7 +139,7 @@ def test_names_that_recur_below_several_folders_are_told():
     layout = layout_of(below("p1/left", "p1/right", "p2/left", "p2/right"))
     assert layout.has_classes
     assert layout.class_folders()[:4] == ["left"] * 3 + ["right"]
-    assert "left, right recur below several folders (p1, p2)" in layout.classes_text
+    assert "left, right below several folders (p1, p2): names that recur" in layout.classes_text
     assert layout.class_folders(depth=1)[:7] == ["p1"] * 6 + ["p2"]
     assert set(layout.class_folders(depth=3)) == {""}
 

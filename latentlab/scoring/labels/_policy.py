@@ -72,8 +72,10 @@ def _of_tables(arrangement: Arrangement) -> tuple[list[Any], list[str]]:
         values, doubtful = table.values(table.class_column, len(labels))
         labels = [_first(own, other) for own, other in zip(labels, values, strict=True)]
         differing += doubtful
-    notes = [f"{differing:,} images have rows that differ, not scored"] if differing else []
-    return as_one_kind(labels), notes
+    if not differing:
+        return as_one_kind(labels), []
+    images = "1 image has" if differing == 1 else f"{differing:,} images have"
+    return as_one_kind(labels), [f"{images} rows that differ, not scored"]
 
 
 def _first(label: Any, other: Any) -> Any:
@@ -108,4 +110,3 @@ def arranged_labels_of_ids(data: DataOptions, ids: Sequence[str]) -> Labels | No
 def _has_path(source: Source, data: DataOptions) -> bool:
     """Return whether the data are a file or folder, and not one that a source knows by its name."""
     return data.data != source.name or data.data_dir is not None
-

@@ -40,7 +40,7 @@ def test_a_table_beside_the_pictures(tmp_path):
         "images/dog_2.png": ""
     }
     assert read_labels(data).origin == (
-        "labels by the column label of labels.csv; 1 images have no row there, not scored"
+        "labels by the column label of labels.csv; 1 image has no row there, not scored"
     )
 
 
@@ -71,7 +71,7 @@ def test_names_and_depths(tmp_path):
     assert read_labels(DataOptions(data=data, labels="folder:1")).class_names == ("p1", "p2")
     sides = read_labels(DataOptions(data=data))
     assert sides.class_names == ("l", "r")
-    assert "l, r recur below several folders (p1, p2)" in sides.origin
+    assert "l, r below several folders (p1, p2): names that recur" in sides.origin
 
 
 def test_every_source_takes_a_table_or_none(tmp_path):
@@ -129,4 +129,4 @@ def test_rows_of_one_picture_that_differ_are_counted(tmp_path):
     data = DataOptions(data=str(tmp_path))
     assert classes_of(data)["cat_1.png"] == ""
     assert classes_of(data)["cat_0.png"] == "cat"
-    assert read_labels(data).origin.endswith("1 images have rows that differ, not scored")
+    assert read_labels(data).origin.endswith("1 image has rows that differ, not scored")
