@@ -90,7 +90,7 @@ class DataOptions:
     grey: bool = option(False, "Read folders and parquet as grey.")
     image_column: str | None = option(None, "Image column of a table, or array of an npz file.")
     label_column: str | None = option(
-        None, "Label column of a parquet file, read by evaluate only."
+        None, "Label column of a table or parquet file, read by evaluate only."
     )
     channels: int | None = option(None, later=True)
     max_pixels: int | None = option(
