@@ -291,13 +291,13 @@ def test_a_killed_update_goes_on(made, copied, kind, moment, monkeypatch):
         elif moment == "listed":
             patch.setattr(changes.Changes, "commit", die)
         else:
-            patch.setattr(changes, "remove_folder", die)
             replaced = os.replace
-            count = []
+            moved = []
 
             def third_dies(source, target):
-                count.append(source)
-                if len([each for each in count if "update/new" in str(each)]) == 3:
+                if "update/new" in str(source) and "update/new" not in str(target):
+                    moved.append(target)
+                if len(moved) == 3:
                     die()
                 return replaced(source, target)
 
