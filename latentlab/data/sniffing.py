@@ -422,4 +422,7 @@ def _is_tga(head: bytes) -> bool:
         return False
     width, height = (int.from_bytes(head[at : at + 2], "little") for at in (12, 14))
     has_known_type = head[1] <= 1 and head[2] in TGA_TYPES and head[16] in TGA_DEPTHS
-    return has_known_type and width > 0 and height > 0
+    has_palette_as_it_says = head[7] in TGA_DEPTHS if head[1] else not any(head[3:8])
+    has_no_reserved_bits = not head[17] & 0xC0
+    is_whole = has_known_type and has_palette_as_it_says and has_no_reserved_bits
+    return is_whole and width > 0 and height > 0

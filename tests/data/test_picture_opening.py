@@ -157,10 +157,11 @@ def test_an_icon_is_not_larger_than_it_says():
 
 def test_a_frame_is_not_larger_than_the_first_one_without_a_check():
     buffer = io.BytesIO()
-    frames = [Image.new("P", (8, 8), shade) for shade in range(3)]
+    frames = [Image.new("L", (8, 8), shade) for shade in (0, 99, 200)]
     frames[0].save(buffer, "GIF", save_all=True, append_images=frames[1:])
     content = bytearray(buffer.getvalue())
-    second = content.index(b"\x2c", content.index(b"\x2c") + 1)  # an image descriptor
+    descriptor = b"\x2c\0\0\0\0\x08\0\x08\0"
+    second = content.index(descriptor, content.index(descriptor) + 1)
     content[second + 5 : second + 9] = (9000).to_bytes(2, "little") * 2
     assert decode_whole(Page(bytes(content), 1), max_pixels=1000).size == (8, 8)
     assert fault_of(decode_whole(Page(bytes(content), 3), max_pixels=1000)) == "too large"
