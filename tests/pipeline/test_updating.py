@@ -12,6 +12,7 @@ from PIL import Image
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data.images import ImageSet
 from latentlab.encoders.embedding import Embeddings
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.reporting.edits import Drop, Editor, Move, Name
@@ -218,9 +219,9 @@ def record_images(monkeypatch, owner, name, seen):
     """Let a function note how many images it is given."""
     whole = getattr(owner, name)
 
-    def noted(first, images, *rest, **named):
-        seen.append(len(images))
-        return whole(first, images, *rest, **named)
+    def noted(*arguments, **named):
+        seen.append(len(next(each for each in arguments if isinstance(each, ImageSet))))
+        return whole(*arguments, **named)
 
     monkeypatch.setattr(owner, name, noted)
 
