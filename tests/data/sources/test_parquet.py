@@ -80,7 +80,8 @@ def test_plain_bytes_unreadable_rows_and_limit(tmp_path):
 
 def test_columns_can_be_named(tmp_path):
     path = tmp_path / "p.parquet"
-    pq.write_table(pa.table({"a": [png(X[0])] * 4, "b": [png(X[1])] * 4, "kind": list("xyxy")}), path)
+    table = {"a": [png(X[0])] * 4, "b": [png(X[1])] * 4, "kind": list("xyxy")}
+    pq.write_table(pa.table(table), path)
     options = DataOptions(data=str(path), image_column="b", label_column="kind", held_out=0.0)
     np.testing.assert_array_equal(opening.open_images(options).read(np.arange(1))[0], X[1])
     assert read_labels(options).class_names == ("x", "y")
