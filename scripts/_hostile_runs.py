@@ -25,7 +25,7 @@ from latentlab.errors import RunError
 from latentlab.features.fitted import fit_features
 from latentlab.features.spec import FeatureSpec
 from latentlab.refinement.run_methods import run_method
-from latentlab.storage import checkpoints, keras_files, tables
+from latentlab.storage import checkpoints, keras_files, tables, vector_files
 from latentlab.storage.npz import read_npz
 from latentlab.storage.run import Run
 
@@ -124,11 +124,8 @@ def _resolved(k: int) -> ClusterOptions:
 def _damaged_vectors(content: bytes, good: np.ndarray) -> Callable[[Path], str]:
     def run(folder: Path) -> str:
         (folder / "v.parquet").write_bytes(content)
-        return (
-            ""
-            if np.array_equal(tables.read_vectors(folder / "v.parquet")[1], good.astype(np.float32))
-            else "other vectors"
-        )
+        vectors = vector_files.read_vector_file(folder / "v.parquet").vectors
+        return "" if np.array_equal(vectors, good.astype(np.float32)) else "other vectors"
 
     return run
 

@@ -27,7 +27,7 @@ with atheris.instrument_imports(
     from latentlab.data import decode
     from latentlab.data.formats import archives, cifar_batches, idx_files, pickles
     from latentlab.errors import LatentlabError
-    from latentlab.storage import keras_files, npz, tables
+    from latentlab.storage import keras_files, npz, vector_files
     from latentlab.storage.run import Run
 
 import numpy as np
@@ -84,7 +84,7 @@ TARGETS: dict[str, Callable[[bytes, Path], None]] = {
         lambda path: list(archives.read_files(path, cifar_batches.LIMITS)), LatentlabError
     ),
     "picture": _picture,
-    "parquet": _on_file(tables.read_vectors, LatentlabError),
+    "parquet": _on_file(vector_files.read_vector_file, LatentlabError),
     "network": _on_file(keras_files.check, ValueError, OSError),
     "manifest": _manifest,
 }
