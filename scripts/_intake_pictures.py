@@ -1,5 +1,6 @@
 """Inputs of the intake: folders of picture files as people have them."""
 
+import dataclasses
 import importlib.util
 import os
 import zlib
@@ -322,19 +323,21 @@ def uses_the_range(images: ImageSet) -> str:
 DEEP = Right(40, held_out=8, classes=ALL_CLASSES, has_scale=True, check=uses_the_range)
 
 
-def _deep(name: str, low: float, high: float, dtype: str, end: str) -> None:
+def _deep(  # noqa: PLR0913  # each says one thing of the numbers
+    name: str, low: float, high: float, dtype: str, end: str, purity: float | None = None
+) -> None:
     """Add a folder of numbers beyond 8 bits."""
 
     def make(folder: Path) -> None:
         fill_numbers(folder, 10, low, high, dtype, end)
 
-    cases.append(Case(NUMBERS, name, make, DEEP))
+    cases.append(Case(NUMBERS, name, make, dataclasses.replace(DEEP, purity=purity)))
 
 
-_deep("dim_camera", 130, 250, "uint16", "tif")
+_deep("dim_camera", 130, 250, "uint16", "tif", purity=0.9)
 _deep("ten_bits", 0, 1023, "uint16", "png")
 _deep("twelve_bits", 0, 4095, "uint16", "tif")
-_deep("signed", -1000, 2000, "int32", "tif")
+_deep("signed", -1000, 2000, "int32", "tif", purity=0.9)
 _deep("floats_around_zero", -1, 1, "float32", "tif")
 _deep("floats_of_an_instrument", 1e4, 3e6, "float32", "tiff")
 

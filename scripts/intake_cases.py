@@ -21,11 +21,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from _faults import run_in_fork, warm_up
-from _intake_cases import ENCODER, FOLDER_MARK, Case, Refused, faults, opened
+from _intake_cases import ENCODER, FOLDER_MARK, Case, Refused, Right, faults, opened
+from _intake_drawing import CLASSES as CLASSES_DRAWN
 from _intake_folders import FEW, SAME
 from _intake_given import given_cases
 from _intake_inputs import CASES, SCENARIOS
-from _intake_steps import Said, Scenario, Step, faults_of_step, last_line, played
+from _intake_steps import Said, Scenario, Step, faults_of_step, last_line, played, purity_of
 from _reports import fill
 
 from latentlab.storage import files
@@ -133,6 +134,11 @@ def command_row(case: Case, folder: Path) -> Row:
     found = faults_of_step(step, said)
     told = [line for line in said.err.splitlines() if line.startswith("intake: ")]
     seen = f"code {said.code}; {told[0] if told else last_line(said.both)}"
+    if isinstance(case.right, Right) and case.right.purity is not None:
+        purity, _ = purity_of(folder, CLASSES_DRAWN, ENCODER, functools.partial(run, folder.parent))
+        seen += f"; purity {purity}"
+        if purity is None or purity < case.right.purity:
+            found.append(f"purity {purity}, not {case.right.purity}")
     verdict = "; ".join(found) or RIGHT
     return Row(case.kind, case.name, COMMAND, step.text, seen, verdict)
 

@@ -54,21 +54,33 @@ def quiet_process():
         signal.signal(number, handler)
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Return a function that draws an input, once for all cases on it; none of them changes it."""
+    folders = {}
+
+    def folder_of(case):
+        if case.make not in folders:
+            folders[case.make] = tmp_path_factory.mktemp("inputs") / "input"
+            case.make(folders[case.make])
+        return folders[case.make]
+
+    return folder_of
+
+
 def name_of(case):
     return case.name
 
 
 @pytest.mark.parametrize("case", INPUTS.CASES, ids=name_of)
-def test_an_input_is_opened_as_is_right(case, tmp_path):
-    case.make(tmp_path / "input")
-    seen = CASES.opened(case, tmp_path / "input")
+def test_an_input_is_opened_as_is_right(case, made):
+    seen = CASES.opened(case, made(case))
     assert CASES.faults(case.right, seen) == [], seen.text
 
 
 @pytest.mark.parametrize("case", GIVEN_CASES, ids=name_of)
-def test_a_given_input_is_opened_as_is_right(case, tmp_path):
-    case.make(tmp_path / "input")
-    seen = CASES.opened(case, tmp_path / "input")
+def test_a_given_input_is_opened_as_is_right(case, made):
+    seen = CASES.opened(case, made(case))
     assert CASES.faults(case.right, seen) == [], seen.text
 
 
@@ -94,11 +106,22 @@ def test_every_kind_has_inputs_of_our_own():
     assert len(set(names)) == len(names)
 
 
-def test_a_wrong_answer_is_noticed(tmp_path):
+@pytest.mark.usefixtures("quiet_process")
+def test_sixty_pictures_of_16_bits_are_clustered_by_their_classes(tmp_path):
+    """The goal of one scale: 16-bit PNGs of 100 to 900 are as good as others."""
+    case = next(case for case in INPUTS.CASES if case.name == "sixty_png_of_100_to_900")
+    case.make(tmp_path / "input")
+    classes = case.right.classes.split(", ")
+    run = STEPS.run_in_process
+    purity, said = STEPS.purity_of(tmp_path / "input", classes, CASES.ENCODER, run)
+    assert purity is not None, said.both
+    assert purity >= 0.9
+
+
+def test_a_wrong_answer_is_noticed(made):
     """The comparison itself: each expectation fails where the input is another."""
     case = next(case for case in INPUTS.CASES if case.name == "eight_bits")
-    case.make(tmp_path / "input")
-    seen = CASES.opened(case, tmp_path / "input")
+    seen = CASES.opened(case, made(case))
     wrong = CASES.Right(
         39,
         {"HEIC": 1},
