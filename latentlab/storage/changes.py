@@ -74,7 +74,7 @@ class Changes:
         self._removed.append(path)
 
     def current(self, path: str) -> Path:
-        """Return the new file of a path if there is one, else the old one."""
+        """Return the new file of `path`, below the run, if there is one, else the old one."""
         return (self.new_folder if path in self._written else self.run_folder) / path
 
     def commit(self) -> None:

@@ -134,7 +134,7 @@ from latentlab.scoring.labels import first_labels
 def read_labels(data):
     source = Source.named("raw")
     index = source.index(data, source.parse_options(data.source_options))
-    return first_labels(np.arange(len(index)), ["a", "b", "c", "d"], index, data)
+    return first_labels(np.arange(len(index)), ["a", "b", "a", "b"], index, data)
 '''
 
 
@@ -149,7 +149,7 @@ def test_a_file_in_a_folder_adds_a_source_with_options_and_a_file_its_labels(tmp
     assert opening.open_images(data).image_shape == (4, 4, 1)
     assert read_labels(data) is None
     (plugins / "labels" / "raw.py").write_text(LABELS)
-    assert read_labels(data).class_names == ("a", "b", "c", "d")
+    assert read_labels(data).class_names == ("a", "b")
     wide = DataOptions(data=data.data, source_options={"side": 8})
     assert opening.open_images(wide).image_shape == (8, 8, 1)
     with pytest.raises(ConfigError, match="has no option sides"):
@@ -169,5 +169,5 @@ def test_the_source_of_a_path_follows_from_what_sources_read(tmp_path, monkeypat
     assert opening.resolve(data) == "raw"
     monkeypatch.delenv("LATENTLAB_PLUGINS")
     assert opening.resolve(data) == "folder"
-    with pytest.raises(ConfigError, match=r"give a folder, a \.npy, \.npz or \.parquet file"):
+    with pytest.raises(DataError, match=r"nonsense does not exist.*name of their own are cifar10"):
         opening.resolve(DataOptions(data="nonsense"))
