@@ -269,7 +269,7 @@ def test_edits_by_hand_stay(made, copied):
     editor = Editor(clustering)
     editor.add(Name(0, "first"))
     editor.add(Move(("a/0000.png", "a/0036.png"), 1))
-    editor.add(Drop(3))
+    editor.add(Drop((3,)))
     pipeline.update(run)
     state = Editor(run.clustering()).state()
     assert state.name(0) == "first"
