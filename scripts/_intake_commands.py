@@ -295,8 +295,10 @@ _add(
 
 
 def _uneven(*counts: int) -> Make:
+    """Return a maker of so many pictures of each class, the plainest first: k-means parts bars."""
+
     def make(folder: Path) -> None:
-        for name, count in zip(CLASSES, counts, strict=False):
+        for name, count in zip(reversed(CLASSES), counts, strict=False):
             fill(folder / "photos", count, CLASS_FOLDERS, classes=[name])
 
     return make
