@@ -72,12 +72,15 @@ class Scenario:
         See `_intake_cases.Case`.
     steps : tuple of Step
         The command lines.
+    is_long : bool
+        Whether it takes too long for the tests; scripts/intake_cases.py plays it all the same.
     """
 
     kind: str
     name: str
     make: Callable[[Path], object]
     steps: tuple[Step, ...]
+    is_long: bool = False
 
     @property
     def text(self) -> str:

@@ -31,6 +31,7 @@ def scripts():
 
 
 CASES, INPUTS, STEPS, OF_OTHERS = scripts()
+SHORT = [scenario for scenario in INPUTS.SCENARIOS if not scenario.is_long]
 GIVEN_CASES = [*OF_OTHERS.given_cases(GIVEN)] if GIVEN.is_file() else []
 
 
@@ -92,7 +93,7 @@ def test_every_given_input_is_judged():
 
 
 @pytest.mark.usefixtures("quiet_process")
-@pytest.mark.parametrize("scenario", INPUTS.SCENARIOS, ids=name_of)
+@pytest.mark.parametrize("scenario", SHORT, ids=name_of)
 def test_command_lines_on_an_input_say_what_is_right(scenario, encoder, tmp_path):
     scenario.make(tmp_path / "input")
     run = STEPS.run_in_process
