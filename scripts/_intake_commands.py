@@ -27,7 +27,11 @@ Make = Callable[[Path], object]
 scenarios: list[Scenario] = []
 
 
-LONG = ("figures_inside", "one_frequent_class_imc", "vectors_of_200_10_5_5", "3_pictures")
+LONG = (
+    *("figures_inside", "from_another_folder", "2_pictures", "3_pictures"),
+    *("black_pictures", "two_pictures_again_and_again"),
+    *("one_frequent_class_scan", "one_frequent_class_imc", "vectors_of_200_10_5_5"),
+)
 
 
 def _add(kind: str, name: str, make: Make, *steps: Step) -> None:
