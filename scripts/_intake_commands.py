@@ -390,7 +390,7 @@ def _file(
 ) -> None:
     steps = [Step(f"import --embeddings {name} --run r", codes, says)]
     if codes == (0,):
-        steps.append(Step(f"cluster --run r --k 3 {KMEANS}", says=("20, 20|20, 19",)))
+        steps.append(Step(f"cluster --run r --k 3 {KMEANS}", says=("20, 20|20, 19|17, 16, 15",)))
     _add(VECTORS, name.replace(".", "_"), _vectors(name, write), *steps)
 
 
