@@ -88,7 +88,7 @@ def test_columns_can_be_named(tmp_path):
     with pytest.raises(ConfigError, match="it has a, b"):
         opening.open_images(DataOptions(data=str(path), image_column="kind"))
     with pytest.raises(ConfigError, match="`label_column=c`"):
-        read_labels(DataOptions(data=str(path), label_column="c"))
+        read_labels(DataOptions(data=str(path), image_column="b", label_column="c"))
 
 
 def test_other_files_are_refused(tmp_path):
