@@ -51,7 +51,7 @@ class DataOptions:
         Refuse files that unpack to more than this. None is 2 GiB.
     labels : str
         Where scoring reads labels: "auto", "none", "folder", "folder:DEPTH", "table:FILE" or
-        "name:PATTERN"; see `latentlab.data.layout`. Nothing else reads them.
+        "name:PATTERN"; see `latentlab.data.layouts.layout`. Nothing else reads them.
     split : str
         Which images are held out: "auto", "none" (`held_out` decides), "folder" or "table:FILE".
     value_range : str or None

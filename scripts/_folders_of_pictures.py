@@ -7,7 +7,7 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data import opening
-from latentlab.data.resizing import as_picture
+from latentlab.data.pictures.resizing import as_picture
 from latentlab.scoring.labels import read_labels
 from latentlab.storage.files import atomic_folder
 

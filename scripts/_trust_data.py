@@ -12,7 +12,7 @@ from latentlab.clustering.baselines import flat
 from latentlab.clustering.pixel_features import edge_histograms
 from latentlab.config import DataOptions
 from latentlab.data import opening
-from latentlab.data.resizing import resize_all
+from latentlab.data.pictures.resizing import resize_all
 from latentlab.encoders import networks, ready_made
 from latentlab.encoders.embedding import encode
 from latentlab.encoders.pretrained.card import EncoderSettings

@@ -30,7 +30,7 @@ from PIL import Image, ImageOps
 
 from latentlab import pipeline
 from latentlab.config import DataOptions
-from latentlab.data.picture_pass import thread_count
+from latentlab.data.pictures.picture_pass import thread_count
 from latentlab.encoders.pretrained.opening import open_pretrained
 
 BATCH = 32  # images that ONNX Runtime alone sees at once

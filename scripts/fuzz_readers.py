@@ -24,8 +24,8 @@ import atheris
 with atheris.instrument_imports(
     include=["latentlab", "zipfile", "tarfile", "pickletools", "numpy.lib"]
 ):
-    from latentlab.data import decode
     from latentlab.data.formats import archives, cifar_batches, idx_files, pickles
+    from latentlab.data.pictures import decode
     from latentlab.errors import LatentlabError
     from latentlab.storage import keras_files, npz, vector_files
     from latentlab.storage.run import Run

@@ -33,9 +33,10 @@ from latentlab.clustering import duplicates
 from latentlab.clustering.duplicates import Pairs
 from latentlab.config import DataOptions
 from latentlab.data import images as image_sets
-from latentlab.data import opening, thumbnails
+from latentlab.data import opening
 from latentlab.data.images import ImageSet
-from latentlab.data.resizing import to_square, upright
+from latentlab.data.pictures import thumbnails
+from latentlab.data.pictures.resizing import to_square, upright
 from latentlab.reporting.audit import nearest_images
 from latentlab.storage import files
 

@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.decode import PictureForm, decode_all
 from latentlab.data.images import ImageSet, Unreadable, check_pixels
 from latentlab.data.intake import Intake
 from latentlab.data.originals import Picture, PictureFiles, Pictures
+from latentlab.data.pictures.decode import PictureForm, decode_all
+from latentlab.data.pictures.resizing import resize_all
 from latentlab.data.pixels import PixelWriter
 from latentlab.data.quota import Quota
-from latentlab.data.resizing import resize_all
 from latentlab.data.scaled_shards import ScaledShards
 from latentlab.data.source import Shard, Source
 from latentlab.errors import DataError

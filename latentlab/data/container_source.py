@@ -21,7 +21,7 @@ from latentlab.data.formats.containers import (
 from latentlab.data.formats.file_facts import page_id
 from latentlab.data.formats.file_sets import file_splits, files_of, stray_pictures
 from latentlab.data.intake import Intake, joined
-from latentlab.data.name_splits import NameSplits, name_splits
+from latentlab.data.layouts.name_splits import NameSplits, name_splits
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
 from latentlab.errors import DataError
 from latentlab.options import NoOptions

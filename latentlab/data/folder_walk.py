@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentlab.data.intake import PassedOverCounts
-from latentlab.data.sniffing import has_picture_suffix
+from latentlab.data.pictures.sniffing import has_picture_suffix
 from latentlab.errors import DataError
 
 RUN_FILE = "run.json"

@@ -7,13 +7,13 @@ from typing import Any, Self, TypeVar
 
 import numpy as np
 
-from latentlab.data.decode import PictureForm
 from latentlab.data.intake import Intake, by_reason, joined
 from latentlab.data.known_files import KnownFiles
 from latentlab.data.originals import Originals, Picture, PixelReader, SomeOriginals
-from latentlab.data.picture_pass import PicturePass, PictureShard, Unreadable, read_each
+from latentlab.data.pictures.decode import PictureForm
+from latentlab.data.pictures.picture_pass import PicturePass, PictureShard, Unreadable, read_each
+from latentlab.data.pictures.resizing import as_picture
 from latentlab.data.pixels import PixelParts, as_positions
-from latentlab.data.resizing import as_picture
 from latentlab.data.splits import TEST, TRAIN, numbered_ids
 from latentlab.errors import ConfigError, DataError
 

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
-from latentlab.data.picture_faults import fault_of
+from latentlab.data.pictures.picture_faults import fault_of
 
 EXAMPLES = 3  # names that stand beside a count
 LOUD_SHARE = 0.05  # of all entries that are left out, above which the account is a warning

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from latentlab.data.decode import THREADS, chunks, reason_of
 from latentlab.data.originals import Page, Picture
-from latentlab.data.picture_faults import GONE, NO_FILE, NO_PICTURE
-from latentlab.data.picture_opening import file_of
+from latentlab.data.pictures.decode import THREADS, chunks, reason_of
+from latentlab.data.pictures.picture_faults import GONE, NO_FILE, NO_PICTURE
+from latentlab.data.pictures.picture_opening import file_of
 
 NO_TIME = -1  # of a picture that is no file of its own
 

@@ -9,7 +9,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.formats.listed_paths import ListedPictures
 from latentlab.data.intake import Intake
-from latentlab.data.name_splits import name_splits
+from latentlab.data.layouts.name_splits import name_splits
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
 from latentlab.options import NoOptions
 

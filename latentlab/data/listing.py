@@ -8,12 +8,12 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.collecting import entries, slice_if_possible, unreadable_of
-from latentlab.data.decode import PictureForm
 from latentlab.data.images import ImageSet, LazyImageSet, check_pixels, with_channels
 from latentlab.data.intake import Intake
 from latentlab.data.known_files import FileState, KnownFiles, file_states
 from latentlab.data.originals import Originals, PictureFiles, PixelArrays
-from latentlab.data.picture_pass import Unreadable
+from latentlab.data.pictures.decode import PictureForm
+from latentlab.data.pictures.picture_pass import Unreadable
 from latentlab.data.quota import Quota
 from latentlab.data.scaled_shards import ScaledShards
 from latentlab.data.source import Shard, Source

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentlab.config import DataOptions
-from latentlab.data import decode
 from latentlab.data.collecting import collect
 from latentlab.data.formats.file_sets import (
     are_data_beside_few_pictures,
@@ -19,10 +18,11 @@ from latentlab.data.formats.file_sets import (
 from latentlab.data.formats.picture_folder import holds_a_picture
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
+from latentlab.data.layouts.policies import AUTO, policy_text, split_policy
 from latentlab.data.listing import list_images
 from latentlab.data.path_contents import content_of
+from latentlab.data.pictures import decode
 from latentlab.data.places import name_of_path
-from latentlab.data.policies import AUTO, policy_text, split_policy
 from latentlab.data.source import Source
 from latentlab.data.value_range import ValueRange
 from latentlab.errors import ConfigError, DataError, LatentlabError

@@ -26,8 +26,8 @@ from latentlab.data.formats.parquet_files import (
 )
 from latentlab.data.formats.path_tables import table_splits
 from latentlab.data.intake import Intake
+from latentlab.data.layouts.name_splits import name_splits
 from latentlab.data.listed_source import ListedSet, listed_set
-from latentlab.data.name_splits import name_splits
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard
 
 MAX_BYTES = 2 << 30  # of the pictures of one row group

@@ -4,7 +4,15 @@ from pathlib import Path
 
 from latentlab.data.formats.tar_files import open_unpacked
 from latentlab.data.formats.zip_files import array_names
-from latentlab.data.sniffing import ARCHIVE, ARRAYS, HEAD_BYTES, TAR_MAGIC, TEXT, Kind, kind_of
+from latentlab.data.pictures.sniffing import (
+    ARCHIVE,
+    ARRAYS,
+    HEAD_BYTES,
+    TAR_MAGIC,
+    TEXT,
+    Kind,
+    kind_of,
+)
 
 NUMPY = b"\x93NUMPY"
 PARQUET = b"PAR1"

@@ -10,7 +10,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data.intake import Intake
 from latentlab.data.originals import Picture
-from latentlab.data.picture_scale import are_files, scale_of_pictures
+from latentlab.data.pictures.picture_scale import are_files, scale_of_pictures
 from latentlab.data.quota import Quota
 from latentlab.data.source import Shard, Source
 from latentlab.data.value_range import DEEP, Scale, given_scale, is_given

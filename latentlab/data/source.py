@@ -16,9 +16,9 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.intake import Intake
+from latentlab.data.layouts.policies import AUTO
 from latentlab.data.originals import Picture
 from latentlab.data.places import name_of_path
-from latentlab.data.policies import AUTO
 from latentlab.data.splits import numbered_ids
 from latentlab.data.value_range import Scale
 from latentlab.errors import ConfigError

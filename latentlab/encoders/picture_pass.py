@@ -27,7 +27,7 @@ from latentlab.progress import track
 from latentlab.storage import tables
 
 if TYPE_CHECKING:
-    from latentlab.data.picture_pass import PictureShard
+    from latentlab.data.pictures.picture_pass import PictureShard
 
 MOST_IN_PART = 256  # images; the first part is decoded before the network begins
 FEWEST_IN_PART = 64

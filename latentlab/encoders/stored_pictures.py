@@ -182,6 +182,6 @@ def _on_square(part: _Part, row: int) -> np.ndarray:
     thumb = part.thumbs[row].as_py()
     if thumb is None:
         return np.kron(_small_pixels(part, row), np.ones((SIDE // 32, SIDE // 32, 1), np.uint8))
-    from latentlab.data import thumbnails
+    from latentlab.data.pictures import thumbnails
 
     return thumbnails.on_square(thumb, SIDE)

@@ -11,7 +11,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data import account
 from latentlab.data.intake import Intake
-from latentlab.data.resizing import as_picture
+from latentlab.data.pictures.resizing import as_picture
 from latentlab.encoders.at_hand import encoders_at_hand
 from latentlab.errors import ConfigError, DataError
 from latentlab.pipeline.run_data import open_shaped

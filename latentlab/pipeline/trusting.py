@@ -102,7 +102,7 @@ def _vectors_at(run: Run, column: str, rows: np.ndarray) -> np.ndarray:
 
 def _small_pictures(run: Run, rows: np.ndarray) -> np.ndarray | None:
     """Return images at 32 x 32 pixels; None if the run has none, or they are gone."""
-    from latentlab.data.resizing import resize_all
+    from latentlab.data.pictures.resizing import resize_all
 
     if run.config.data is None:
         return None

@@ -24,7 +24,7 @@ from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.data.folder_walk import OUTPUT_FILE
 from latentlab.data.originals import Page
-from latentlab.data.resizing import as_picture
+from latentlab.data.pictures.resizing import as_picture
 from latentlab.errors import ConfigError, LatentlabError, RunError
 from latentlab.progress import log, track
 from latentlab.reporting import thumbnails, umap_map

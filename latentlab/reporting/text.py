@@ -8,8 +8,8 @@ from pathlib import PureWindowsPath
 import numpy as np
 
 from latentlab.data import account
-from latentlab.data.form_summary import FormSummary
 from latentlab.data.images import TEST, TRAIN
+from latentlab.data.pictures.form_summary import FormSummary
 from latentlab.encoders import model_files
 from latentlab.encoders.pretrained.card import NO_LABELS, NO_POOLING, UNKNOWN, EncoderCard
 from latentlab.encoders.stored_pictures import StoredPictures

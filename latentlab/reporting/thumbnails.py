@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentlab.data.resizing import as_picture
+from latentlab.data.pictures.resizing import as_picture
 
 SIDES = (32, 24, 20, 16)  # pixels, in the order in which they are tried
 LARGE_SIDES = (96, 64, 48)  # tried before, if the images have at least PHOTO_SIDE pixels

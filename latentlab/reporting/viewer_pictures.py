@@ -13,7 +13,7 @@ import numpy as np
 from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet
-from latentlab.data.resizing import as_picture
+from latentlab.data.pictures.resizing import as_picture
 from latentlab.errors import LatentlabError
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from helpers.pictures import pictures
 
 from latentlab.clustering.encoder_criteria import CRITERIA
 from latentlab.config import DataOptions
-from latentlab.data.resizing import as_picture
+from latentlab.data.pictures.resizing import as_picture
 from latentlab.errors import ConfigError, DataError
 from latentlab.pipeline import encoder_choice
 from latentlab.pipeline.encoder_choice import choose_encoder, hits_elsewhere

@@ -99,7 +99,7 @@ def test_the_folders_that_are_classes_are_asked_for_by_scoring_only():
         if any(isinstance(node, ast.Attribute) and node.attr == "class_folders" for node in nodes):
             users.add(path.as_posix())
     # `name_classes` is one of the readers above.
-    assert users == {"data/name_splits.py", "scoring/labels/_policy.py"}
+    assert users == {"data/layouts/name_splits.py", "scoring/labels/_policy.py"}
 
 
 def test_sources_call_nothing_that_reads_labels():

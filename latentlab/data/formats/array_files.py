@@ -12,8 +12,8 @@ from latentlab.data.formats.array_layout import Layout, layout_of
 from latentlab.data.formats.array_names import ImageNames, choose
 from latentlab.data.formats.array_numbers import NOT_FINITE, ArrayScale, Part, array_scale
 from latentlab.data.intake import Intake, LeftOut
+from latentlab.data.layouts.policies import AUTO, NONE, policy_text, split_policy, would_score
 from latentlab.data.pixels import release
-from latentlab.data.policies import AUTO, NONE, policy_text, split_policy, would_score
 from latentlab.data.source import SHARD_IMAGES, Shard
 from latentlab.data.splits import TEST, TRAIN, first_of_each, held_out_splits, numbered_ids
 from latentlab.errors import DataError

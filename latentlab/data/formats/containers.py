@@ -13,14 +13,14 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from latentlab.data.decode import BYTES_PER_PIXEL, MAX_PIXELS
 from latentlab.data.formats.file_facts import page_numbers
 from latentlab.data.formats.member_kinds import is_picture_name, reason_by_name
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.originals import DamagedContent, Page
-from latentlab.data.pages import ONE_PAGE, FilePages, pages_of
-from latentlab.data.sniffing import EMPTY, HEAD_BYTES, UNKNOWN, Kind, kind_of
+from latentlab.data.pictures.decode import BYTES_PER_PIXEL, MAX_PIXELS
+from latentlab.data.pictures.pages import ONE_PAGE, FilePages, pages_of
+from latentlab.data.pictures.sniffing import EMPTY, HEAD_BYTES, UNKNOWN, Kind, kind_of
 from latentlab.errors import DataError
 
 MOST_LABEL_BYTES = 1 << 20

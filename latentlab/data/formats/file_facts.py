@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from latentlab.data.decode import THREADS, pillow_limits_off
 from latentlab.data.folder_walk import NO_PERMISSION
-from latentlab.data.pages import ONE_PAGE, FilePages, pages_of
-from latentlab.data.sniffing import HEAD_BYTES, UNKNOWN, Kind, has_picture_suffix, kind_of
+from latentlab.data.pictures.decode import THREADS, pillow_limits_off
+from latentlab.data.pictures.pages import ONE_PAGE, FilePages, pages_of
+from latentlab.data.pictures.sniffing import HEAD_BYTES, UNKNOWN, Kind, has_picture_suffix, kind_of
 
 AT_ONCE = 256  # files that a thread looks at in a row
 MOST_KNOWN = 1_000_000  # files whose facts are held in memory

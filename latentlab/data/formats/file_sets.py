@@ -13,8 +13,8 @@ import numpy as np
 from latentlab.data.folder_walk import is_own_file, is_passed_over
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
-from latentlab.data.layout import split_of_name
-from latentlab.data.sniffing import has_picture_suffix
+from latentlab.data.layouts.layout import split_of_name
+from latentlab.data.pictures.sniffing import has_picture_suffix
 from latentlab.data.splits import TEST, TRAIN
 from latentlab.errors import ConfigError, DataError
 

@@ -16,7 +16,7 @@ from latentlab.data.formats.file_facts import facts_of_files, page_id, page_numb
 from latentlab.data.formats.picture_folder import as_text
 from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.originals import Page
-from latentlab.data.sniffing import Kind
+from latentlab.data.pictures.sniffing import Kind
 from latentlab.errors import DataError
 
 ADDRESSES = Kind("addresses of the network", hint="nothing is downloaded")

@@ -1,6 +1,6 @@
 """Which members of archives and entries of lists are pictures, and why others are passed over."""
 
-from latentlab.data.sniffing import has_picture_suffix
+from latentlab.data.pictures.sniffing import has_picture_suffix
 
 # Made by cameras, network drives and operating systems: nobody looks for pictures there.
 SIDE_FOLDERS = frozenset({"__macosx", "@eadir", "lost+found", "$recycle.bin"})

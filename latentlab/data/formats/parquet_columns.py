@@ -33,7 +33,7 @@ from latentlab.data.formats.path_tables import (
     label_column_of,
     path_column,
 )
-from latentlab.data.sniffing import HEAD_BYTES, kind_of
+from latentlab.data.pictures.sniffing import HEAD_BYTES, kind_of
 from latentlab.errors import ConfigError, DataError
 
 MAIN_COLUMNS = ("image", "img")  # that win over other columns of pictures

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 from latentlab.data.formats.listed_paths import base_folder, is_address, local_text
-from latentlab.data.sniffing import PICTURE_SUFFIXES
+from latentlab.data.pictures.sniffing import PICTURE_SUFFIXES
 from latentlab.errors import DataError
 
 COMMENT = "#"

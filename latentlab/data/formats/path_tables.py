@@ -20,7 +20,7 @@ from latentlab.data.formats.column_names import (
 )
 from latentlab.data.formats.listed_paths import base_folder, is_address, local_text
 from latentlab.data.formats.member_kinds import is_picture_name
-from latentlab.data.layout import split_of_name
+from latentlab.data.layouts.layout import split_of_name
 from latentlab.errors import ConfigError, DataError
 
 MAX_BYTES = 2 << 30  # of a table

@@ -11,7 +11,7 @@ from latentlab.data.folder_walk import is_passed_over, walk_folder
 from latentlab.data.formats.file_facts import FileFacts, facts_of_files, page_id, page_numbers
 from latentlab.data.intake import LeftOut, PassedOverCounts
 from latentlab.data.originals import Page
-from latentlab.data.sniffing import kind_of_file
+from latentlab.data.pictures.sniffing import kind_of_file
 from latentlab.errors import DataError
 
 

@@ -19,7 +19,7 @@ from latentlab.data.formats.containers import (
     plain_name,
 )
 from latentlab.data.formats.member_kinds import is_picture_name
-from latentlab.data.sniffing import HEAD_BYTES, Kind, kind_of
+from latentlab.data.pictures.sniffing import HEAD_BYTES, Kind, kind_of
 from latentlab.errors import DataError
 
 MOST_HEADER_BYTES = 16 << 20  # that one header of an archive may ask for

@@ -13,7 +13,7 @@ from latentlab.data.formats.containers import (
     plain_name,
 )
 from latentlab.data.formats.member_kinds import is_picture_name
-from latentlab.data.sniffing import HEAD_BYTES, UNKNOWN, Kind, kind_of
+from latentlab.data.pictures.sniffing import HEAD_BYTES, UNKNOWN, Kind, kind_of
 from latentlab.errors import DataError
 
 ENCRYPTED = "encrypted"

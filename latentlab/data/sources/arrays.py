@@ -13,8 +13,8 @@ from typing import ClassVar
 from latentlab.config import DataOptions
 from latentlab.data.formats.array_files import array_shards, describe
 from latentlab.data.intake import Intake
+from latentlab.data.layouts.policies import AUTO, NONE
 from latentlab.data.places import name_of_path
-from latentlab.data.policies import AUTO, NONE
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.data.splits import numbered_ids
 from latentlab.options import NoOptions

@@ -11,7 +11,7 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.policies import AUTO, NONE, would_score
+from latentlab.data.layouts.policies import AUTO, NONE, would_score
 from latentlab.data.source import Shard, Source, SourceCapabilities, pixel_shards
 from latentlab.data.splits import held_out_splits
 from latentlab.options import NoOptions

@@ -7,8 +7,8 @@ mode become squares of `size` pixels by `resize`. A picture that cannot be read 
 and skipped. Links that lead out of the folder are followed with `follow_links` only.
 
 Splits: folders that are named as splits, such as `train` and `val`, wherever they lie; see
-`latentlab.data.layout`. Otherwise `held_out` of the pictures are held out at random, and none if
-scoring would find no labels. `labels` and `split` say otherwise.
+`latentlab.data.layouts.layout`. Otherwise `held_out` of the pictures are held out at random, and
+none if scoring would find no labels. `labels` and `split` say otherwise.
 """
 
 from collections.abc import Iterator
@@ -17,12 +17,12 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.arrangement import Arrangement, arrange
-from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.picture_folder import PictureListing, list_pictures
 from latentlab.data.intake import Intake
+from latentlab.data.layouts.arrangement import Arrangement, arrange
+from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
+from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.places import name_of_path
-from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import (
     SHARD_IMAGES,
     ImageIndex,

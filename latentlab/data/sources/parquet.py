@@ -13,11 +13,11 @@ from dataclasses import replace
 from typing import ClassVar
 
 from latentlab.config import DataOptions
-from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.file_sets import stray_pictures
 from latentlab.data.intake import Intake, joined
+from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
+from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.places import name_of_path
-from latentlab.data.policies import ALL_SPLIT_KINDS
 from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
 from latentlab.options import NoOptions
 

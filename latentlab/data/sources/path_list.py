@@ -8,11 +8,11 @@ with `follow_links` alone, since a list may come from somebody else. The id is t
 from typing import ClassVar
 
 from latentlab.config import DataOptions
-from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.listed_paths import listed_pictures
 from latentlab.data.formats.path_lists import read_path_list
+from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
 from latentlab.data.listed_source import ListedSet, ListedSource, listed_set
-from latentlab.data.policies import ALL_SPLIT_KINDS
+from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.source import SourceCapabilities
 
 

@@ -10,12 +10,12 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.listed_paths import ListedPictures, listed_pictures
 from latentlab.data.intake import Intake
+from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
+from latentlab.data.pictures.decode import DEFAULT_SIZE
+from latentlab.data.pictures.sniffing import PICTURE_SUFFIXES
 from latentlab.data.places import name_of_path
-from latentlab.data.policies import ALL_SPLIT_KINDS
-from latentlab.data.sniffing import PICTURE_SUFFIXES
 from latentlab.data.source import SHARD_IMAGES, Shard, Source, SourceCapabilities
 from latentlab.data.splits import TRAIN
 from latentlab.options import NoOptions

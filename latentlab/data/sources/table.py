@@ -10,10 +10,10 @@ else. The id is the path.
 from typing import ClassVar
 
 from latentlab.config import DataOptions
-from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.path_tables import open_table
+from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
 from latentlab.data.listed_source import ListedSet, ListedSource
-from latentlab.data.policies import ALL_SPLIT_KINDS
+from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.source import SourceCapabilities
 from latentlab.data.table_rows import listed_rows
 

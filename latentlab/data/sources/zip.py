@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import ClassVar
 
 from latentlab.data.container_source import ContainerSource
-from latentlab.data.decode import DEFAULT_SIZE
 from latentlab.data.formats.containers import ContainerLimits
 from latentlab.data.formats.zip_files import ZipContainer, open_zip
-from latentlab.data.policies import ALL_SPLIT_KINDS
+from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
+from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.source import SourceCapabilities
 
 

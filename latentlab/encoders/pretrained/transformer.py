@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 
 from latentlab.data.images import from_array, with_channels
-from latentlab.data.resizing import resize_all
+from latentlab.data.pictures.resizing import resize_all
 from latentlab.encoders.pretrained.card import EncoderSettings, PretrainedEncoder
 from latentlab.encoders.pretrained.opening import open_pretrained
 from latentlab.errors import DataError

@@ -15,7 +15,7 @@ from latentlab.data.container_source import (
     container_splits,
 )
 from latentlab.data.formats.containers import LABEL_KEYS, MOST_LABEL_BYTES, Member, SortedMembers
-from latentlab.data.name_splits import name_classes
+from latentlab.data.layouts.name_splits import name_classes
 from latentlab.data.source import ImageIndex, Source
 from latentlab.errors import ConfigError, DataError
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels

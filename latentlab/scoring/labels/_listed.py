@@ -5,8 +5,8 @@ from typing import Any
 
 from latentlab.config import DataOptions
 from latentlab.data.formats.path_tables import PathTable, table_columns
+from latentlab.data.layouts.name_splits import name_classes
 from latentlab.data.listed_source import ListedSet
-from latentlab.data.name_splits import name_classes
 from latentlab.data.table_rows import listed_rows
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.data.arrangement import Arrangement, arrange, match_of_name
-from latentlab.data.policies import FOLDER, NAME, TABLE, class_policy, name_expression
+from latentlab.data.layouts.arrangement import Arrangement, arrange, match_of_name
+from latentlab.data.layouts.policies import FOLDER, NAME, TABLE, class_policy, name_expression
 from latentlab.data.source import Source
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
 from latentlab.scoring.labels._listed import as_one_kind

@@ -6,8 +6,8 @@ import importlib.util
 from typing import Any
 
 from latentlab.config import DataOptions
+from latentlab.data.layouts.policies import FOLDER, NAME, NONE, TABLE, class_policy
 from latentlab.data.opening import resolve
-from latentlab.data.policies import FOLDER, NAME, NONE, TABLE, class_policy
 from latentlab.data.source import Source
 from latentlab.errors import ConfigError
 from latentlab.plugins import import_file, plugin_folders

@@ -1,8 +1,8 @@
 """Classes of a folder of pictures: those that a table beside them says, or else its folders.
 
 A picture has the class of the folder in which it lies, without folders of splits and containers
-such as `images`; see `latentlab.data.layout`. Folders that cannot be classes are none: a single
-one, names of splits, a folder for each picture.
+such as `images`; see `latentlab.data.layouts.layout`. Folders that cannot be classes are none: a
+single one, names of splits, a folder for each picture.
 """
 
 from collections.abc import Sequence

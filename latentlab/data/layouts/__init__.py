@@ -1,0 +1,1 @@
+"""How data are laid out: which folders, tables and names say splits and classes."""
