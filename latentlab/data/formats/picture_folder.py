@@ -69,8 +69,8 @@ def list_pictures(root: Path, follow_links: bool = False) -> PictureListing:
     """Return all pictures in a folder and its sub-folders, by their content.
 
     The first bytes of every file are read, in threads, and of files that may hold several pages
-    the headers of all pages: some 3 seconds for 100,000 files of a local disk, and 1 second when
-    they are listed again by the same process.
+    the headers of all pages. On a busy machine of two cores 100,000 files took about 15 seconds,
+    and 4 to 5 seconds when the same process listed them again.
 
     Parameters
     ----------
