@@ -81,8 +81,9 @@ class Selection:
         """Yield (first row, uint8 images) part by part."""
         with track("export", len(self.positions)) as bar:
             for start in range(0, len(self.positions), SHARD):
-                yield start, self.summary.images.read(self.positions[start : start + SHARD])
-                bar.update(start + SHARD)
+                positions = self.positions[start : start + SHARD]
+                yield start, self.summary.images.read(positions)
+                bar.update(start + len(positions))
 
 
 def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:

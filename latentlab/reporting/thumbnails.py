@@ -116,7 +116,7 @@ def build_atlas(
         images = read(plan.positions[start : start + PER_SHEET])
         encoded = _webp(sprite_sheet(images, plan.side, columns))
         sheets.append(base64.b64encode(encoded).decode())
-        tick(start + PER_SHEET)
+        tick(start + len(images))
     return Atlas(sheets, plan.side, columns, place)
 
 

@@ -43,3 +43,11 @@ def test_large_images_have_large_tiles_that_keep_their_budget():
     assert thumbnails.tile_side(100_000, noise) == 32
     assert thumbnails.tile_side(10, noise[:, :32, :32]) == thumbnails.THUMBNAIL_SIDE
     assert thumbnails.build_atlas(4, lambda rows: noise[rows]).side == 96
+
+
+def test_progress_counts_images_and_no_more_than_there_are(monkeypatch):
+    monkeypatch.setattr(thumbnails, "PER_SHEET", 4)
+    pictures = np.zeros((10, 8, 8, 3), np.uint8)
+    counts = []
+    thumbnails.build_atlas(10, lambda rows: pictures[rows], tick=counts.append)
+    assert counts == [4, 8, 10]
