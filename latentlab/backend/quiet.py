@@ -89,9 +89,9 @@ def _numba_folders() -> list[Path]:
     """Return where numba keeps compiled code: as told, beside the package, or in the home."""
     chosen = os.environ.get("NUMBA_CACHE_DIR")
     folders = [Path(chosen)] if chosen else []
-    found = importlib.util.find_spec("umap")
-    if found is not None and found.origin is not None:
-        folders.append(Path(found.origin).parent / "__pycache__")
+    spec = importlib.util.find_spec("umap")
+    if spec is not None and spec.origin is not None:
+        folders.append(Path(spec.origin).parent / "__pycache__")
     with contextlib.suppress(RuntimeError):  # a user without a home
         home = Path.home()
         folders.append(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "numba")

@@ -267,12 +267,12 @@ def cluster_file(path: Path, options: ClusterOptions, target: Path) -> dict[str,
         )
     table = read_vector_file(path)
     rows = _finite_rows(path, table.vectors)
-    assigned, found = _clustered(path, table.vectors[rows], options)
+    assigned, summary = _clustered(path, table.vectors[rows], options)
     beside = read_beside(path, table).take(rows)
     id_column = table.columns.ids
     ids = beside[id_column] if id_column else rows
     tables.write(target, _with_columns(assigned_table(ids, assigned), beside, id_column))
-    return found | {
+    return summary | {
         "out": str(target),
         "id_column": id_column,
         "left_out": len(table.vectors) - len(rows),

@@ -147,12 +147,12 @@ class ContainerSource(Source):
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return the members that are passed over, and where splits and labels come from."""
         pictures = self.container_set(data)
-        found = container_splits(pictures, data)
+        arranged = container_splits(pictures, data)
         strays = stray_pictures(self.path(data))
         return Intake(
             passed_over=joined([*(part.passed_over for part in pictures.parts), strays]),
-            splits=found.splits_text,
-            labels=found.labels_text,
+            splits=arranged.splits_text,
+            labels=arranged.labels_text,
         )
 
     def title(self, data: DataOptions, options: NoOptions) -> str:

@@ -143,8 +143,8 @@ class _Walker:
     def _entries(self, below: str, real_folder: str) -> Iterator[os.DirEntry[str]]:
         """Yield what is in a folder, but for hidden entries."""
         try:
-            with os.scandir(real_folder) as found:
-                entries = sorted(found, key=lambda entry: entry.name)
+            with os.scandir(real_folder) as listing:
+                entries = sorted(listing, key=lambda entry: entry.name)
         except OSError as error:
             if not below:
                 problem = f"{self.walk.root} cannot be opened: {error.strerror}."

@@ -98,8 +98,8 @@ def listed_set(
     known : tuple of ndarray and str, or None
         Splits of the pictures that the list names, and a clause on it.
     """
-    found = name_splits(pictures.ids, data, labels, known)
+    arranged = name_splits(pictures.ids, data, labels, known)
     intake = Intake(
-        passed_over=pictures.passed_over, splits=found.splits_text, labels=found.labels_text
+        passed_over=pictures.passed_over, splits=arranged.splits_text, labels=arranged.labels_text
     )
-    return ListedSet(pictures, found.splits, intake)
+    return ListedSet(pictures, arranged.splits, intake)

@@ -88,14 +88,14 @@ def parquet_rows(path: Path, data: DataOptions) -> PictureRows | ListedSet:
     files = parquet_files_of(path)
     home = home_of(path, files)
     max_bytes = data.max_bytes or MAX_BYTES
-    found = find_picture_column(files, data.image_column, max_bytes, home)
-    labels = find_label_column(files[0], found.name, data.label_column)
+    column = find_picture_column(files, data.image_column, max_bytes, home)
+    labels = find_label_column(files[0], column.name, data.label_column)
     text = f"labels by the column {labels}" if labels else ""
-    if found.holds_paths:
-        return _listed_rows(ParquetTable(files, home), found.name, text, data)
+    if column.holds_paths:
+        return _listed_rows(ParquetTable(files, home), column.name, text, data)
     for file in files:
-        check_group_sizes(file, found.name, max_bytes)
-    return _picture_rows(files, found.name, text, data)
+        check_group_sizes(file, column.name, max_bytes)
+    return _picture_rows(files, column.name, text, data)
 
 
 def _picture_rows(

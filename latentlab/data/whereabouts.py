@@ -149,10 +149,10 @@ def located(run: Run) -> Iterator[DataOptions]:
         yield data
         return
     looked_in = places(run)
-    found = [path for path in looked_in if _is_there(path)]
-    if not found:
+    present = [path for path in looked_in if _is_there(path)]
+    if not present:
         raise lost(run, looked_in)
-    for path in found:
+    for path in present:
         yield with_path(data, path)
 
 

@@ -90,13 +90,13 @@ def _note_evenness(run: Run, options: ClusterOptions) -> None:
     if evenness is None or not evenness.is_forced:
         return
     result = read_json(folder / RESULT_NAME)
-    found = {
+    evened = {
         "kmeans_sizes": list(evenness.kmeans_sizes),
         "cut": round(evenness.cut, 4),
         "kmeans_cut": round(evenness.kmeans_cut, 4),
         "text": evenness.text,
     }
-    write_json(folder / RESULT_NAME, result | {"evens_out": found})
+    write_json(folder / RESULT_NAME, result | {"evens_out": evened})
 
 
 def resolve(run: Run, options: ClusterOptions) -> ClusterOptions:

@@ -62,6 +62,9 @@ class ImportReport:
         Images with a vector that cannot be read; they are left out, and listed there.
     examples : mapping of str to tuple of str
         The first ids of each of these.
+    id_column : str
+        The column or array of the file that is taken for ids; "" for numbers of rows. Of a run
+        of an older version always "".
     """
 
     rows: int
@@ -74,6 +77,7 @@ class ImportReport:
     not_finite: int
     unreadable: int
     examples: Mapping[str, tuple[str, ...]]
+    id_column: str = ""
 
 
 def import_vectors(
@@ -130,7 +134,7 @@ def import_vectors(
         images = opening.open_images(data, lazy=True)
         data = settled(value_range.as_opened(data, images.value_range), images)
         candidates = _with_images(file.name, table, images)
-    selection = _select(file.name, table.vectors, candidates)
+    selection = _select(file.name, table, candidates)
     recorded = _recorded(file, table.columns, options)
     config = RunConfig(data, None, candidates.images.fingerprint, vectors=recorded)
     run = Run.create(run_path)
@@ -232,10 +236,10 @@ def _with_images(name: str, table: VectorTable, images: ImageSet) -> _Candidates
     return _Candidates(match.rows, images, match.rule, splits_from, orphans, missing)
 
 
-def _select(name: str, vectors: np.ndarray, candidates: _Candidates) -> _Selection:
+def _select(name: str, table: VectorTable, candidates: _Candidates) -> _Selection:
     """Leave out what is not finite, and list everything that is left out."""
     images = candidates.images
-    chosen = vectors[candidates.rows]
+    chosen = table.vectors[candidates.rows]
     is_fine = _are_fine(chosen)
     if not is_fine.any():
         raise DataError(f"{name}: not one of its {len(chosen)} vectors is finite.")
@@ -247,9 +251,9 @@ def _select(name: str, vectors: np.ndarray, candidates: _Candidates) -> _Selecti
     missing = [Unreadable(image_id, no_row, NO_VECTOR) for image_id in candidates.missing]
     images = images.subset(np.flatnonzero(is_fine))
     report = ImportReport(
-        rows=len(vectors),
+        rows=len(table.vectors),
         vectors=len(images),
-        dims=vectors.shape[1],
+        dims=table.vectors.shape[1],
         matched_by=candidates.matched_by,
         splits_from=candidates.splits_from,
         rows_without_image=len(candidates.orphans),
@@ -261,6 +265,7 @@ def _select(name: str, vectors: np.ndarray, candidates: _Candidates) -> _Selecti
             "images_without_vector": tuple(candidates.missing[:NAMED]),
             "not_finite": tuple(fault.path for fault in faults[:NAMED]),
         },
+        id_column=table.columns.ids,
     )
     images = replace(images, unreadable=(*faults, *missing))
     return _Selection(candidates.rows[is_fine], images, chosen[is_fine], report)

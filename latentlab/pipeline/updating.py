@@ -343,11 +343,11 @@ class _Update:
         for path in sorted((self.run_folder / folder).glob("part-*.parquet")):
             number = int(path.stem.removeprefix("part-"))
             name = f"{folder}/{path.name}"
-            kept = self._kept_part(path)
-            if kept is None:
+            remaining = self._kept_part(path)
+            if remaining is None:
                 outputs.append(Output.of_file(path, self.run_folder))
-            elif len(kept):
-                outputs.append(self._output(tables.write(self.made.write(name), kept)))
+            elif len(remaining):
+                outputs.append(self._output(tables.write(self.made.write(name), remaining)))
             else:
                 self.made.remove(name)
         for path in sorted((self.made.folder / folder).glob("part-*.parquet")):

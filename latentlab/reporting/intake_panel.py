@@ -13,7 +13,7 @@ class IntakeRow:
 
     Attributes
     ----------
-    what : {"used", "passed over", "unreadable"}
+    outcome : {"used", "passed over", "unreadable"}
         What became of them.
     count : int
         How many they are.
@@ -23,7 +23,7 @@ class IntakeRow:
         Names of the first of them.
     """
 
-    what: str
+    outcome: str
     count: int
     reason: str = ""
     examples: str = ""
@@ -78,6 +78,6 @@ def _rows(intake: Intake) -> tuple[IntakeRow, ...]:
     )
 
 
-def _row(what: str, entry: LeftOut) -> IntakeRow:
+def _row(outcome: str, entry: LeftOut) -> IntakeRow:
     reason = f"{entry.reason}: {entry.hint}" if entry.hint else entry.reason
-    return IntakeRow(what, entry.count, reason, ", ".join(map(printable, entry.examples)))
+    return IntakeRow(outcome, entry.count, reason, ", ".join(map(printable, entry.examples)))

@@ -214,12 +214,12 @@ class NpzVectors(VectorFormat):
     def table(self, names: list[str], n_rows: int) -> pa.Table:
         """Return arrays of one axis, of as many entries as there are vectors."""
         headers = {name: self._headers[name] for name in names}
-        kept = [
+        columns = [
             name
             for name, header in headers.items()
             if header.shape == (n_rows,) and not header.dtype.hasobject
         ]
-        return pa.table({name: self.values(name) for name in kept})
+        return pa.table({name: self.values(name) for name in columns})
 
     def _array(self, name: str) -> np.ndarray:
         # A float64 takes twice the bytes of the float32 that it becomes.

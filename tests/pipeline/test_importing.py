@@ -9,6 +9,7 @@ import pytest
 from helpers.vectors import make_vectors, write_pictures, write_vectors
 
 from latentlab import pipeline
+from latentlab.cli.texts.importing import import_text
 from latentlab.config import ClusterOptions, DataOptions, ImportOptions
 from latentlab.encoders.embedding import Embeddings
 from latentlab.encoders.stored_pictures import StoredPictures
@@ -76,6 +77,8 @@ def test_vectors_that_are_not_finite_are_counted_and_marked(alone):
 def test_what_matches_nothing_is_counted_both_ways(pictured):
     report = pipeline.import_report(pictured)
     assert report.matched_by == "end of the path"
+    assert report.id_column == "path"
+    assert "; ids are those of column path" in import_text("r", report)
     assert (report.rows, report.vectors) == (119, 114)
     assert (report.rows_without_image, report.images_without_vector) == (3, 4)
     assert (report.not_finite, report.unreadable) == (1, 1)
@@ -107,10 +110,13 @@ def test_splits_come_from_the_file_then_from_the_images_then_from_a_draw(tmp_pat
     file = write_vectors(tmp_path / "with.parquet", vectors, split=splits)
     run = pipeline.import_vectors(file, tmp_path / "with")
     assert run.fact("images") == {"train": 30, "test": 10}
-    file = write_vectors(tmp_path / "without.parquet", vectors)
+    file = write_vectors(tmp_path / "without.parquet", vectors)  # and without ids
     options = ImportOptions(held_out=0.5, limit=15)
     run = pipeline.import_vectors(file, tmp_path / "without", options=options)
     assert run.fact("images") == {"train": 15, "test": 15}
+    report = pipeline.import_report(run)
+    assert report.id_column == ""
+    assert import_text("r", report).endswith("; ids are numbers of rows, from 0")
     paths = write_pictures(tmp_path / "photos", groups)
     data = DataOptions(data=str(tmp_path / "photos"))
     file = write_vectors(tmp_path / "both.parquet", vectors, split=splits, id=paths)

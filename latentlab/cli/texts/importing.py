@@ -32,10 +32,16 @@ def import_text(run_path: str, report: ImportReport) -> str:
         One line.
     """
     match = MATCHES.get(report.matched_by, "without images")
-    return (
-        f"{run_path}: {report.vectors:,} vectors of {report.dims:,} numbers; {match};"
-        f" {SPLITS[report.splits_from]}"
-    )
+    parts = [
+        f"{run_path}: {report.vectors:,} vectors of {report.dims:,} numbers",
+        match,
+        SPLITS[report.splits_from],
+    ]
+    if report.id_column:
+        parts.append(f"ids are those of column {report.id_column}")
+    elif not report.matched_by:
+        parts.append("ids are numbers of rows, from 0")
+    return "; ".join(parts)
 
 
 def left_out_lines(report: ImportReport) -> list[str]:

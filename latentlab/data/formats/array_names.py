@@ -134,18 +134,18 @@ def _found_images(path: Path, headers: Mapping[str, ArrayHeader]) -> tuple[str, 
             f"{path} holds {_listed(headers) or 'nothing'}: none of its arrays has a shape that"
             " images have, (n, height, width) or (n, height, width, channels)."
         )
-    found = _one_or_splits(candidates)
-    if not found:
+    selection = _one_or_splits(candidates)
+    if not selection:
         # By their names some are meant: images beside masks, x_train beside templates.
         named = [name for name in candidates if _is_named(name, IMAGE_NAMES, IMAGE_PLACES)]
         with_split = [name for name in named if split_of(name)]
-        found = _one_or_splits(with_split) or _one_or_splits(named)
-    if not found:
+        selection = _one_or_splits(with_split) or _one_or_splits(named)
+    if not selection:
         raise ConfigError(
             f"{path} holds several arrays that could be images: {_listed(headers, candidates)}."
             f" Say which: `image_column={candidates[0]}`, or several with commas."
         )
-    return found
+    return selection
 
 
 def _one_or_splits(names: Sequence[str]) -> tuple[str, ...]:

@@ -159,10 +159,10 @@ class Container(abc.ABC):
         if key not in _known_pages:
             content = self.read(member)
             kind = kind_of(content[:HEAD_BYTES], member.name) if content else EMPTY
-            found = pages_of(content, kind) if content and kind.is_readable else ONE_PAGE
+            pages = pages_of(content, kind) if content and kind.is_readable else ONE_PAGE
             if len(_known_pages) >= MOST_KNOWN:
                 _known_pages.clear()
-            _known_pages[key] = found
+            _known_pages[key] = pages
         return _known_pages[key]
 
     def _whole_content(self, member: Member) -> bytes | None:

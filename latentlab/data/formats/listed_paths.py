@@ -100,7 +100,7 @@ def _with_pages(row_of: dict[str, int], folder: Path, counts: PassedOverCounts) 
     paths = list(row_of)
     names = {path: _id_of(path, folder) for path in paths}
     all_names = set(names.values())
-    found = ListedPictures([], [], [], ())
+    listed = ListedPictures([], [], [], ())
     for path, facts in zip(paths, facts_of_files(paths, list(map(_state, paths))), strict=True):
         pages = facts.pages
         if not facts.is_used(path):
@@ -108,12 +108,12 @@ def _with_pages(row_of: dict[str, int], folder: Path, counts: PassedOverCounts) 
             continue
         for number, offset in zip_longest(page_numbers(pages), pages.offsets, fillvalue=0):
             is_page = number or offset
-            found.files.append(Page(Path(path), max(number, 1), offset) if is_page else Path(path))
-            found.ids.append(page_id(names[path], number, all_names))
-            found.rows.append(row_of[path])
+            listed.files.append(Page(Path(path), max(number, 1), offset) if is_page else Path(path))
+            listed.ids.append(page_id(names[path], number, all_names))
+            listed.rows.append(row_of[path])
         for _ in range(pages.further):
             counts.add(names[path], pages.reason)
-    return replace(found, passed_over=counts.passed_over())
+    return replace(listed, passed_over=counts.passed_over())
 
 
 def _state(path: str) -> os.stat_result | None:

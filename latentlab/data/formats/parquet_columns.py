@@ -139,10 +139,10 @@ def find_picture_column(
         If no column does, or several do and no name decides.
     """
     status = files[0].stat()
-    found = _column_of_first(files[0], status.st_mtime_ns, status.st_size, wanted, max_bytes, home)
-    if not found.holds_paths:
-        picture_column(files, found.name)
-    return found
+    column = _column_of_first(files[0], status.st_mtime_ns, status.st_size, wanted, max_bytes, home)
+    if not column.holds_paths:
+        picture_column(files, column.name)
+    return column
 
 
 @functools.lru_cache(maxsize=32)

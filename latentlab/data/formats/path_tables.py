@@ -290,13 +290,13 @@ def path_column(table: PathTable, wanted: str | None) -> str:
     rows = table.sample()
     columns = list(itertools.zip_longest(*rows))
     for holds in (_name_files, _look_like_paths):
-        found = [
+        fitting = [
             name
             for name, values in zip(table.candidates, columns, strict=False)
             if holds(table.home, values)
         ]
-        if found:
-            return _only(table.path, found)
+        if fitting:
+            return _only(table.path, fitting)
     raise DataError(_no_paths(table, len(rows)))
 
 
@@ -339,14 +339,14 @@ def table_splits(values: Sequence[str | None], column: str) -> tuple[np.ndarray,
     return np.array(splits, dtype="U5"), f"split by the column {column}"
 
 
-def _only(path: Path, found: list[str]) -> str:
+def _only(path: Path, columns: list[str]) -> str:
     """Return the one column among several that could hold the paths."""
-    if len(found) == 1:
-        return found[0]
-    by_name = column_named(found, IMAGE_COLUMNS)
+    if len(columns) == 1:
+        return columns[0]
+    by_name = column_named(columns, IMAGE_COLUMNS)
     if by_name is None:
         raise DataError(
-            f"{path} has several columns of paths ({listed_columns(found)}): say which with"
+            f"{path} has several columns of paths ({listed_columns(columns)}): say which with"
             " `image_column`."
         )
     return by_name

@@ -178,7 +178,7 @@ def tables_beside(
     list of PictureTable
         In the order of their paths. Files that cannot be read are left out.
     """
-    found = []
+    tables = []
     for folder in _searched(folders):
         # Ids are UTF-8; the system may spell names in another way.
         for path in _table_files(root / os.fsdecode(folder.encode())):
@@ -186,8 +186,8 @@ def tables_beside(
                 table = open_picture_table(path, folder, names, class_column, is_sure=False)
             except (DataError, ConfigError, UnicodeError):
                 continue  # no table of pictures
-            found.append(table)
-    return found
+            tables.append(table)
+    return tables
 
 
 def open_picture_table(
@@ -223,10 +223,10 @@ def open_picture_table(
     if class_column is None:
         rest = [name for name in others if name and name != split_column]
         is_plain = len(rest) == 1 and (is_sure or rest[0] in ("1", "2"))  # without names
-        found = column_named(others, CLASS_COLUMNS) or (rest[0] if is_plain else "")
+        column = column_named(others, CLASS_COLUMNS) or (rest[0] if is_plain else "")
     else:
-        found = label_column_of(path, others, class_column) or ""
-    return PictureTable(table, folder, file_column, found, split_column, rows)
+        column = label_column_of(path, others, class_column) or ""
+    return PictureTable(table, folder, file_column, column, split_column, rows)
 
 
 def columns_text(table: PictureTable) -> str:
@@ -292,11 +292,11 @@ def _file_column(
 
 def _searched(folders: Iterable[str]) -> list[str]:
     """Return folders and all above them, the outermost first, no more than `MOST_FOLDERS`."""
-    found = {""}
+    searched = {""}
     for folder in set(folders):
         parts = folder.split("/") if folder else []
-        found.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))
-    ordered = sorted(found, key=lambda folder: (folder.count("/") + bool(folder), folder))
+        searched.update("/".join(parts[:end]) for end in range(1, len(parts) + 1))
+    ordered = sorted(searched, key=lambda folder: (folder.count("/") + bool(folder), folder))
     return ordered[:MOST_FOLDERS]
 
 
@@ -319,8 +319,8 @@ def _table_files(folder: Path) -> list[Path]:
 
 def _unique(files: Iterable[str], key: Any) -> dict[str, str | None]:
     """Return the only file of each key; None for keys of several files."""
-    found: dict[str, str | None] = {}
+    file_of: dict[str, str | None] = {}
     for file in files:
         name = key(file)
-        found[name] = None if name in found else file
-    return found
+        file_of[name] = None if name in file_of else file
+    return file_of

@@ -93,9 +93,9 @@ class Arrangement:
     @functools.cached_property
     def splits(self) -> np.ndarray:
         """The split of each image, array of str (n,)."""
-        found = self._found_splits
-        if found is not None:
-            return found
+        splits = self._found_splits
+        if splits is not None:
+            return splits
         return held_out_splits(len(self.ids), self.data.held_out, self.class_kind != NONE)
 
     @functools.cached_property

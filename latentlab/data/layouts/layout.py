@@ -149,7 +149,8 @@ class Layout:
         else:
             parts = {folder: _parts(folder) for folder in self.counts}
             names = {
-                folder: own[depth - 1] if len(own) >= depth else "" for folder, own in parts.items()
+                folder: folders[depth - 1] if len(folders) >= depth else ""
+                for folder, folders in parts.items()
             }
         return [names[folder] for folder in self.folders]
 
@@ -258,8 +259,8 @@ class Layout:
         """For each folder the folders that name its class, the class last."""
         parts = {folder: _without_containers(self._places[folder].parts) for folder in self.counts}
         # A last folder that is the same everywhere says nothing.
-        while len({own[-1] for own in parts.values() if own}) == 1:
-            shorter = {folder: own[:-1] for folder, own in parts.items()}
+        while len({folders[-1] for folders in parts.values() if folders}) == 1:
+            shorter = {folder: folders[:-1] for folder, folders in parts.items()}
             if not any(shorter.values()):
                 break
             parts = shorter
@@ -267,7 +268,9 @@ class Layout:
 
     @functools.cached_property
     def _class_of_folder(self) -> dict[str, str]:
-        return {folder: own[-1] if own else "" for folder, own in self._class_parts.items()}
+        return {
+            folder: folders[-1] if folders else "" for folder, folders in self._class_parts.items()
+        }
 
     @functools.cached_property
     def _class_sizes(self) -> Counter[str]:
@@ -282,9 +285,9 @@ class Layout:
     def _recurring(self) -> dict[str, set[str]]:
         """The folders above, for each class whose name lies below several of them."""
         above: dict[str, set[str]] = defaultdict(set)
-        for own in self._class_parts.values():
-            if own:
-                above[own[-1]].add("/".join(own[:-1]))
+        for folders in self._class_parts.values():
+            if folders:
+                above[folders[-1]].add("/".join(folders[:-1]))
         return {name: outer for name, outer in above.items() if len(outer) > 1}
 
 
@@ -367,22 +370,22 @@ def _split_folders(counts: Counter[str]) -> tuple[SplitFolder, ...]:
         parts = _parts(folder)
         for depth, name in enumerate(parts):
             children["/".join(parts[:depth])].add(name)
-    found: dict[str, str] = {}
+    split_of: dict[str, str] = {}
     for depth in range(
         1 + max((parent.count("/") + 1 for parent in children if parent), default=0)
     ):
         parents = [parent for parent in children if len(_parts(parent)) == depth]
-        free = [parent for parent in parents if not _is_below(parent, found)]
-        found |= _split_siblings(free, children)
-    covered = sum(count for folder, count in counts.items() if _is_below(folder, found))
+        free = [parent for parent in parents if not _is_below(parent, split_of)]
+        split_of |= _split_siblings(free, children)
+    covered = sum(count for folder, count in counts.items() if _is_below(folder, split_of))
     if 2 * covered < sum(counts.values()):
         return ()
-    return tuple(SplitFolder(path, found[path]) for path in sorted(found))
+    return tuple(SplitFolder(path, split_of[path]) for path in sorted(split_of))
 
 
 def _split_siblings(parents: list[str], children: dict[str, set[str]]) -> dict[str, str]:
     """Return the split folders in some folders of one depth, and the split of each."""
-    found: dict[str, str] = {}
+    pairs: dict[str, str] = {}
     others: dict[str, str] = {}
     for parent in parents:
         by_rest: dict[tuple[str, ...], dict[str, str]] = defaultdict(dict)
@@ -392,11 +395,11 @@ def _split_siblings(parents: list[str], children: dict[str, set[str]]) -> dict[s
                 by_rest[rest][f"{parent}/{name}".lstrip("/")] = split
         for rest, split_of in by_rest.items():
             if set(split_of.values()) == {TRAIN, TEST}:
-                found |= split_of
+                pairs |= split_of
             elif not rest:
                 others |= split_of
     # A class may lack one of the splits that its neighbours have.
-    return found | others if found else {}
+    return pairs | others if pairs else {}
 
 
 @functools.lru_cache(maxsize=4096)

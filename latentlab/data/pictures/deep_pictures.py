@@ -217,9 +217,9 @@ def as_eight_bits(
     picture = Image.fromarray(pixels)
     exif = image.getexif()
     if exif.get(ORIENTATION, 1) != 1:
-        kept = Image.Exif()
-        kept[ORIENTATION] = exif[ORIENTATION]
-        picture.info["exif"] = kept.tobytes()
+        orientation = Image.Exif()
+        orientation[ORIENTATION] = exif[ORIENTATION]
+        picture.info["exif"] = orientation.tobytes()
     return picture
 
 

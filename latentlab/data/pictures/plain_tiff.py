@@ -50,7 +50,7 @@ def open_plain(stream: IO[bytes], max_pixels: int) -> "PIL.Image.Image":
     from PIL import Image
 
     tags = _Tags(stream)
-    width, height = tags.one(WIDTH), tags.one(HEIGHT)
+    width, height = tags.number(WIDTH), tags.number(HEIGHT)
     if width * height > max_pixels:
         raise NotReadableError(too_many_pixels(width * height, max_pixels))
     # It takes no memory to speak of: one bit a pixel.
@@ -103,9 +103,9 @@ class _Tags:
         value = self._directory.get(number, default)
         return tuple(value) if isinstance(value, tuple) else (value,)
 
-    def one(self, number: int, default: int = 1) -> int:
+    def number(self, tag: int, default: int = 1) -> int:
         """Return the first value of a tag."""
-        return int(self.all(number, default)[0])
+        return int(self.all(tag, default)[0])
 
     def dtype(self) -> np.dtype:
         """Return the type of the numbers; NotReadableError if there are several."""
@@ -117,17 +117,17 @@ class _Tags:
 
 def _numbers(stream: IO[bytes], tags: _Tags, width: int, height: int) -> np.ndarray:
     """Return the numbers of a TIFF, (height, width) or (height, width, channels)."""
-    channels = tags.one(SAMPLES)
-    packing = tags.one(COMPRESSION)
+    channels = tags.number(SAMPLES)
+    packing = tags.number(COMPRESSION)
     if channels not in CHANNELS:
         raise NotReadableError(f"TIFF of {channels} channels: save three of them, or one")
-    if packing not in (PLAIN, *DEFLATES) or tags.one(PREDICTOR) != 1 or tags.one(TILES, 0):
+    if packing not in (PLAIN, *DEFLATES) or tags.number(PREDICTOR) != 1 or tags.number(TILES, 0):
         raise NotReadableError("a packing of TIFF that is not read: save it without compression")
     dtype = tags.dtype()
     size = width * height * channels * dtype.itemsize
     content = b"".join(_strips(stream, tags, size))
     values = np.frombuffer(content, dtype, width * height * channels)
-    if tags.one(PLANAR) == IN_PLANES:
+    if tags.number(PLANAR) == IN_PLANES:
         values = np.moveaxis(values.reshape(channels, height, width), 0, 2)
     values = values.reshape(height, width, channels).astype(dtype.newbyteorder("="))
     return values[..., 0] if channels == 1 else values
@@ -135,7 +135,7 @@ def _numbers(stream: IO[bytes], tags: _Tags, width: int, height: int) -> np.ndar
 
 def _strips(stream: IO[bytes], tags: _Tags, most: int) -> Iterator[bytes]:
     """Yield the strips of a TIFF, unpacked, of no more than `most` bytes together."""
-    is_packed = tags.one(COMPRESSION) in DEFLATES
+    is_packed = tags.number(COMPRESSION) in DEFLATES
     for offset, count in zip(tags.all(OFFSETS), tags.all(COUNTS), strict=True):
         stream.seek(offset)
         content = stream.read(min(count, most))

@@ -285,16 +285,16 @@ def kind_of(head: bytes, name: str = "") -> Kind:
     by_name = _BY_SUFFIX.get(PurePath(name).suffix.lower())
     if not head:
         return by_name if by_name is TEXT else EMPTY
-    found = _by_bytes(head)
-    if found is None:
+    kind = _by_bytes(head)
+    if kind is None:
         return _by_name(head, name, by_name)
-    if found is TIFF and by_name in _RAW_TIFF:
-        return by_name or found
-    if found is ARCHIVE and (by_name in _ZIP_NAMES or name.lower().endswith(".nii.gz")):
-        return NIFTI if name.lower().endswith(".nii.gz") else by_name or found
-    if found is TEXT:
+    if kind is TIFF and by_name in _RAW_TIFF:
+        return by_name or kind
+    if kind is ARCHIVE and (by_name in _ZIP_NAMES or name.lower().endswith(".nii.gz")):
+        return NIFTI if name.lower().endswith(".nii.gz") else by_name or kind
+    if kind is TEXT:
         return by_name if by_name and not by_name.is_picture else TEXT
-    return found
+    return kind
 
 
 def kind_of_file(path: Path) -> Kind:

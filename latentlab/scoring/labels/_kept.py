@@ -60,9 +60,9 @@ def labels_without_data(run: Run) -> Labels | None:
     Labels or None
         None if scoring has read no labels yet, and the ids tell none.
     """
-    kept = kept_labels(run)
-    if kept is not None:
-        return kept
+    stored = kept_labels(run)
+    if stored is not None:
+        return stored
     source = _source_name(run)
     reader = label_file(source) if source else None
     if source and reader is None:
@@ -83,28 +83,28 @@ def completed(labels: Labels, run: Run) -> Labels:
     run : Run
         The run, which may have kept labels.
     """
-    kept = kept_labels(run)
-    if kept is None:
+    stored = kept_labels(run)
+    if stored is None:
         return labels
     missing = set(_ids(run)) - set(labels.ids.tolist())
-    rows = [row for row, name in enumerate(kept.ids.tolist()) if name in missing]
+    rows = [row for row, name in enumerate(stored.ids.tolist()) if name in missing]
     if not rows:
         return labels
-    further = [name for name in kept.class_names if name not in labels.class_names]
+    further = [name for name in stored.class_names if name not in labels.class_names]
     class_names = (*labels.class_names, *further)
     return Labels(
-        np.concatenate([labels.ids, kept.ids[rows]]),
-        np.concatenate([labels.labels, _renumbered(kept, rows, class_names)]),
+        np.concatenate([labels.ids, stored.ids[rows]]),
+        np.concatenate([labels.labels, _renumbered(stored, rows, class_names)]),
         class_names,
         labels.origin,
     )
 
 
-def _renumbered(kept: Labels, rows: list[int], class_names: Sequence[str]) -> np.ndarray:
+def _renumbered(stored: Labels, rows: list[int], class_names: Sequence[str]) -> np.ndarray:
     """Return some kept labels as numbers of other class names, int32 (len(rows),)."""
     number_of = {name: number for number, name in enumerate(class_names)}
-    renumbered = [number_of[name] for name in kept.class_names]
-    numbers = [renumbered[old] if old >= 0 else NO_CLASS for old in kept.labels[rows].tolist()]
+    renumbered = [number_of[name] for name in stored.class_names]
+    numbers = [renumbered[old] if old >= 0 else NO_CLASS for old in stored.labels[rows].tolist()]
     return np.array(numbers, np.int32)
 
 

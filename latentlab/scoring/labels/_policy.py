@@ -70,7 +70,7 @@ def _of_tables(arrangement: Arrangement) -> tuple[list[Any], list[str]]:
     differing = 0
     for table in arrangement.class_tables:
         values, doubtful = table.values(table.class_column, len(labels))
-        labels = [_first(own, other) for own, other in zip(labels, values, strict=True)]
+        labels = [_first(label, other) for label, other in zip(labels, values, strict=True)]
         differing += doubtful
     if not differing:
         return as_one_kind(labels), []

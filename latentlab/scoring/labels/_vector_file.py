@@ -38,10 +38,10 @@ def read_vector_labels(run: Run) -> Labels | None:
         return None
     path = Path(vectors.path)
     if not path.is_file():
-        kept = kept_labels(run)
-        if kept is None:
+        stored = kept_labels(run)
+        if stored is None:
             tell_missing(str(path))
-        return kept
+        return stored
     if sha256(path) != vectors.sha256:
         raise DataError(f"{path} has changed since it was imported into {run.path}: put it back.")
     values = read_column(path, vectors.label_column)
