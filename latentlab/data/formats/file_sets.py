@@ -32,7 +32,7 @@ def is_pattern(path: Path) -> bool:
     Parameters
     ----------
     path : Path
-        Such as shard-{000000..000003}.tar or train-*.parquet.
+        Such as `shard-{000000..000003}.tar` or `train-*.parquet`.
     """
     text = str(path)
     return bool(_BRACES.search(text) or glob.has_magic(text)) and not path.exists()

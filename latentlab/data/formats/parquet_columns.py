@@ -97,7 +97,7 @@ def parquet_files_of(path: Path) -> list[Path]:
     Parameters
     ----------
     path : Path
-        A file, a pattern, a folder of files, or a clone of Hugging Face with data/*.parquet.
+        A file, a pattern, a folder of files, or a clone of Hugging Face with `data/*.parquet`.
 
     Raises
     ------
