@@ -94,6 +94,8 @@ def _note_evenness(run: Run, options: ClusterOptions) -> None:
         "kmeans_sizes": list(evenness.kmeans_sizes),
         "cut": round(evenness.cut, 4),
         "kmeans_cut": round(evenness.kmeans_cut, 4),
+        "explained": round(evenness.explained, 4),
+        "kmeans_explained": round(evenness.kmeans_explained, 4),
         "text": evenness.text,
     }
     write_json(folder / RESULT_NAME, result | {"evens_out": evened})

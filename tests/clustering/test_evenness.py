@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from helpers.vectors import make_vectors
 
-from latentlab.clustering.evenness import Evenness, compare, effective_number
+from latentlab.clustering.evenness import Evenness, compare, evenness_of
 from latentlab.config import ClusterOptions
 
 
@@ -66,11 +66,59 @@ def test_what_cannot_be_told_is_not_told():
     assert compare(equal, np.zeros(60, int), ClusterOptions(k=1)) is None
 
 
-def test_both_signs_are_needed():
-    assert Evenness((50, 50), (95, 5), 0.3, 0.02).is_forced
-    assert not Evenness((50, 50), (60, 40), 0.3, 0.02).is_forced  # k-means agrees
-    assert not Evenness((50, 50), (95, 5), 0.02, 0.02).is_forced  # no dense place is cut
+CUTS, CUTS_NOTHING = (0.3, 0.02), (0.02, 0.02)
+EXPLAINS, EXPLAINS_LITTLE = (0.6, 0.7), (0.2, 0.7)
 
 
-def test_the_effective_number_counts_clusters_of_one_size():
-    assert effective_number([7, 7, 7, 0]) == pytest.approx(3)
+@pytest.mark.parametrize("cut", [CUTS, CUTS_NOTHING])
+@pytest.mark.parametrize("explained", [EXPLAINS, EXPLAINS_LITTLE])
+def test_unlike_sizes_and_one_other_sign_are_needed(cut, explained):
+    has_other_sign = cut == CUTS or explained == EXPLAINS_LITTLE
+    assert Evenness((50, 50), (95, 5), *cut, *explained).is_forced == has_other_sign
+    assert not Evenness((50, 50), (60, 40), *cut, *explained).is_forced  # k-means agrees
+
+
+# Pictures of 150, 6 and 3 by the shipped encoder: SCAN, then IMC.
+@pytest.mark.parametrize(
+    ("sizes", "cut", "explained"),
+    [((52, 43, 32), 0.015, 0.266), ((46, 43, 38), 0.031, 0.221)],
+)
+def test_heads_on_pictures_with_one_frequent_class_are_noticed(sizes, cut, explained):
+    evenness = Evenness(sizes, (91, 29, 7), cut, 0.020, explained, 0.677)
+    assert evenness.is_forced
+    assert "account for" in evenness.text
+    assert "those of k-means for 68%" in evenness.text
+
+
+@pytest.mark.parametrize(
+    ("sizes", "kmeans_sizes"),
+    [
+        ((90, 90, 90), (90, 90, 90)),
+        ((105, 100, 95), (120, 100, 80)),
+        ((1000,) * 10, tuple(range(1400, 699, -75))),
+        ((1000,) * 10, (1400,) * 4 + (733,) * 6),
+    ],
+)
+def test_sizes_that_k_means_finds_in_balanced_images_are_left_in_peace(sizes, kmeans_sizes):
+    assert not Evenness(sizes, kmeans_sizes, *CUTS, *EXPLAINS_LITTLE).is_forced
+
+
+def clumps(*sizes, place, seed=0):
+    """Return the pieces of one class: clumps near each other, around a place."""
+    vectors, _ = groups(*sizes, apart=1.0, spread=0.2, seed=seed)
+    return vectors + place
+
+
+def test_a_head_that_joins_what_lies_apart_is_noticed_where_no_dense_place_is_cut():
+    far = np.eye(16, dtype=np.float32)[:2] * 20
+    large = clumps(60, 50, 40, place=0)
+    rare = np.concatenate([clumps(6, place=far[0]), clumps(3, place=far[1])])
+    joined = np.repeat([0, 1, 2, 2], [60, 50, 40, 9])
+    evenness = compare(np.concatenate([large, rare]), joined, ClusterOptions(k=3))
+    assert evenness.cut < 0.02
+    assert evenness.is_forced
+
+
+def test_normalised_entropy_is_one_for_clusters_of_one_size():
+    assert evenness_of([7, 7, 7], 3) == pytest.approx(1)
+    assert evenness_of([7, 0, 0], 3) == pytest.approx(0)
