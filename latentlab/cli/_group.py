@@ -118,7 +118,7 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
     2 bad option, 3 data, 4 run folder or disk, 5 training, 6 missing package, 7 not reproduced,
     130 Ctrl-C, 143 SIGTERM.
     """  # noqa: D301  # click wants the backspace itself
-    _log_to_stderr(verbose, quiet)
+    _log_to_stderr(cli, verbose, quiet)
     listen()
     if backend:
         os.environ["KERAS_BACKEND"] = backend
@@ -145,7 +145,26 @@ class _Repetitions(logging.Filter):
         return is_new
 
 
-def _log_to_stderr(verbose: bool, quiet: bool) -> None:
+class _InWordsOfFlags(logging.Formatter):
+    """Shows messages as errors are shown: names of arguments in backticks become flags.
+
+    Parameters
+    ----------
+    commands : click.Group
+        The command that holds all others.
+    """
+
+    def __init__(self, commands: click.Group) -> None:
+        super().__init__("%(message)s")
+        self._commands = commands
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
+        text = super().formatMessage(record)
+        # Few lines have backticks, and to gather all flags takes a while.
+        return Translator(self._commands).text(text) if "`" in text else text
+
+
+def _log_to_stderr(commands: click.Group, verbose: bool, quiet: bool) -> None:
     """Print what the library logs, from the level that the flags ask for."""
     level = logging.INFO
     if verbose:
@@ -153,7 +172,7 @@ def _log_to_stderr(verbose: bool, quiet: bool) -> None:
     if quiet:
         level = logging.WARNING
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_InWordsOfFlags(commands))
     handler.addFilter(_Repetitions())
     logger = logging.getLogger("latentlab")
     logger.handlers[:] = [handler]

@@ -1,12 +1,15 @@
 """Errors in the words of the command line."""
 
+import logging
 import signal
 
 import pytest
 
 from latentlab.cli import cli
+from latentlab.cli._group import _log_to_stderr
 from latentlab.cli.errors import Translator
 from latentlab.errors import ConfigError, RunError
+from latentlab.progress import ONCE
 
 TRANSLATIONS = {
     "`k`": "--k",
@@ -56,6 +59,19 @@ def test_errors_are_translated_with_their_field_and_hint():
     assert translated(nested) == "--set gamma=-1: must be above 0."
     missing = RunError("no run here.", hint="Make one with: `fit(run='x')`")
     assert translated(missing) == "no run here. Make one with: latentlab fit --run x"
+
+
+def test_log_lines_are_translated_as_errors_are(capsys):
+    logger = logging.getLogger("latentlab")
+    before = logger.handlers[:], logger.level, logger.propagate
+    try:
+        _log_to_stderr(cli, verbose=False, quiet=True)
+        logger.warning("%s are gone. Say where they are now with `data`.", "a.png", extra=ONCE)
+        logger.warning("plain")
+    finally:
+        logger.handlers[:], logger.propagate = before[0], before[2]
+        logger.setLevel(before[1])
+    assert capsys.readouterr().err == "a.png are gone. Say where they are now with --data.\nplain\n"
 
 
 @pytest.mark.parametrize(
