@@ -1,7 +1,7 @@
 """Collect the shards of a source into one ImageSet: limit, decoding, one size, fingerprint."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,7 @@ class _Collector:
             fingerprint=pixels.fingerprint(),
             unreadable=tuple(self.unreadable),
             source=None if self.has_pixels else self.files.picture,
-            source_intake=self.intake,
+            source_intake=replace(self.intake, is_limited=self.quota.is_cut),
             value_range=self.data.value_range,
         )
 

@@ -74,6 +74,9 @@ class Intake:
         read for it.
     scale : str
         How numbers became pixels, in one clause; "" for pictures of 8 bits.
+    is_limited : bool
+        Whether `limit` left images out of use. What is passed over in all of the data says nothing
+        then beside the images that are used: only what cannot be read of them makes it loud.
     """
 
     used: int = 0
@@ -82,6 +85,7 @@ class Intake:
     splits: str = ""
     labels: str = ""
     scale: str = ""
+    is_limited: bool = False
 
     @property
     def left_out(self) -> int:
@@ -97,7 +101,8 @@ class Intake:
     @property
     def is_loud(self) -> bool:
         """Whether more than `LOUD_SHARE` of what could be images is left out."""
-        return self.missed > LOUD_SHARE * (self.used + self.missed)
+        missed = sum(entry.count for entry in self._entries_to_judge())
+        return missed > LOUD_SHARE * (self.used + missed)
 
     @property
     def text(self) -> str:
@@ -125,17 +130,22 @@ class Intake:
         >>> Intake(20, (LeftOut("HEIC", 80, ("a.heic", "b.heic")),)).warning
         '80 of what may be 100 images are left out, such as a.heic, b.heic'
         """
-        total = self.used + self.missed
-        text = f"{self.missed:,} of what may be {total:,} images are left out"
+        missed = sum(entry.count for entry in self._entries_to_judge())
+        text = f"{missed:,} of what may be {self.used + missed:,} images are left out"
         names = self.missed_names()
         return f"{text}, such as {', '.join(names)}" if names else text
 
     def missed_names(self) -> list[str]:
         """Return names of what somebody may miss, of as many reasons as there is room for."""
-        entries = [entry for entry in (*self.passed_over, *self.unreadable) if entry.is_missed]
-        by_turns = itertools.chain(*itertools.zip_longest(*(e.examples for e in entries)))
+        examples = [entry.examples for entry in self._entries_to_judge()]
+        by_turns = itertools.chain(*itertools.zip_longest(*examples))
         names = [name for name in by_turns if name is not None]
         return [printable(name) for name in names[:EXAMPLES]]
+
+    def _entries_to_judge(self) -> list[LeftOut]:
+        """Return what somebody may miss, of the same images that the used ones are from."""
+        passed_over = () if self.is_limited else self.passed_over
+        return [entry for entry in (*passed_over, *self.unreadable) if entry.is_missed]
 
     def completed(self, used: int, unreadable: Iterable[tuple[str, str]]) -> "Intake":
         """Return the account of images that have been tried.

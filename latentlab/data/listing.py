@@ -63,6 +63,7 @@ def list_images(
         listing.add(shard, quota.take(shard.splits))
         if quota.is_full:
             break
+    listing.intake = replace(intake, is_limited=quota.is_cut)
     return listing.image_set(scaled.data, size)
 
 
