@@ -206,6 +206,7 @@ class _Update:
             remove_folder(self.made.folder)
             if self.moved_to is not None:
                 run.note(**{whereabouts.MOVED_TO: whereabouts.place_of(self.moved_to, run.path)})
+            account.tell(self._intake())
             return self._report(_NewVectors(None, ()), {}, ())
         self._plan()
         new = self._embed()

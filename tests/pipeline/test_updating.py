@@ -322,6 +322,18 @@ def test_update_takes_the_place_where_the_pictures_are_now(made, tmp_path):
     assert len(pipeline.open_run_images(Run.open(run.path))) == 41
 
 
+def test_update_tells_the_account_whether_or_not_anything_is_new(made, tmp_path, caplog):
+    run, photos = lost(made, tmp_path, "pretrained")
+    draw(photos / "a" / "new.png", "a", 1)
+    for _ in range(2):
+        caplog.clear()
+        with caplog.at_level("INFO", "latentlab"):
+            pipeline.update(run, data=str(photos))
+        told = [text for text in caplog.messages if text.startswith("intake: ")]
+        assert len(told) == 1
+        assert told[0].startswith("intake: 41 images used")
+
+
 def test_other_pictures_are_no_update(made, tmp_path):
     run, _ = lost(made, tmp_path, "pretrained")
     write_pictures(tmp_path / "others" / "z", ["a", "b"])
