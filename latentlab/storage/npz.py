@@ -270,11 +270,13 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(file)
-    if version == (1, 0):
-        return npy.read_array_header_1_0(file)
-    if version == (2, 0):
-        return npy.read_array_header_2_0(file)
-    raise ValueError(f"its arrays have the format {version}")
+    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
+    if read is None:
+        raise ValueError(f"its arrays have the format {version}")
+    shape, is_fortran, dtype = read(file)
+    if any(length < 0 for length in shape):
+        raise ValueError(f"its header announces the shape {shape}")
+    return shape, is_fortran, dtype
 
 
 def _fill(file: IO[bytes], view: memoryview) -> None:
