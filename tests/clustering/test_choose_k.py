@@ -126,5 +126,5 @@ def test_bad_ranges_and_too_few_images_say_so():
     for text in ("2:x", "", "1:5", "5:2", "3,4"):
         with pytest.raises(ConfigError, match="`ks="):
             choose_k.parse_range(text)
-    with pytest.raises(DataError, match="too many for 3 different training images"):
+    with pytest.raises(DataError, match="at least 4 different training images: there are 3"):
         choose_k.choose(np.repeat(np.eye(3), 20, axis=0), range(2, 6))

@@ -67,7 +67,10 @@ def test_every_label_unreadable_gives_the_same_run(tmp_path, monkeypatch):
 
 # What gives labels out; the other functions with labels in their names say where they lie.
 LABEL_READERS = {"batch_labels", "class_names", "label_arrays", "name_classes"}
-LABEL_PLACES = {"LABEL_COLUMNS", "MOST_LABEL_BYTES", "find_label_column", "label_column_of"}
+LABEL_PLACES = {
+    *("LABEL_COLUMNS", "LABEL_KEYS", "MOST_LABEL_BYTES"),
+    *("find_label_column", "has_label_members", "has_labels", "label_column_of"),
+}
 
 
 def trees(folder):
