@@ -15,7 +15,7 @@ from latentlab.errors import ConfigError, DataError
 from latentlab.features.spec import CODE_START, NORMALIZED_EMBEDDING, PROJECTED, FeatureSpec
 from latentlab.pipeline.embedding import embed
 from latentlab.pipeline.fitting import fit
-from latentlab.pipeline.run_data import UPDATED, open_like, open_run_images
+from latentlab.pipeline.run_data import AT_HOME, UPDATED, open_like, open_run_images
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
 
@@ -143,13 +143,15 @@ def _default_above(run: Run, method: "RunMethod") -> FeatureSpec | None:
     description = model_files.describe(run)
     if not description.has_embedding:
         return None
-    # Elsewhere than on the images of its training, a shipped encoder is one like any pretrained.
-    if description.has_code and (run.config.ready_made is None or prototypes_of(run) == "own"):
-        return PROJECTED if prototypes.are_there(run) else NORMALIZED_EMBEDDING
+    is_shipped = run.config.ready_made is not None
+    # Its head compares images of the shape that it was trained on; on others it loses too much.
+    has_head = description.has_code and (not is_shipped or run.fact(AT_HOME, True))
+    above = PROJECTED if has_head and prototypes.are_there(run) else NORMALIZED_EMBEDDING
+    is_trained_on_them = description.has_code and (not is_shipped or prototypes_of(run) == "own")
     steps = method.traits.pretrained_features
-    if method.traits.default_features or not steps:
-        return NORMALIZED_EMBEDDING
-    return NORMALIZED_EMBEDDING.followed_by(FeatureSpec.parse(steps).steps)
+    if is_trained_on_them or method.traits.default_features or not steps:
+        return above
+    return above.followed_by(FeatureSpec.parse(steps).steps)
 
 
 def prepare(run: Run, options: ClusterOptions) -> ClusterOptions:

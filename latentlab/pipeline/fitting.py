@@ -12,10 +12,11 @@ import numpy as np
 from latentlab.config import DataOptions, FitOptions
 from latentlab.data import account, opening, value_range
 from latentlab.data.images import ImageSet
+from latentlab.data.original_shape import common_shape
 from latentlab.data.settling import settled
 from latentlab.errors import ConfigError, RunError
 from latentlab.pipeline.claiming import claim, refuse_others
-from latentlab.pipeline.run_data import open_run_images, open_shaped
+from latentlab.pipeline.run_data import AT_HOME, open_run_images, open_shaped
 from latentlab.pipeline.same_data import as_recorded
 from latentlab.progress import log
 from latentlab.storage import json_form
@@ -145,6 +146,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
             return run
         claim(run, config, images)
         run.note(**backend.versions(), precision=backend.set_precision("auto"))
+        run.note(**{AT_HOME: common_shape(images, data) == encoder.image_shape})
         model, _ = ready_made.shipped().load(name)
         elsewhere = _TrainedElsewhere(
             model,

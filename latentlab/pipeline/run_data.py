@@ -22,6 +22,8 @@ from latentlab.storage.run import Run
 
 IMAGE_LIST = "images.parquet"
 UPDATED = "updated"  # entry of run.json: what `update` has made of the images
+# Entry of run.json: whether the images have the shape of those that a shipped encoder has seen.
+AT_HOME = "encoder_at_home"
 REMOVED = "removed"  # status of images that were there once
 ImageShape = tuple[int, int, int]
 

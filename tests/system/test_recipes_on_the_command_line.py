@@ -190,6 +190,14 @@ def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(
     assert not capsys.readouterr().err
 
 
-def test_a_shipped_encoder_on_other_pictures_is_clustered_like_a_pretrained_one(tmp_path):
-    run = pipeline.use_encoder(DataOptions(data="digits", limit=5), "cifar10-strong", tmp_path)
-    assert str(pipeline.resolve(run, ClusterOptions(k=2)).features) == "embedding+l2+umap10"
+def test_a_shipped_encoder_is_clustered_by_umap_and_by_its_head_where_pictures_are_alike(
+    tmp_path,
+):
+    colours = np.random.default_rng(0).integers(0, 255, (20, 32, 32, 3), np.uint8)
+    np.save(tmp_path / "alike.npy", colours)
+    for data, features in (
+        (DataOptions(data="digits", limit=5), "embedding+l2+umap10"),
+        (DataOptions(data=str(tmp_path / "alike.npy")), "embedding+project+l2+umap10"),
+    ):
+        run = pipeline.use_encoder(data, "cifar10-strong", tmp_path / features)
+        assert str(pipeline.resolve(run, ClusterOptions(k=2)).features) == features
