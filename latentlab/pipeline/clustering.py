@@ -408,7 +408,6 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> 
         If there are too few different training images for the largest k.
     """
     from latentlab.clustering import choose_k as choosing
-    from latentlab.clustering.vector_clustering import TrainingVectors
     from latentlab.progress import track
     from latentlab.storage import json_form
 
@@ -425,16 +424,12 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> 
     name = f"choose-k/{features}"
     target = run.path / f"{name}.json"
 
-    def sample_of(spec: FeatureSpec | None) -> np.ndarray:
-        training = TrainingVectors.of(run, replace(options, features=spec))
-        return choosing.sample(training.vectors, options.seed)
-
     def make() -> list[Path]:
-        vectors = sample_of(options.features)
+        vectors = _sample(run, options)
         numbers = ks or choosing.usual_range(vectors)
         before_umap = None
         if options.features is not None and options.features.has("umap"):
-            before_umap = sample_of(options.features.without("umap"))
+            before_umap = _sample(run, replace(options, features=options.features.without("umap")))
         with track("choose-k", numbers[-1], "clusters at most") as bar:
             choice = choosing.choose(
                 vectors,
@@ -450,3 +445,11 @@ def choose_k(run: Run, options: ClusterOptions, ks: list[int] | None = None) -> 
 
     run.do_stage(name, config, make)
     return json_form.read(choosing.KChoice, target)
+
+
+def _sample(run: Run, options: ClusterOptions) -> np.ndarray:
+    """Return the training vectors among which a number of clusters is chosen, or some of them."""
+    from latentlab.clustering import choose_k as choosing
+    from latentlab.clustering.vector_clustering import TrainingVectors
+
+    return choosing.sample(TrainingVectors.of(run, options).vectors, options.seed)

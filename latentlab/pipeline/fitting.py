@@ -76,15 +76,14 @@ def fit(
     data, images = _open_for(data, options)
     account.tell(images.intake)
     run = Run.create(run_path)
+    goes_on = not (overwrite or fresh)
     with run.lock():
         config = RunConfig(settled(data, images), options, images.fingerprint)
-        if not (overwrite or fresh):
+        if goes_on:
             config = as_recorded(run, config, images)
-        is_same = run.recorded_config == config.to_json()
-        if is_same and not fresh and run.is_done("fit", config.to_json()):
-            log.info("fit: done already in %s", run.path)
+        if not fresh and _is_fitted(run, config):
             return run
-        if not (overwrite or fresh):
+        if goes_on:
             refuse_others(run, config, ", or `overwrite=True`")
         # Wrong settings are refused before anything is removed.
         precision = backend.set_precision(options.precision)
@@ -104,6 +103,15 @@ def fit(
             # Before the stage is listed, so that listed stages are whole.
             run.note(fit=json_form.to_json(summary))
     return run
+
+
+def _is_fitted(run: Run, config: RunConfig) -> bool:
+    """Return whether the run has been fitted with this configuration, and say so."""
+    is_same = run.recorded_config == config.to_json()
+    is_fitted = is_same and run.is_done("fit", config.to_json())
+    if is_fitted:
+        log.info("fit: done already in %s", run.path)
+    return is_fitted
 
 
 def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
