@@ -226,9 +226,11 @@ class _Collected:
 def _joined(blocks: list[Candidates]) -> Candidates:
     """Return all pairs of some blocks, of which there may be none."""
     blocks = blocks or [_nothing()]
-    names = ("source", "target", "window", "mirrored", "likeness")
-    columns = [[getattr(block, name) for block in blocks] for name in names]
-    return Candidates(*map(np.concatenate, columns))
+    columns = []
+    for name in ("source", "target", "window", "mirrored", "likeness"):
+        parts = [getattr(block, name) for block in blocks]
+        columns.append(np.concatenate(parts))
+    return Candidates(*columns)
 
 
 def _alike(

@@ -113,7 +113,11 @@ def ranks(values: Sequence[float]) -> list[int]:
     >>> ranks([0.2, 0.9, 0.2])
     [2, 1, 2]
     """
-    return [1 + sum(other > value for other in values) for value in values]
+    places = []
+    for value in values:
+        n_better = sum(other > value for other in values)
+        places.append(1 + n_better)
+    return places
 
 
 def _place(scaled: np.ndarray, seed: int) -> np.ndarray:

@@ -77,12 +77,7 @@ def recommend(
     >>> recommend({"silhouette": 4, "gap": 5, "stability": 9}).reason
     '2 of 3 criteria choose it or a neighbour (silhouette, gap); stability says 9'
     """
-    # Which criteria stand behind each k?
-    gaps = ks if extended else ()
-    supporters = {
-        k: [name for name, choice in choices.items() if agree(choice, k, gaps)]
-        for k in choices.values()
-    }
+    supporters = _supporters_of_each(choices, ks if extended else ())
 
     def rank(k: int) -> tuple[int, int, bool]:
         votes = list(choices.values()).count(k)
@@ -135,10 +130,21 @@ def chance_of_agreement(
     1.0
     """
     gaps = ks if extended else ()
-    near = np.array([[agree(first, second, gaps) for second in ks] for first in ks])
+    rows = []
+    for first in ks:
+        rows.append([agree(first, second, gaps) for second in ks])
+    near = np.array(rows)
     drawn = np.random.default_rng(23).integers(0, len(ks), (DRAWS, criteria))
     supporters = near[drawn[:, :, None], drawn[:, None, :]].sum(axis=2)
     return float((supporters.max(axis=1) >= count).mean())
+
+
+def _supporters_of_each(choices: Mapping[str, int], gaps: Sequence[int]) -> dict[int, list[str]]:
+    """Return the criteria that stand behind each k that one of them chooses."""
+    supporters = {}
+    for k in choices.values():
+        supporters[k] = [name for name, choice in choices.items() if agree(choice, k, gaps)]
+    return supporters
 
 
 def _dissent(choices: Mapping[str, int], supporters: Sequence[str]) -> str:

@@ -289,7 +289,10 @@ def _ranked(
     """Return the encoders by their mean rank, the best first."""
     from latentlab.clustering.encoder_criteria import CRITERIA, ranks
 
-    by_criterion = [ranks([each.value(name) for each in judged]) for name in CRITERIA]
+    by_criterion = []
+    for name in CRITERIA:
+        criterion_values = [each.value(name) for each in judged]
+        by_criterion.append(ranks(criterion_values))
     rows = []
     for candidate, values, places in zip(
         candidates, judged, zip(*by_criterion, strict=True), strict=True
