@@ -254,7 +254,9 @@ def _raw_mode(image: Any) -> str:
     if not tiles:
         return ""
     args = tiles[0][3]
-    mode = args if isinstance(args, str) else (args[0] if args else "")
+    if isinstance(args, str):
+        return args
+    mode = args[0] if args else ""
     return mode if isinstance(mode, str) else ""
 
 

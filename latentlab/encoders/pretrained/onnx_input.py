@@ -273,7 +273,7 @@ def _values(
         if is_given:
             raise ConfigError(
                 ": the encoder takes whole numbers from 0 to 255 as they are",
-                field="scale" if settings.scale else "mean" if means is not None else "std",
+                field=_first_given_field(settings),
             )
         return (1.0, (), ()), []
     base, notes = _values_of_files(structure, entry, config)
@@ -289,6 +289,15 @@ def _values(
     elif means is not None:
         mean = means
     return (scale, mean, std if stds is None else stds), []
+
+
+def _first_given_field(settings: EncoderSettings) -> str:
+    """Return the first that is given: the scale, the mean or the standard deviation."""
+    if settings.scale:
+        return "scale"
+    if settings.mean is not None:
+        return "mean"
+    return "std"
 
 
 def _range_of(means: tuple[float, ...] | None, stds: tuple[float, ...] | None) -> Values:
