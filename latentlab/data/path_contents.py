@@ -78,5 +78,10 @@ def _content_of_text(head: bytes) -> str:
     if text.lstrip().startswith(("{", "[")):
         return "table"
     lines = [line for line in text.splitlines()[:3] if line.strip()]
-    counts = [max(line.count(mark) for mark in ",\t;") for line in lines]
+    counts = [_most_separators(line) for line in lines]
     return "table" if len(lines) > 1 and min(counts) > 0 else "text"
+
+
+def _most_separators(line: str) -> int:
+    """Return how often the commonest separator of columns stands in a line."""
+    return max(line.count(mark) for mark in ",\t;")

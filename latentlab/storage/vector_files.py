@@ -225,7 +225,7 @@ def _find_vectors(file: VectorFormat, wanted: str, taken: Sequence[str]) -> tupl
         if wanted in whole:
             return wanted, []
         patterns = wanted.split(",")
-        chosen = [name for name in single if any(fnmatch.fnmatchcase(name, p) for p in patterns)]
+        chosen = [name for name in single if _matches_any(name, patterns)]
         if not chosen:
             raise _missing(file, "column", wanted)
         return wanted, chosen
@@ -238,6 +238,10 @@ def _find_vectors(file: VectorFormat, wanted: str, taken: Sequence[str]) -> tupl
             " numbers, as columns of numbers, or as an array of shape (n, d)."
         )
     return "", single
+
+
+def _matches_any(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _preferred(names: list[str]) -> str:

@@ -126,7 +126,10 @@ class JsonTable(PathTable):
 
     def sample(self) -> list[Sequence[Any]]:
         """Return the first rows."""
-        return [[record.get(name) for name in self.names] for record in self._records[:SAMPLE]]
+        rows: list[Sequence[Any]] = []
+        for record in self._records[:SAMPLE]:
+            rows.append([record.get(name) for name in self.names])
+        return rows
 
     def column(self, name: str) -> list[Any]:
         """Return the value of each record."""

@@ -266,16 +266,22 @@ def _open(path: Path) -> PathTable:
     return _ParquetTable(path) if path.suffix.lower() == ".parquet" else open_table(path, None)
 
 
+def _sampled_columns(table: PathTable) -> dict[str, list[Any]]:
+    """Return the first values of each column; None where a row is too short."""
+    rows = table.sample()
+    columns = {}
+    for place, name in enumerate(table.names):
+        columns[name] = [row[place] if place < len(row) else None for row in rows]
+    return columns
+
+
 def _file_column(
     table: PathTable, folder: str, names: PictureNames
 ) -> tuple[str, tuple[list[int], ...]]:
     """Return the column that names pictures, and the images that each row means."""
     usual = [name for name in FILE_COLUMNS if column_named(table.names, [name])]
     columns = dict.fromkeys(column_named(table.names, [name]) or "" for name in usual)
-    sampled = {
-        name: [row[place] if place < len(row) else None for row in table.sample()]
-        for place, name in enumerate(table.names)
-    }
+    sampled = _sampled_columns(table)
     for column in (*columns, *(name for name in table.names if name not in columns)):
         # A number of a column of another name may be the name of a picture by chance.
         by_stem = column in columns
