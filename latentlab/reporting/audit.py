@@ -298,8 +298,12 @@ def _counts(images: ImageSet, pairs: Pairs, classes: np.ndarray | None) -> Dupli
 def _by_change(pairs: Pairs) -> dict[str, int]:
     """Return the number of pairs with each change, in the order of their definition."""
     lists = [text.split("+") for text in pairs.changes.tolist()]
-    counts = {name: sum(name in names for names in lists) for name in duplicate_changes.NAMES}
-    return {name: count for name, count in counts.items() if count}
+    counts = {}
+    for name in duplicate_changes.NAMES:
+        count = sum(name in names for names in lists)
+        if count:
+            counts[name] = count
+    return counts
 
 
 def _has_training_duplicate(images: ImageSet, pairs: Pairs) -> np.ndarray:

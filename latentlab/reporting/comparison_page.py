@@ -221,7 +221,10 @@ def _fact_rows(sides: Sequence[Side]) -> list[dict[str, str]]:
     """Return the facts of each side; "" for what only others have."""
     rows = list(map(_facts, sides))
     names = list(dict.fromkeys(name for row in rows for name in row))
-    return [{name: row.get(name, "") for name in names} for row in rows]
+    filled = []
+    for row in rows:
+        filled.append({name: row.get(name, "") for name in names})
+    return filled
 
 
 def _facts(side: Side) -> dict[str, str]:
