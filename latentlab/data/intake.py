@@ -1,6 +1,7 @@
 """The intake account: what there is in the data, what is used, and what is left out, and why."""
 
 import itertools
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -9,6 +10,13 @@ from latentlab.data.pictures.picture_faults import fault_of
 EXAMPLES = 3  # names that stand beside a count
 LOUD_SHARE = 0.05  # of all entries that are left out, above which the account is a warning
 LISTED_REASONS = 5  # that stand in one line; the rest are added up
+
+
+# The nouns of reasons, of which a single entry has the singular.
+_NOUNS = (
+    "archive|database|document|file|folder|frame|link|member|page|photo|picture|pointer|program"
+)
+_PLURAL = re.compile(rf"\b({_NOUNS}|table|thumbnail|video|view)s\b")
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,11 @@ class LeftOut:
         --------
         >>> LeftOut("HEIC", 80, ("a.heic",), "install latentlab[heic]").text
         '80 HEIC (install latentlab[heic])'
+        >>> LeftOut("links to nothing", 1).text
+        '1 link to nothing'
         """
-        return f"{self.count:,} {self.reason}" + (f" ({self.hint})" if self.hint else "")
+        reason = _PLURAL.sub(r"\1", self.reason, count=1) if self.count == 1 else self.reason
+        return f"{self.count:,} {reason}" + (f" ({self.hint})" if self.hint else "")
 
     @property
     def is_missed(self) -> bool:

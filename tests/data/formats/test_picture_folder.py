@@ -49,12 +49,12 @@ def test_what_is_no_picture_is_counted_by_kind(tmp_path):
     (tmp_path / "x.npy").write_bytes(b"\x93NUMPY\1\0")
     (tmp_path / "noise").write_bytes(bytes(range(256)))
     assert sorted(texts(list_pictures(tmp_path))) == [
-        "1 archives (unpack them, or give one of them as the data)",
-        "1 array files (give one of them as the data)",
+        "1 archive (unpack them, or give one of them as the data)",
+        "1 array file (give one of them as the data)",
         "1 empty",
         "1 no picture by its content",
-        "1 tables",
-        "1 text files",
+        "1 table",
+        "1 text file",
         "2 videos (save their frames as pictures)",
     ]
 
@@ -105,7 +105,7 @@ def test_a_file_that_changes_is_looked_at_again(tmp_path):
     save(tmp_path / "a", "TIFF", frames=2)
     assert list_pictures(tmp_path).ids == ["a#1", "a#2"]
     (tmp_path / "a").write_text("no picture any more")
-    with pytest.raises(DataError, match="passed over: 1 text files"):
+    with pytest.raises(DataError, match="passed over: 1 text file"):
         list_pictures(tmp_path)
 
 
@@ -113,7 +113,7 @@ def test_a_folder_without_pictures_says_what_is_there(tmp_path):
     with pytest.raises(DataError, match="holds no pictures: there is no file in it"):
         list_pictures(tmp_path)
     (tmp_path / "a.csv").write_text("a,b\n")
-    with pytest.raises(DataError, match="holds no pictures; passed over: 1 tables"):
+    with pytest.raises(DataError, match="holds no pictures; passed over: 1 table"):
         list_pictures(tmp_path)
     assert not holds_a_picture(tmp_path)
     save(tmp_path / "deep" / "er" / "picture")
