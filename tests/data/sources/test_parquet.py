@@ -215,7 +215,7 @@ def test_a_logo_beside_a_clone_is_no_folder_of_pictures(tmp_path):
     (tmp_path / "logo.png").write_bytes(png(X[0]))
     images = opening.open_images(DataOptions(data=str(tmp_path)))
     assert len(images) == 12
-    assert [entry.text for entry in images.intake.passed_over] == ["1 pictures beside the data"]
+    assert [entry.text for entry in images.intake.passed_over] == ["1 picture beside the data"]
     for number in range(10):
         (tmp_path / f"{number}.png").write_bytes(png(X[0]))
     assert len(opening.open_images(DataOptions(data=str(tmp_path)))) == 11

@@ -112,7 +112,7 @@ def bomb(path):
     [
         (cut, "cannot read the archive .*a.zip: .* fetch it again"),
         (empty, "a.zip is an empty file"),
-        (without_pictures, "a.zip holds no pictures. Passed over: 1 text files"),
+        (without_pictures, "a.zip holds no pictures. Passed over: 1 text file"),
         (encrypted, "a.zip is encrypted: unpack it"),
         (bomb, "a.zip is refused: it unpacks to 9437184 bytes, more than .* raise `max_bytes`"),
     ],
