@@ -49,7 +49,7 @@ def collect(
     scaled = ScaledShards.of(source, data, options)
     collector = _Collector(
         name=source.title(data, options),
-        intake=scaled.account(source.intake(data, options)),
+        intake=scaled.intake,
         data=scaled.data,
         size=data.size or source.capabilities.default_size,
         quota=Quota(data.limit),

@@ -22,7 +22,7 @@ from latentlab.data.formats.file_facts import page_id
 from latentlab.data.formats.file_sets import file_splits, files_of, stray_pictures
 from latentlab.data.intake import Intake, joined
 from latentlab.data.layouts.name_splits import NameSplits, name_splits
-from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
+from latentlab.data.source import SHARD_IMAGES, ImageIndex, Reading, Shard, Source
 from latentlab.errors import DataError
 from latentlab.options import NoOptions
 
@@ -80,6 +80,24 @@ class ContainerSet:
         """
         return any(part.has_labels(wanted) for part in self.parts)
 
+    def shards(self, splits: np.ndarray) -> Iterator[Shard]:
+        """Yield the pictures of one archive after the other.
+
+        Parameters
+        ----------
+        splits : ndarray of shape (n,), str
+            "train" or "test" of each picture.
+        """
+        ids = self.ids
+        first = 0
+        for part in self.parts:
+            for start in range(0, len(part.pictures), SHARD_IMAGES):
+                members = part.pictures[start : start + SHARD_IMAGES]
+                rows = slice(first, first + len(members))
+                entries = MemberPictures(part.container, members)
+                yield Shard(ids[rows], splits[rows], pictures=entries)
+                first = rows.stop
+
 
 class ContainerSource(Source):
     """Base of the sources of archives.
@@ -125,19 +143,21 @@ class ContainerSource(Source):
         parts = tuple(sort_members(self.container(file, limits), limits) for file in files)
         return ContainerSet(parts, _prefixes(files))
 
+    def reading(self, data: DataOptions, options: NoOptions) -> Reading:
+        """Return shards and account of one look at the archives."""
+        pictures = self.container_set(data)
+        arranged = container_splits(pictures, data)
+        strays = stray_pictures(self.path(data))
+        intake = Intake(
+            passed_over=joined([*(part.passed_over for part in pictures.parts), strays]),
+            splits=arranged.splits_text,
+            labels=arranged.labels_text,
+        )
+        return Reading(pictures.shards(arranged.splits), intake)
+
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the pictures of one archive after the other; they are read when asked for."""
-        pictures = self.container_set(data)
-        ids = pictures.ids
-        splits = container_splits(pictures, data).splits
-        first = 0
-        for part in pictures.parts:
-            for start in range(0, len(part.pictures), SHARD_IMAGES):
-                members = part.pictures[start : start + SHARD_IMAGES]
-                rows = slice(first, first + len(members))
-                entries = MemberPictures(part.container, members)
-                yield Shard(ids[rows], splits[rows], pictures=entries)
-                first = rows.stop
+        return self.reading(data, options).shards
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
         """Return ids and splits; no picture is read."""
@@ -146,14 +166,7 @@ class ContainerSource(Source):
 
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return the members that are passed over, and where splits and labels come from."""
-        pictures = self.container_set(data)
-        arranged = container_splits(pictures, data)
-        strays = stray_pictures(self.path(data))
-        return Intake(
-            passed_over=joined([*(part.passed_over for part in pictures.parts), strays]),
-            splits=arranged.splits_text,
-            labels=arranged.labels_text,
-        )
+        return self.reading(data, options).intake
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name of the archive, folder or pattern."""

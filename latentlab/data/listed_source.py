@@ -10,7 +10,7 @@ from latentlab.config import DataOptions
 from latentlab.data.formats.listed_paths import ListedPictures
 from latentlab.data.intake import Intake
 from latentlab.data.layouts.name_splits import name_splits
-from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard, Source
+from latentlab.data.source import SHARD_IMAGES, ImageIndex, Reading, Shard, Source
 from latentlab.options import NoOptions
 
 
@@ -61,6 +61,11 @@ class ListedSource(Source):
         DataError
             If the list is missing or damaged, or names no picture.
         """
+
+    def reading(self, data: DataOptions, options: NoOptions) -> Reading:
+        """Return shards and account of one look at the list."""
+        listed = self.listed(data)
+        return Reading(listed.shards(), listed.intake)
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the paths of the pictures."""

@@ -56,14 +56,13 @@ def list_images(
     if size is None:
         raise ConfigError("is needed to read these images one by one", field="size")
     scaled = ScaledShards.of(source, data, options)
-    intake = scaled.account(source.intake(data, options))
-    listing = _Listing(source.title(data, options), intake, known, tick)
+    listing = _Listing(source.title(data, options), scaled.intake, known, tick)
     quota = Quota(data.limit)
     for shard in scaled.shards:
         listing.add(shard, quota.take(shard.splits))
         if quota.is_full:
             break
-    listing.intake = replace(intake, is_limited=quota.is_cut)
+    listing.intake = replace(scaled.intake, is_limited=quota.is_cut)
     return listing.image_set(scaled.data, size)
 
 

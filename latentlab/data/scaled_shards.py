@@ -28,11 +28,14 @@ class ScaledShards:
         How numbers become pixels.
     shards : iterator of Shard
         All shards up to the limit.
+    intake : Intake
+        The account of the source, with the clause of the scale.
     """
 
     data: DataOptions
     scale: Scale
     shards: Iterator[Shard]
+    intake: Intake
 
     @classmethod
     def of(cls, source: Source, data: DataOptions, options: Any) -> "ScaledShards":
@@ -54,26 +57,17 @@ class ScaledShards:
         DataError
             If the data are missing or damaged.
         """
-        shards = source.shards(data, options)
+        reading = source.reading(data, options)
         if data.value_range is not None and is_given(data.value_range):
-            return cls(data, given_scale(data.value_range), shards)
-        listed = _until_full(shards, data.limit)
-        if listed and listed[0].pictures is None:
-            scale = listed[0].scale
+            scale, listed = given_scale(data.value_range), []
         else:
-            scale = _scale_of_listed(listed, data)
-        all_shards = itertools.chain(listed, shards)
-        return cls(replace(data, value_range=scale.value_range), scale, all_shards)
-
-    def account(self, intake: Intake) -> Intake:
-        """Return the account of a source with the clause of the scale.
-
-        Parameters
-        ----------
-        intake : Intake
-            The account as the source gives it.
-        """
-        return replace(intake, scale=self.scale.clause) if self.scale.clause else intake
+            listed = _until_full(reading.shards, data.limit)
+            scale = _scale_of(listed, data)
+            data = replace(data, value_range=scale.value_range)
+        intake = reading.intake
+        if scale.clause:
+            intake = replace(intake, scale=scale.clause)
+        return cls(data, scale, itertools.chain(listed, reading.shards), intake)
 
 
 def _until_full(shards: Iterator[Shard], limit: int | None) -> list[Shard]:
@@ -85,6 +79,13 @@ def _until_full(shards: Iterator[Shard], limit: int | None) -> list[Shard]:
         if shard.pictures is None or quota.is_full:
             break
     return listed
+
+
+def _scale_of(shards: Sequence[Shard], data: DataOptions) -> Scale:
+    """Return the scale of listed shards; those of pixels bring it with them."""
+    if shards and shards[0].pictures is None:
+        return shards[0].scale
+    return _scale_of_listed(shards, data)
 
 
 def _scale_of_listed(shards: Sequence[Shard], data: DataOptions) -> Scale:

@@ -114,6 +114,22 @@ class ImageIndex:
         return len(self.ids)
 
 
+@dataclass(frozen=True)
+class Reading:
+    """What a source gives at one opening, so that images and account belong together.
+
+    Attributes
+    ----------
+    shards : iterator of Shard
+        All images in order, see `Source.shards`.
+    intake : Intake
+        The account, see `Source.intake`.
+    """
+
+    shards: Iterator[Shard]
+    intake: Intake
+
+
 class Source(Plugin, abc.ABC):
     """Base class of image sources.
 
@@ -203,6 +219,23 @@ class Source(Plugin, abc.ABC):
             If the data are missing or damaged.
         """
         return Intake()
+
+    def reading(self, data: DataOptions, options: Any) -> Reading:
+        """Return shards and account together; a source that lists files for both overrides it.
+
+        Parameters
+        ----------
+        data : DataOptions
+            What to open.
+        options : Options
+            The source's own options.
+
+        Raises
+        ------
+        DataError
+            If the data are missing or damaged.
+        """
+        return Reading(self.shards(data, options), self.intake(data, options))
 
     def title(self, data: DataOptions, options: Any) -> str:
         """Return the name of the data for titles; by default that of the source or of the path.

@@ -93,8 +93,7 @@ def fit(
         if fresh:
             run.clear()
         claim(run, config, images)
-        is_deterministic = backend.is_deterministic()
-        run.note(**backend.versions(), precision=precision, deterministic=is_deterministic)
+        _note_backend(run, precision)
         with run.stage("fit", config.to_json()) as outputs:
             summary = loop.train(model, images, options, run, keep_every)
             outputs += model_files.save(
@@ -103,6 +102,14 @@ def fit(
             # Before the stage is listed, so that listed stages are whole.
             run.note(fit=json_form.to_json(summary))
     return run
+
+
+def _note_backend(run: Run, precision: str) -> None:
+    """Note by what the run is fitted: versions, number format, whether it can be repeated."""
+    from latentlab import backend
+
+    deterministic = backend.is_deterministic()
+    run.note(**backend.versions(), precision=precision, deterministic=deterministic)
 
 
 def _is_fitted(run: Run, config: RunConfig) -> bool:

@@ -13,6 +13,7 @@ from latentlab.data.formats.column_names import (
     SPLIT_COLUMNS,
     column_named,
     listed_columns,
+    only_column,
 )
 from latentlab.data.formats.file_sets import files_of
 from latentlab.data.formats.parquet_files import (
@@ -165,10 +166,13 @@ def _column_of_first(  # noqa: PLR0913  # what the answer depends on
     looks = {field.name: _look(file, field.name) for field in fields}
     pictures = [name for name, look in looks.items() if look == "pictures"]
     if pictures:
-        return PictureColumn(_only(file, pictures), holds_paths=False)
+        return PictureColumn(
+            only_column(file, pictures, MAIN_COLUMNS, "pictures"), holds_paths=False
+        )
     paths = [name for name, look in looks.items() if look == "paths"]
     if paths:
-        return PictureColumn(_only(file, paths), holds_paths=True)
+        name = only_column(file, paths, MAIN_COLUMNS, "pictures")
+        return PictureColumn(name, holds_paths=True)
     return _text_column(table, wanted, [field.name for field in fields])
 
 
@@ -199,19 +203,6 @@ def _look(file: Path, column: str) -> str:
         count = sum(kind_of(head).is_picture for head in heads)
         return "pictures" if 2 * count >= len(heads) else ""
     return "paths" if has_path else ""
-
-
-def _only(file: Path, names: list[str]) -> str:
-    """Return the one column among several that hold pictures."""
-    if len(names) == 1:
-        return names[0]
-    by_name = column_named(names, MAIN_COLUMNS)
-    if by_name is None:
-        raise DataError(
-            f"{file} has several columns of pictures ({listed_columns(names)}): say which with"
-            " `image_column`."
-        )
-    return by_name
 
 
 def find_label_column(file: Path, image_column: str | None, wanted: str | None) -> str | None:

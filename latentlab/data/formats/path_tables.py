@@ -17,6 +17,7 @@ from latentlab.data.formats.column_names import (
     SPLIT_COLUMNS,
     column_named,
     listed_columns,
+    only_column,
 )
 from latentlab.data.formats.listed_paths import base_folder, is_address, local_text
 from latentlab.data.formats.member_kinds import is_picture_name
@@ -299,7 +300,7 @@ def path_column(table: PathTable, wanted: str | None) -> str:
             if holds(table.home, values)
         ]
         if fitting:
-            return _only(table.path, fitting)
+            return only_column(table.path, fitting, IMAGE_COLUMNS, "paths")
     raise DataError(_no_paths(table, len(rows)))
 
 
@@ -340,19 +341,6 @@ def table_splits(values: Sequence[str | None], column: str) -> tuple[np.ndarray,
     if not all(splits):
         return None
     return np.array(splits, dtype="U5"), f"split by the column {column}"
-
-
-def _only(path: Path, columns: list[str]) -> str:
-    """Return the one column among several that could hold the paths."""
-    if len(columns) == 1:
-        return columns[0]
-    by_name = column_named(columns, IMAGE_COLUMNS)
-    if by_name is None:
-        raise DataError(
-            f"{path} has several columns of paths ({listed_columns(columns)}): say which with"
-            " `image_column`."
-        )
-    return by_name
 
 
 def _name_files(home: Path, values: Sequence[Any]) -> bool:

@@ -113,27 +113,6 @@ def list_pictures(root: Path, follow_links: bool = False) -> PictureListing:
     return PictureListing(root, paths, numbers, offsets, passed_over)
 
 
-def picture_paths(root: Path) -> list[str]:
-    """Return the paths of all images of a folder, see `list_pictures`; pages share that of a file.
-
-    Parameters
-    ----------
-    root : Path
-        The folder.
-
-    Returns
-    -------
-    list of str
-        Sorted paths below the folder, with "/".
-
-    Raises
-    ------
-    DataError
-        If there is no such folder, or no picture in it.
-    """
-    return list_pictures(root).paths
-
-
 def holds_a_picture(folder: Path, most: int = 2000) -> bool:
     """Return whether one of the first files of a folder, or of its sub-folders, is a picture.
 

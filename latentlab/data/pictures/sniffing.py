@@ -17,7 +17,6 @@ DICOM_MAGIC = slice(128, 132)
 TGA_SUFFIXES = (".tga", ".icb", ".vda", ".vst")
 TGA_TYPES = (1, 2, 3, 9, 10, 11)
 TGA_DEPTHS = (8, 15, 16, 24, 32)
-_BMP_HEADERS = [size.to_bytes(4, "little") for size in (12, 16, 40, 52, 56, 64, 108, 124)]
 _PPM = re.compile(rb"P[1-6Ff]\s+(#|\d+\s)")
 TEXT_BYTES = bytes({7, 8, 9, 10, 12, 13, 27} | set(range(0x20, 0x100)))
 

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.data.pictures.resizing import as_picture
 from latentlab.errors import DataError
 
 if TYPE_CHECKING:
@@ -107,26 +106,6 @@ def on_square(thumbnail: bytes, side: int, fill: int = 255) -> np.ndarray:
         If the bytes are damaged.
     """
     return _padded(_opened(thumbnail), side, fill)
-
-
-def pixels_on_square(pixels: np.ndarray, side: int, fill: int = 255) -> np.ndarray:
-    """Return an image of any shape in the middle of a square, for grids.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (height, width, channels), uint8
-        An image with 1 or 3 channels.
-    side : int
-        See `on_square`.
-    fill : int
-        See `on_square`.
-
-    Returns
-    -------
-    ndarray of shape (side, side, 3), uint8
-        The square.
-    """
-    return _padded(as_picture(pixels).convert("RGB"), side, fill)
 
 
 def _padded(picture: "PIL.Image.Image", side: int, fill: int) -> np.ndarray:

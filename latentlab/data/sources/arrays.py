@@ -15,7 +15,7 @@ from latentlab.data.formats.array_files import array_shards, describe
 from latentlab.data.intake import Intake
 from latentlab.data.layouts.policies import AUTO, NONE
 from latentlab.data.places import name_of_path
-from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
+from latentlab.data.source import ImageIndex, Reading, Shard, Source, SourceCapabilities
 from latentlab.data.splits import numbered_ids
 from latentlab.options import NoOptions
 
@@ -26,6 +26,11 @@ class Arrays(Source):
     capabilities: ClassVar[SourceCapabilities] = SourceCapabilities(
         suffixes=(".npy", ".npz"), contents=("arrays",), split_kinds=(AUTO, NONE)
     )
+
+    def reading(self, data: DataOptions, options: NoOptions) -> Reading:
+        """Return shards and account of one look at the file."""
+        described = describe(self.path(data), data)
+        return Reading(array_shards(described, data), described.account(data))
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the images; those of an .npy file of uint8 as views of the file."""

@@ -26,6 +26,7 @@ from latentlab.data.places import name_of_path
 from latentlab.data.source import (
     SHARD_IMAGES,
     ImageIndex,
+    Reading,
     Shard,
     Source,
     SourceCapabilities,
@@ -42,14 +43,20 @@ class Folder(Source):
         split_kinds=ALL_SPLIT_KINDS,
     )
 
+    def reading(self, data: DataOptions, options: NoOptions) -> Reading:
+        """Return shards and account of one walk through the folder."""
+        listing = list_pictures(self.path(data), data.follow_links)
+        arrangement = arranged(listing, data)
+        intake = Intake(
+            passed_over=listing.passed_over,
+            splits=arrangement.splits_text,
+            labels=arrangement.classes_text,
+        )
+        return Reading(_shards_of(listing, arrangement.splits), intake)
+
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the paths of the pictures, and the pages of those that hold several."""
-        listing = list_pictures(self.path(data), data.follow_links)
-        splits = arranged(listing, data).splits
-        for start in range(0, len(listing), SHARD_IMAGES):
-            rows = slice(start, start + SHARD_IMAGES)
-            ids = np.array(listing.ids[rows])
-            yield Shard(ids, splits[rows], pictures=listing.pictures(rows))
+        return self.reading(data, options).shards
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
         """Return the ids and their splits."""
@@ -58,17 +65,18 @@ class Folder(Source):
 
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return what is passed over, and where splits and labels come from."""
-        listing = list_pictures(self.path(data), data.follow_links)
-        arrangement = arranged(listing, data)
-        return Intake(
-            passed_over=listing.passed_over,
-            splits=arrangement.splits_text,
-            labels=arrangement.classes_text,
-        )
+        return self.reading(data, options).intake
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the folder's name."""
         return name_of_path(self.path(data))
+
+
+def _shards_of(listing: PictureListing, splits: np.ndarray) -> Iterator[Shard]:
+    for start in range(0, len(listing), SHARD_IMAGES):
+        rows = slice(start, start + SHARD_IMAGES)
+        ids = np.array(listing.ids[rows])
+        yield Shard(ids, splits[rows], pictures=listing.pictures(rows))
 
 
 def arranged(listing: PictureListing, data: DataOptions) -> Arrangement:

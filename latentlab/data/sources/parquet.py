@@ -18,7 +18,7 @@ from latentlab.data.intake import Intake, joined
 from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
 from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.places import name_of_path
-from latentlab.data.source import ImageIndex, Shard, Source, SourceCapabilities
+from latentlab.data.source import ImageIndex, Reading, Shard, Source, SourceCapabilities
 from latentlab.options import NoOptions
 
 
@@ -36,11 +36,18 @@ class Parquet(Source):
         split_kinds=ALL_SPLIT_KINDS,
     )
 
-    def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
-        """Yield the rows; their pictures are read when they are asked for."""
+    def reading(self, data: DataOptions, options: NoOptions) -> Reading:
+        """Return shards and account of one look at the files."""
         from latentlab.data.parquet_rows import parquet_rows
 
-        yield from parquet_rows(self.path(data), data).shards()
+        rows = parquet_rows(self.path(data), data)
+        strays = stray_pictures(self.path(data))
+        passed_over = joined([rows.intake.passed_over, strays])
+        return Reading(rows.shards(), replace(rows.intake, passed_over=passed_over))
+
+    def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
+        """Yield the rows; their pictures are read when they are asked for."""
+        return self.reading(data, options).shards
 
     def index(self, data: DataOptions, options: NoOptions) -> ImageIndex:
         """Return the ids of the rows and their splits; no picture is read."""
@@ -50,11 +57,7 @@ class Parquet(Source):
 
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return the rows that are passed over, and where splits and labels come from."""
-        from latentlab.data.parquet_rows import parquet_rows
-
-        intake = parquet_rows(self.path(data), data).intake
-        strays = stray_pictures(self.path(data))
-        return replace(intake, passed_over=joined([intake.passed_over, strays]))
+        return self.reading(data, options).intake
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name of the file or folder."""
