@@ -27,7 +27,6 @@ MOST_LABEL_BYTES = 1 << 20
 MAX_BYTES = 2 << 30  # that a container may unpack to, or else EXPANSION times its own size
 EXPANSION = 100  # pictures are compressed already: more than this is no collection of pictures
 # An animation in the form of PNG counts as its first frame: all PNG would have to be read.
-SEVERAL_PAGES = (".tif", ".tiff", ".gif", ".webp", ".apng", ".avif", ".avifs")
 MOST_KNOWN = 1_000_000  # members whose pages are held in memory
 NOWHERE = -1
 MOST_SORTED = 64  # archives
@@ -47,7 +46,7 @@ class Member(NamedTuple):
     place : int
         Where the container finds it again.
     kind : Kind or None
-        What it is by its first bytes; None if its name is that of a picture.
+        What it is by its first bytes; None if its name says so: a picture without further pages.
     obstacle : str
         Why it cannot be read, such as "encrypted"; "" if nothing is known against it.
     page : int
@@ -150,9 +149,7 @@ class Container(abc.ABC):
         member : Member
             One of `members`.
         """
-        suffix = PurePosixPath(member.name).suffix.lower()
-        may_hold_several = suffix in SEVERAL_PAGES or (member.kind and member.kind.may_hold_several)
-        if not may_hold_several:
+        if member.kind is None or not member.kind.may_hold_several:
             return ONE_PAGE
         state = self.path.stat()
         key = str(self.path), state.st_mtime_ns, state.st_size, member.place

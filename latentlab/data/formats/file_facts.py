@@ -8,8 +8,17 @@ from pathlib import Path
 
 from latentlab.data.folder_walk import NO_PERMISSION
 from latentlab.data.pictures.decode import THREADS, pillow_limits_off
+from latentlab.data.pictures.jpeg_views import lists_views
 from latentlab.data.pictures.pages import ONE_PAGE, FilePages, pages_of
-from latentlab.data.pictures.sniffing import HEAD_BYTES, UNKNOWN, Kind, has_picture_suffix, kind_of
+from latentlab.data.pictures.sniffing import (
+    HEAD_BYTES,
+    JPEG,
+    JPEG_OF_VIEWS,
+    UNKNOWN,
+    Kind,
+    has_picture_suffix,
+    kind_of,
+)
 
 AT_ONCE = 256  # files that a thread looks at in a row
 MOST_KNOWN = 1_000_000  # files whose facts are held in memory
@@ -98,6 +107,8 @@ def _look_into(path: str, size: int) -> FileFacts:
     try:
         with open(path, "rb", buffering=0) as file:
             kind = kind_of(file.read(HEAD_BYTES), path)
+            if kind is JPEG and lists_views(file):  # beyond the first bytes
+                kind = JPEG_OF_VIEWS
     except OSError:
         return FileFacts(CLOSED, ONE_PAGE)
     pages = pages_of(Path(path), kind) if kind.is_readable else ONE_PAGE

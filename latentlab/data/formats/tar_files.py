@@ -18,8 +18,8 @@ from latentlab.data.formats.containers import (
     damaged,
     plain_name,
 )
-from latentlab.data.formats.member_kinds import is_picture_name
-from latentlab.data.pictures.sniffing import HEAD_BYTES, Kind, kind_of
+from latentlab.data.formats.member_kinds import is_picture_name, kind_beyond_name
+from latentlab.data.pictures.sniffing import HEAD_BYTES, Kind
 from latentlab.errors import DataError
 
 MOST_HEADER_BYTES = 16 << 20  # that one header of an archive may ask for
@@ -110,16 +110,17 @@ def _archive(file: Any) -> Any:
 
 def _listed(archive: Any, unpacked: Any) -> Iterator[Member]:
     """Yield the files of an archive; links to files in it have their content."""
-    places: dict[str, tuple[int, int]] = {}  # name -> place and size
+    listed: dict[str, Member] = {}
     while (info := archive.next()) is not None:
         archive.members.clear()  # or else tarfile keeps them all
         name = plain_name(info.name)
         if info.isreg() and not info.issparse():
-            places[info.name] = (info.offset_data, info.size)
-            yield Member(name, info.size, info.offset_data, _kind(name, info, unpacked))
-        elif info.islnk() and info.linkname in places:
-            place, size = places[info.linkname]
-            yield Member(name, size, place, obstacle="" if is_picture_name(name) else "links")
+            member = Member(name, info.size, info.offset_data, _kind(name, info, unpacked))
+            listed[info.name] = member
+            yield member
+        elif info.islnk() and info.linkname in listed:
+            obstacle = "" if is_picture_name(name) else "links"
+            yield listed[info.linkname]._replace(name=name, obstacle=obstacle)
         elif not info.isdir():
             yield Member(name, info.size, 0, obstacle="links and devices")
     _check_end(archive, unpacked)
@@ -133,11 +134,9 @@ def _check_end(archive: Any, unpacked: Any) -> None:
 
 
 def _kind(name: str, info: tarfile.TarInfo, unpacked: Any) -> Kind | None:
-    """Return the kind of a member whose name is not that of a picture."""
-    if is_picture_name(name):
-        return None
+    """Return the kind of a member of which the name does not say enough."""
     unpacked.seek(info.offset_data)
-    return kind_of(unpacked.read(min(info.size, HEAD_BYTES)), name)
+    return kind_beyond_name(unpacked.read(min(info.size, HEAD_BYTES)), name)
 
 
 class _Bounded:

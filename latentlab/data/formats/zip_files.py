@@ -12,8 +12,8 @@ from latentlab.data.formats.containers import (
     damaged,
     plain_name,
 )
-from latentlab.data.formats.member_kinds import is_picture_name
-from latentlab.data.pictures.sniffing import HEAD_BYTES, UNKNOWN, Kind, kind_of
+from latentlab.data.formats.member_kinds import is_picture_name, kind_beyond_name
+from latentlab.data.pictures.sniffing import HEAD_BYTES, UNKNOWN, Kind
 from latentlab.errors import DataError
 
 ENCRYPTED = "encrypted"
@@ -79,8 +79,7 @@ def _members(path: Path, _mtime_ns: int, size: int) -> tuple[Member, ...]:
 def _member(archive: zipfile.ZipFile, number: int, info: zipfile.ZipInfo) -> Member:
     name = plain_name(info.filename)
     obstacle = _obstacle(info)
-    is_clear = bool(obstacle) or is_picture_name(name)
-    kind = None if is_clear else _kind(archive, info, name)
+    kind = None if obstacle else _kind(archive, info, name)
     return Member(name, info.file_size, number, kind, obstacle)
 
 
@@ -90,12 +89,12 @@ def _obstacle(info: zipfile.ZipInfo) -> str:
     return "" if info.compress_type in _READABLE else "of a compression that is not read"
 
 
-def _kind(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Kind:
+def _kind(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Kind | None:
     try:
         with archive.open(info) as file:
-            return kind_of(file.read(HEAD_BYTES), name)
+            return kind_beyond_name(file.read(HEAD_BYTES), name)
     except Exception:  # a damaged member
-        return UNKNOWN
+        return None if is_picture_name(name) else UNKNOWN
 
 
 def array_names(path: Path) -> list[str]:

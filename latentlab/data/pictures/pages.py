@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import IO
 
 from latentlab.data.pictures import extra_formats
-from latentlab.data.pictures.sniffing import TIFF, Kind
+from latentlab.data.pictures.jpeg_views import count_views
+from latentlab.data.pictures.sniffing import JPEG_OF_VIEWS, TIFF, Kind
 
 MOST_FRAMES = 1000  # of an animation that are read; each is found by going through those before it
 NEW_SUBFILE_TYPE, OLD_SUBFILE_TYPE = 254, 255  # tags of TIFF
@@ -19,6 +20,7 @@ SUBFILE_SIZES = {3: "H", 4: "I"}  # type of a TIFF's number -> that of `struct`
 FURTHER_FRAMES = "further frames of animations"
 NO_PIXELS = "DICOM without pixels"
 FURTHER_IMAGES = "further images of HEIC files"
+FURTHER_VIEWS = "further views in JPEG files"
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ ONE_PAGE = FilePages()
 def pages_of(picture: Path | bytes, kind: Kind) -> FilePages:
     """Return which pages a file holds; nothing is decoded.
 
-    A smaller version of a page, or its mask, is no page of a TIFF. A HEIC has one picture, its
-    primary one.
+    A smaller version of a page, or its mask, is no page of a TIFF. A HEIC and a JPEG have one
+    picture, the first or primary one.
 
     Parameters
     ----------
@@ -71,16 +73,21 @@ def pages_of(picture: Path | bytes, kind: Kind) -> FilePages:
             return _pages_of_tiff(picture)
         if kind.extra:
             return _pages_of_extra(picture, kind)
+        if kind is JPEG_OF_VIEWS:
+            return FilePages(1, further=count_views(_stream(picture)) - 1, reason=FURTHER_VIEWS)
         return _frames(picture, kind)
     except Exception:  # Pillow's decoders raise nearly every kind of exception
         return ONE_PAGE
 
 
+def _stream(picture: Path | bytes) -> io.BytesIO | Path:
+    return io.BytesIO(picture) if isinstance(picture, bytes) else picture
+
+
 def _frames(picture: Path | bytes, kind: Kind) -> FilePages:
     from PIL import Image
 
-    stream = io.BytesIO(picture) if isinstance(picture, bytes) else picture
-    with Image.open(stream, formats=[kind.format]) as image:
+    with Image.open(_stream(picture), formats=[kind.format]) as image:
         count = getattr(image, "n_frames", 1)
     read = min(count, MOST_FRAMES)
     return FilePages(read, further=count - read, reason=FURTHER_FRAMES)

@@ -6,9 +6,12 @@ collect pictures, so that the account can name it. Nothing is decoded here.
 
 import functools
 import importlib.util
+import io
 import re
 from dataclasses import dataclass
 from pathlib import Path, PurePath
+
+from latentlab.data.pictures.jpeg_views import JPEG_MAGIC, lists_views
 
 HEAD_BYTES = 4096  # of a file: enough for the magic of all kinds, and one page of a disk cache
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
@@ -70,6 +73,7 @@ AS_TIFF = "save as TIFF or .npy"
 PNG = Kind("PNG", "PNG")
 APNG = Kind("PNG", "PNG", may_hold_several=True)
 JPEG = Kind("JPEG", "JPEG")
+JPEG_OF_VIEWS = Kind("JPEG", "JPEG", may_hold_several=True)  # MPO
 GIF = Kind("GIF", "GIF", may_hold_several=True)
 TIFF = Kind("TIFF", "TIFF", may_hold_several=True)
 WEBP = Kind("WebP", "WEBP")
@@ -109,7 +113,6 @@ UNKNOWN = Kind("no picture by its content")
 
 # Longer beginnings first where one begins with another.
 _BEGINNINGS: tuple[tuple[bytes, Kind], ...] = (
-    (b"\xff\xd8\xff", JPEG),
     (b"GIF87a", GIF),
     (b"GIF89a", GIF),
     (b"II*\0", TIFF),
@@ -316,6 +319,8 @@ def kind_of_file(path: Path) -> Kind:
 def _by_bytes(head: bytes) -> Kind | None:
     if head.startswith(PNG_MAGIC):
         return APNG if b"acTL" in head else PNG
+    if head.startswith(JPEG_MAGIC):
+        return JPEG_OF_VIEWS if lists_views(io.BytesIO(head)) else JPEG
     for beginning, kind in _BEGINNINGS:
         if head.startswith(beginning):
             return kind
