@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from latentlab.errors import RunError
+from latentlab.storage import guard
 
 TEMPORARY_PREFIX = ".tmp-"
 REPLACED_PREFIX = f"{TEMPORARY_PREFIX}replaced-"  # the old folder while a new one takes its name
@@ -50,6 +51,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
     RunError
         If the disk refuses the write (read-only, full, no permission). Nothing is left behind.
     """
+    guard.writing(target)
     temporary = _temporary(target)
     try:
         with refusals(target):
@@ -88,6 +90,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     """
     temporary = _temporary(target)
     aside = target.with_name(REPLACED_PREFIX + target.name)
+    guard.writing(target)
+    guard.writing(aside)
     try:
         with refusals(target):
             _sweep(target)
@@ -125,6 +129,8 @@ def remove_folder(folder: Path) -> None:
         If the disk refuses it.
     """
     doomed = folder.with_name(DOOMED_PREFIX + folder.name)
+    guard.writing(folder)
+    guard.writing(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
     with refusals(folder), contextlib.suppress(FileNotFoundError):
         folder.rename(doomed)
@@ -153,13 +159,15 @@ def clear_folder(folder: Path, keep: str) -> None:
             if _is_real_folder(path):
                 remove_folder(path)
             else:
+                guard.writing(path)
                 path.unlink()
 
 
 def recover(folder: Path) -> None:
     """Remove what killed processes left half-written, and restore folders that they put aside.
 
-    Temporary files of live processes stay. Only the process that holds the folder may call it.
+    Temporary files of live processes stay, and links, which no process of ours makes. Only the
+    process that holds the folder may call it.
 
     Parameters
     ----------
@@ -167,6 +175,9 @@ def recover(folder: Path) -> None:
         Everything below it is searched.
     """
     for path in sorted(folder.rglob(f"{TEMPORARY_PREFIX}*")):
+        if path.is_symlink():
+            continue
+        guard.writing(path)
         owner = re.match(rf"{re.escape(TEMPORARY_PREFIX)}(\d+)-", path.name)
         if owner and int(owner[1]) != os.getpid() and _is_alive(int(owner[1])):
             continue
@@ -226,8 +237,10 @@ def append_line(path: Path, line: str) -> None:
     RunError
         If the disk refuses the write.
     """
+    guard.writing(path)
     with refusals(path):
         path.parent.mkdir(parents=True, exist_ok=True)
+        _unshare(path)
         with path.open("ab+") as file:
             _cut_torn_line(file)
             file.write(line.encode() + b"\n")  # at the end, in append mode
@@ -274,6 +287,7 @@ def read_json(path: Path) -> Any:
     RunError
         If it is missing or damaged.
     """
+    guard.reading(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -293,6 +307,7 @@ def sha256(path: Path) -> str:
     str
         64 hexadecimal digits.
     """
+    guard.inside(path)  # what is compared is up to the caller
     digest = hashlib.sha256()
     with path.open("rb") as file:
         while piece := file.read(PIECE):
@@ -337,6 +352,18 @@ def flush(path: Path) -> None:
         os.close(descriptor)
 
 
+def _unshare(path: Path) -> None:
+    """Give a file that has further names (hard links) a copy of its own, since it is written to."""
+    if not path.exists() or path.stat().st_nlink == 1:
+        return
+    temporary = _temporary(path)
+    try:
+        shutil.copyfile(path, temporary)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def _cut_torn_line(file: BinaryIO) -> None:
     """Cut off what follows the last complete line."""
     end = file.seek(0, os.SEEK_END)
@@ -359,11 +386,12 @@ def _sweep(target: Path) -> None:
     for path in target.parent.glob(f"{TEMPORARY_PREFIX}*-{glob.escape(target.name)}"):
         owner = re.match(name_pattern, path.name)
         is_of_target = owner is not None and path.name[owner.end() :] == target.name
-        if owner is not None and is_of_target and not _is_alive(int(owner[1])):
+        is_left_over = is_of_target and not path.is_symlink()
+        if owner is not None and is_left_over and not _is_alive(int(owner[1])):
             with contextlib.suppress(OSError):
                 _remove(path)
     aside = target.with_name(REPLACED_PREFIX + target.name)
-    if aside.exists() and not target.exists():
+    if aside.exists() and not aside.is_symlink() and not target.exists():
         with contextlib.suppress(OSError):
             aside.rename(target)
 

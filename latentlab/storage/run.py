@@ -36,7 +36,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import RunError
-from latentlab.storage import changes, json_form
+from latentlab.storage import changes, guard, json_form, seal
 from latentlab.storage.changes import JOURNAL, Changes
 from latentlab.storage.files import (
     TEMPORARY_PREFIX,
@@ -67,6 +67,10 @@ METRICS_NAME = "metrics.jsonl"
 CLUSTER_STAGE = "cluster/"
 WEIGHTS_NAME = "weights.npz"
 DESCRIPTION_NAME = "model.json"
+
+
+class RunInUseError(RunError):
+    """Another process holds the run."""
 
 
 class Run:
@@ -112,6 +116,7 @@ class Run:
         with refusals(folder):
             folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, Manifest.new())
+        seal.enter(folder, run.recorded_output)
         with run.lock():
             if not (folder / MANIFEST_NAME).exists():
                 run._save()
@@ -132,6 +137,7 @@ class Run:
             If there is none, or its manifest is damaged or of a newer format.
         """
         run = cls(Path(path), _read_manifest(Path(path)))
+        seal.enter(run.path, run.recorded_output)
         if (run.path / JOURNAL).exists():
             with run.lock():
                 pass  # which finishes the changes of a killed process
@@ -219,6 +225,14 @@ class Run:
     def record(self, stage: str) -> StageRecord | None:
         """Return the record of the finished stage `stage`; None if it is not done."""
         return self._manifest.stages.get(stage)
+
+    def recorded_output(self, path: str) -> Output | None:
+        """Return what run.json records of a file, by its path below the folder; or None."""
+        for record in self._manifest.stages.values():
+            for output in record.outputs:
+                if output.path == path:
+                    return output
+        return None
 
     def seconds(self, stage: str) -> float:
         """Return how long the finished stage `stage` took; RunError if it is not done."""
@@ -409,11 +423,13 @@ class Run:
         """
         import filelock
 
+        guard.writing(self.path / LOCK_NAME)
+        guard.writing(self.path / HOLDER_NAME)
         lock = filelock.FileLock(self.path / LOCK_NAME, timeout=0)
         try:
             lock.acquire()
         except filelock.Timeout:
-            raise RunError(
+            raise RunInUseError(
                 f"{self.path} is in use by another process{_holder(self.path)}."
                 " Wait for it, or choose another `run`."
             ) from None
@@ -448,6 +464,7 @@ class Run:
     def _reread(self) -> None:
         if (self.path / MANIFEST_NAME).exists():
             self._manifest = _read_manifest(self.path)
+            guard.follow(self.path, self.recorded_output)
 
     def clear(self) -> None:
         """Remove everything that the run has made; its folder and lock stay.
@@ -462,6 +479,7 @@ class Run:
             if path.is_dir() and not path.is_symlink():
                 remove_folder(path)
             else:
+                guard.writing(path)
                 path.unlink()
         self._manifest = Manifest.new()
         self._save()
@@ -486,6 +504,7 @@ class Run:
             File name in the run folder.
         """
         path = self.path / name
+        guard.reading(path)
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         rows: dict[tuple[Any, Any], dict[str, Any]] = {}
         for line in lines:
@@ -497,6 +516,7 @@ class Run:
 
     def _save(self) -> None:
         write_json(self.path / MANIFEST_NAME, self._manifest.to_json())
+        guard.follow(self.path, self.recorded_output)
 
 
 def find_runs(folder: str | Path) -> list[Run]:
@@ -516,6 +536,7 @@ def find_runs(folder: str | Path) -> list[Run]:
 
 def _read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_NAME
+    guard.refuse_outside(os.path.abspath(folder), os.path.abspath(path))  # also before it is opened
     try:
         return Manifest.from_json(json.loads(path.read_text(encoding="utf-8")), folder)
     except FileNotFoundError:
@@ -540,6 +561,7 @@ def _may_become_a_run(folder: Path) -> bool:
 
 
 def _holder(path: Path) -> str:
+    guard.reading(path / HOLDER_NAME)
     try:
         holder = json.loads((path / HOLDER_NAME).read_text())
         return f" (process {holder['pid']} on {holder['host']} since {holder['since']})"

@@ -7,6 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from latentlab.errors import RunError
+from latentlab.storage import guard
 from latentlab.storage.files import atomic_path
 
 LARGEST = 1e15  # magnitude of a vector's numbers: their squares must fit into float32
@@ -56,6 +57,7 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     RunError
         If the file is missing or damaged.
     """
+    guard.reading(path)
     try:
         return pq.read_table(
             path, columns=columns, partitioning=None, page_checksum_verification=True

@@ -1,0 +1,221 @@
+"""Every open, write, rename and removal in a run passes here first: a run is a sealed tree.
+
+A run folder may come from somebody else. A link in it could lead a reader or a writer anywhere, so
+each place that touches a file of a run calls `reading` or `writing` with its path before. Paths
+below no run that this process has opened are not looked at.
+
+The folder of the run itself may be a link, and so may everything above it: they are the user's.
+
+Reasons: docs/decisions/0081-sealed-runs.md.
+"""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from latentlab.errors import RunError
+from latentlab.storage import integrity
+
+if TYPE_CHECKING:
+    from latentlab.storage.manifest import Output
+
+# Of Windows: a junction is a mount point, see os.lstat and `st_reparse_tag`. Not tested there.
+LINK_TAGS = {
+    getattr(stat, "IO_REPARSE_TAG_SYMLINK", 0xA000000C),
+    getattr(stat, "IO_REPARSE_TAG_MOUNT_POINT", 0xA0000003),
+}
+
+
+@dataclass
+class GuardedRun:
+    """A run folder that this process has opened.
+
+    Attributes
+    ----------
+    folder : str
+        Its absolute path when it was opened; links above it are as they were given.
+    output_of : callable
+        output_of(path below the folder, with "/") -> what run.json records of that file, or None.
+    findings : tuple of str
+        What an opening saw in it that a run of the user's own does not hold, such as "the link
+        report".
+    is_accepted : bool
+        Whether the user has said that the findings are to be lived with.
+    """
+
+    folder: str
+    output_of: Callable[[str], "Output | None"]
+    findings: tuple[str, ...] = ()
+    is_accepted: bool = False
+
+
+_runs: dict[str, GuardedRun] = {}
+
+
+def enter(run: GuardedRun) -> None:
+    """Guard a run from now on; another entry for its folder is replaced.
+
+    Parameters
+    ----------
+    run : GuardedRun
+        The run, which is being opened.
+    """
+    _runs[run.folder] = run
+
+
+def follow(folder: str | Path, output_of: Callable[[str], "Output | None"]) -> None:
+    """Take the records of a run from another manifest, which was read or written just now.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        The folder of a run.
+    output_of : callable
+        As in `GuardedRun`.
+    """
+    run = _runs.get(os.path.abspath(folder))
+    if run is not None:
+        run.output_of = output_of
+
+
+def inside(path: str | Path) -> None:
+    """Pass a file or folder of a run whose content need not be what run.json records.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any path; one below no run passes.
+
+    Raises
+    ------
+    RunError
+        If a link on the way leads out of the run, or it is no plain file or folder.
+    """
+    if not _runs:
+        return
+    target = os.path.abspath(path)
+    runs = _runs_above(target)
+    if runs:
+        refuse_outside(runs[-1].folder, target)
+
+
+def reading(path: str | Path) -> None:
+    """Pass a file or folder of a run that is about to be read.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any path; one below no run passes.
+
+    Raises
+    ------
+    RunError
+        If a link on the way leads out of the run, if it is no plain file or folder, or if its
+        content is not what run.json records.
+    """
+    if not _runs:
+        return
+    target = os.path.abspath(path)
+    runs = _runs_above(target)
+    if runs:
+        refuse_outside(runs[-1].folder, target)
+        name = os.path.relpath(target, runs[0].folder).replace(os.sep, "/")
+        integrity.check(target, name, runs[0].output_of)
+
+
+def writing(path: str | Path) -> None:
+    """Pass a file or folder of a run that is about to be written, renamed or removed.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any path; one below no run passes.
+
+    Raises
+    ------
+    RunError
+        If the run holds links or files of others and was not accepted, or as for `reading`.
+    """
+    if not _runs:
+        return
+    target = os.path.abspath(path)
+    runs = _runs_above(target)
+    if not runs:
+        return
+    run = runs[-1]
+    refuse_outside(run.folder, target)
+    if run.findings and not run.is_accepted:
+        raise RunError(
+            f"{run.folder} is read-only, since it holds {run.findings[0]}: it may come from"
+            " somebody else",
+            hint=f"If it is yours, say so with: `verify(run={run.folder!r}, accept=True)`",
+        )
+
+
+def refuse_outside(folder: str, target: str) -> None:
+    """Raise RunError if a path below a run's folder leaves it by a link, or is no plain file.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute path of the run's folder, which may be a link itself.
+    target : str
+        Absolute path below it; what does not exist passes.
+    """
+    place = folder
+    for part in target[len(folder) :].split(os.sep):
+        if not part:
+            continue
+        place = os.path.join(place, part)
+        try:
+            info = os.lstat(place)
+        except OSError:
+            return  # whoever opens it says what is wrong
+        if is_link(info):
+            if leaves(folder, place):
+                raise RunError(
+                    f"{place} is a link that leads out of the run, and is not followed. Remove it,"
+                    " or put in its place what it should lead to."
+                )
+        elif not stat.S_ISREG(info.st_mode) and not stat.S_ISDIR(info.st_mode):
+            raise RunError(f"{place} is {kind_of(info)} and not a file. Remove it.")
+
+
+def is_link(info: os.stat_result) -> bool:
+    """Return whether what `os.lstat` saw is a link, or a junction of Windows."""
+    return stat.S_ISLNK(info.st_mode) or getattr(info, "st_reparse_tag", 0) in LINK_TAGS
+
+
+def leaves(folder: str, link: str) -> bool:
+    """Return whether a link in a run's folder leads out of it, or nowhere that can be told."""
+    try:
+        root = os.path.realpath(folder)
+        return not os.path.realpath(link, strict=True).startswith(os.path.join(root, ""))
+    except OSError:  # to nothing, where a write would make a file, or in a circle
+        return True
+
+
+def kind_of(info: os.stat_result) -> str:
+    """Return what something that is no file and no folder is, in words."""
+    kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
+    for is_kind, name in kinds:
+        if is_kind(info.st_mode):
+            return name
+    return "a device"
+
+
+def _runs_above(target: str) -> list[GuardedRun]:
+    """Return the runs that hold a path, the innermost first: seeds/ of a run holds runs."""
+    runs = []
+    place = os.path.dirname(target)
+    while True:
+        run = _runs.get(place)
+        if run is not None:
+            runs.append(run)
+        above = os.path.dirname(place)
+        if above == place:
+            return runs
+        place = above
