@@ -11,6 +11,7 @@ import sys
 import click
 
 from latentlab.cli._group import INTERRUPTED, cli
+from latentlab.cli._output import say
 from latentlab.cli._signals import leave
 from latentlab.cli.checking import compare, verify
 from latentlab.cli.choosing_encoder import choose_encoder
@@ -60,5 +61,5 @@ def _exit_code() -> str | int | None:
         return 2
     except click.UsageError as error:
         command = error.ctx.command_path if error.ctx else "latentlab"
-        click.echo(f"error: {error.format_message()} See: {command} --help", err=True)
+        say(f"error: {error.format_message()} See: {command} --help", err=True)
         return 2

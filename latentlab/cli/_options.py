@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from latentlab.cli._output import say
 from latentlab.cli.generated import Decorator, OptionWithNames, option_of, together
 from latentlab.config import LEAST_STEPS, RESIZE_RULES, ClusterOptions, DataOptions, FitOptions
 
@@ -73,7 +74,7 @@ def last_run() -> str:
     runs = sorted(find_runs(RUNS_FOLDER), key=lambda run: run.last_used)
     path = str(runs[-1].path) if runs else DEFAULT_RUN
     if path != DEFAULT_RUN:
-        click.echo(f"run: {path}, which was used last (--run names another)", err=True)
+        say(f"run: {path}, which was used last (--run names another)", err=True)
     return path
 
 

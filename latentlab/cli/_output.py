@@ -1,4 +1,8 @@
-"""What a command prints: text, or with --json the envelope that `latentlab schema` describes."""
+"""What a command prints: text, or with --json the envelope that `latentlab schema` describes.
+
+Every line goes through `say`: names of files and classes may hold the escapes by which a terminal
+takes orders, and characters that turn the direction of writing.
+"""
 
 import json
 from typing import TYPE_CHECKING, Any
@@ -6,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latentlab import __version__
+from latentlab.plain_text import printable_lines
 
 if TYPE_CHECKING:
     from latentlab.storage.run import Run
@@ -28,6 +33,19 @@ json_option = click.option(
 )
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print lines for people, with everything spelled out that a terminal would obey.
+
+    Parameters
+    ----------
+    text : str
+        One line or several.
+    err : bool
+        Print on the standard error stream.
+    """
+    click.echo(printable_lines(text), err=err)
+
+
 def print_result(value: Any, text: str) -> None:
     """Print the result of a command, as text or with --json as JSON in its envelope.
 
@@ -44,7 +62,7 @@ def print_result(value: Any, text: str) -> None:
     ctx.meta["latentlab.printed"] = True
     if ctx.meta.get("latentlab.json"):
         text = envelope(ctx.info_name, result=to_json(value))
-    click.echo(text)
+    say(text)
 
 
 def with_intake(value: Any, run: "Run") -> dict[str, Any]:

@@ -14,7 +14,7 @@ from latentlab.cli._options import (
     run_option,
     typed_names,
 )
-from latentlab.cli._output import json_option, print_result, with_intake
+from latentlab.cli._output import json_option, print_result, say, with_intake
 from latentlab.cli.cluster_request import ClusterRequest
 from latentlab.cli.generated import OptionWithNames, option_of, together
 from latentlab.cli.places import Place, place_options
@@ -172,7 +172,7 @@ def _options_for(run: "Run", request: ClusterRequest) -> ClusterOptions:
     has_prototypes = trained_on == "own"
     options = request.options(k, has_prototypes)
     if not has_prototypes and "method" not in request.typed:
-        click.echo(stand_in_text(request.recipe, trained_on), err=True)
+        say(stand_in_text(request.recipe, trained_on), err=True)
     return options
 
 
@@ -203,7 +203,7 @@ def _recommended_k(run: "Run", request: ClusterRequest) -> int:
             f"`k=auto`: {choice.reason}.",
             hint=f"To cluster all the same, give a number, such as `k={choice.structure.k}`.",
         )
-    click.echo(f"--k auto: {choice.k}, since {choice.reason}", err=True)
+    say(f"--k auto: {choice.k}, since {choice.reason}", err=True)
     return choice.k
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from latentlab.cli._options import data_of, typed_names
+from latentlab.cli._output import say
 from latentlab.cli.settings import parse_settings, route_settings
 from latentlab.config import LEAST_STEPS, DataOptions, FitOptions
 from latentlab.errors import ConfigError
@@ -143,7 +144,7 @@ class FitRequest:
         machine = self._machine_of(recorded)
         if not machine:
             return options
-        click.echo(
+        say(
             f"--recipe {self.recipe}: going on with the setting for {machine},"
             f" which {run_path} was begun with.",
             err=True,

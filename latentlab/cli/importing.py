@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from latentlab.cli._options import IMAGE_NAMES, RUNS_FOLDER, image_options, typed_names
-from latentlab.cli._output import json_option, print_result, with_intake
+from latentlab.cli._output import json_option, print_result, say, with_intake
 from latentlab.cli.generated import option_of, together
 from latentlab.config import DataOptions, ImportOptions
 from latentlab.errors import ConfigError
@@ -66,7 +66,7 @@ def import_(
     report = pipeline.import_report(run)
     assert report is not None
     for line in left_out_lines(report):
-        click.echo(line, err=True)
+        say(line, err=True)
     result = {"run": str(run.path), **to_json(report)}
     print_result(with_intake(result, run), import_text(str(run.path), report))
 

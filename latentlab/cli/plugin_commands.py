@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from latentlab.cli._output import say
 from latentlab.cli.listing import described
 from latentlab.errors import ConfigError
 
@@ -19,7 +20,7 @@ def list_plugins() -> None:
     from latentlab.plugins import KINDS
 
     for kind in KINDS:
-        click.echo(f"{kind}\n{described(kind, indent=4)}")
+        say(f"{kind}\n{described(kind, indent=4)}")
 
 
 @plugins.command()
@@ -33,7 +34,7 @@ def check(path: Path, data: str | None) -> None:
     data_options = DataOptions(data=data) if data else None
     try:
         for line in check_plugin(path, data_options):
-            click.echo(f"ok    {line}")
+            say(f"ok    {line}")
     except AssertionError as error:
         # Backticks would be taken for arguments of commands; here they quote a plugin's Python.
         raise ConfigError(f"{path}: {str(error).replace('`', '')}") from error

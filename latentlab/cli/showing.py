@@ -11,7 +11,7 @@ from latentlab.cli._options import (
     sample_option,
     typed_or_last_run,
 )
-from latentlab.cli._output import json_option, print_result
+from latentlab.cli._output import json_option, print_result, say
 from latentlab.cli.moved import moved_option, open_moved
 
 EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
@@ -84,7 +84,7 @@ def view(
     from latentlab import pipeline
 
     server = pipeline.viewer(open_moved(run_path, moved_to), name, sample, port=port)
-    click.echo(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
+    say(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
     sys.stdout.flush()
     if opens:
         click.launch(server.address)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from latentlab.data.pictures.picture_faults import fault_of
+from latentlab.plain_text import printable
 
 EXAMPLES = 3  # names that stand beside a count
 LOUD_SHARE = 0.05  # of all entries that are left out, above which the account is a warning
@@ -239,22 +240,6 @@ def joined(parts: Sequence[tuple[LeftOut, ...]]) -> tuple[LeftOut, ...]:
         count = before.count + entry.count
         totals[entry.reason] = replace(before, count=count, examples=examples)
     return tuple(sorted(totals.values(), key=_by_size))
-
-
-def printable(name: str) -> str:
-    r"""Return a name as one line: what cannot be printed is spelled out.
-
-    Parameters
-    ----------
-    name : str
-        A path, or another name.
-
-    Examples
-    --------
-    >>> printable("new\nline.png")
-    'new\\nline.png'
-    """
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in name)
 
 
 def _listed(entries: Sequence[LeftOut], text_of: Callable[[LeftOut], str]) -> str:

@@ -21,13 +21,14 @@ from latentlab.clustering.duplicates import Pairs
 from latentlab.data.images import TEST, TRAIN, ImageSet
 from latentlab.features.neighbors import nearest_by_cosine
 from latentlab.features.steps import unit
+from latentlab.plain_text import shortened
 from latentlab.reporting import plots
 from latentlab.reporting.audit_pictures import pairs_figure
 from latentlab.scoring import label_errors, metrics
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.label_errors import Suspects
 from latentlab.scoring.labels import Labels
-from latentlab.storage import json_form
+from latentlab.storage import json_form, text_tables
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import atomic_path
 from latentlab.storage.json_form import json_field
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
 AUDIT_FORMAT = 2
 SHOWN = 24  # suspected labels in the picture
+LONGEST_LABEL = 18  # characters of a label below an image
 FEATURES = "embedding+l2"  # of encoders from outside, among which neighbours are searched
 PCA_DIMS = 64  # of the vectors among which neighbours are searched
 
@@ -361,12 +363,12 @@ def _suspect_table(images: ImageSet, suspects: Suspects, labels: Labels) -> "pd.
 
 def _write_csv(path: Path, table: "pd.DataFrame") -> Path:
     with atomic_path(path) as temporary:
-        table.to_csv(temporary, index=False)
+        temporary.write_text(text_tables.csv(table), encoding="utf-8")
     return path
 
 
 def _suspects_figure(images: ImageSet, suspects: Suspects, labels: Labels) -> "Figure":
-    names = labels.class_names
+    names = [shortened(name, LONGEST_LABEL) for name in labels.class_names]
     shown = suspects.image[:SHOWN]
     captions = []
     for label, suggested in zip(suspects.label[:SHOWN], suspects.suggested[:SHOWN], strict=True):

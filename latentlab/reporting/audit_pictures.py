@@ -92,10 +92,10 @@ def mosaic_figure(mosaic: list[np.ndarray], captions: list[str], title: str) -> 
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
+    from latentlab.reporting.drawing import make_figure
 
     rows = -(-len(mosaic) // COLUMNS)
-    figure = Figure(figsize=(COLUMNS * 2.0, rows * 1.25 + 0.4), layout="constrained")
+    figure = make_figure(COLUMNS * 2.0, rows * 1.25 + 0.4)
     axes = figure.subplots(rows, COLUMNS, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()

@@ -26,10 +26,12 @@ from latentlab.data.folder_walk import OUTPUT_FILE
 from latentlab.data.originals import Page
 from latentlab.data.pictures.resizing import as_picture
 from latentlab.errors import ConfigError, LatentlabError, RunError
+from latentlab.plain_text import printable_lines
 from latentlab.progress import log, track
 from latentlab.reporting import thumbnails, umap_map
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.edits import EditedClusters
+from latentlab.storage import text_tables
 from latentlab.storage.files import atomic_folder, atomic_path
 
 FILE_FORMATS = ("csv", "parquet")
@@ -246,7 +248,12 @@ def _map_columns(summary: ClusteringSummary, positions: np.ndarray) -> dict[str,
 def _write_csv(selection: Selection, path: Path) -> None:
     from pyarrow import csv
 
-    csv.write_csv(selection.rows, path)
+    rows = selection.rows
+    for number, column in enumerate(rows.schema):
+        if pa.types.is_string(column.type):
+            texts = pa.array(text_tables.no_formulas(rows[column.name].to_pylist()), pa.string())
+            rows = rows.set_column(number, column.name, texts)
+    csv.write_csv(rows, path)
 
 
 def _write_parquet(selection: Selection, path: Path) -> None:
@@ -544,4 +551,5 @@ def _projector_config(tensor_name: str, shape: Sequence[int], side: int) -> str:
 
 def _cell(value: object) -> str:
     """Return a value as one line without tabs; "-" for none."""
-    return " ".join(str("" if value is None else value).split()) or "-"
+    line = " ".join(printable_lines(str("" if value is None else value)).split())
+    return text_tables.no_formula(line) if line not in ("", "-") else "-"

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from latentlab.data import account
-from latentlab.data.intake import Intake, LeftOut, printable
+from latentlab.data.intake import Intake, LeftOut
+from latentlab.plain_text import printable
 from latentlab.storage.run import Run
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError
+from latentlab.plain_text import shortened
 from latentlab.reporting import palettes, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.storage.files import atomic_path
@@ -30,6 +31,7 @@ DPI = 400
 MOST_NAMES = 30  # groups that still have their name on a map
 MOST_CARDS = 20
 CARD_IMAGES = 3
+MAP_NAME = 20  # characters of a group's name on a map
 CARD_LABEL = 16  # characters of a label on a card
 SIDE_ROOM = 0.62  # of the map's width, at each side, for the cards
 LEFT = -1
@@ -37,6 +39,7 @@ RIGHT = 1
 GALLERY_CLUSTERS = 12
 GALLERY_IMAGES = 10
 SMALLEST_NAMED_SHARE = 12  # percent of a bar that has room for a label
+LEGEND_LABEL = 13  # characters of a label in a legend of five columns
 BAR_LABEL = 9  # characters of a label in a bar
 STYLE: Any = {
     "font.size": 7,
@@ -203,7 +206,7 @@ def point_map(
     for group, name in enumerate(names if len(names) <= MOST_NAMES else []):
         anchor = densest(xy[groups == group])
         if anchor is not None:
-            _add_name(axis, anchor, name)
+            _add_name(axis, anchor, shortened(name, MAP_NAME))
     axis.set_xlabel(note.replace("; ", "\n", 1), fontsize=5, color="#555555")
     return figure
 
@@ -377,7 +380,7 @@ class _Card:
         mix = summary.label_mix(members, 1)
         if mix:
             name, share = mix[0]
-            text += f"\n{name[:CARD_LABEL]} {100 * share:.0f}%"
+            text += f"\n{shortened(name, CARD_LABEL)} {100 * share:.0f}%"
         return text
 
     def _draw_line(self, axis: "Axes", colour: str) -> None:
@@ -512,8 +515,11 @@ def label_bars(table: np.ndarray, class_names: Sequence[str]) -> "Figure":
 
 def _draw_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, colour: str) -> None:
     """Draw the bars of one label, from `left` on."""
-    rows = range(len(shares))
-    axis.barh(rows, shares, left=left, height=0.8, color=colour, label=name, linewidth=0)
+    from latentlab.reporting.drawing import legend_name
+
+    label = legend_name(name, longest=LEGEND_LABEL)
+    style: Any = {"height": 0.8, "color": colour, "linewidth": 0, "label": label}
+    axis.barh(range(len(shares)), shares, left=left, **style)
 
 
 def _name_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, colour: str) -> None:
@@ -522,7 +528,7 @@ def _name_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, co
     for cluster, share in enumerate(shares):
         if share >= SMALLEST_NAMED_SHARE:
             x = left[cluster] + share / 2
-            axis.text(x, cluster, name[:BAR_LABEL], color=ink, **BAR_NAME_STYLE)
+            axis.text(x, cluster, shortened(name, BAR_LABEL), color=ink, **BAR_NAME_STYLE)
 
 
 def loss_curve(rows: plots.EpochRows) -> "Figure":
@@ -554,7 +560,7 @@ def loss_curve(rows: plots.EpochRows) -> "Figure":
 
 def _canvas(width: float, height: float) -> tuple["Figure", "Axes"]:
     """Return a figure of a size in inches, and its axes."""
-    from matplotlib.figure import Figure
+    from latentlab.reporting.drawing import make_figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = make_figure(width, height)
     return figure, figure.subplots()

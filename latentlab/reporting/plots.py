@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from latentlab.plain_text import shortened
 from latentlab.reporting import palettes
 from latentlab.reporting.thumbnails import PHOTO_SIDE
 from latentlab.storage.files import atomic_path
@@ -27,6 +28,7 @@ DPI = 110
 LARGEST_PNG = 450_000  # bytes; larger pictures are reduced to 256 colours
 MOST_NAMED_GROUPS = 30  # a map or legend with more names cannot be read
 MOST_CELL_TEXTS = 400  # cells of a heatmap that still have room for a text
+LONGEST_TICK = 18  # characters of a class below a heatmap
 LABEL_SIZE = 10  # points of the labels of axes
 LEGEND_AT_RIGHT: Mapping[str, Any] = {
     "frameon": False,
@@ -165,6 +167,8 @@ def scatter(
     -------
     matplotlib.figure.Figure
     """
+    from latentlab.reporting.drawing import figure_name, legend_name
+
     figure, axis = _axes(7.6, 6.4)
     colours = palettes.categories(len(names))
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
@@ -172,9 +176,9 @@ def scatter(
     # Empty scatters make the legend.
     for number, name in enumerate(names):
         members = xy[groups == number]
-        axis.scatter([], [], color=colours[number], label=f"{name} ({len(members):,})")
+        axis.scatter([], [], color=colours[number], label=legend_name(name, len(members)))
         if len(members) and len(names) <= MOST_NAMED_GROUPS:
-            _add_name(axis, np.median(members, axis=0), name, colours[number])
+            _add_name(axis, np.median(members, axis=0), figure_name(name), colours[number])
     axis.set(xticks=[], yticks=[], title=title)
     axis.set_xlabel(note, fontsize=8)
     axis.legend(fontsize=7, ncols=1 + len(names) // (MOST_NAMED_GROUPS + 1), **LEGEND_AT_RIGHT)
@@ -324,10 +328,10 @@ def captioned_grid(
     -------
     matplotlib.figure.Figure
     """
-    from matplotlib.figure import Figure
+    from latentlab.reporting.drawing import make_figure
 
     rows = -(-len(images) // columns)
-    figure = Figure(figsize=(columns * 1.15, rows * 1.6 + 0.5), layout="constrained")
+    figure = make_figure(columns * 1.15, rows * 1.6 + 0.5)
     axes = np.atleast_2d(figure.subplots(rows, columns, squeeze=False))
     for axis in axes.flat:
         axis.set_axis_off()
@@ -365,15 +369,14 @@ def interpolation(side: int) -> str:
 
 def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns: int) -> "Figure":
     """Draw rows of images as one mosaic with row names at the left."""
-    from matplotlib.figure import Figure
+    from latentlab.reporting.drawing import make_figure
 
     height, width = next(images for _, images in rows if len(images)).shape[1:3]
     gap = max(1, height // 16)
     mosaic = _mosaic([images for _, images in rows], columns, gap)
     # The size of an image in the figure depends on how many stand in a row.
     side = float(np.clip(9 / columns, 0.45, 0.9))
-    size = (columns * side + 1.5, len(rows) * side * height / width + 0.6)
-    figure = Figure(figsize=size, layout="constrained")
+    figure = make_figure(columns * side + 1.5, len(rows) * side * height / width + 0.6)
     axis = figure.subplots()
     axis.imshow(mosaic, interpolation=interpolation(height))
     # A tick at the middle of each row has its name.
@@ -415,6 +418,8 @@ def loss_curves(curves: Mapping[str, EpochRows]) -> "Figure":
     -------
     matplotlib.figure.Figure
     """
+    from latentlab.reporting.drawing import label_log_ticks
+
     figure, axis = _axes(7, 4.2)
     for colour, (name, rows) in zip(palettes.categories(len(curves)), curves.items(), strict=True):
         _draw_losses(axis, name, [row for row in rows if row.get("epoch", 0) > 0], colour)
@@ -424,6 +429,7 @@ def loss_curves(curves: Mapping[str, EpochRows]) -> "Figure":
         yscale="log",
         title="Loss on validation images (solid) and training images (dashed)",
     )
+    label_log_ticks(axis.yaxis)
     integer_ticks(axis)
     axis.legend(frameon=False)
     return figure
@@ -431,10 +437,12 @@ def loss_curves(curves: Mapping[str, EpochRows]) -> "Figure":
 
 def _draw_losses(axis: "Axes", name: str, rows: EpochRows, colour: str) -> None:
     """Draw both losses of a run; the legend tells the lowest validation loss."""
+    from latentlab.reporting.drawing import legend_name
+
     epochs = column(rows, "epoch")
     validation = column(rows, "val_loss")
     best = min(validation, default=float("nan"))
-    label = f"{name} (best {best:.4f})"
+    label = f"{legend_name(name)} (best {best:.4f})"
     axis.plot(epochs, column(rows, "loss"), "--", color=colour, linewidth=1, alpha=0.7)
     axis.plot(epochs, validation, "o-", color=colour, markersize=3, label=label)
 
@@ -509,21 +517,24 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
     """
     import seaborn
 
+    from latentlab.reporting.drawing import figure_name, plain_texts
+
     k, n_classes = table.shape
     figure, axis = _axes(min(3.5 + 0.62 * n_classes, 16), min(1.8 + 0.42 * k, 16))
     sizes = table.sum(axis=1)
     shares = 100 * table / np.maximum(sizes[:, None], 1)
     texts = _cell_texts(shares, lambda share: f"{share:.0f}" if share >= 0.5 else "")
-    seaborn.heatmap(
-        shares,
-        ax=axis,
-        annot=texts if table.size <= MOST_CELL_TEXTS else False,
-        vmin=0,
-        xticklabels=class_names,
-        yticklabels=[f"{cluster} ({size:,})" for cluster, size in enumerate(sizes)],
-        cbar_kws={"label": "% of the cluster"},
-        **HEATMAP_STYLE,
-    )
+    with plain_texts():  # seaborn lays the names out at once
+        seaborn.heatmap(
+            shares,
+            ax=axis,
+            annot=texts if table.size <= MOST_CELL_TEXTS else False,
+            vmin=0,
+            xticklabels=[figure_name(name, LONGEST_TICK) for name in class_names],
+            yticklabels=[f"{cluster} ({size:,})" for cluster, size in enumerate(sizes)],
+            cbar_kws={"label": "% of the cluster"},
+            **HEATMAP_STYLE,
+        )
     axis.set(xlabel="held-out label", ylabel="cluster (images)", title=title)
     axis.tick_params(axis="x", rotation=45)
     axis.tick_params(axis="y", rotation=0)
@@ -554,6 +565,10 @@ def transfer_heatmap(
     matplotlib.figure.Figure
     """
     import seaborn
+
+    from latentlab.reporting.drawing import LONGEST_TITLE
+
+    before, after = shortened(before, LONGEST_TITLE), shortened(after, LONGEST_TITLE)
 
     k = max(counts.shape)
     width, height = min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14)
@@ -596,6 +611,8 @@ def score_differences(sides: Sequence["SideComparison"], first: str) -> "Figure"
     -------
     matplotlib.figure.Figure
     """
+    from latentlab.reporting.drawing import LONGEST_TITLE, figure_name
+
     figure, axis = _axes(7.2, 1.4 + 0.9 * len(sides))
     metrics = list(dict.fromkeys(row.metric for side in sides for row in side.scores or ()))
     for number, colour in enumerate(palettes.categories(len(metrics))):
@@ -605,9 +622,9 @@ def score_differences(sides: Sequence["SideComparison"], first: str) -> "Figure"
     axis.set(
         yticks=range(len(sides)),
         xlabel="difference of the score, with its paired 95% interval",
-        title=f"Against {first}",
+        title=f"Against {figure_name(first, LONGEST_TITLE)}",
     )
-    axis.set_yticklabels([side.name for side in sides])
+    axis.set_yticklabels([figure_name(side.name) for side in sides])
     axis.invert_yaxis()
     axis.legend(fontsize=8, **LEGEND_AT_RIGHT)
     return figure
@@ -721,10 +738,14 @@ def lines(
     -------
     matplotlib.figure.Figure
     """
+    from latentlab.reporting.drawing import legend_name
+
     figure, axis = _axes(7, 4.2)
     colours = palettes.categories(len(curves))
     for colour, (name, points) in zip(colours, curves.items(), strict=True):
-        axis.plot(*zip(*points, strict=True), "o-", markersize=3, color=colour, label=name)
+        axis.plot(
+            *zip(*points, strict=True), "o-", markersize=3, color=colour, label=legend_name(name)
+        )
     axis.set(xlabel=x_label, ylabel=y_label, title=title)
     axis.set_ylim(bottom=0)
     if log_x:
@@ -762,10 +783,11 @@ def integer_ticks(axis: "Axes") -> None:
 def _axes(width: float, height: float) -> tuple["Figure", "Axes"]:
     """Return a figure of a size in inches, and its axes."""
     import seaborn
-    from matplotlib.figure import Figure
+
+    from latentlab.reporting.drawing import make_figure
 
     with seaborn.axes_style("ticks"):
-        figure = Figure(figsize=(width, height), layout="constrained")
+        figure = make_figure(width, height)
         axis = figure.subplots()
     seaborn.despine(ax=axis)
     return figure, axis

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from latentlab.plain_text import shortened
 from latentlab.progress import log, track
 from latentlab.reporting import deep_figures, html, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary, gallery_size
 from latentlab.scoring.scores import KScores
-from latentlab.storage import json_form, npz
+from latentlab.storage import guard, json_form, npz
 from latentlab.storage.files import atomic_path
 from latentlab.storage.run import Run
 
@@ -26,6 +27,7 @@ Figures = dict[str, "Figure"]
 # Lines and text: the page shows them as SVG.
 VECTOR_FIGURES = ("loss", "contingency", "by-k", "confidence", "size-history", "moved")
 FIRST_IMAGES = 32
+LONGEST_TITLE = 40  # characters of the data's name
 GALLERY_CLUSTERS = 30
 GALLERY_TITLES = {
     "nearest": "The images nearest to each center",
@@ -53,6 +55,7 @@ def write_report(summary: ClusteringSummary) -> list[Path]:
     paths = {name: plots.save_png(figures[name], folder / f"{name}.png") for name in figures}
     # The folder may hold figures of another clustering.
     for stale in set(folder.glob("*.png")) - set(paths.values()):
+        guard.writing(stale)
         stale.unlink()
     with track("report", n_images, is_announced=False) as bar:
         page = html.render_report(summary, _pictures(figures, paths), bar.update)
@@ -76,7 +79,7 @@ def draw_figures(summary: ClusteringSummary) -> Figures:
     figures: Figures = {}
     if summary.has_pictures:
         first_images = summary.images.read(np.arange(min(FIRST_IMAGES, len(summary.images))))
-        title = f"The first images of {summary.images.name}"
+        title = f"The first images of {_data_title(summary)}"
         figures["original-images"] = plots.image_grid(first_images, title)
     figures |= training_figures(summary.run)
     figures |= map_figures(summary)
@@ -137,7 +140,7 @@ def map_figures(summary: ClusteringSummary) -> Figures:
         return {}
     xy, positions = summary.read_map()
     mapped = "code" if summary.encoder.has_code else "embedding"
-    title = f"UMAP of the {mapped} of {summary.images.name}, coloured by"
+    title = f"UMAP of the {mapped} of {_data_title(summary)}, coloured by"
     note = summary.map_note()
     cluster_names = [str(i) for i in range(summary.k)]
     figures = {
@@ -202,6 +205,11 @@ def score_figures(summary: ClusteringSummary) -> Figures:
         f"Labels in each cluster, {summary.split} split",
     )
     return figures
+
+
+def _data_title(summary: ClusteringSummary) -> str:
+    """Return the name of the data as titles have room for it."""
+    return shortened(summary.images.name, LONGEST_TITLE)
 
 
 def _pictures(figures: Figures, paths: Mapping[str, Path]) -> dict[str, str]:
