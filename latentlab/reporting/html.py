@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import latentlab
+from latentlab.plain_text import printable_lines
 from latentlab.reporting import bokeh_map, deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.intake_panel import IntakePanel
@@ -171,12 +172,18 @@ def template(name: str) -> "jinja2.Template":
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("latentlab"),
         autoescape=True,
+        finalize=_shown,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     # Bokeh's references must come after the objects that they name.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     return environment.get_template(name)
+
+
+def _shown(value: object) -> object:
+    """Return what a template puts into the page: text with nothing in it that cannot be seen."""
+    return printable_lines(value) if type(value) is str else value
 
 
 def page_scripts(*names: str) -> list[str]:

@@ -78,10 +78,16 @@ function element(kind, attributes = {}, ...children) {
     if (name === "onclick" || name === "onchange") made[name] = value;
     else if (name === "style") Object.assign(made.style, value);
     else if (value === true) made.setAttribute(name, "");
-    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, value);
+    else if (value !== false && value !== null && value !== undefined) made.setAttribute(name, plain(value));
   }
-  made.append(...children);
+  made.append(...children.map(plain));
   return made;
+}
+// Names from outside may hold control characters and such that turn the direction of writing: they are spelled out.
+// Joiners stay, without which Persian and Indic names and many emoji are not whole.
+const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+function plain(child) {
+  return typeof child === "string" ? child.replace(UNSEEN, sign => `\\u{${sign.codePointAt(0).toString(16)}}`) : child;
 }
 function dot(colour) { return element("span", {class: "dot", style: {background: colour}, "aria-hidden": "true"}); }
 function told(text) { return element("p", {class: "note"}, text); }
@@ -133,7 +139,7 @@ function paintNames(group, off) {
     for (const [category, centre] of centres(group).entries()) {
       if (!centre || off?.has(category)) continue;
       drawn.x.push(centre[0]); drawn.y.push(centre[1]);
-      drawn.text.push(shortName(group.names[category])); drawn.colour.push(group.colours[category]); drawn.ink.push(group.inks[category]);
+      drawn.text.push(plain(shortName(group.names[category]))); drawn.colour.push(group.colours[category]); drawn.ink.push(group.inks[category]);
     }
   }
   names.data = drawn;
@@ -375,7 +381,9 @@ function openSelection(rows) {
     element("div", {class: "thumbs"}, ...rows.filter((_, i) => i % step === 0).slice(0, SHOWN).map(rowThumb)));
 }
 function saveIds(rows) {
-  const quote = text => `"${text.replaceAll('"', '""')}"`;
+  // No spreadsheet takes a cell for a formula, as in storage/text_tables.py.
+  const guarded = text => /^['\s]*[=+\-@\t\r＝＋－＠]/.test(text) && !/^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text) ? `'${text}` : text;
+  const quote = text => `"${guarded(text).replaceAll('"', '""')}"`;
   const lines = ["id,cluster", ...rows.map(row => `${quote(data.ids[row])},${groups.cluster.values[row]}`)];
   const link = element("a", {href: URL.createObjectURL(new Blob([lines.join("\n") + "\n"], {type: "text/csv"})), download: "selection.csv"});
   link.click();
