@@ -14,6 +14,7 @@ from latentlab.cli._output import envelope
 from latentlab.cli._signals import listen, received
 from latentlab.cli.errors import Translator
 from latentlab.errors import LatentlabError
+from latentlab.plain_text import printable_lines
 
 INTERRUPTED = "interrupted. Repeating the same command resumes."
 OUT_OF_MEMORY = (
@@ -84,7 +85,7 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
     """Print an error, as text and with --json as JSON too, and end with an exit code."""
     if ctx.params.get("verbose"):
         logging.getLogger("latentlab").exception("details")
-    line = " ".join(message.split())
+    line = printable_lines(" ".join(message.split()))
     click.echo(f"error: {line}", err=True)
     if ctx.meta.get("latentlab.json") and not ctx.meta.get("latentlab.printed"):
         click.echo(envelope(ctx.invoked_subcommand, error={"message": line, "exit_code": code}))
@@ -159,7 +160,7 @@ class _InWordsOfFlags(logging.Formatter):
         self._commands = commands
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        text = super().formatMessage(record)
+        text = printable_lines(super().formatMessage(record))
         # Few lines have backticks, and to gather all flags takes a while.
         return Translator(self._commands).text(text) if "`" in text else text
 
