@@ -1,14 +1,22 @@
 """Losses and speed of a fit for TensorBoard."""
 
+import itertools
+import time
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
+
+from latentlab.storage import guard
 
 NAMES = ("loss", "val_loss", "learning_rate", "images_per_second")
+FILE_VERSION = "brain.Event:2"  # what TensorBoard looks for in a file's first event
 
 
 class ScalarLog:
-    """Writes scalars by TensorBoard's own small package; nothing where that is not installed.
+    """Writes scalars in the form of TensorBoard's own package; nothing where that is not installed.
+
+    TensorBoard's writer puts the name of the machine into the name of each file. Runs are passed on,
+    so files are named here, by time and number.
 
     Parameters
     ----------
@@ -18,14 +26,16 @@ class ScalarLog:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._writer: Any = None
+        self._records: Any = None
 
     def __enter__(self) -> Self:
         try:
-            from tensorboard.summary import Writer
+            from tensorboard.compat.proto.event_pb2 import Event
+            from tensorboard.summary.writer.record_writer import RecordWriter
         except ImportError:
             return self
-        self._writer = Writer(str(self.folder))
+        self._records = RecordWriter(_new_file(self.folder))
+        self._write(Event(wall_time=time.time(), file_version=FILE_VERSION))
         return self
 
     def add(self, row: dict[str, Any]) -> None:
@@ -36,11 +46,19 @@ class ScalarLog:
         row : dict
             The epoch's row of metrics.jsonl.
         """
-        if self._writer is None:
+        if self._records is None:
             return
+        from tensorboard.compat.proto.event_pb2 import Event
+        from tensorboard.plugins.scalar.summary_v2 import scalar_pb
+
         for name in NAMES:
-            self._writer.add_scalar(name, row[name], row["epoch"])
-        self._writer.flush()
+            self._write(
+                Event(
+                    wall_time=time.time(),
+                    step=row["epoch"],
+                    summary=scalar_pb(name, row[name]),
+                )
+            )
 
     def __exit__(
         self,
@@ -48,5 +66,24 @@ class ScalarLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._writer is not None:
-            self._writer.close()
+        if self._records is not None:
+            self._records.close()
+
+    def _write(self, event: Any) -> None:
+        self._records.write(event.SerializeToString())
+        self._records.flush()
+
+
+def _new_file(folder: Path) -> IO[bytes]:
+    """Open a file that is not there yet, by a name that TensorBoard knows as its own."""
+    guard.writing(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    seconds = int(time.time())
+    for number in itertools.count():
+        path = folder / f"events.out.tfevents.{seconds:010d}.{number}"
+        guard.writing(path)
+        try:
+            return path.open("xb")
+        except FileExistsError:
+            continue
+    raise AssertionError  # counting does not end
