@@ -130,7 +130,9 @@ def command_row(case: Case, folder: Path) -> Row:
     """Cluster an input by the command line, and look at how it ends and what it tells."""
     step = command_of(case, folder)
     arguments = [*step.words.split("\t"), *_flags(case, folder)]
-    said = run(folder.parent, arguments, folder)
+    elsewhere = folder.parent / "elsewhere"  # paths in a list may lead to the working directory
+    elsewhere.mkdir(exist_ok=True)
+    said = run(folder.parent, arguments, elsewhere)
     found = faults_of_step(step, said)
     told = [line for line in said.err.splitlines() if line.startswith("intake: ")]
     seen = f"code {said.code}; {told[0] if told else last_line(said.both)}"
