@@ -104,14 +104,14 @@ def look(run: Run, count: int, downloads: Path) -> dict[str, Any]:
         for name, code in actions.items():
             told[name], _ = timed(functools.partial(do, page, code))
         edit = (
-            f"latentlab.edit('/edit', {{action: 'split', images:"
+            f"latentlab.edit('edit', {{action: 'split', images:"
             f" latentlab.data.ids.slice(0, {count // 3})}}).then(arguments[0])"
         )
         told["a third of the points made a cluster"], saved = timed(
             lambda: driver.execute_async_script(edit)
         )
         told["undone"], undone = timed(
-            lambda: driver.execute_async_script("latentlab.edit('/undo').then(arguments[0])")
+            lambda: driver.execute_async_script("latentlab.edit('undo').then(arguments[0])")
         )
         if not (saved and undone) or page.errors():
             raise SystemExit(f"the page complains: {page.errors()}")

@@ -18,6 +18,8 @@ themselves are never changed. Numbers stay: a cluster that was merged or dropped
 import abc
 import dataclasses
 import datetime
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -32,6 +34,18 @@ from latentlab.storage.files import read_json, sha256, write_json
 
 FORMAT = 1
 LONGEST_NAME = 80  # characters
+VERSION_LENGTH = 16  # hexadecimal digits
+
+
+class StaleEditError(RunError):
+    """An edit was made by someone who had not seen the newest ones."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "these clusters were changed elsewhere, in another tab or viewer, after this page read"
+            " them; nothing was done now.",
+            hint="Reload to see them as they are, then do it again.",
+        )
 
 
 @dataclass(frozen=True)
@@ -426,6 +440,11 @@ class EditLog:
         """Return the log with `edit` at its end; undone edits can no longer be redone."""
         return replace(self, edits=(*self.edits, edit), undone=())
 
+    def version(self) -> str:
+        """Return a short text that no other list of edits has."""
+        text = json.dumps(self.to_json(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:VERSION_LENGTH]
+
     def undo(self) -> "EditLog":
         """Return the log with its last edit taken back."""
         return replace(self, edits=self.edits[:-1], undone=(*self.undone, self.edits[-1]))
@@ -506,47 +525,90 @@ class Editor:
         RunError
             If the edits cannot be read or applied.
         """
+        return self.state_after(self.read())
+
+    def state_after(self, log: EditLog) -> EditedClusters:
+        """Return the clusters after the edits of a log.
+
+        Parameters
+        ----------
+        log : EditLog
+            What `read` returned.
+
+        Returns
+        -------
+        EditedClusters
+
+        Raises
+        ------
+        RunError
+            If the edits cannot be applied.
+        """
         edited = self._unedited()
-        for stamped in self.read().edits:
+        for stamped in log.edits:
             try:
                 edited = stamped.edit.apply(edited)
             except ConfigError as error:
                 raise self._cannot_apply(error) from error
         return edited
 
-    def add(self, edit: Edit) -> None:
+    def add(self, edit: Edit, made_on: str | None = None) -> None:
         """Append an edit; undone edits can no longer be redone.
 
         Parameters
         ----------
         edit : Edit
             The change.
+        made_on : str or None
+            Version of the log that its maker has seen; None takes the newest.
 
         Raises
         ------
         ConfigError
             If it cannot be applied.
+        StaleEditError
+            If the log has changed since.
         """
         with self.clustering.run.lock():
-            edit.check(self.state())
+            log = self._read_as_seen(made_on)
+            edit.check(self.state_after(log))
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            self._write(self.read().add(StampedEdit(edit, now)))
+            self._write(log.add(StampedEdit(edit, now)))
 
-    def undo(self) -> bool:
-        """Take the last edit back; return whether there was one."""
+    def undo(self, made_on: str | None = None) -> bool:
+        """Take the last edit back; return whether there was one.
+
+        Parameters
+        ----------
+        made_on : str or None
+            As for `add`.
+        """
         with self.clustering.run.lock():
-            log = self.read()
+            log = self._read_as_seen(made_on)
             if log.edits:
                 self._write(log.undo())
             return bool(log.edits)
 
-    def redo(self) -> bool:
-        """Do the edit again that was undone last; return whether there was one."""
+    def redo(self, made_on: str | None = None) -> bool:
+        """Do the edit again that was undone last; return whether there was one.
+
+        Parameters
+        ----------
+        made_on : str or None
+            As for `add`.
+        """
         with self.clustering.run.lock():
-            log = self.read()
+            log = self._read_as_seen(made_on)
             if log.undone:
                 self._write(log.redo())
             return bool(log.undone)
+
+    def _read_as_seen(self, version: str | None) -> EditLog:
+        """Return the log; StaleEditError if it is not of the version that was seen."""
+        log = self.read()
+        if version is not None and version != log.version():
+            raise StaleEditError
+        return log
 
     def _unedited(self) -> EditedClusters:
         """Return the clusters as they were assigned."""

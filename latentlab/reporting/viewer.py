@@ -1,6 +1,8 @@
 """What `latentlab view` shows: the page of a report with full-size images and clusters to edit."""
 
 import dataclasses
+import threading
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -9,13 +11,19 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.encoders.stored_pictures import StoredPictures
+from latentlab.errors import ConfigError
 from latentlab.reporting import edits, html, page_data, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import Categories, ClusterData
 from latentlab.reporting.viewer_pictures import Picture, PictureReader
+from latentlab.storage.run import RunInUseError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+ACTIONS = ("edit", "undo", "redo")
+PATIENCE = 3.0  # seconds; another viewer holds the run for a moment, a fit for longer
+PAUSE = 0.05  # seconds
 
 
 @dataclass(frozen=True)
@@ -32,6 +40,8 @@ class ViewState:
         Edits that can be undone, and that can be redone.
     last : str
         The last edit in words; "" without edits.
+    version : str
+        What a change of these clusters must name, so that none is made on an older state.
     """
 
     groups: dict[str, Categories]
@@ -39,6 +49,7 @@ class ViewState:
     edits: int
     undone: int
     last: str
+    version: str
 
 
 class Viewer:
@@ -60,6 +71,7 @@ class Viewer:
     def __init__(self, summary: ClusteringSummary, figures: "Mapping[str, Figure]") -> None:
         self.summary = summary
         self.editor = edits.Editor(summary.clustering)
+        self._changing = threading.Lock()
         self.editor.state()  # damaged edits are reported before the server starts
         data = summary.run.config.data or DataOptions()
         are_stored = StoredPictures(summary.run.path).are_there
@@ -129,8 +141,8 @@ class Viewer:
 
     def state(self) -> ViewState:
         """Return the page's data about the edited clusters."""
-        edited = self.editor.state()
-        log = self.editor.read()
+        log = self.editor.read()  # once, since another viewer may change it in between
+        edited = self.editor.state_after(log)
         summary = edited_summary(self.summary, edited)
         # New colours of the map.
         clusters = summary.clusters[self._positions]
@@ -145,17 +157,19 @@ class Viewer:
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",
+            version=log.version(),
         )
 
-    def change(self, path: str, edit: object) -> ViewState:
+    def change(self, action: str, wanted: object) -> ViewState:
         """Change the clusters as a request asks.
 
         Parameters
         ----------
-        path : {"/edit", "/undo", "/redo"}
+        action : {"edit", "undo", "redo"}
             What to do.
-        edit : object
-            The edit, see `latentlab.reporting.edits`; ignored by the others.
+        wanted : object
+            JSON of the request: `{"made_on": version, "edit": ...}`. The version is that of the
+            state that was seen. The edit, see `latentlab.reporting.edits`, is for "edit" only.
 
         Returns
         -------
@@ -166,14 +180,37 @@ class Viewer:
         ------
         ConfigError
             If the edit cannot be applied.
+        StaleEditError
+            If the clusters have changed since they were seen.
+        RunError
+            If another process holds the run.
         """
-        if path == "/edit":
-            self.editor.add(edits.parse_edit(edit))
-        elif path == "/undo":
-            self.editor.undo()
+        made_on = wanted.get("made_on") if isinstance(wanted, dict) else None
+        if not isinstance(wanted, dict) or not isinstance(made_on, str):
+            raise ConfigError("a change is an object that says by made_on what it was made on.")
+        with self._changing:
+            self._keep(action, wanted.get("edit"), made_on)
+            return self.state()
+
+    def _keep(self, action: str, edit: object, made_on: str) -> None:
+        """Write a change; wait a little for another viewer that is at it."""
+        patient_until = time.monotonic() + PATIENCE
+        while True:
+            try:
+                self._write(action, edit, made_on)
+                return
+            except RunInUseError:
+                if time.monotonic() > patient_until:
+                    raise
+                time.sleep(PAUSE)
+
+    def _write(self, action: str, edit: object, made_on: str) -> None:
+        if action == "edit":
+            self.editor.add(edits.parse_edit(edit), made_on)
+        elif action == "undo":
+            self.editor.undo(made_on)
         else:
-            self.editor.redo()
-        return self.state()
+            self.editor.redo(made_on)
 
 
 def edited_summary(summary: ClusteringSummary, edited: edits.EditedClusters) -> ClusteringSummary:
@@ -198,7 +235,7 @@ def edited_summary(summary: ClusteringSummary, edited: edits.EditedClusters) -> 
 
 
 def image_addresses(positions: np.ndarray) -> list[str]:
-    """Return the paths at which the server gives images of the run.
+    """Return the paths, from the page, at which the server gives images of the run.
 
     Parameters
     ----------
@@ -209,7 +246,7 @@ def image_addresses(positions: np.ndarray) -> list[str]:
     -------
     list of str
     """
-    return [f"/image/{position}" for position in positions.tolist()]
+    return [f"image/{position}" for position in positions.tolist()]
 
 
 def no_addresses(positions: np.ndarray) -> list[str]:

@@ -55,7 +55,7 @@ async function drawRow(canvas, row) {
   context.imageSmoothingEnabled = (data.atlas?.side ?? 0) >= 48;
   if (!data.pictures) return false;
   if (position) {
-    const image = await load(`/image/${position[row]}`), side = Math.max(image.naturalWidth, image.naturalHeight);
+    const image = await load(`image/${position[row]}`), side = Math.max(image.naturalWidth, image.naturalHeight);
     const width = canvas.width * image.naturalWidth / side, height = canvas.height * image.naturalHeight / side;
     context.clearRect(0, 0, canvas.width, canvas.height);
     context.imageSmoothingEnabled = side > canvas.width;
@@ -345,7 +345,7 @@ function large(row) {
 }
 // The picture that an image was made of, from the server, as wide as the panel; it opens in its full size.
 function original(row) {
-  const source = `/original/${position[row]}`, size = told("");
+  const source = `original/${position[row]}`, size = told("");
   const image = element("img", {src: source, alt: data.ids[row]});
   const link = element("a", {class: "original", href: source, target: "_blank", title: "open in its full size"}, image);
   image.onload = () => {

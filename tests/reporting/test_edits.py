@@ -16,6 +16,7 @@ from latentlab.reporting.edits import (
     Move,
     Name,
     Split,
+    StaleEditError,
     parse_edit,
 )
 from latentlab.storage.run import Run
@@ -147,3 +148,17 @@ def test_a_refused_edit_leaves_the_file_as_it_was(editor):
     with pytest.raises(ConfigError):
         editor.add(Merge([0, 77]))
     assert editor.path.read_text() == whole
+
+
+def test_an_edit_on_an_older_state_is_refused_and_changes_nothing(editor):
+    seen = editor.read().version()
+    editor.add(Name(1, "cats"), seen)
+    newest = editor.read()
+    for stale in (lambda: editor.add(Drop([0]), seen), lambda: editor.undo(seen)):
+        with pytest.raises(StaleEditError, match="changed elsewhere"):
+            stale()
+    with pytest.raises(StaleEditError):
+        editor.redo(seen)
+    assert editor.read() == newest
+    assert editor.undo(newest.version())
+    assert editor.state().names[1] == ""
