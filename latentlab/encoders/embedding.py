@@ -20,7 +20,7 @@ from latentlab.data.images import ImageSet, as_input
 from latentlab.encoders.encoder import embedding_hint
 from latentlab.errors import ConfigError, RunError
 from latentlab.progress import track
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 
 if TYPE_CHECKING:
     import keras
@@ -155,7 +155,7 @@ class Embeddings:
             If the parts are missing or damaged.
         """
         for path in self.files(column):
-            if column not in pq.read_schema(path).names:
+            if column not in tables.schema(path).names:
                 raise missing_column(column)
             table = tables.read(path, ["split", column])
             vectors = tables.matrix(table[column])
@@ -271,6 +271,7 @@ def _write_parts(
             paths.append(path)
             bar.update(int(indices[-1]) + 1 if len(indices) else 0)
     for path in set(folder.glob("part-*.parquet")) - set(paths):
+        guard.writing(path)
         path.unlink()  # of other images, as `update` leaves them
     return paths
 
@@ -279,7 +280,7 @@ def _positions_of(paths: list[Path]) -> Iterator[np.ndarray]:
     """Yield the positions of the images of each part."""
     start = 0
     for path in paths:
-        count = pq.read_metadata(path).num_rows
+        count = tables.count_rows(path)
         yield np.arange(start, start + count)
         start += count
 
@@ -289,6 +290,7 @@ def _is_complete(path: Path, images: ImageSet, indices: np.ndarray) -> bool:
     if not path.exists():
         return False
     try:
+        guard.inside(path)
         table = pq.read_table(path, columns=["id"], partitioning=None)
     except (OSError, pa.ArrowException):
         return False

@@ -13,6 +13,7 @@ from latentlab.encoders.embedding import encode
 from latentlab.encoders.model import Model
 from latentlab.encoders.pretrained.card import EncoderCard, EncoderSettings, PretrainedEncoder
 from latentlab.errors import ConfigError, DataError, RunError
+from latentlab.storage import guard
 from latentlab.storage.run import Run
 
 Encode = Callable[[np.ndarray], np.ndarray]  # uint8 (n, height, width, channels) -> (n, d)
@@ -189,4 +190,5 @@ def _file_inside(run: Run, card: EncoderCard) -> str:
     path = run.path / "encoder" / PureWindowsPath(card.files[0].path).name
     if path.suffix not in (".onnx", ".keras"):
         return ""
+    guard.reading(path)
     return str(path) if path.is_file() and not path.is_symlink() else ""

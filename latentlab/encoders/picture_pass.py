@@ -17,14 +17,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.encoders.pretrained.card import PretrainedEncoder
 from latentlab.encoders.stored_pictures import StoredPictures, picture_table
 from latentlab.errors import DataError
 from latentlab.progress import track
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 
 if TYPE_CHECKING:
     from latentlab.data.pictures.picture_pass import PictureShard
@@ -200,6 +199,7 @@ class _Pass:
         """Remove the parts of a pass over other images, as `update` leaves them."""
         for folder in (self._folder, self._pictures.part_path(0).parent):
             for path in set(folder.glob("part-*.parquet")) - set(self._files):
+                guard.writing(path)
                 path.unlink()
 
     def _part_path(self, number: int) -> Path:
@@ -224,7 +224,7 @@ def _unreadable_of(path: Path, listed: str) -> list[Unreadable] | None:
     if not path.exists():
         return None
     try:
-        metadata = pq.read_metadata(path).metadata or {}
+        metadata = tables.schema(path).metadata or {}
         if metadata.get(LISTED, b"").decode() != listed:
             return None
         return [Unreadable(name, reason) for name, reason in json.loads(metadata[UNREADABLE])]

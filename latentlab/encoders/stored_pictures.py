@@ -14,7 +14,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from latentlab.data.images import ImageSet
 from latentlab.errors import RunError
@@ -85,7 +84,7 @@ class StoredPictures:
     def sizes(self) -> np.ndarray | None:
         """Return width and height of each original, int64 (n, 2); None if they are not stored."""
         paths = sorted(self._folder.glob("part-*.parquet"))
-        if not paths or any("width" not in pq.read_schema(path).names for path in paths):
+        if not paths or any("width" not in tables.schema(path).names for path in paths):
             return None
         table = pa.concat_tables([tables.read(path, ["width", "height"]) for path in paths])
         return np.column_stack([table["width"], table["height"]]).astype(np.int64)

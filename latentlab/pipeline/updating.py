@@ -13,7 +13,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from latentlab.config import ClusterOptions
 from latentlab.data import account, whereabouts
@@ -40,7 +39,7 @@ from latentlab.pipeline.run_data import (
     write_known_files,
 )
 from latentlab.progress import log
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.changes import Changes
 from latentlab.storage.clustering import ASSIGNMENTS_NAME, EDITS_NAME, RESULT_NAME, Clustering
@@ -352,7 +351,7 @@ class _Update:
             else:
                 self.made.remove(name)
         for path in sorted((self.made.folder / folder).glob("part-*.parquet")):
-            if pq.read_metadata(path).num_rows:
+            if tables.count_rows(path):
                 number += 1
                 target = self.made.write(f"{folder}/part-{number:05d}.parquet")
                 _link(path, target)
@@ -577,6 +576,8 @@ def _without(edit: object, gone: set[str]) -> object:
 
 def _link(path: Path, target: Path) -> None:
     """Give a file a second name, or copy it where the disk has no such names."""
+    guard.inside(path)
+    guard.writing(target)
     with contextlib.suppress(FileExistsError):
         try:
             os.link(path, target)

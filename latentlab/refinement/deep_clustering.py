@@ -44,7 +44,7 @@ from latentlab.refinement.loop import (
 )
 from latentlab.refinement.refiner import Refinement, Refiner
 from latentlab.refinement.start import StartingClusters, start_from
-from latentlab.storage import checkpoints, json_form, keras_files
+from latentlab.storage import checkpoints, guard, json_form, keras_files
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import (
     ASSIGNMENTS_NAME,
@@ -263,6 +263,7 @@ def load_assigner(path: Path) -> Any:
 
 def _training_of(run: Run, options: ClusterOptions, images: ImageSet) -> DeepTraining:
     folder = _checkpoint_folder(run, options)
+    guard.writing(folder)
     with refusals(folder):
         folder.mkdir(parents=True, exist_ok=True)
     history = f"clusters/{options.name}/{HISTORY_NAME}"

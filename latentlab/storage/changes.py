@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from latentlab.errors import RunError
+from latentlab.storage import guard
 from latentlab.storage.files import flush, read_json, refusals, remove_folder, write_json
 
 FOLDER = "update"
@@ -46,6 +47,7 @@ class Changes:
     def start(self) -> None:
         """Forget new files of an attempt that was killed; other work in `folder` stays."""
         remove_folder(self.new_folder)
+        guard.writing(self.new_folder)
         with refusals(self.new_folder):
             self.new_folder.mkdir(parents=True)
 
@@ -60,6 +62,7 @@ class Changes:
         if path not in self._written:
             self._written.append(path)
         target = self.new_folder / path
+        guard.writing(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         return target
 
@@ -80,6 +83,7 @@ class Changes:
     def commit(self) -> None:
         """Make the changes. The file that was added last takes its place last."""
         for path in self._written:
+            guard.inside(self.new_folder / path)
             flush(self.new_folder / path)
         removed = [path for path in self._removed if path not in self._written]
         write_json(self.run_folder / JOURNAL, {"written": self._written, "removed": removed})
@@ -108,6 +112,10 @@ def finish(run_folder: Path) -> None:
     )
     if not is_list or not are_inside([*value["written"], *value["removed"]]):
         raise RunError(f"{journal} is damaged. Remove the folder {journal.parent}.")
+    guard.writing(journal)
+    for path in [*value["removed"], *value["written"]]:
+        guard.writing(run_folder / path)
+        guard.writing(run_folder / FOLDER / NEW / path)
     with refusals(journal):
         for path in value["removed"]:
             (run_folder / path).unlink(missing_ok=True)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from latentlab.errors import RunError
+from latentlab.storage import guard
 from latentlab.storage.files import atomic_folder, remove_folder
 from latentlab.storage.npz import read_npz
 
@@ -110,6 +111,7 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     RunError
         If it is damaged.
     """
+    guard.reading(folder / STATE_NAME)
     try:
         return read_npz(folder / ARRAYS_NAME), json.loads((folder / STATE_NAME).read_text())
     except (OSError, ValueError) as error:

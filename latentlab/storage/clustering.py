@@ -12,7 +12,7 @@ from latentlab.features.spec import CODE, FeatureSpec
 from latentlab.options import from_recorded
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.files import read_json
-from latentlab.storage.manifest import StageRecord
+from latentlab.storage.manifest import StageRecord, are_inside
 
 if TYPE_CHECKING:
     from latentlab.storage.run import Run
@@ -133,6 +133,8 @@ class Clustering:
         places = self.record.setting("members") or []
         members = []
         for place, name in places:
+            if not are_inside([place]):
+                raise RunError(f"{self.run.path} names clusters outside it. Repeat `cluster`.")
             run = self.run if place == "." else Run.open(self.run.path / place)
             members.append(Clustering(run, name))
         outputs = [member.recorded_outputs() for member in members]

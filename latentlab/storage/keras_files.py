@@ -13,6 +13,8 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from latentlab.storage import guard
+
 if TYPE_CHECKING:
     import keras
 
@@ -90,6 +92,7 @@ def check(path: Path) -> None:
     ValueError
         If it is damaged, too large, names anything but plain layers, or its weights lie elsewhere.
     """
+    guard.reading(path)
     try:
         config, weights = _contents(path)
     except (OSError, ValueError):

@@ -71,6 +71,45 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
         ) from error
 
 
+def schema(path: Path) -> pa.Schema:
+    """Return the schema of a parquet file, which may be a run's.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    pyarrow.Schema
+
+    Raises
+    ------
+    OSError, pyarrow.ArrowException
+        If the file is missing or damaged.
+    RunError
+        If it is reached by a link that leads out of its run.
+    """
+    guard.inside(path)
+    return pq.read_schema(path)
+
+
+def count_rows(path: Path) -> int:
+    """Return the number of rows of a parquet file; errors as in `schema`.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Returns
+    -------
+    int
+    """
+    guard.inside(path)
+    return pq.read_metadata(path).num_rows
+
+
 def vectors(matrix: np.ndarray) -> pa.FixedSizeListArray:
     """Return the rows of a matrix as a column.
 
