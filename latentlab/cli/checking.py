@@ -47,13 +47,20 @@ def compare(named: tuple[str, ...], out: str) -> None:
 @click.argument("run_path", metavar="RUN")
 @moved_option
 @name_option
+@click.option(
+    "--accept",
+    is_flag=True,
+    help="Write to this run from now on, though it holds links or files of other users.",
+)
 @json_option
-def verify(run_path: str, moved_to: str | None, name: str | None) -> None:
+def verify(run_path: str, moved_to: str | None, name: str | None, accept: bool) -> None:
     """Check whether a run still reproduces on this machine; exit code 7 if it does not."""
     from latentlab import pipeline
     from latentlab.cli.texts.verify import verification_text
     from latentlab.errors import NotReproducedError
 
+    if accept:
+        pipeline.accept(run_path)
     verification = _translated(pipeline.verify(open_moved(run_path, moved_to), name))
     print_result(verification, verification_text(verification))
     if not verification.reproduces:

@@ -13,13 +13,13 @@ stopped. The modules follow the path:
     trusting      how far to trust them    trust_of
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, look
-    checking      several runs             compare, verify
+    checking      several runs             compare, verify, accept
     moving        pictures that moved      look_in
     updating      pictures that changed    update
     run_data      what all of them share
 """
 
-from latentlab.pipeline.checking import compare, verify
+from latentlab.pipeline.checking import accept, compare, verify
 from latentlab.pipeline.clustering import (
     choose_k,
     cluster,
@@ -99,6 +99,7 @@ __all__ = [
     "MAP_SAMPLE",
     "compare",
     "verify",
+    "accept",
     "open_run_images",
     "open_shown_images",
     "open_small_images",

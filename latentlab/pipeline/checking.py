@@ -10,6 +10,8 @@ import numpy as np
 
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.pipeline.run_data import open_run_images, open_shown_images
+from latentlab.progress import log
+from latentlab.storage import seal
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import atomic_path
 from latentlab.storage.run import Run
@@ -125,6 +127,32 @@ def _write_comparison_page(
     summaries = [read_summary(item, open_shown_images(item.run), labels) for item in clusterings]
     with atomic_path(target) as path:
         path.write_text(comparison_page.render_comparison(comparison, summaries), encoding="utf-8")
+
+
+def accept(path: str | Path) -> tuple[str, ...]:
+    """Write to a run from now on, though it holds links, special files or files of other users.
+
+    What it holds later is not accepted with it. Links that lead out of the run are not followed
+    all the same.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        The folder of the run.
+
+    Returns
+    -------
+    tuple of str
+        What was accepted, such as "the link report"; empty if there was nothing.
+
+    Raises
+    ------
+    RunError
+        If there is no run, or the user has no place where that could be kept.
+    """
+    findings = seal.accept(Path(path))
+    log.info("%s is accepted, with %s", path, ", ".join(findings) or "nothing of others in it")
+    return findings
 
 
 def verify(run: Run, name: str | None = None) -> "Verification":

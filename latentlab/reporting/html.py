@@ -23,6 +23,7 @@ from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.intake_panel import IntakePanel
 from latentlab.reporting.page_data import AtlasData, PageData, pack, page_data
 from latentlab.scoring import tables
+from latentlab.storage import guard
 from latentlab.storage.clustering import DECODED_NAME
 from latentlab.storage.json_form import to_json
 
@@ -92,7 +93,7 @@ class Page:
             score_note=text.score_note(summary),
             recalls=text.recall_table(summary),
             pictures=self.pictures,
-            decoded=(summary.folder / DECODED_NAME).exists(),
+            decoded=guard.is_there(summary.folder / DECODED_NAME),
             keeps=any(name in self.pictures for name in DATA_FIGURES),
             soft=summary.confidence is not None,
             refinement=deep_figures.refinement_sentences(summary.clustering),
@@ -289,6 +290,7 @@ def inline_png(path: Path) -> str:
     """
     from PIL import Image
 
+    guard.reading(path)
     with Image.open(path) as picture:
         return thumbnails.data_uri(np.asarray(picture.convert("RGB")), quality=WEBP_QUALITY)
 

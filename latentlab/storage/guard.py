@@ -14,13 +14,10 @@ import stat
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from latentlab.errors import RunError
 from latentlab.storage import integrity
-
-if TYPE_CHECKING:
-    from latentlab.storage.manifest import Output
+from latentlab.storage.integrity import Records
 
 # Of Windows: a junction is a mount point, see os.lstat and `st_reparse_tag`. Not tested there.
 LINK_TAGS = {
@@ -37,19 +34,25 @@ class GuardedRun:
     ----------
     folder : str
         Its absolute path when it was opened; links above it are as they were given.
-    output_of : callable
-        output_of(path below the folder, with "/") -> what run.json records of that file, or None.
-    findings : tuple of str
-        What an opening saw in it that a run of the user's own does not hold, such as "the link
-        report".
-    is_accepted : bool
-        Whether the user has said that the findings are to be lived with.
+    records : callable
+        records() -> what run.json records of each file, by its path below the folder, with "/".
+    look_through : callable
+        look_through(folder) -> the first thing in it that only a run from somebody else holds, such
+        as "the link report"; "" if there is none, or the user has accepted it. It is asked before
+        the first write.
     """
 
     folder: str
-    output_of: Callable[[str], "Output | None"]
-    findings: tuple[str, ...] = ()
-    is_accepted: bool = False
+    records: Records
+    look_through: Callable[[str], str]
+    _foreign: str | None = None
+
+    @property
+    def foreign(self) -> str:
+        """The first thing of somebody else's, as `look_through` saw it once; or ""."""
+        if self._foreign is None:
+            self._foreign = self.look_through(self.folder)
+        return self._foreign
 
 
 _runs: dict[str, GuardedRun] = {}
@@ -66,19 +69,31 @@ def enter(run: GuardedRun) -> None:
     _runs[run.folder] = run
 
 
-def follow(folder: str | Path, output_of: Callable[[str], "Output | None"]) -> None:
+def look_again(folder: str) -> None:
+    """Have an open run looked through anew before its next write.
+
+    Parameters
+    ----------
+    folder : str
+        Absolute path of its folder.
+    """
+    if folder in _runs:
+        _runs[folder]._foreign = None
+
+
+def follow(folder: str | Path, records: Records) -> None:
     """Take the records of a run from another manifest, which was read or written just now.
 
     Parameters
     ----------
     folder : str or pathlib.Path
         The folder of a run.
-    output_of : callable
+    records : callable
         As in `GuardedRun`.
     """
     run = _runs.get(os.path.abspath(folder))
     if run is not None:
-        run.output_of = output_of
+        run.records = records
 
 
 def inside(path: str | Path) -> None:
@@ -122,8 +137,70 @@ def reading(path: str | Path) -> None:
     runs = _runs_above(target)
     if runs:
         refuse_outside(runs[-1].folder, target)
+        # Runs lie in seeds/ of another one: the inner run.json records the file.
         name = os.path.relpath(target, runs[0].folder).replace(os.sep, "/")
-        integrity.check(target, name, runs[0].output_of)
+        integrity.check(target, name, runs[0].records)
+
+
+def is_there(path: str | Path) -> bool:
+    """Return whether a file exists that a run need not have.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any path.
+
+    Raises
+    ------
+    RunError
+        If it does not exist and run.json records it.
+    """
+    if os.path.exists(path):
+        return True
+    reading(path)
+    return False
+
+
+def is_whole(path: str | Path) -> bool:
+    """Return whether a file exists, with the content that run.json records if it records it.
+
+    Parameters
+    ----------
+    path : str or pathlib.Path
+        Any path.
+
+    Raises
+    ------
+    RunError
+        If a link on the way leads out of the run, or it is no plain file.
+    """
+    try:
+        reading(path)
+    except integrity.DamagedFileError:
+        return False
+    return os.path.exists(path)
+
+
+def listing(folder: str | Path) -> None:
+    """Pass a folder of a run whose files are about to be listed.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        Any folder; one below no run passes.
+
+    Raises
+    ------
+    RunError
+        If a file is missing that run.json records, or a link on the way leads out of the run.
+    """
+    target = os.path.abspath(folder)
+    runs = _runs_above(target) if _runs else []
+    if runs:
+        refuse_outside(runs[-1].folder, target)
+        # Runs lie in seeds/ of another one: the inner run.json records the file.
+        name = os.path.relpath(target, runs[0].folder).replace(os.sep, "/")
+        integrity.check_folder(target, name, runs[0].records)
 
 
 def writing(path: str | Path) -> None:
@@ -147,11 +224,12 @@ def writing(path: str | Path) -> None:
         return
     run = runs[-1]
     refuse_outside(run.folder, target)
-    if run.findings and not run.is_accepted:
+    if run.foreign:
         raise RunError(
-            f"{run.folder} is read-only, since it holds {run.findings[0]}: it may come from"
-            " somebody else",
-            hint=f"If it is yours, say so with: `verify(run={run.folder!r}, accept=True)`",
+            f"{run.folder} is read-only, since it holds {run.foreign}: it may come from somebody"
+            " else",
+            hint=f"If that is as it should be, say so with: `verify(run={run.folder!r},"
+            " accept=True)`",
         )
 
 

@@ -1,62 +1,121 @@
-"""What an opening looks for in a run: links, and what is not the user's own.
+"""What only a run from somebody else holds: links, special files, files of other users.
 
-A run that holds any of it is read-only until the user accepts it; `latentlab.storage.guard` keeps
-the files. The acceptance lies with the user and not in the run, and holds for these very findings
-in this very folder.
+A run that holds any of it is read-only until the user accepts it; `latentlab.storage.guard` asks
+before each write. The acceptance lies with the user and not in the run, and holds for this very
+folder and what it held then.
 
 Reasons: docs/decisions/0081-sealed-runs.md.
 """
 
+import contextlib
+import json
 import os
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
+from latentlab.errors import RunError
+from latentlab.private_folders import private_state
 from latentlab.storage import guard
+from latentlab.storage.files import fingerprint, write_json
+from latentlab.storage.integrity import Records
+from latentlab.storage.manifest import MANIFEST_NAME
 
-if TYPE_CHECKING:
-    from latentlab.storage.manifest import Output
+STATE = "accepted"  # our folder of the user's acceptances
 
 
-def enter(folder: Path, output_of: Callable[[str], "Output | None"]) -> None:
-    """Look through a run that is being opened, and guard it from now on.
+def enter(folder: Path, records: Records) -> None:
+    """Guard a run that is being opened.
 
     Parameters
     ----------
     folder : pathlib.Path
         The folder of the run.
-    output_of : callable
-        output_of(path below the folder, with "/") -> what run.json records of it, or None.
+    records : callable
+        records() -> what run.json records of each file, by its path below the folder, with "/".
     """
-    root = os.path.abspath(folder)
-    findings = tuple(scan(root))
-    guard.enter(guard.GuardedRun(root, output_of, findings))
+    guard.enter(guard.GuardedRun(os.path.abspath(folder), records, first_foreign))
 
 
-def scan(root: str) -> Iterator[str]:
-    """Yield what a run of the user's own does not hold, in words, in the order of the names.
+def first_foreign(folder: str) -> str:
+    """Return the first thing in a run that only one from somebody else holds, in words.
 
     Parameters
     ----------
-    root : str
-        The folder of the run. Links in it are not followed.
+    folder : str
+        The folder of the run.
+
+    Returns
+    -------
+    str
+        Such as "the link report"; "" if there is none, or the user has accepted all of it.
     """
-    user = os.geteuid() if hasattr(os, "geteuid") else None
-    folders = [root]
-    while folders:
-        folder = folders.pop()
-        for entry in _entries(folder):
+    findings = list(scan(folder))
+    if not findings:
+        return ""
+    accepted = _Acceptance.of(folder, findings)
+    return "" if accepted.is_recorded() else findings[0]
+
+
+def accept(folder: Path) -> tuple[str, ...]:
+    """Record that a run may be written to, with all that `scan` yields in it now.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The folder of a run, which need not be open.
+
+    Returns
+    -------
+    tuple of str
+        What was accepted; empty if there is nothing to accept.
+
+    Raises
+    ------
+    RunError
+        If there is no run, or the user has no place where that could be kept.
+    """
+    if not os.path.lexists(folder / MANIFEST_NAME):
+        raise RunError(f"{folder} holds no latentlab run ({MANIFEST_NAME} is missing).")
+    root = os.path.abspath(folder)
+    findings = list(scan(root))
+    if findings:
+        _Acceptance.of(root, findings).record()
+        guard.look_again(root)
+    return tuple(findings)
+
+
+def scan(folder: str) -> Iterator[str]:
+    """Yield what a run of the user's own does not hold, in words; links are not followed.
+
+    Parameters
+    ----------
+    folder : str
+        The folder of the run, which may be a link itself.
+    """
+    user = os.geteuid() if hasattr(os, "geteuid") else None  # Windows: owners are not looked at
+    owners = {user, os.stat(folder).st_uid}
+    yield from (_owned_by(owner) for owner in owners - {user})
+    waiting = [folder]
+    while waiting:
+        for entry in _entries(waiting.pop()):
             info = entry.stat(follow_symlinks=False)
-            name = os.path.relpath(entry.path, root).replace(os.sep, "/")
+            name = os.path.relpath(entry.path, folder).replace(os.sep, "/")
             if guard.is_link(info):
                 yield f"the link {name}"
             elif stat.S_ISDIR(info.st_mode):
-                folders.append(entry.path)
+                waiting.append(entry.path)
             elif not stat.S_ISREG(info.st_mode):
                 yield f"{name}, which is {guard.kind_of(info)}"
-            elif user is not None and info.st_uid != user:
-                yield f"{name}, which another user owns"
+            if user is not None and info.st_uid not in owners:
+                owners.add(info.st_uid)
+                yield _owned_by(info.st_uid)
+
+
+def _owned_by(user: int | None) -> str:
+    return f"files of another user (number {user})"
 
 
 def _entries(folder: str) -> list[os.DirEntry[str]]:
@@ -66,3 +125,58 @@ def _entries(folder: str) -> list[os.DirEntry[str]]:
             return sorted(entries, key=lambda entry: entry.name)
     except OSError:
         return []
+
+
+@dataclass(frozen=True)
+class _Acceptance:
+    """What a user has accepted in one folder.
+
+    Attributes
+    ----------
+    folder : str
+        The folder, without links.
+    device, inode : int
+        Which folder that is: another one may get its name.
+    findings : tuple of str
+        What `scan` has yielded.
+    """
+
+    folder: str
+    device: int
+    inode: int
+    findings: tuple[str, ...]
+
+    @classmethod
+    def of(cls, folder: str, findings: list[str]) -> "_Acceptance":
+        """Return what accepting `findings` in a folder comes to."""
+        info = os.stat(folder)
+        return cls(os.path.realpath(folder), info.st_dev, info.st_ino, tuple(findings))
+
+    def record(self) -> None:
+        """Keep it among the user's own files."""
+        place = private_state(STATE)
+        if place is None:
+            raise RunError(
+                f"there is no place to remember that {self.folder} is accepted",
+                hint="Set XDG_STATE_HOME to a folder that you alone can write to.",
+            )
+        write_json(place / self._name, self._place() | {"findings": self.findings})
+
+    def is_recorded(self) -> bool:
+        """Whether the user has accepted at least these findings in this folder."""
+        place = private_state(STATE)
+        recorded: Any = None
+        if place is not None:
+            with contextlib.suppress(OSError, ValueError):
+                recorded = json.loads((place / self._name).read_text(encoding="utf-8"))
+        if not isinstance(recorded, dict):
+            return False
+        same_place = all(recorded.get(key) == value for key, value in self._place().items())
+        return same_place and set(self.findings) <= set(recorded.get("findings", ()))
+
+    @property
+    def _name(self) -> str:
+        return f"{fingerprint(self.folder)[:32]}.json"
+
+    def _place(self) -> dict[str, str | int]:
+        return {"folder": self.folder, "device": self.device, "inode": self.inode}
