@@ -68,14 +68,13 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
 
 
 def _candidates(clusterings: list[Clustering]) -> "list[Candidate]":
-    """Return the clusterings by names that tell them apart: folder names, else whole paths."""
+    """Return the clusterings by names that tell them apart: the last parts of their paths."""
+    from latentlab.reporting.privacy import shortest_ends
     from latentlab.scoring.compare import Candidate
 
-    paths = {item.run.path.resolve() for item in clusterings}
-    folder_names = {item.run.path.name for item in clusterings}
+    places = shortest_ends([str(item.run.path.resolve()) for item in clusterings])
     candidates = []
-    for item in clusterings:
-        place = item.run.path.name if len(paths) == len(folder_names) else item.run.path
+    for place, item in zip(places, clusterings, strict=True):
         candidates.append(Candidate(f"{place}:{item.name}", item.assignments, item.k))
     return candidates
 

@@ -24,6 +24,7 @@ from latentlab.features.steps import unit
 from latentlab.plain_text import shortened
 from latentlab.reporting import plots
 from latentlab.reporting.audit_pictures import pairs_figure
+from latentlab.reporting.privacy import public_ids
 from latentlab.scoring import label_errors, metrics
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.label_errors import Suspects
@@ -322,11 +323,12 @@ def _duplicate_table(
 ) -> "pd.DataFrame":
     import pandas as pd
 
+    ids = np.array(public_ids(images.ids.tolist()))
     table = pd.DataFrame(
         {
-            "id": images.ids[pairs.first],
+            "id": ids[pairs.first],
             "split": images.splits[pairs.first],
-            "other_id": images.ids[pairs.second],
+            "other_id": ids[pairs.second],
             "other_split": images.splits[pairs.second],
             "kind": np.where(pairs.exact, "exact", "near"),
             "pixels": pairs.pixels.round(4),
@@ -352,7 +354,7 @@ def _suspect_table(images: ImageSet, suspects: Suspects, labels: Labels) -> "pd.
     names = np.array(labels.class_names)
     return pd.DataFrame(
         {
-            "id": images.ids[suspects.image],
+            "id": np.array(public_ids(images.ids.tolist()))[suspects.image],
             "split": images.splits[suspects.image],
             "label": names[suspects.label],
             "suggested": names[suspects.suggested],

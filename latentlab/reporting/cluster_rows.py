@@ -1,10 +1,11 @@
 """One clustering as rows of a table, one row per cluster: for the comparison and for notebooks."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latentlab.reporting import thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import GalleryImage, gallery_images, thumbnail_sources
+from latentlab.reporting.privacy import public_ids
 
 MOST_LABELS = 2
 ROW_SIDE = 72  # pixels of an image in a row, if the images are as large
@@ -52,15 +53,18 @@ def cluster_rows(
     """
     side = ROW_SIDE if summary.has_photos else thumbnails.THUMBNAIL_SIDE
     sources = thumbnail_sources(summary, side)
+    ids = summary.images.ids.tolist()
+    name_of = dict(zip(ids, public_ids(ids), strict=True))
     rows = []
     for cluster, positions in enumerate(summary.gallery("nearest", n_images)[:n_clusters]):
         members = summary.members(cluster)
+        images = gallery_images(summary, positions, sources)
         rows.append(
             ClusterRow(
                 number=cluster,
                 size=len(members),
                 labels=summary.label_mix(members, MOST_LABELS),
-                images=gallery_images(summary, positions, sources),
+                images=[replace(image, id=name_of[image.id]) for image in images],
             )
         )
     return rows

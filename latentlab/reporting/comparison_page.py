@@ -10,6 +10,7 @@ import latentlab
 from latentlab.reporting import html, palettes, plots
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import tables
 from latentlab.scoring.compare import Comparison
 
@@ -121,7 +122,7 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
     sides = _sides(comparison, summaries)
     figures = _figures(comparison, sides)
     return html.template("comparison.html.jinja2").render(
-        title=f"{len(sides)} clusterings of {summaries[0].images.name}",
+        title=f"{len(sides)} clusterings of {_data_name(summaries[0])}",
         photos=any(summary.has_photos for summary in summaries),
         pretraining=tables.pretraining_of_each(comparison.pretraining or {}),
         version=latentlab.__version__,
@@ -134,6 +135,10 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
         rows=_matched_rows(sides),
         facts=_fact_rows(sides),
     )
+
+
+def _data_name(summary: ClusteringSummary) -> str:
+    return Privacy.of(summary.run).public(summary.images.name)
 
 
 def _sides(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> list[Side]:

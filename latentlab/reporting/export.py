@@ -31,6 +31,7 @@ from latentlab.progress import log, track
 from latentlab.reporting import thumbnails, umap_map
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.edits import EditedClusters
+from latentlab.reporting.privacy import Privacy, public_ids
 from latentlab.storage import text_tables
 from latentlab.storage.files import atomic_folder, atomic_path
 
@@ -110,7 +111,7 @@ def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
     clusters = edited.clusters[positions]
     ids = summary.images.ids[positions].tolist()
     columns: dict[str, object] = {
-        "id": ids,
+        "id": _public_ids_at(summary, positions),
         "split": summary.images.splits[positions].tolist(),
         "cluster": clusters.astype(np.int32),
         "cluster_name": [edited.name(cluster) for cluster in clusters.tolist()],
@@ -128,6 +129,12 @@ def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
     if summary.map_path.exists():
         columns |= _map_columns(summary, positions)
     return Selection(summary, positions, pa.table(columns))
+
+
+def _public_ids_at(summary: ClusteringSummary, positions: np.ndarray) -> list[str]:
+    """Return ids of images without the folders of absolute paths."""
+    ids = public_ids(summary.images.ids.tolist())
+    return [ids[position] for position in positions.tolist()]
 
 
 def export_clusters(
@@ -455,7 +462,8 @@ def _write_coco(selection: Selection, folder: Path) -> None:
     names = file_names(selection.ids, ".png")
     _write_pngs(selection, [folder / "images" / name for name in names])
     summary = selection.summary
-    title = f"clusters {summary.name} of {summary.images.name}"
+    data_name = Privacy.of(summary.run).public(summary.images.name)
+    title = f"clusters {summary.name} of {data_name}"
     content = {
         "info": {"description": title, "version": "1.0"},
         "licenses": [],

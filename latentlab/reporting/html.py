@@ -17,11 +17,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 import latentlab
+from latentlab.data.images import Unreadable
 from latentlab.plain_text import printable_lines
 from latentlab.reporting import bokeh_map, deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.intake_panel import IntakePanel
 from latentlab.reporting.page_data import AtlasData, PageData, pack, page_data
+from latentlab.reporting.privacy import Privacy, public_ids
 from latentlab.scoring import tables
 from latentlab.storage import guard
 from latentlab.storage.clustering import DECODED_NAME
@@ -77,8 +79,9 @@ class Page:
     def html(self) -> str:
         """Return the page as HTML."""
         summary = self.summary
+        public = Privacy.of(summary.run).public
         return template("report.html.jinja2").render(
-            title=f"{summary.images.name}: {summary.k} clusters",
+            title=f"{public(summary.images.name)}: {summary.k} clusters",
             version=latentlab.__version__,
             style=read_asset("report.css"),
             policy=self.policy,
@@ -100,7 +103,7 @@ class Page:
             captions=deep_figures.CAPTIONS,
             facts=text.facts(summary),
             intake=IntakePanel.of(summary.run),
-            unreadable=summary.images.unreadable,
+            unreadable=_left_out(summary, public),
             split=summary.split,
             data=to_json(self.data),
             sheets=self.sheets,
@@ -180,6 +183,16 @@ def template(name: str) -> "jinja2.Template":
     # Bokeh's references must come after the objects that they name.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     return environment.get_template(name)
+
+
+def _left_out(summary: ClusteringSummary, public: Callable[[str], str]) -> list[Unreadable]:
+    """Return the images that were left out, as they may be told to anybody."""
+    entries = summary.images.unreadable
+    names = public_ids([entry.path for entry in entries])
+    return [
+        Unreadable(name, public(entry.reason), entry.status)
+        for name, entry in zip(names, entries, strict=True)
+    ]
 
 
 def _shown(value: object) -> object:

@@ -1,10 +1,11 @@
 """What was read, as a page shows it: the intake account of a run as rows and sentences."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from latentlab.data import account
 from latentlab.data.intake import Intake, LeftOut
 from latentlab.plain_text import printable
+from latentlab.reporting.privacy import Privacy, public_ids
 from latentlab.storage.run import Run
 
 
@@ -60,11 +61,12 @@ class IntakePanel:
         intake = account.recorded(run)
         if intake is None:
             return None
+        public = Privacy.of(run).public
         return cls(
-            warning=f"{intake.warning}." if intake.is_loud else "",
-            rows=_rows(intake),
+            warning=f"{public(intake.warning)}." if intake.is_loud else "",
+            rows=tuple(replace(row, reason=public(row.reason)) for row in _rows(intake)),
             sentences=tuple(
-                f"{clause[:1].upper()}{clause[1:]}."
+                public(f"{clause[:1].upper()}{clause[1:]}.")
                 for clause in (intake.splits, intake.labels, intake.scale)
                 if clause
             ),
@@ -81,4 +83,5 @@ def _rows(intake: Intake) -> tuple[IntakeRow, ...]:
 
 def _row(outcome: str, entry: LeftOut) -> IntakeRow:
     reason = f"{entry.reason}: {entry.hint}" if entry.hint else entry.reason
-    return IntakeRow(outcome, entry.count, reason, ", ".join(map(printable, entry.examples)))
+    examples = map(printable, public_ids(entry.examples))
+    return IntakeRow(outcome, entry.count, reason, ", ".join(examples))

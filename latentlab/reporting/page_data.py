@@ -4,6 +4,7 @@ Each class is one object of that JSON. Arrays are sent as bytes in base64.
 """
 
 import base64
+import dataclasses
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,7 @@ import numpy as np
 from latentlab.data.images import TEST, TRAIN
 from latentlab.reporting import bokeh_map, palettes, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary, Moves, gallery_size
+from latentlab.reporting.privacy import public_ids
 from latentlab.storage import npz
 from latentlab.storage.clustering import DECODED_NAME
 from latentlab.storage.json_form import json_field
@@ -261,7 +263,7 @@ def page_data(
     PageData
     """
     xy, positions = summary.read_map()
-    return PageData(
+    data = PageData(
         mode=mode,
         pictures=summary.has_pictures,
         item=bokeh_map.scatter_item(xy),
@@ -271,6 +273,28 @@ def page_data(
         position=pack(positions.astype(np.int32)) if mode == "view" else None,
         clusters=clusters_of(summary, sources or thumbnail_sources(summary, gallery_side(summary))),
     )
+    # The viewer is not passed on, and its edits name images.
+    return data if mode == "view" else _with_public_ids(data, summary)
+
+
+def _with_public_ids(data: PageData, summary: ClusteringSummary) -> PageData:
+    """Return the data of a page without folders in ids that are absolute paths."""
+    ids = summary.images.ids.tolist()
+    name_of = dict(zip(ids, public_ids(ids), strict=True))
+
+    def renamed(images: list[GalleryImage]) -> list[GalleryImage]:
+        return [dataclasses.replace(image, id=name_of[image.id]) for image in images]
+
+    clusters = [
+        dataclasses.replace(
+            cluster,
+            nearest=renamed(cluster.nearest),
+            ambiguous=renamed(cluster.ambiguous),
+            movers=renamed(cluster.movers),
+        )
+        for cluster in data.clusters
+    ]
+    return dataclasses.replace(data, ids=[name_of[name] for name in data.ids], clusters=clusters)
 
 
 def groups_of(summary: ClusteringSummary, positions: np.ndarray) -> Groups:

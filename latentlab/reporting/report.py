@@ -14,6 +14,7 @@ from latentlab.plain_text import shortened
 from latentlab.progress import log, track
 from latentlab.reporting import deep_figures, html, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary, gallery_size
+from latentlab.reporting.privacy import Privacy
 from latentlab.scoring.scores import KScores
 from latentlab.storage import guard, json_form, npz
 from latentlab.storage.files import atomic_path
@@ -209,7 +210,7 @@ def score_figures(summary: ClusteringSummary) -> Figures:
 
 def _data_title(summary: ClusteringSummary) -> str:
     """Return the name of the data as titles have room for it."""
-    return shortened(summary.images.name, LONGEST_TITLE)
+    return shortened(Privacy.of(summary.run).public(summary.images.name), LONGEST_TITLE)
 
 
 def _pictures(figures: Figures, paths: Mapping[str, Path]) -> dict[str, str]:

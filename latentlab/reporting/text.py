@@ -16,6 +16,7 @@ from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.reporting import audit
 from latentlab.reporting.audit import AuditReport
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import purity_gap, tables
 from latentlab.scoring.probes import ProbeReport, ProbeRow
 from latentlab.scoring.scores import ALL, MethodScores, Scores
@@ -48,7 +49,8 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     size_range = f"{sizes.min():,} to {sizes.max():,}"
     sentences = [f"{len(summary.images):,} images in {summary.k} clusters of {size_range} images."]
     if summary.scores is None:
-        why = f"{summary.labels_text or 'the data has no labels'}, so nothing can be scored"
+        reason = Privacy.of(summary.run).public(summary.labels_text) or "the data has no labels"
+        why = f"{reason}, so nothing can be scored"
         sentences.append(f"{why[0].upper()}{why[1:]}: look at the galleries to judge.")
         return sentences
 
@@ -166,10 +168,11 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
     dict of str to str
     """
     run = summary.run
+    public = Privacy.of(run).public
     table = {
         "run": run.path.resolve().name,
         "clusters": summary.name,
-        "command": shlex.join(run.fact("argv")),
+        "command": shlex.join(map(public, run.fact("argv", []))),
         "data": _data_text(summary),
         "labels": summary.labels_text,
         "images left out": _left_out_text(run),
@@ -179,7 +182,7 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
         "ran on": _machine_text(run),
         "time": _time_text(run, summary.name),
     }
-    table = {name: text for name, text in table.items() if text}
+    table = {name: public(text) for name, text in table.items() if text}
     errors_path = run.path / "reconstructions" / "mse.json"
     if errors_path.exists():
         errors = read_json(errors_path)
