@@ -27,6 +27,7 @@ from typing import Any
 from _hostile_containers import ALL as CONTAINERS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
+from _hostile_requests import ALL as REQUESTS
 from _hostile_runs import ALL as RUNS
 
 from latentlab.errors import LatentlabError
@@ -42,7 +43,7 @@ class HangError(BaseException):
 
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
-    for make in (*FILES, *CONTAINERS, *RUNS):
+    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 

@@ -1,5 +1,6 @@
 """Scores to pictures, and to files for other programs."""
 
+import contextlib
 import sys
 from pathlib import Path
 
@@ -86,14 +87,27 @@ def view(
     server = pipeline.viewer(open_moved(run_path, moved_to), name, sample, port=port)
     say(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
     sys.stdout.flush()
-    if opens:
-        click.launch(server.address)
     try:
-        server.serve_forever()
+        with contextlib.ExitStack() as stack:
+            if opens:
+                _open_in_browser(server.address, stack)
+            server.serve_forever()
     except KeyboardInterrupt:
         click.echo("", err=True)
     finally:
         server.server_close()
+
+
+def _open_in_browser(address: str, stack: contextlib.ExitStack) -> None:
+    """Open the viewer in the browser, by a file that is removed with the stack."""
+    from latentlab.reporting.viewer_opening import opening_page
+
+    try:
+        # Not the address itself: other users can see the command lines of programs.
+        click.launch(str(stack.enter_context(opening_page(address))))
+    except OSError as error:
+        problem = error.strerror or error
+        click.echo(f"The browser cannot be opened ({problem}); open the address in it.", err=True)
 
 
 @click.command()
