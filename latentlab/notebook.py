@@ -10,6 +10,7 @@ from latentlab.reporting import palettes, plots, text
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.page_data import GalleryImage
+from latentlab.storage import guard
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
@@ -118,7 +119,7 @@ class RunView:
         )
 
     def _map_html(self) -> str:
-        if not self.summary.map_path.exists():
+        if not guard.is_there(self.summary.map_path):
             return ""
         xy, positions = self.summary.read_map()
         colours = palettes.categories(self.summary.k)

@@ -33,6 +33,7 @@ from latentlab.errors import DataError
 from latentlab.features.fitted import fit_features
 from latentlab.features.spec import CODE, FeatureSpec, Step
 from latentlab.progress import log
+from latentlab.storage import guard
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.run import Run
 
@@ -88,7 +89,7 @@ def baselines_of(
     by_method = {}
     for baseline in _baselines(run.config.fit, options.features or CODE):
         path = run.path / "baselines" / _file_name(baseline.method, kmeans_options)
-        if path.exists() or _make(baseline, images(), kmeans_options, path):
+        if guard.is_whole(path) or _make(baseline, images(), kmeans_options, path):
             by_method[baseline.method] = Assignments.read(path)
     return by_method
 

@@ -13,8 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from latentlab.data.images import ImageSet, LazyImageSet
-from latentlab.errors import RunError
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 
 FILE_LIST = "files.parquet"
 PIXEL_LIST = "pixels.parquet"
@@ -119,12 +118,9 @@ def recorded(run_folder: Path) -> dict[str, str]:
     """
     for name in (FILE_LIST, PIXEL_LIST):
         path = run_folder / name
-        if not path.exists():
+        if not guard.is_there(path):
             continue
-        try:
-            table = tables.read(path, ["id", "sha256"])
-        except RunError:
-            return {}  # damaged: names alone are compared
+        table = tables.read(path, ["id", "sha256"])
         return dict(zip(table["id"].to_pylist(), table["sha256"].to_pylist(), strict=True))
     return {}
 

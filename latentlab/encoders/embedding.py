@@ -184,6 +184,7 @@ class Embeddings:
             If there are none.
         """
         folder = self._part_folder(column)
+        guard.listing(folder)
         candidates = sorted(folder.glob("part-*.parquet"))
         files = [path for path in candidates if PART_NAME.fullmatch(path.name)]
         if not files:

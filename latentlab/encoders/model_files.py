@@ -26,7 +26,7 @@ from latentlab.encoders.model import Model
 from latentlab.encoders.pretrained.card import NO_LABELS, UNKNOWN, EncoderCard
 from latentlab.errors import ConfigError, RunError
 from latentlab.features.spec import CODE_START, STARTS, STARTS_ABOVE_CODE, FeatureSpec
-from latentlab.storage import checkpoints, json_form
+from latentlab.storage import checkpoints, guard, json_form
 from latentlab.storage.files import atomic_path, read_json
 from latentlab.storage.json_form import json_field
 from latentlab.storage.npz import read_npz
@@ -206,7 +206,7 @@ def describe(run: Run) -> EncoderDescription:
         If the run has no trained encoder, or model.json is damaged.
     """
     path = run.path / "encoder" / "model.json"
-    if not path.exists():
+    if not guard.is_there(path):
         raise RunError(
             f"{run.path} has no trained encoder.",
             hint=f"Train one with: `fit(run={str(run.path)!r})`",

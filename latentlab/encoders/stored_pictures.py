@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from latentlab.data.images import ImageSet
 from latentlab.errors import RunError
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 
 FOLDER = "pictures"
 SIDE = 192  # pixels of a thumbnail's longer side
@@ -41,7 +41,7 @@ class StoredPictures:
     @property
     def are_there(self) -> bool:
         """Whether the run stores pictures."""
-        return any(self._folder.glob("part-*.parquet"))
+        return bool(self._parts())
 
     def part_path(self, number: int) -> Path:
         """Return the path of the part `number`."""
@@ -83,18 +83,22 @@ class StoredPictures:
 
     def sizes(self) -> np.ndarray | None:
         """Return width and height of each original, int64 (n, 2); None if they are not stored."""
-        paths = sorted(self._folder.glob("part-*.parquet"))
+        paths = self._parts()
         if not paths or any("width" not in tables.schema(path).names for path in paths):
             return None
         table = pa.concat_tables([tables.read(path, ["width", "height"]) for path in paths])
         return np.column_stack([table["width"], table["height"]]).astype(np.int64)
+
+    def _parts(self) -> list[Path]:
+        guard.listing(self._folder)
+        return sorted(self._folder.glob("part-*.parquet"))
 
     @property
     def _folder(self) -> Path:
         return self.run_folder / FOLDER
 
     def _image_set(self, name: str, shape: tuple[int, int, int], convert: "_Convert") -> ImageSet:
-        paths = sorted(self._folder.glob("part-*.parquet"))
+        paths = self._parts()
         if not paths:
             raise RunError(
                 f"{self._folder} holds no pictures.",

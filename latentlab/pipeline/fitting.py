@@ -1,7 +1,6 @@
 """Images to codes: train an encoder, or take a shipped one, and encode every image; no labels."""
 
 import hashlib
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +19,7 @@ from latentlab.pipeline.run_data import AT_HOME, open_run_images, open_shaped
 from latentlab.pipeline.same_data import as_recorded
 from latentlab.progress import log
 from latentlab.storage import json_form
-from latentlab.storage.files import atomic_folder
+from latentlab.storage.files import atomic_folder, copy_folder
 from latentlab.storage.manifest import RunConfig
 from latentlab.storage.run import Run
 
@@ -211,7 +210,7 @@ def at_epoch(run: Run, epoch: int, path: str | Path) -> Run:
     # It holds the prototypes of that epoch, by which some clusters are made.
     if not target.exists():
         with new_run.lock(), atomic_folder(target) as copy:
-            shutil.copytree(folder, copy, dirs_exist_ok=True)
+            copy_folder(folder, copy)
     return new_run
 
 

@@ -29,7 +29,7 @@ from latentlab.scoring import label_errors, metrics
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.label_errors import Suspects
 from latentlab.scoring.labels import Labels
-from latentlab.storage import json_form, text_tables
+from latentlab.storage import guard, json_form, text_tables
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.files import atomic_path
 from latentlab.storage.json_form import json_field
@@ -148,7 +148,7 @@ def read_audit(clustering: Clustering) -> AuditReport | None:
         If the file is damaged.
     """
     path = audit_folder(clustering) / "audit.json"
-    return json_form.read(AuditReport, path) if path.exists() else None
+    return json_form.read(AuditReport, path) if guard.is_there(path) else None
 
 
 def nearest_images(vectors: np.ndarray, seed: int) -> np.ndarray:

@@ -14,7 +14,7 @@ from latentlab.reporting import thumbnails, umap_map
 from latentlab.scoring.evaluate import align
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import Scores, read_scores
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 from latentlab.storage.clustering import SCORES_NAME, Clustering
 from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
@@ -159,7 +159,7 @@ class ClusteringSummary:
         pathlib.Path
         """
         paths = [self.run.path / folder / f"{spec}.json" for spec in self.features.siblings()]
-        return next((path for path in paths if path.exists()), paths[0])
+        return next((path for path in paths if guard.is_there(path)), paths[0])
 
     def members(self, cluster: int) -> np.ndarray:
         """Return the positions of a cluster's images.
@@ -216,7 +216,7 @@ class ClusteringSummary:
     @property
     def has_map(self) -> bool:
         """Whether the run has a map whose places say anything."""
-        return self.map_path.exists() and umap_map.read_facts(self.run).is_map
+        return guard.is_there(self.map_path) and umap_map.read_facts(self.run).is_map
 
     def map_note(self) -> str:
         """Return one sentence about the map: its images, its settings and how faithful it is.
@@ -393,7 +393,7 @@ def _required(column: np.ndarray | None, name: str, clustering: Clustering) -> n
 
 def _scores_of(clustering: Clustering) -> Scores | None:
     """Return the scores, or None if the clustering has not been evaluated."""
-    if not (clustering.folder / SCORES_NAME).exists():
+    if not guard.is_there(clustering.folder / SCORES_NAME):
         return None
     return read_scores(clustering)
 

@@ -13,6 +13,7 @@ from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import tables
 from latentlab.scoring.compare import Comparison
+from latentlab.storage import guard
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -179,7 +180,7 @@ def _trained_sides(sides: Sequence[Side]) -> list[Side]:
 
 def _maps(sides: Sequence[Side]) -> list[SharedMap]:
     """Return every side on the first map that there is; empty without a map."""
-    mapped = next((side for side in sides if side.summary.map_path.exists()), None)
+    mapped = next((side for side in sides if guard.is_there(side.summary.map_path)), None)
     if mapped is None:
         return []
     xy, positions = mapped.summary.read_map()

@@ -11,7 +11,7 @@ import numpy as np
 from latentlab.refinement.loop import RefinementSummary, Reseeding, RollBack
 from latentlab.reporting import plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.storage import json_form, npz
+from latentlab.storage import guard, json_form, npz
 from latentlab.storage.clustering import (
     DECODED_NAME,
     HISTORY_NAME,
@@ -145,7 +145,7 @@ def _history_figures(clustering: Clustering) -> dict[str, "Figure"]:
 def _decoded_figures(clustering: Clustering) -> dict[str, "Figure"]:
     """Return decoded mean codes and the ways between them, if there are any."""
     path = clustering.folder / DECODED_NAME
-    if not path.exists():
+    if not guard.is_there(path):
         return {}
     decoded = npz.read_stored(path)
     centroids = decoded["centroids"]

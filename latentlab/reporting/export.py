@@ -32,7 +32,7 @@ from latentlab.reporting import thumbnails, umap_map
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.edits import EditedClusters
 from latentlab.reporting.privacy import Privacy, public_ids
-from latentlab.storage import text_tables
+from latentlab.storage import guard, text_tables
 from latentlab.storage.files import atomic_folder, atomic_path
 
 FILE_FORMATS = ("csv", "parquet")
@@ -126,7 +126,7 @@ def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
         columns["mark"] = [edited.marks.get(image_id) for image_id in ids]
     if summary.classes is not None:
         columns["label"] = _labels(summary.classes[positions], summary.class_names)
-    if summary.map_path.exists():
+    if guard.is_there(summary.map_path):
         columns |= _map_columns(summary, positions)
     return Selection(summary, positions, pa.table(columns))
 

@@ -14,7 +14,7 @@ from latentlab.data.images import TEST, TRAIN
 from latentlab.reporting import bokeh_map, palettes, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary, Moves, gallery_size
 from latentlab.reporting.privacy import public_ids
-from latentlab.storage import npz
+from latentlab.storage import guard, npz
 from latentlab.storage.clustering import DECODED_NAME
 from latentlab.storage.json_form import json_field
 
@@ -481,7 +481,7 @@ def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[Clust
 def _centroids(summary: ClusteringSummary) -> list[str]:
     """Return the decoded mean codes of the clusters as data URIs; empty if there are none."""
     path = summary.folder / DECODED_NAME
-    if not path.exists():
+    if not guard.is_there(path):
         return []
     images = npz.read_stored(path)["centroids"]
     return list(map(thumbnails.thumbnail, images))

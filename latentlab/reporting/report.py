@@ -108,6 +108,7 @@ def training_figures(run: Run) -> Figures:
         return {}
     folder = run.path / "reconstructions"
     rebuilt = {}
+    guard.listing(folder)
     for path in sorted(folder.glob("epoch-*.npy")):
         epoch = int(path.stem.removeprefix("epoch-"))
         name = f"epoch {epoch}" if epoch else "untrained"
@@ -197,7 +198,7 @@ def score_figures(summary: ClusteringSummary) -> Figures:
         return {}
     figures = {}
     by_k_path = summary.file_for_features("by-k")
-    if by_k_path.exists():
+    if guard.is_there(by_k_path):
         by_k = json_form.read(KScores, by_k_path)
         figures["by-k"] = plots.score_curve(by_k.rows, summary.split)
     figures["contingency"] = plots.contingency_heatmap(

@@ -20,7 +20,7 @@ from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import purity_gap, tables
 from latentlab.scoring.probes import ProbeReport, ProbeRow
 from latentlab.scoring.scores import ALL, MethodScores, Scores
-from latentlab.storage import json_form
+from latentlab.storage import guard, json_form
 from latentlab.storage.files import read_json
 from latentlab.storage.manifest import StageRecord
 from latentlab.storage.run import Run
@@ -85,7 +85,7 @@ def further_sentences(summary: ClusteringSummary) -> list[str]:
         return []
     sentences = [tables.seeds_text(summary.scores.over_seeds or (), summary.split)]
     probe_path = summary.file_for_features("probe")
-    if probe_path.exists():
+    if guard.is_there(probe_path):
         sentences.append(_probe_sentence(json_form.read(ProbeReport, probe_path)))
     report = audit.read_audit(summary.clustering)
     if report is not None:
@@ -184,7 +184,7 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
     }
     table = {name: public(text) for name, text in table.items() if text}
     errors_path = run.path / "reconstructions" / "mse.json"
-    if errors_path.exists():
+    if guard.is_there(errors_path):
         errors = read_json(errors_path)
         values = ", ".join(f"{value:.5f} ({split})" for split, value in errors.items())
         table["reconstruction error"] = f"{values}, mean squared, pixels in [0, 1]"

@@ -44,6 +44,16 @@ class Changes:
         """The folder that stands for the run's: new files lie here at their paths in the run."""
         return self.folder / NEW
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The paths that get a new file, in order."""
+        return tuple(self._written)
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """The paths whose files go."""
+        return tuple(path for path in self._removed if path not in self._written)
+
     def start(self) -> None:
         """Forget new files of an attempt that was killed; other work in `folder` stays."""
         remove_folder(self.new_folder)
@@ -85,8 +95,8 @@ class Changes:
         for path in self._written:
             guard.inside(self.new_folder / path)
             flush(self.new_folder / path)
-        removed = [path for path in self._removed if path not in self._written]
-        write_json(self.run_folder / JOURNAL, {"written": self._written, "removed": removed})
+        value = {"written": self._written, "removed": list(self.removed)}
+        write_json(self.run_folder / JOURNAL, value)
         finish(self.run_folder)
 
 

@@ -1,4 +1,10 @@
-"""Numbered checkpoints of a loop: arrays and a small state, in a folder that is whole or absent."""
+"""Numbered checkpoints of a loop: arrays and a small state, in a folder that is whole or absent.
+
+    epoch-0007/arrays.npz    weights and the like
+    epoch-0007/state.json    {"state": {...}, "state_sha256": "...", "arrays_sha256": "..."}
+
+Older versions wrote the state alone, without digests.
+"""
 
 import json
 import re
@@ -10,11 +16,12 @@ import numpy as np
 
 from latentlab.errors import RunError
 from latentlab.storage import guard
-from latentlab.storage.files import atomic_folder, remove_folder
+from latentlab.storage.files import atomic_folder, fingerprint, remove_folder, sha256
 from latentlab.storage.npz import read_npz
 
 ARRAYS_NAME = "arrays.npz"
 STATE_NAME = "state.json"
+DIGESTS = {"state_sha256", "arrays_sha256"}
 
 
 def save(
@@ -45,7 +52,12 @@ def save(
     with atomic_folder(folder_of(place, kind, number)) as folder:
         named: dict[str, Any] = dict(arrays)
         np.savez(folder / ARRAYS_NAME, **named)
-        (folder / STATE_NAME).write_text(json.dumps(state))
+        value = {
+            "state": state,
+            "state_sha256": fingerprint(state),
+            "arrays_sha256": sha256(folder / ARRAYS_NAME),
+        }
+        (folder / STATE_NAME).write_text(json.dumps(value))
     prune(place, kind, (number, *keep))
 
 
@@ -84,6 +96,7 @@ def newest(place: Path, kind: str) -> Path | None:
     Path or None
         None if there is no checkpoint.
     """
+    guard.listing(place)
     folder_by_number = {}
     for folder in place.glob(f"{kind}-*"):
         match = re.fullmatch(rf"{kind}-(\d+)", folder.name)
@@ -112,13 +125,26 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         If it is damaged.
     """
     guard.reading(folder / STATE_NAME)
+    guard.reading(folder / ARRAYS_NAME)
     try:
-        return read_npz(folder / ARRAYS_NAME), json.loads((folder / STATE_NAME).read_text())
-    except (OSError, ValueError) as error:
+        arrays = read_npz(folder / ARRAYS_NAME)
+        return arrays, _state_of(json.loads((folder / STATE_NAME).read_text()), folder)
+    except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"the checkpoint {folder} cannot be read ({error})."
             " Remove it to resume from the one before."
         ) from error
+
+
+def _state_of(value: Any, folder: Path) -> Any:
+    """Return the state that the content of state.json holds; ValueError if it is another."""
+    if not isinstance(value, dict) or {name for name in value if name in DIGESTS} != DIGESTS:
+        return value  # of an older version, or not of this form: whoever takes it says so
+    if fingerprint(value.get("state")) != value["state_sha256"]:
+        raise ValueError(f"{STATE_NAME} was changed or damaged")
+    if sha256(folder / ARRAYS_NAME) != value["arrays_sha256"]:
+        raise ValueError(f"{ARRAYS_NAME} was changed or damaged")
+    return value["state"]
 
 
 def folder_of(place: Path, kind: str, number: int) -> Path:

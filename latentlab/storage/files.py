@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from latentlab.errors import RunError
-from latentlab.storage import guard
+from latentlab.storage import guard, integrity
 
 TEMPORARY_PREFIX = ".tmp-"
 REPLACED_PREFIX = f"{TEMPORARY_PREFIX}replaced-"  # the old folder while a new one takes its name
@@ -59,6 +59,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
             target.parent.mkdir(parents=True, exist_ok=True)
             yield temporary
             flush(temporary)
+            integrity.replacing(temporary, target)
             os.replace(temporary, target)
             flush(target.parent)
     finally:
@@ -131,10 +132,31 @@ def remove_folder(folder: Path) -> None:
     doomed = folder.with_name(DOOMED_PREFIX + folder.name)
     guard.writing(folder)
     guard.writing(doomed)
+    integrity.removing(folder)
     shutil.rmtree(doomed, ignore_errors=True)
     with refusals(folder), contextlib.suppress(FileNotFoundError):
         folder.rename(doomed)
     shutil.rmtree(doomed, ignore_errors=True)
+
+
+def copy_folder(folder: Path, target: Path) -> None:
+    """Copy the files of a folder into another one; links that lead out of a run are refused.
+
+    Parameters
+    ----------
+    folder : Path
+        The folder, which may lie in a run.
+    target : Path
+        An existing folder.
+
+    Raises
+    ------
+    RunError
+        If there is such a link.
+    """
+    for path in folder.rglob("*"):
+        guard.inside(path)
+    shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
 def clear_folder(folder: Path, keep: str) -> None:
@@ -160,6 +182,7 @@ def clear_folder(folder: Path, keep: str) -> None:
                 remove_folder(path)
             else:
                 guard.writing(path)
+                integrity.removing(path)
                 path.unlink()
 
 
@@ -263,11 +286,45 @@ def write_json(target: Path, value: Any) -> None:
     RunError
         If the disk refuses the write.
     """
+    write_text(target, as_text(value))
+
+
+def as_text(value: Any) -> str:
+    r"""Return a value as indented JSON that UTF-8 can hold, with the end of its last line.
+
+    Parameters
+    ----------
+    value : Any
+        Anything that `json.dumps` takes.
+
+    Examples
+    --------
+    >>> as_text({"k": 3})
+    '{\n  "k": 3\n}\n'
+    """
     text = json.dumps(value, indent=2, ensure_ascii=False)
     if not _is_utf8(text):  # a path with bytes that are not UTF-8
         text = json.dumps(value, indent=2)
+    return text + "\n"
+
+
+def write_text(target: Path, text: str) -> None:
+    """Write a text as UTF-8, atomically.
+
+    Parameters
+    ----------
+    target : Path
+        The file.
+    text : str
+        Its content.
+
+    Raises
+    ------
+    RunError
+        If the disk refuses the write.
+    """
     with atomic_path(target) as path:
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8", newline="")
 
 
 def read_json(path: Path) -> Any:

@@ -1,10 +1,17 @@
-"""run.json as objects: the stages that are done, and what the run was made with."""
+"""run.json as objects: the stages that are done, and what the run was made with.
+
+The last entry of run.json is its own SHA-256, taken while 64 zeros stand there.
+"""
 
 import datetime
+import hashlib
+import json
+import os
 import platform
+import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -13,9 +20,10 @@ import latentlab
 from latentlab.config import DataOptions, FitOptions
 from latentlab.errors import ConfigError, RunError
 from latentlab.options import from_recorded, recorded_values
-from latentlab.storage.files import fingerprint, sha256
+from latentlab.storage import integrity
+from latentlab.storage.files import as_text, fingerprint, write_text
 
-FORMAT = 1
+FORMAT = 2  # 1: without checksums of itself, and of files that no stage has written
 MANIFEST_NAME = "run.json"
 Json = dict[str, Any]
 Part = TypeVar("Part")
@@ -23,6 +31,10 @@ Part = TypeVar("Part")
 
 class ManifestError(ValueError):
     """The file does not have the form of a manifest."""
+
+
+class ManifestDamageError(ManifestError):
+    """The file is not as it was written."""
 
 
 @dataclass(frozen=True)
@@ -37,16 +49,49 @@ class Output:
         Its size; None in runs of the first version.
     sha256 : str
         Hexadecimal digest of its content.
+    footer : str
+        That of the footer of a large parquet file; "" for other files.
+    before : str
+        That of the content which it had until now, while it is being replaced; else "".
     """
 
     path: str
     bytes: int | None
     sha256: str
+    footer: str = ""
+    before: str = ""
 
     @classmethod
     def of_file(cls, path: Path, folder: Path) -> "Output":
         """Return the record of the file `path` in a run's `folder`."""
-        return cls(path.relative_to(folder).as_posix(), path.stat().st_size, sha256(path))
+        size = path.stat().st_size
+        footer = integrity.footer_digest(path) if size > integrity.SMALL else ""
+        return cls(path.relative_to(folder).as_posix(), size, integrity.digest(path), footer)
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Output":
+        """Return the record that `value`, of run.json, holds; ManifestError if it is none."""
+        try:
+            output = cls(
+                path=value["path"],
+                bytes=value.get("bytes"),
+                sha256=value["sha256"],
+                footer=value.get("footer", ""),
+                before=value.get("before", ""),
+            )
+        except (TypeError, KeyError, AttributeError):
+            raise ManifestError from None
+        texts = (output.path, output.sha256, output.footer, output.before)
+        has_size = output.bytes is None or isinstance(output.bytes, int)
+        if not has_size or not all(isinstance(text, str) for text in texts):
+            raise ManifestError
+        return output
+
+    def to_json(self) -> Json:
+        """Return the record as run.json holds it."""
+        digests = {"sha256": self.sha256, "footer": self.footer, "before": self.before}
+        value = {name: digest for name, digest in digests.items() if digest}
+        return {"path": self.path, "bytes": self.bytes, **value}
 
 
 @dataclass(frozen=True)
@@ -80,10 +125,7 @@ class StageRecord:
     def from_json(cls, value: Any) -> "StageRecord":
         """Return the record that `value`, of run.json, holds; ManifestError if it is none."""
         try:
-            outputs = [
-                Output(output["path"], output.get("bytes"), output["sha256"])
-                for output in value["outputs"]
-            ]
+            outputs = [Output.from_json(output) for output in value["outputs"]]
             record = cls(
                 order=value.get("order", 0),
                 config=value.get("config"),
@@ -94,8 +136,7 @@ class StageRecord:
             )
         except (TypeError, KeyError, AttributeError):
             raise ManifestError from None
-        texts = [record.config_sha256, *(output.sha256 for output in outputs)]
-        if not isinstance(record.order, int) or not all(isinstance(text, str) for text in texts):
+        if not isinstance(record.order, int) or not isinstance(record.config_sha256, str):
             raise ManifestError
         return record
 
@@ -107,7 +148,7 @@ class StageRecord:
             "config_sha256": self.config_sha256,
             "finished": self.finished,
             "seconds": self.seconds,
-            "outputs": self.outputs_json(),
+            "outputs": [output.to_json() for output in self.outputs],
         }
 
     def outputs_json(self) -> list[Json]:
@@ -122,7 +163,9 @@ class StageRecord:
         return self.config.get(name) if isinstance(self.config, dict) else None
 
     def is_whole(self, folder: Path, config: Any) -> bool:
-        """Return whether the stage was done with these settings and its files are of their sizes.
+        """Return whether the stage was done with these settings and its files are as recorded.
+
+        Of large files the sizes are compared, and the footers of tables.
 
         Parameters
         ----------
@@ -133,11 +176,9 @@ class StageRecord:
         """
         if self.config_sha256 != fingerprint(config):
             return False
-        try:
-            sizes = [(folder / output.path).stat().st_size for output in self.outputs]
-        except OSError:
-            return False
-        return sizes == [output.bytes for output in self.outputs]
+        return all(
+            integrity.is_as_recorded(str(folder / output.path), output) for output in self.outputs
+        )
 
 
 @dataclass(frozen=True)
@@ -310,11 +351,17 @@ class Manifest:
         The finished stages by name, such as "fit" or "cluster/kmeans-k10".
     values : dict
         Everything else, as JSON: versions, command, git state, settings, summary of the fit.
+    files : dict of str to Output
+        Files that no stage has among its outputs, by their paths.
     """
 
     created: str
     stages: dict[str, StageRecord] = field(default_factory=dict)
     values: Json = field(default_factory=dict)
+    files: dict[str, Output] = field(default_factory=dict)
+    _records: tuple[tuple[int, ...], dict[str, Output]] | None = field(
+        default=None, init=False, repr=False, compare=False
+    )
 
     @classmethod
     def new(cls) -> "Manifest":
@@ -353,19 +400,117 @@ class Manifest:
         if not isinstance(value.get("stages"), dict):
             raise ManifestError
         stages = {name: StageRecord.from_json(entry) for name, entry in value["stages"].items()}
+        listed = value.get("files", [])
+        if not isinstance(listed, list):
+            raise ManifestError
+        files = {output.path: output for output in map(Output.from_json, listed)}
         paths = [output.path for record in stages.values() for output in record.outputs]
-        if not are_inside([*stages, *paths]):
+        if not are_inside([*stages, *paths, *files]):
             raise ManifestError
         values = {name: entry for name, entry in value.items() if name not in _FIELDS}
-        return cls(value.get("created", ""), stages, values)
+        return cls(value.get("created", ""), stages, values, files)
+
+    @classmethod
+    def from_bytes(cls, content: bytes, folder: Path) -> "Manifest":
+        """Return the manifest that the content of a run.json holds.
+
+        Parameters
+        ----------
+        content : bytes
+            What the file holds.
+        folder : pathlib.Path
+            Folder of the run.
+
+        Raises
+        ------
+        RunError
+            If it is of a newer format.
+        ManifestError
+            If it is no manifest, or not as it was written.
+        ValueError
+            If it is no JSON.
+        """
+        value = json.loads(content.decode("utf-8"))
+        manifest = cls.from_json(value, folder)
+        recorded = value.get("sha256", "")
+        is_needed = value["format"] > 1 or "sha256" in value
+        if is_needed and (not isinstance(recorded, str) or _own_digest(content, recorded) is None):
+            raise ManifestDamageError
+        return manifest
 
     def to_json(self) -> Json:
-        """Return what run.json holds."""
+        """Return what run.json holds, without its own digest."""
         stages = {name: record.to_json() for name, record in self.stages.items()}
-        return {"format": FORMAT, "created": self.created, "stages": stages} | self.values
+        files = [self.files[name].to_json() for name in sorted(self.files)]
+        head = {"format": FORMAT, "created": self.created, "stages": stages, "files": files}
+        return head | self.values
+
+    def write(self, path: Path) -> None:
+        """Write the manifest to a run.json, atomically."""
+        write_text(path, sealed_text(self.to_json()))
+
+    def records(self) -> Mapping[str, Output]:
+        """Return what is recorded of each file; what the latest stage says of it counts."""
+        state = (*map(id, self.stages.values()), *map(id, self.files.values()))
+        if self._records is None or self._records[0] != state:
+            self._records = (state, self._merged_records())
+        return self._records[1]
+
+    def _merged_records(self) -> dict[str, Output]:
+        records: dict[str, Output] = {}
+        for record in sorted(self.stages.values(), key=lambda record: record.order):
+            records.update({output.path: output for output in record.outputs})
+        # What is listed here as well has been written again by a stage that is not listed yet.
+        return records | self.files
+
+    def writer_of(self, path: str) -> str:
+        """Return the stage that wrote a file last; "" if it is of no stage.
+
+        Parameters
+        ----------
+        path : str
+            Its path below the run's folder, with "/".
+        """
+        writer = ""
+        for name, record in sorted(self.stages.items(), key=lambda item: item[1].order):
+            if any(output.path == path for output in record.outputs):
+                writer = name
+        return writer
 
 
-_FIELDS = ("format", "created", "stages")
+_FIELDS = ("format", "created", "stages", "files", "sha256")
+_NO_DIGEST = "0" * 64
+# Settings of a repository that make git run programs are set aside.
+_PLAIN_GIT = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
+_GIT_STATUS = ("status", "--porcelain", "--ignore-submodules=all")
+
+
+def sealed_text(value: Json) -> str:
+    """Return the text of a run.json, which ends with its own digest.
+
+    Parameters
+    ----------
+    value : dict
+        Its content; a digest in it is replaced.
+
+    Examples
+    --------
+    >>> sealed_text({"format": 2, "stages": {}}).splitlines()[-2]
+    '  "sha256": "bddd69bcf1a3b2c5c0c5f3b1c7a1c7d5"'
+    """
+    rest = {name: entry for name, entry in value.items() if name != "sha256"}
+    text = as_text(rest | {"sha256": _NO_DIGEST})
+    head, _, tail = text.rpartition(_NO_DIGEST)
+    return head + hashlib.sha256(text.encode()).hexdigest() + tail
+
+
+def _own_digest(content: bytes, recorded: str) -> str | None:
+    """Return the digest that a run.json has in it, if it is that of its content; else None."""
+    head, mark, tail = content.rpartition(recorded.encode())
+    if len(recorded) != len(_NO_DIGEST) or not mark:
+        return None
+    present = hashlib.sha256(head + _NO_DIGEST.encode() + tail).hexdigest()
+    return recorded if present == recorded else None
 
 
 def are_inside(paths: list[Any]) -> bool:
@@ -395,16 +540,42 @@ def _environment() -> Json:
 
 
 def _git_state() -> Json | None:
-    """Return commit and cleanliness of our checkout; None for an installed package."""
+    """Return commit and cleanliness of our checkout; None for an installed package.
+
+    A package may be installed somewhere inside of another repository, whose settings could make
+    git run programs: only the one that latentlab is the top of is asked.
+    """
+    checkout = Path(__file__).resolve().parents[2]
+    program = shutil.which("git", path=_whole_paths())
+    if program is None or not (checkout / ".git").exists():
+        return None
+    git = [program, *_PLAIN_GIT, "-C", str(checkout)]
     try:
-        _git("ls-files", "--error-unmatch", Path(__file__).name)
-        return {"commit": _git("rev-parse", "HEAD"), "clean": not _git("status", "--porcelain")}
+        _git(git, "ls-files", "--error-unmatch", "latentlab/storage/manifest.py")
+        commit = _git(git, "rev-parse", "HEAD")
+        return {"commit": commit, "clean": not _git(git, *_GIT_STATUS)}
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(*arguments: str) -> str:
-    folder = Path(__file__).resolve().parent
-    command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=10)
+def _git(git: list[str], *arguments: str) -> str:
+    # Variables of git may name another repository, files to write to and programs to run.
+    surroundings = {
+        name: value for name, value in os.environ.items() if not name.startswith("GIT_")
+    }
+    done = subprocess.run(
+        [*git, *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=10,
+        env=surroundings | {"LC_ALL": "C"},
+        stdin=subprocess.DEVNULL,
+    )
     return done.stdout.strip()
+
+
+def _whole_paths() -> str:
+    """Return PATH without the working directory, which an empty entry means."""
+    entries = os.environ.get("PATH", os.defpath).split(os.pathsep)
+    return os.pathsep.join(filter(os.path.isabs, entries))

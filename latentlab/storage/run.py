@@ -31,12 +31,13 @@ import json
 import os
 import platform
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import RunError
-from latentlab.storage import changes, guard, json_form, seal
+from latentlab.storage import changes, guard, integrity, json_form, rows, seal
 from latentlab.storage.changes import JOURNAL, Changes
 from latentlab.storage.files import (
     TEMPORARY_PREFIX,
@@ -45,12 +46,12 @@ from latentlab.storage.files import (
     recover,
     refusals,
     remove_folder,
-    write_json,
 )
 from latentlab.storage.fit_summary import FitSummary
 from latentlab.storage.manifest import (
     MANIFEST_NAME,
     Manifest,
+    ManifestDamageError,
     ManifestError,
     Output,
     RunConfig,
@@ -64,7 +65,9 @@ if TYPE_CHECKING:
 LOCK_NAME = "run.lock"
 HOLDER_NAME = "run.lock.json"  # says which process holds the lock
 METRICS_NAME = "metrics.jsonl"
+FIT_STAGE = "fit"
 CLUSTER_STAGE = "cluster/"
+TRACES = ("checkpoints", "tensorboard")  # folders that a fit fills besides its outputs
 WEIGHTS_NAME = "weights.npz"
 DESCRIPTION_NAME = "model.json"
 
@@ -91,6 +94,7 @@ class Run:
         self._manifest = manifest
         self._config: tuple[Any, RunConfig] | None = None  # the parsed value and its source
         self.pictures_at: str | None = None
+        self._has_news = False  # files have been written that run.json does not record yet
 
     @classmethod
     def create(cls, path: str | Path) -> "Run":
@@ -116,7 +120,7 @@ class Run:
         with refusals(folder):
             folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, Manifest.new())
-        seal.enter(folder, run.recorded_output)
+        seal.enter(folder, run.records)
         with run.lock():
             if not (folder / MANIFEST_NAME).exists():
                 run._save()
@@ -136,8 +140,8 @@ class Run:
         RunError
             If there is none, or its manifest is damaged or of a newer format.
         """
-        run = cls(Path(path), _read_manifest(Path(path)))
-        seal.enter(run.path, run.recorded_output)
+        run = cls(Path(path), read_manifest(Path(path)))
+        seal.enter(run.path, run.records)
         if (run.path / JOURNAL).exists():
             with run.lock():
                 pass  # which finishes the changes of a killed process
@@ -226,13 +230,43 @@ class Run:
         """Return the record of the finished stage `stage`; None if it is not done."""
         return self._manifest.stages.get(stage)
 
-    def recorded_output(self, path: str) -> Output | None:
-        """Return what run.json records of a file, by its path below the folder; or None."""
-        for record in self._manifest.stages.values():
-            for output in record.outputs:
-                if output.path == path:
-                    return output
-        return None
+    def records(self) -> Mapping[str, Output]:
+        """Return what run.json records of each file, by its path below the folder, with "/"."""
+        return self._manifest.records()
+
+    def keep(self, name: str, output: Output) -> None:
+        """Record a file that is about to take its place; see `latentlab.storage.integrity`.
+
+        Parameters
+        ----------
+        name : str
+            Its path below the folder, with "/".
+        output : Output
+            What it holds.
+        """
+        recorded = self.records().get(name)
+        if recorded is not None and recorded.sha256 != output.sha256:
+            # A kill may come before or after the file takes its place: both are right.
+            self._manifest.files[name] = replace(output, before=recorded.sha256)
+            self._save()
+        if recorded is None or recorded != output:
+            self._manifest.files[name] = output
+            self._has_news = True
+
+    def let_go(self, name: str) -> None:
+        """Drop the records of a file, or of all files in a folder, that is about to be removed.
+
+        Parameters
+        ----------
+        name : str
+            Its path below the folder, with "/".
+        """
+        files = self._manifest.files
+        inside = [path for path in files if path == name or path.startswith(f"{name}/")]
+        for path in inside:
+            del files[path]
+        if inside:
+            self._save()
 
     def seconds(self, stage: str) -> float:
         """Return how long the finished stage `stage` took; RunError if it is not done."""
@@ -336,20 +370,38 @@ class Run:
         config : object
             Settings of the stage, as JSON holds them.
         """
-        self.forget(name)
+        earlier = self.record(name)
+        if earlier is not None:
+            self.forget(name)
+            integrity.remove_changed(self.path, earlier.outputs)
         outputs: list[Path] = []
         started = time.perf_counter()
         yield outputs
         orders = [record.order for record in self._manifest.stages.values()]
+        if name == FIT_STAGE:
+            self._record_traces()
+        written = tuple(Output.of_file(path, self.path) for path in sorted(set(outputs)))
+        for output in written:
+            self._manifest.files.pop(output.path, None)
         self._manifest.stages[name] = StageRecord(
             order=1 + max(orders, default=0),
             config=config,
             config_sha256=fingerprint(config),
             finished=now(),
             seconds=round(time.perf_counter() - started, 3),
-            outputs=tuple(Output.of_file(path, self.path) for path in sorted(set(outputs))),
+            outputs=written,
         )
         self._save()
+
+    def _record_traces(self) -> None:
+        """Record what a fit leaves that is not written whole: rows, checkpoints, event files."""
+        paths = [self.path / METRICS_NAME]
+        for folder in TRACES:
+            paths += sorted((self.path / folder).rglob("*"))
+        for path in paths:
+            if path.is_file() and not path.is_symlink():
+                output = Output.of_file(path, self.path)
+                self._manifest.files[output.path] = output
 
     def replace_stages(self, made: Changes, stages: dict[str, StageRecord], **values: Any) -> None:
         """Make prepared changes of files, together with the stages and entries that go with them.
@@ -363,8 +415,15 @@ class Run:
         **values
             Entries of run.json to set.
         """
-        manifest = Manifest(self.created, stages, self._manifest.values | values)
-        write_json(made.write(MANIFEST_NAME), manifest.to_json())
+        outputs = {output.path for record in stages.values() for output in record.outputs}
+        files = dict(self._manifest.files)
+        for name in made.removed:
+            files.pop(name, None)
+        for name in made.written:
+            if name not in outputs:
+                files[name] = Output.of_file(made.new_folder / name, made.new_folder)
+        manifest = Manifest(self.created, stages, self._manifest.values | values, files)
+        manifest.write(made.write(MANIFEST_NAME))
         made.commit()
         self._reread()
 
@@ -425,6 +484,7 @@ class Run:
 
         guard.writing(self.path / LOCK_NAME)
         guard.writing(self.path / HOLDER_NAME)
+        _refuse_content(self.path / LOCK_NAME)
         lock = filelock.FileLock(self.path / LOCK_NAME, timeout=0)
         try:
             lock.acquire()
@@ -441,7 +501,10 @@ class Run:
         try:
             self._name_holder()
             self._take_over()
-            yield
+            with integrity.keeping(self.path, self):
+                yield
+                if self._has_news:
+                    self._save()
         finally:
             with contextlib.suppress(OSError):
                 (self.path / HOLDER_NAME).unlink()
@@ -449,8 +512,11 @@ class Run:
 
     def _name_holder(self) -> None:
         holder = {"pid": os.getpid(), "host": platform.node(), "since": now()}
+        path = self.path / HOLDER_NAME
         with contextlib.suppress(OSError):  # the lock holds without it
-            (self.path / HOLDER_NAME).write_text(json.dumps(holder))
+            path.unlink(missing_ok=True)  # it could be a second name of another file
+            with path.open("x") as file:
+                file.write(json.dumps(holder))
 
     def _take_over(self) -> None:
         """Read the changes of other processes, and finish the work of a killed one."""
@@ -463,8 +529,8 @@ class Run:
 
     def _reread(self) -> None:
         if (self.path / MANIFEST_NAME).exists():
-            self._manifest = _read_manifest(self.path)
-            guard.follow(self.path, self.recorded_output)
+            self._manifest = read_manifest(self.path)
+            guard.follow(self.path, self.records)
 
     def clear(self) -> None:
         """Remove everything that the run has made; its folder and lock stay.
@@ -490,8 +556,8 @@ class Run:
         self._save()
 
     def append_metrics(self, row: dict[str, Any], name: str = METRICS_NAME) -> None:
-        """Append `row` to metrics.jsonl, or to the file `name` of the run."""
-        append_line(self.path / name, json.dumps(row))
+        """Append `row` to metrics.jsonl, or to the file `name` of the run, with a checksum."""
+        append_line(self.path / name, rows.sealed_line(row, self.path / name))
 
     def metrics(self, name: str = METRICS_NAME) -> list[dict[str, Any]]:
         """Return the rows of metrics.jsonl, or of another file of the run.
@@ -502,21 +568,23 @@ class Run:
         ----------
         name : str
             File name in the run folder.
+
+        Raises
+        ------
+        RunError
+            If a row was changed or damaged, or rows are missing.
         """
         path = self.path / name
+        if not guard.is_there(path):
+            return []
         guard.reading(path)
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        rows: dict[tuple[Any, Any], dict[str, Any]] = {}
-        for line in lines:
-            with contextlib.suppress(ValueError):
-                row = json.loads(line)
-                if isinstance(row, dict):
-                    rows[row.get("stage"), row.get("epoch")] = row
-        return list(rows.values())
+        latest = {(row.get("stage"), row.get("epoch")): row for row in rows.read(path)}
+        return list(latest.values())
 
     def _save(self) -> None:
-        write_json(self.path / MANIFEST_NAME, self._manifest.to_json())
-        guard.follow(self.path, self.recorded_output)
+        self._has_news = False
+        self._manifest.write(self.path / MANIFEST_NAME)
+        guard.follow(self.path, self.records)
 
 
 def find_runs(folder: str | Path) -> list[Run]:
@@ -534,15 +602,32 @@ def find_runs(folder: str | Path) -> list[Run]:
     return sorted(runs, key=lambda run: run.created)
 
 
-def _read_manifest(folder: Path) -> Manifest:
+def read_manifest(folder: Path) -> Manifest:
+    """Return what the run.json in a folder holds.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Folder of a run.
+
+    Raises
+    ------
+    RunError
+        If it is missing, damaged or of a newer format.
+    """
     path = folder / MANIFEST_NAME
     guard.refuse_outside(os.path.abspath(folder), os.path.abspath(path))  # also before it is opened
     try:
-        return Manifest.from_json(json.loads(path.read_text(encoding="utf-8")), folder)
+        return Manifest.from_bytes(path.read_bytes(), folder)
     except FileNotFoundError:
         raise RunError(
             f"{folder} holds no latentlab run ({MANIFEST_NAME} is missing).",
             hint=f"Make one with: `fit(run='{folder}')`",
+        ) from None
+    except ManifestDamageError:
+        raise RunError(
+            f"{path} was changed or damaged since it was written. Restore it, or fit again into"
+            " another folder."
         ) from None
     except ManifestError:
         raise RunError(
@@ -558,6 +643,12 @@ def _may_become_a_run(folder: Path) -> bool:
     """Return whether a folder is empty, apart from remains of a killed `Run.create`."""
     leftovers = (TEMPORARY_PREFIX, LOCK_NAME)
     return folder.is_dir() and all(path.name.startswith(leftovers) for path in folder.iterdir())
+
+
+def _refuse_content(lock: Path) -> None:
+    """Raise RunError for a lock file with content, of which locking would leave nothing."""
+    if lock.exists() and lock.stat().st_size:
+        raise RunError(f"{lock} is no lock of a run: it has content. Move it away.")
 
 
 def _holder(path: Path) -> str:

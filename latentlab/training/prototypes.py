@@ -18,7 +18,7 @@ from latentlab.encoders.embedding import Embeddings
 from latentlab.errors import ConfigError, RunError
 from latentlab.features.fitted import through
 from latentlab.features.spec import STARTS_ABOVE_CODE
-from latentlab.storage import checkpoints
+from latentlab.storage import checkpoints, guard
 from latentlab.storage.run import Run
 from latentlab.training.objective import Objective
 from latentlab.training.snapshot import Arrays
@@ -186,6 +186,7 @@ def _find(run: Run, purpose: Purpose) -> _Source:
     # Otherwise they are in the checkpoint of the epoch that is the result.
     folder = run.path / "checkpoints"
     checkpoint = checkpoints.folder_of(folder, "epoch", run.fit_summary.best_epoch)
+    guard.listing(folder)
     if not checkpoint.exists():
         raise ConfigError(
             f"{_NEEDS[purpose]} of the run's own fit, which are in the checkpoint of its last"
