@@ -106,7 +106,14 @@ def _fail(message: str, code: int, ctx: click.Context) -> None:
     is_flag=True,
     help="The same weights and clusters, to the bit, each time on one machine; slower on a GPU.",
 )
-def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) -> None:
+@click.option(
+    "--offline",
+    is_flag=True,
+    help="Refuse every download [also: LATENTLAB_OFFLINE=1].",
+)
+def cli(
+    verbose: bool, quiet: bool, backend: str | None, deterministic: bool, offline: bool
+) -> None:
     """Find structure in images that nobody labelled.
 
     \b
@@ -125,8 +132,11 @@ def cli(verbose: bool, quiet: bool, backend: str | None, deterministic: bool) ->
         os.environ["KERAS_BACKEND"] = backend
     if deterministic:
         os.environ["LATENTLAB_DETERMINISTIC"] = "1"
-    from latentlab import progress
+    from latentlab import connections, progress
 
+    if offline:
+        connections.set_offline(True)
+    connections.close()
     progress.show_bars(not quiet)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from latentlab import connections
 from latentlab.errors import DataError
 
 Progress = Callable[[int, int | None], None]  # bytes so far and, if they are known, in total
@@ -82,11 +83,14 @@ def download(
     Raises
     ------
     DataError
-        If the file cannot be fetched or written, or its checksum is wrong; the part is then
-        deleted.
+        If the file cannot be fetched or written, connections are refused, or its checksum is
+        wrong; the part is then deleted.
     """
     if target.exists():
         return target
+    connections.announce(
+        f"download {url}", "Fetch the file yourself and pass its folder with `data_dir`."
+    )
     part = target.with_name(target.name + ".part")
     display = _bar(target.name) if progress is None else contextlib.nullcontext(progress)
     try:

@@ -71,6 +71,16 @@ def test_download_arrives_whole_with_progress_and_is_not_repeated(server, tmp_pa
     assert len(server.requests) == 1
 
 
+def test_where_connections_are_refused_a_file_that_is_here_is_taken(server, tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTLAB_OFFLINE", "1")
+    with pytest.raises(DataError, match="connections are refused"):
+        download(f"{server.url}/file", tmp_path / "new" / "file", CHECKSUM)
+    assert server.requests == []
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "file").write_bytes(CONTENT)
+    assert download(f"{server.url}/file", tmp_path / "file", CHECKSUM) == tmp_path / "file"
+
+
 def test_interrupted_download_continues_by_range(server, tmp_path):
     download(f"{server.url}/cut", tmp_path / "file", CHECKSUM, patience=Patience(wait=0.01))
     assert (tmp_path / "file").read_bytes() == CONTENT

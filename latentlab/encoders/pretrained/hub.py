@@ -4,7 +4,8 @@
     hf:OWNER/MODEL:FILE              this file of it
     hf:OWNER/MODEL@REVISION:FILE     as it was then; runs record the commit here
 
-What was fetched once stays in the hub's own cache and is opened without a network.
+What was fetched once stays in the hub's own cache and is opened without a network, or where
+connections are refused (`latentlab.connections`).
 """
 
 import contextlib
@@ -14,6 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from latentlab import connections
 from latentlab.encoders.pretrained.card import EncoderSettings, PretrainedEncoder
 from latentlab.encoders.pretrained.onnx_files import open_onnx
 from latentlab.encoders.pretrained.onnx_structure import printable
@@ -163,27 +165,30 @@ def _snapshot(wanted: HubReference) -> _Snapshot:
     """Return the files at the hub, or those in the cache where the hub cannot be reached."""
     import huggingface_hub
 
+    if connections.is_offline():
+        return _cached(wanted, connections.REFUSED)
+    connections.announce(f"ask the hub for {wanted}")
     api = huggingface_hub.HfApi()
     try:
         with _refusals(wanted):
             info = api.model_info(wanted.repository, revision=wanted.revision, timeout=WAIT)
     except _UnreachableError as error:
-        return _cached(wanted, error)
+        return _cached(wanted, f"the hub cannot be reached: {error}")
     files = tuple(file.rfilename for file in info.siblings or ())
     return _Snapshot(str(info.sha), files)
 
 
-def _cached(wanted: HubReference, error: Exception) -> _Snapshot:
-    """Return what was fetched before; DataError if there is nothing."""
+def _cached(wanted: HubReference, reason: str) -> _Snapshot:
+    """Return what was fetched before; DataError, with why nothing is fetched, if it is not here."""
     import huggingface_hub
 
     try:
         path = huggingface_hub.snapshot_download(
             wanted.repository, revision=wanted.revision, local_files_only=True
         )
-    except (OSError, ValueError):
+    except (OSError, ValueError) as error:
         raise DataError(
-            f"the hub cannot be reached and this is not in its cache here: {error}",
+            f"is not in the hub's cache here, and {reason}",
             field="encoder",
             value=wanted,
             hint="Connect once, or give the ONNX file itself.",

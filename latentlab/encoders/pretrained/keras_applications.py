@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import h5py
 import numpy as np
 
-from latentlab import backend
+from latentlab import backend, connections
 from latentlab.encoders.pretrained.card import (
     UNKNOWN,
     EncoderCard,
@@ -215,14 +215,16 @@ def _bare(name: str, build: Callable[..., Any], size: int) -> "keras.Model":
 
 def _downloaded(name: str, build: Callable[..., Any], size: int) -> "keras.Model":
     network = _bare(name, build, size)
+    connections.close()  # Keras looks into its cache first
     try:
         with _limited_wait(), warnings.catch_warnings():
             # Some networks warn of sizes that they were not trained on; the user has chosen it.
             warnings.simplefilter("ignore", UserWarning)
             return build(weights=IMAGENET, include_top=False, input_shape=network.input_shape[1:])
     except Exception as error:  # Keras raises a plain Exception for what it cannot fetch
+        reason = connections.REFUSED if connections.is_offline() else reason_of(error)
         raise DataError(
-            f"Keras cannot fetch its weights: {reason_of(error)}",
+            f"Keras cannot fetch its weights: {reason}",
             field="encoder",
             value=f"{PREFIX}{name}",
             hint=f"Without a network give a file of weights: {PREFIX}{name}:weights.h5",

@@ -152,13 +152,25 @@ def test_without_network_and_cache_one_line(server):
     stop(server)
     with pytest.raises(DataError) as caught:
         open_hub(REPOSITORY, EncoderSettings())
-    assert "the hub cannot be reached and this is not in its cache" in str(caught.value)
+    assert "is not in the hub's cache here, and the hub cannot be reached" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_where_connections_are_refused_the_cache_is_opened_and_the_hub_not_asked(
+    server, monkeypatch
+):
+    before = open_hub(REPOSITORY, EncoderSettings()).card
+    server.asked.clear()
+    monkeypatch.setenv("LATENTLAB_OFFLINE", "1")
+    assert open_hub(REPOSITORY, EncoderSettings()).card == before
+    with pytest.raises(DataError, match="connections are refused"):
+        open_hub("somebody/other", EncoderSettings())
+    assert server.asked == []
 
 
 def test_offline_without_cache_one_line(server, monkeypatch):
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    with pytest.raises(DataError, match="not in its cache"):
+    with pytest.raises(DataError, match="not in the hub's cache"):
         open_hub(REPOSITORY, EncoderSettings())
 
 

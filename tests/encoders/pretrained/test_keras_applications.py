@@ -161,3 +161,17 @@ def test_no_download_gets_one_line(server_of):
     assert "Keras cannot fetch its weights" in str(caught.value)
     assert "keras:MobileNet:weights.h5" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_where_connections_are_refused_only_the_cache_of_keras_is_read(
+    server_of, bare, monkeypatch
+):
+    bare.save(server_of / "mobilenet_1_0_224_tf_no_top.h5")
+    monkeypatch.setenv("LATENTLAB_OFFLINE", "1")
+    with pytest.raises(DataError, match="connections are refused"):
+        open_keras_application("MobileNet", None, SMALL)
+    monkeypatch.delenv("LATENTLAB_OFFLINE")
+    fetched = open_keras_application("MobileNet", None, SMALL)
+    monkeypatch.setenv("LATENTLAB_OFFLINE", "1")
+    again = open_keras_application("MobileNet", None, SMALL)
+    assert again.card.sha256 == fetched.card.sha256
