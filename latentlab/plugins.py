@@ -9,7 +9,8 @@ names imports no plugin. Plugins come from three places, and from no other:
   the base class, or FOLDER/KIND/NAME.py;
 - installed packages, by an entry point of the group `latentlab.KIND`.
 
-The working directory and run folders are never searched.
+The working directory and run folders are never searched: a folder in LATENTLAB_PLUGINS is a whole
+path, and only its owner may write to it.
 """
 
 import ast
@@ -21,6 +22,7 @@ import importlib.util
 import inspect
 import os
 import pkgutil
+import stat
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -40,6 +42,7 @@ PACKAGES = {
 }
 KINDS = tuple(PACKAGES)
 FOLDERS_VARIABLE = "LATENTLAB_PLUGINS"
+LONGEST_FILE = 1 << 22  # bytes of a plugin's file; it is read to list it
 FILE_MODULES = "latentlab_plugins"  # package name of modules that are loaded from files
 _BASES = {
     "sources": ("latentlab.data.source", "Source"),
@@ -127,10 +130,19 @@ class _Place:
     def load(self, kind: str, name: str) -> Any:
         """Import and return the plugin's module, or the object of the entry point."""
         if self.entry is not None:
-            return self.entry.load()
+            return _loaded(self.entry)
         if self.path is not None:
             return import_file(self.path, kind, name)
         return importlib.import_module(self.module)
+
+
+def _loaded(entry: importlib.metadata.EntryPoint) -> Any:
+    """Return what an entry point names; ConfigError if it cannot be imported."""
+    try:
+        return entry.load()
+    except (Exception, SystemExit) as error:  # the plugin's own code may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the plugin {entry.name} cannot be imported ({reason})") from error
 
 
 def names(kind: str) -> list[str]:
@@ -162,7 +174,7 @@ def summary(kind: str, name: str) -> str:
     try:
         path = _places(kind)[name].source()
         text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) if path else None
-    except (KeyError, ImportError, OSError, ValueError, SyntaxError):
+    except (KeyError, ImportError, OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return ""  # a foreign plugin that is broken or has no source
     return text.splitlines()[0] if text else ""
 
@@ -263,14 +275,44 @@ def name_is_taken(plugin: Plugin, path: Path) -> bool:
 
 
 def plugin_folders() -> list[Path]:
-    """Return the folders that LATENTLAB_PLUGINS names; ConfigError if one is not there."""
-    folders = [
-        Path(text) for text in os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep) if text
-    ]
+    """Return the folders that LATENTLAB_PLUGINS names.
+
+    Raises
+    ------
+    ConfigError
+        If one is not there, is no whole path, or lies open to everybody: its files are code.
+    """
+    texts = os.environ.get(FOLDERS_VARIABLE, "").split(os.pathsep)
+    folders = [Path(text) for text in texts if text]
     for folder in folders:
+        if not folder.is_absolute():
+            raise ConfigError(
+                f"{FOLDERS_VARIABLE} names {folder}, which is another folder in each working"
+                " directory",
+                hint="Give its whole path.",
+            )
         if not folder.is_dir():
             raise ConfigError(f"{FOLDERS_VARIABLE} names {folder}, which is not a folder.")
+        if hasattr(os, "geteuid") and folder.stat().st_mode & stat.S_IWOTH:
+            raise ConfigError(
+                f"{FOLDERS_VARIABLE} names {folder}, to which every user may write",
+                hint="Plugins are code: close the folder to others.",
+            )
     return folders
+
+
+def is_installed(entry: importlib.metadata.EntryPoint) -> bool:
+    """Return whether the package of an entry point was found by a whole path.
+
+    Python looks for packages in the working directory too, where it was started without a file.
+
+    Parameters
+    ----------
+    entry : importlib.metadata.EntryPoint
+        What `importlib.metadata` has found.
+    """
+    package = entry.dist
+    return package is None or os.path.isabs(str(package.locate_file("")))
 
 
 def _places(kind: str) -> dict[str, _Place]:
@@ -298,12 +340,25 @@ def _our_places(kind: str) -> dict[str, _Place]:
 def _places_in_folders(kind: str) -> list[tuple[str, _Place]]:
     places = []
     for folder in plugin_folders():
-        files = [path for path in sorted(folder.glob("*.py")) if _kind_of(path) == kind]
-        files += sorted((folder / kind).glob("*.py"))
+        files = [path for path in _files_of_code(folder) if _kind_of(path) == kind]
+        files += _files_of_code(folder / kind)
         places += [
             (_name_of(path.stem), _Place(path=path)) for path in files if path.name[0] != "_"
         ]
     return places
+
+
+def _files_of_code(folder: Path) -> list[Path]:
+    """Return the Python files of a folder; a pipe would wait for ever, a device never end."""
+    return [path for path in sorted(folder.glob("*.py")) if _is_file_of_code(path)]
+
+
+def _is_file_of_code(path: Path) -> bool:
+    try:
+        state = path.stat()
+    except OSError:
+        return False
+    return stat.S_ISREG(state.st_mode) and state.st_size <= LONGEST_FILE
 
 
 def _places_installed(kind: str) -> list[tuple[str, _Place]]:
@@ -320,7 +375,7 @@ def _entry_points(
     They are looked up anew only where the folders of packages have changed. What is installed
     into one of them while the process runs is seen by the next process.
     """
-    return tuple(look_up(group=group))
+    return tuple(filter(is_installed, look_up(group=group)))
 
 
 def _kind_of(path: Path) -> str:
@@ -332,7 +387,7 @@ def _kind_of(path: Path) -> str:
 def _kind_of_source(path: Path, changed: int) -> str:
     try:
         tree = ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, SyntaxError):
+    except (OSError, ValueError, SyntaxError, RecursionError, MemoryError):
         return ""
     kinds = {base: kind for kind, (_, base) in _BASES.items()} | _kinds_of_imports(tree)
     for node in ast.walk(tree):
@@ -371,13 +426,13 @@ def import_file(path: Path, kind: str, name: str) -> ModuleType:
     """
     module_name = f"{FILE_MODULES}.{kind}.{path.stem}"
     spec = importlib.util.spec_from_file_location(module_name, path)
-    if spec is None or spec.loader is None:
+    if spec is None or spec.loader is None or not _is_file_of_code(path):
         raise ConfigError(f"the plugin {path} is not a Python file.")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module  # docstrings and types of its classes are looked up there
     try:
         spec.loader.exec_module(module)
-    except Exception as error:  # the plugin's own code, which may raise anything
+    except (Exception, SystemExit) as error:  # the plugin's own code may raise anything
         reason = f"{type(error).__name__}: {error}"
         raise ConfigError(f"the plugin {name} in {path} cannot be imported ({reason}).") from error
     return module
@@ -408,7 +463,7 @@ def _instance(kind: str, name: str, place: _Place) -> Any:
 def _refuse_unreadable(kind: str, name: str) -> None:
     """Raise ConfigError if a file of that name lies in a folder, but its kind cannot be told."""
     for folder in plugin_folders():
-        for path in sorted(folder.glob("*.py")):
+        for path in _files_of_code(folder):
             if _name_of(path.stem) == name and not _kind_of(path):
                 import_file(path, kind, name)  # says what is wrong with the file
                 bases = ", ".join(base for _, base in _BASES.values())
@@ -458,6 +513,11 @@ def _derived(module: ModuleType, kind: str) -> list[type]:
 
 
 def _made(plugin: type, name: str) -> Any:
-    instance = plugin()
-    instance.name = name
+    """Return the instance of a plugin's class; ConfigError if that fails."""
+    try:
+        instance = plugin()
+        instance.name = name
+    except Exception as error:  # the plugin's own code may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the plugin {name} cannot be made ({reason})") from error
     return instance

@@ -4,19 +4,17 @@ Libraries unpickle what they find in their caches, so that a cache in the workin
 folder of everybody or of another user is code of somebody else.
 """
 
-import atexit
 import contextlib
 import functools
 import os
-import shutil
 import stat
 import sys
-import tempfile
 from pathlib import Path
 
 from latentlab.errors import RunError
 
 CACHE_VARIABLE = "LATENTLAB_CACHE"
+_MEMORY = ("/dev/shm",)  # can be written to in most containers whose disk cannot
 _WRITTEN_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -116,6 +114,21 @@ def is_kept_from_others(folder: Path) -> bool:
     return all(_lets_nobody_rename(os.lstat(parent)) for parent in folder.parents)
 
 
+def is_closed_to_others(folder: Path) -> bool:
+    """Return whether only this user and the administrator could have put files into a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        An existing folder of either, absolute and without links.
+    """
+    if not hasattr(os, "geteuid"):
+        return True
+    if os.lstat(folder).st_mode & stat.S_IWOTH:
+        return False
+    return all(_lets_nobody_rename(os.lstat(path)) for path in (folder, *folder.parents))
+
+
 def _lets_nobody_rename(state: os.stat_result) -> bool:
     """Return whether others cannot replace what is in a folder above ours."""
     if state.st_uid not in (0, os.geteuid()):
@@ -168,19 +181,27 @@ def _make(folder: Path) -> None:
 
 @functools.cache
 def _temporary_folder(name: str) -> Path:
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f"latentlab-{name}-")).resolve()
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunError(
-            f"no folder for temporary files can be written to ({reason})",
-            hint="Set TMPDIR to one.",
-        ) from error
-    atexit.register(_remove, folder, os.getpid())
-    return folder
+    import atexit  # most commands need no such folder, and --help answers at once
+    import tempfile
+
+    reasons = []
+    for place in (None, *_MEMORY):  # None: where Python puts temporary files
+        try:
+            folder = Path(tempfile.mkdtemp(prefix=f"latentlab-{name}-", dir=place)).resolve()
+        except OSError as error:
+            reasons.append(error.strerror or str(error))
+        else:
+            atexit.register(_remove, folder, os.getpid())
+            return folder
+    raise RunError(
+        f"no folder for temporary files can be written to ({reasons[0]})",
+        hint="Set TMPDIR to one.",
+    )
 
 
 def _remove(folder: Path, maker: int) -> None:
     """Remove a temporary folder at the end of the process that made it, not of its children."""
+    import shutil
+
     if os.getpid() == maker:
         shutil.rmtree(folder, ignore_errors=True)

@@ -3,6 +3,7 @@
 import os
 import stat
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -21,7 +22,7 @@ pytestmark = NOT_WINDOWS
 def cache(tmp_path, monkeypatch):
     """Return the folder of our cache, which does not exist."""
     monkeypatch.setenv("LATENTLAB_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(private_folders.tempfile, "tempdir", str(temporary(tmp_path)))
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary(tmp_path)))
     private_folders._temporary_folder.cache_clear()
     yield tmp_path / "cache"
     private_folders._temporary_folder.cache_clear()
@@ -101,7 +102,8 @@ def test_state_has_its_place_or_none(tmp_path, monkeypatch):
 
 def test_without_any_folder_there_is_one_line(cache, monkeypatch):
     monkeypatch.setenv("LATENTLAB_CACHE", NOWHERE)
-    monkeypatch.setattr(private_folders.tempfile, "tempdir", NOWHERE)
+    monkeypatch.setattr(tempfile, "tempdir", NOWHERE)
+    monkeypatch.setattr(private_folders, "_MEMORY", ())
     with pytest.raises(RunError, match="no folder for temporary files can be written to"):
         private_folder("numba")
 

@@ -16,6 +16,7 @@ from latentlab.backend.frameworks import FRAMEWORKS, Framework, framework_named
 from latentlab.backend.quiet import frameworks_hidden, native_stderr_hidden
 from latentlab.errors import ConfigError, MissingDependencyError
 from latentlab.progress import announce_import
+from latentlab.surroundings import close_keras
 
 __all__ = [
     "BACKENDS",
@@ -307,11 +308,21 @@ def _prepare_environment(framework: Framework) -> None:
 
 def _import_keras(framework: Framework) -> None:
     announce_import(framework.name)
+    close_keras(framework.name)
     try:
         with native_stderr_hidden():
-            import keras  # noqa: F401
+            import keras
 
+            # A user's keras.json may say otherwise, and would change results.
+            keras.config.set_floatx("float32")
+            keras.config.set_image_data_format("channels_last")
+            keras.config.set_epsilon(1e-7)
             _set_up_devices(framework)
+    except (ValueError, RuntimeError) as error:  # of wrong variables and of a wrong keras.json
+        raise ConfigError(
+            f"{framework.name} does not start: {' '.join(str(error).split())}",
+            hint="Look at the environment's variables of Keras and of the backend.",
+        ) from error
     except ImportError as error:
         raise MissingDependencyError(
             f"the backend {framework.name} is not installed:"

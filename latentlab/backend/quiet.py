@@ -1,19 +1,14 @@
 """Imports and starts of large packages without their noise."""
 
-import atexit
 import contextlib
 import importlib.abc
-import importlib.util
 import os
-import shutil
 import sys
-import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-from latentlab.errors import LatentlabError
+from latentlab.surroundings import close_numba
 
 
 @contextlib.contextmanager
@@ -39,73 +34,22 @@ def frameworks_hidden() -> Iterator[None]:
     """Let packages be imported without the deep-learning frameworks that they would import too.
 
     umap-learn imports one for its parametric variant, which is not used here. It takes seconds.
-    Its compiler, numba, gets a folder to keep its work in.
+    Its compiler, numba, keeps its work in a folder of ours.
 
     Raises
     ------
-    LatentlabError
+    RunError
         If no folder can be written to, not even one for temporary files.
     """
-    keep_compiled_code_in(_numba_folders())
     finder = _HidingFinder()
     sys.meta_path.insert(0, finder)
     try:
+        close_numba()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         sys.meta_path.remove(finder)
-
-
-def keep_compiled_code_in(folders: Sequence[Path]) -> None:
-    """Point numba to a folder for temporary files if none of its own can be written to.
-
-    It would refuse to compile otherwise: in containers, for other users, and without a home.
-
-    Parameters
-    ----------
-    folders : sequence of pathlib.Path
-        Where numba would keep compiled code, if it may.
-
-    Raises
-    ------
-    LatentlabError
-        If no folder can be written to.
-    """
-    if any(map(_can_be_written, folders)):
-        return
-    try:
-        folder = tempfile.mkdtemp(prefix="latentlab-numba-")
-    except OSError as error:
-        raise LatentlabError(
-            f"UMAP needs a folder to compile in, and none can be written to ({error.strerror}).",
-            hint="Set NUMBA_CACHE_DIR or TMPDIR to one.",
-        ) from error
-    atexit.register(shutil.rmtree, folder, ignore_errors=True)
-    os.environ["NUMBA_CACHE_DIR"] = folder
-
-
-def _numba_folders() -> list[Path]:
-    """Return where numba keeps compiled code: as told, beside the package, or in the home."""
-    chosen = os.environ.get("NUMBA_CACHE_DIR")
-    folders = [Path(chosen)] if chosen else []
-    spec = importlib.util.find_spec("umap")
-    if spec is not None and spec.origin is not None:
-        folders.append(Path(spec.origin).parent / "__pycache__")
-    with contextlib.suppress(RuntimeError):  # a user without a home
-        home = Path.home()
-        folders.append(Path(os.environ.get("XDG_CACHE_HOME") or home / ".cache") / "numba")
-    return folders
-
-
-def _can_be_written(folder: Path) -> bool:
-    """Return whether a file can be made in a folder, which is made if it is not there."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False
 
 
 class _HidingFinder(importlib.abc.MetaPathFinder):

@@ -8,22 +8,26 @@ order below.
 import os
 import sys
 
-import click
+from latentlab import surroundings
 
-from latentlab.cli._group import INTERRUPTED, cli
-from latentlab.cli._output import say
-from latentlab.cli._signals import leave
-from latentlab.cli.checking import compare, verify
-from latentlab.cli.choosing_encoder import choose_encoder
-from latentlab.cli.clustering import choose_k, cluster, predict
-from latentlab.cli.fitting import embed, fit, sweep
-from latentlab.cli.importing import import_
-from latentlab.cli.listing import encoders, methods, runs, schema, sources
-from latentlab.cli.plugin_commands import plugins
-from latentlab.cli.scoring import audit, evaluate, probe, score_by_k
-from latentlab.cli.showing import export, figures, report, view
-from latentlab.cli.trusting import trust
-from latentlab.cli.updating import update
+surroundings.close()  # before the first import of what is not Python's own
+
+import click  # noqa: E402
+
+from latentlab.cli._group import INTERRUPTED, cli  # noqa: E402
+from latentlab.cli._output import say  # noqa: E402
+from latentlab.cli._signals import leave  # noqa: E402
+from latentlab.cli.checking import compare, verify  # noqa: E402
+from latentlab.cli.choosing_encoder import choose_encoder  # noqa: E402
+from latentlab.cli.clustering import choose_k, cluster, predict  # noqa: E402
+from latentlab.cli.fitting import embed, fit, sweep  # noqa: E402
+from latentlab.cli.importing import import_  # noqa: E402
+from latentlab.cli.listing import encoders, methods, runs, schema, sources  # noqa: E402
+from latentlab.cli.plugin_commands import plugins  # noqa: E402
+from latentlab.cli.scoring import audit, evaluate, probe, score_by_k  # noqa: E402
+from latentlab.cli.showing import export, figures, report, view  # noqa: E402
+from latentlab.cli.trusting import trust  # noqa: E402
+from latentlab.cli.updating import update  # noqa: E402
 
 __all__ = ["cli", "main"]
 

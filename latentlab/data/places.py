@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from latentlab.private_folders import cache_home, private_folder
+
 
 def keras_datasets() -> Path:
     """Return the folder in which Keras keeps downloaded data.
@@ -12,7 +14,10 @@ def keras_datasets() -> Path:
     pathlib.Path
         $KERAS_HOME/datasets or ~/.keras/datasets; it may not exist.
     """
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser() / "datasets"
+    chosen = os.path.expanduser(os.environ.get("KERAS_HOME", ""))
+    # A path that is not whole would mean another folder in each working directory.
+    home = chosen if os.path.isabs(chosen) else os.path.expanduser("~/.keras")
+    return Path(home) / "datasets"
 
 
 def name_of_path(path: str | Path) -> str:
@@ -54,8 +59,7 @@ def cache_folder(*parts: str) -> Path:
     Returns
     -------
     pathlib.Path
-        It may not exist.
+        It may not exist. Without a home it is a folder for temporary files.
     """
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("latentlab"), *parts)
+    home = cache_home() or private_folder("cache")
+    return home.joinpath(*parts)

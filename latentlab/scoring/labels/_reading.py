@@ -10,7 +10,7 @@ from latentlab.data.layouts.policies import FOLDER, NAME, NONE, TABLE, class_pol
 from latentlab.data.opening import resolve
 from latentlab.data.source import Source
 from latentlab.errors import ConfigError
-from latentlab.plugins import import_file, plugin_folders
+from latentlab.plugins import import_file, is_installed, plugin_folders
 from latentlab.scoring.labels._encoding import Labels
 from latentlab.scoring.labels._policy import read_arranged
 
@@ -101,6 +101,6 @@ def label_file(source: str) -> Any:
         if path.is_file():
             return import_file(path, "labels", source)
     for entry in importlib.metadata.entry_points(group=_GROUP):
-        if entry.name == source:
+        if entry.name == source and is_installed(entry):
             return entry.load()
     return None
