@@ -16,6 +16,7 @@ SECRET_BYTES = 24
 METHODS = ("GET", "POST")
 OUR_FETCHES = ("same-origin", "none")  # a page of ours, or the user: address bar, bookmark
 TOKEN_TARGET = "/?token="
+WELCOME_POLICY = "default-src 'none'; img-src data:; frame-ancestors 'none'"
 WELCOME = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>latentlab</title><link rel="icon" href="data:,">
 <meta http-equiv="refresh" content="0; url={path}"></head>
@@ -80,8 +81,11 @@ class Session:
         if request.method != "GET" or token == target or not _is_equal(token, self.token):
             return None
         page = WELCOME.format(path=self.path).encode()
-        cookie = f"{self.cookie}; HttpOnly; SameSite=Strict; Path={self.path}"
-        return Answer(HTTPStatus.OK, page, "text/html; charset=utf-8", {"Set-Cookie": cookie})
+        headers = {
+            "Set-Cookie": f"{self.cookie}; HttpOnly; SameSite=Strict; Path={self.path}",
+            "Content-Security-Policy": WELCOME_POLICY,
+        }
+        return Answer(HTTPStatus.OK, page, "text/html; charset=utf-8", headers)
 
     def check(self, request: Request) -> None:
         """Raise Refusal if a request is not for this server, or came from another page.

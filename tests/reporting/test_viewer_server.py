@@ -4,6 +4,7 @@ import contextlib
 import http.client
 import io
 import json
+import os
 import re
 import shutil
 import socket
@@ -13,6 +14,7 @@ import threading
 import time
 import types
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -337,28 +339,35 @@ def test_a_viewer_waits_for_another_one_that_writes_an_edit(own_server, own_run)
         assert answer.result()[0] == 200
 
 
-KILLED_VIEWER = """
-import sys, threading
-from latentlab import pipeline
-from latentlab.storage.run import Run
-server = pipeline.viewer(Run.open(sys.argv[1]), sample=100)
-print(server.address, server.session.path, server.session.cookie, flush=True)
-server.serve_forever()
-"""
+@pytest.fixture
+def viewed_process(own_run, tmp_path, monkeypatch):
+    """Start the command line's viewer; return its process, and what a browser then knows."""
+    opener = tmp_path / "bin" / "xdg-open"
+    opener.parent.mkdir()
+    opener.write_text(f'#!/bin/sh\ncat "$1" > {tmp_path}/page\necho "$@" > {tmp_path}/command\n')
+    opener.chmod(0o755)
+    monkeypatch.setenv("PATH", str(opener.parent), prepend=os.pathsep)
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    command = [sys.executable, "-m", "latentlab", "view", str(own_run.path), "--sample", "100"]
+    with subprocess.Popen([*command, "--open"], stdout=subprocess.PIPE, text=True) as process:
+        address = urlsplit(process.stdout.readline().strip())
+        gone = types.SimpleNamespace(
+            server_port=address.port,
+            session=types.SimpleNamespace(host=address.netloc, cookie="", path="/"),
+        )
+        gone.session.origin = f"http://{address.netloc}"
+        _, headers, body = ask(gone, f"/?{address.query}")
+        gone.session.cookie = headers["Set-Cookie"].split(";")[0]
+        gone.session.path = re.search(r"url=([^\"]+)", body.decode())[1]
+        yield process, gone, address.geturl()
+        process.kill()
 
 
-def test_a_viewer_that_is_killed_amid_edits_has_kept_every_one_it_answered(own_run):
-    """The kill falls anywhere: each round edits as fast as it can until the viewer is gone."""
-    command = [sys.executable, "-c", KILLED_VIEWER, str(own_run.path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    address, path, cookie = process.stdout.readline().split()
-    port = int(address.split(":")[2].split("/")[0])
-    gone = types.SimpleNamespace(
-        server_port=port,
-        session=types.SimpleNamespace(
-            host=f"127.0.0.1:{port}", origin=f"http://127.0.0.1:{port}", path=path, cookie=cookie
-        ),
-    )
+def test_a_viewer_that_is_killed_amid_edits_has_kept_every_one_it_answered(
+    viewed_process, own_run, tmp_path
+):
+    """The kill falls anywhere: the edits go on as fast as they can until the viewer is gone."""
+    process, gone, address = viewed_process
     threading.Timer(0.7, process.kill).start()
     answered = 0
     with contextlib.suppress(OSError, http.client.HTTPException):
@@ -367,13 +376,18 @@ def test_a_viewer_that_is_killed_amid_edits_has_kept_every_one_it_answered(own_r
             assert change(gone, "edit", edit)[0] == 200
             answered += 1
     process.wait()
-    process.stdout.close()
     assert answered > 0
     names = [stamped.edit.name for stamped in Editor(own_run.clustering("kmeans-k4")).read().edits]
     assert names[:answered] == [f"name {i}" for i in range(answered)]
     assert len(names) in (answered, answered + 1)
     with serving(pipeline.viewer(Run.open(own_run.path), sample=100)) as server:
         assert change(server, "edit", NAME)[1]["edits"] == len(names) + 1
+    # The browser got a file, not the address, which every user could have read.
+    until = time.monotonic() + 20
+    while not (tmp_path / "command").exists() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert "token" not in (tmp_path / "command").read_text()
+    assert address in (tmp_path / "page").read_text()
 
 
 def test_malformed_requests_are_answered_and_the_next_connection_too(server):

@@ -1,10 +1,12 @@
 """Reports and the viewer in a real browser, from disk, with the network off."""
 
 import contextlib
+import http.server
 import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -16,6 +18,8 @@ from PIL import Image
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
+from latentlab.reporting.edits import Editor
+from latentlab.reporting.viewer_opening import opening_page
 
 
 @pytest.fixture(scope="module")
@@ -249,15 +253,118 @@ def test_a_class_named_like_a_script_is_text(driver, tmp_path):
 def viewing(driver, data, run_path, k):
     run = pipeline.fit(data, small_fit(epochs=1, batch_size=100), run_path)
     pipeline.cluster(run, ClusterOptions(k=k, restarts=1))
+    with serving(run) as server:
+        yield browsing.Page(driver, server.address), run
+
+
+@contextlib.contextmanager
+def serving(run):
+    """Serve a run that has all that the viewer needs, beside other viewers of it."""
     server = pipeline.viewer(run, sample=300)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:
-        yield browsing.Page(driver, server.address), run
+        yield server
     finally:
         server.shutdown()
         server.server_close()
         thread.join()
+
+
+class CookieThief(http.server.BaseHTTPRequestHandler):
+    """A server of somebody else at another port of this machine."""
+
+    got: ClassVar[list[str]] = []
+
+    def do_GET(self):
+        self.got.append(str(self.headers))
+        self.send_response(200)
+        self.send_header("Content-Type", "text/html")
+        self.end_headers()
+        self.wfile.write(b"<title>another port</title>")
+
+    def log_message(self, *arguments):
+        pass
+
+
+@contextlib.contextmanager
+def another_port():
+    thief = http.server.ThreadingHTTPServer(("127.0.0.1", 0), CookieThief)
+    threading.Thread(target=thief.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{thief.server_port}"
+    thief.shutdown()
+    thief.server_close()
+
+
+@pytest.fixture(scope="module")
+def shared_run(tmp_path_factory):
+    data = DataOptions(data="digits", size=16, limit=150)
+    folder = tmp_path_factory.mktemp("shared") / "run"
+    run = pipeline.fit(data, small_fit(epochs=1, batch_size=100), folder)
+    pipeline.cluster(run, ClusterOptions(k=5, restarts=1))
+    return run
+
+
+def test_view_opens_from_a_file_and_tells_no_other_port_its_secrets(driver, shared_run):
+    with (
+        serving(shared_run) as server,
+        opening_page(server.address) as opening,
+        another_port() as other,
+    ):
+        page = browsing.Page(driver, opening.as_uri())
+        assert page.driver.current_url == server.session.origin + server.session.path
+        page.run("latentlab.openRow(3)")
+        page.wait("document.querySelector('.original img')?.naturalWidth > 0")
+        shown = page.run("return document.querySelector('.original').href")
+        page.driver.refresh()
+        page.driver.execute_async_script("window.latentlab.ready.then(arguments[0])")
+        assert page.errors() == []
+
+        page.driver.get(shown)  # an image in a tab of its own
+        page.wait("document.images[0]?.naturalWidth > 0")
+        address = server.session.origin + server.session.path
+        page.driver.get(other)
+        page.driver.execute_async_script(
+            """const done = arguments[0], [viewer, token] = [arguments[1], arguments[2]];
+            const ask = address => fetch(address, {mode: "no-cors", credentials: "include"});
+            const image = new Image();
+            image.onload = () => document.title = "stolen";
+            image.onerror = () => ask(viewer + "state").catch(() => {}).then(() => done());
+            image.src = viewer + "image/0";""",
+            address,
+            "",
+        )
+        assert page.driver.title == "another port"
+        assert CookieThief.got
+        secret = server.session.cookie.split("=")[1]
+        assert not any(secret in headers for headers in CookieThief.got)
+
+
+def test_two_tabs_lose_no_edit_and_say_what_was_not_done(driver, shared_run):
+    name = "return latentlab.edit('edit', {action: 'name', cluster: %d, name: '%s'})"
+    with serving(shared_run) as server:
+        page = browsing.Page(driver, server.address)
+        first = driver.current_window_handle
+        driver.switch_to.new_window("tab")
+        second = browsing.Page(driver, server.session.origin + server.session.path)
+        driver.switch_to.window(first)
+        for cluster in range(3):  # at once, without waiting for the answers
+            page.run(f"{name % (cluster, f'name {cluster}')}.then(() => 0) && 0")
+        page.wait("document.getElementById('notice').textContent.startsWith('3 edits saved')")
+
+        driver.switch_to.window(driver.window_handles[-1])
+        assert second.run(name % (4, "late")) is False
+        assert "Not done" in second.find("#notice").text
+        assert "another tab or viewer" in second.find("#notice").text
+        second.find("#reload").click()
+        second.wait("latentlab.clusterName(2) === 'name 2'")
+        assert second.run(name % (4, "late")) is True
+        driver.close()
+        driver.switch_to.window(first)
+        edits = Editor(shared_run.clustering()).read().edits
+        assert [edit.edit.name for edit in edits] == ["name 0", "name 1", "name 2", "late"]
+    assert page.run(name % (0, "lost")) is False
+    assert "does not answer" in page.find("#notice").text
 
 
 @pytest.fixture
