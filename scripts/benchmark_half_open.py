@@ -34,7 +34,7 @@ KINDS = {
     "nothing": b"",
     "part": b"GET / HTTP/1.1\r\nHost: 127.0.0.1",
     "trickle": b"G",
-    "body": b"POST /edit HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n",
+    "longer part": b"POST /edit HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 1000\r\n",
 }
 
 
