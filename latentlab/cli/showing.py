@@ -10,10 +10,12 @@ from latentlab.cli._options import (
     name_option,
     run_option,
     sample_option,
+    typed_names,
     typed_or_last_run,
 )
 from latentlab.cli._output import json_option, print_result, say
 from latentlab.cli.moved import moved_option, open_moved
+from latentlab.errors import ConfigError
 
 EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
 
@@ -134,12 +136,45 @@ def _open_in_browser(address: str, stack: contextlib.ExitStack) -> None:
     is_flag=True,
     help="folders: link to the pictures of an image folder instead of copying them.",
 )
+@click.option(
+    "--share",
+    "is_shared",
+    is_flag=True,
+    help="Write a copy of the whole run to give away, into a folder or .zip file, without paths,"
+    " user and machine.",
+)
 @json_option
+@click.pass_context
 def export(
-    run_path: str, moved_to: str | None, name: str | None, file_format: str, out: str, link: bool
+    context: click.Context,
+    run_path: str,
+    moved_to: str | None,
+    name: str | None,
+    file_format: str,
+    out: str,
+    link: bool,
+    is_shared: bool,
 ) -> None:
-    """Write clusters, as they were edited in view, for other programs."""
+    """Write clusters, as they were edited in view, for other programs; or a run to give away."""
     from latentlab import pipeline
 
+    if is_shared:
+        _share(run_path, out, typed_names(context) & {"file_format", "name", "link"})
+        return
     path = str(pipeline.export(open_moved(run_path, moved_to), file_format, out, name, link))
     print_result({"run": run_path, "format": file_format, "out": path}, path)
+
+
+def _share(run_path: str, out: str, needless: frozenset[str]) -> None:
+    """Write a copy of a run to give away; other options of export would do nothing."""
+    from latentlab import pipeline
+    from latentlab.storage.run import Run
+
+    if needless:
+        raise ConfigError("a run is shared whole, so format, clusters and links have no meaning.")
+    shared = pipeline.share(Run.open(run_path), out)
+    result = {"run": run_path, "format": "share", "out": str(shared.path)}
+    print_result(
+        result | {"files": shared.files, "left_out": list(shared.left_out)},
+        f"{shared.path}: {shared.files} files without paths, user and machine",
+    )

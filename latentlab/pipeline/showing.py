@@ -15,6 +15,7 @@ from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from latentlab.reporting.clustering_summary import ClusteringSummary
+    from latentlab.reporting.share import Shared
     from latentlab.reporting.viewer_server import Server
 
 FIGURE_FORMATS = ("png", "svg", "pdf")
@@ -176,6 +177,7 @@ def viewer(
     """
     from latentlab.reporting.report import training_figures
     from latentlab.reporting.viewer import Viewer
+    from latentlab.reporting.share import Shared
     from latentlab.reporting.viewer_server import Server
 
     summary = _complete_summary(run.clustering(name), sample, seed)
@@ -220,6 +222,33 @@ def export(
         embed(run)
     edited = Editor(summary.clustering).state()
     return export_clusters(summary, edited, file_format, Path(out), link)
+
+
+def share(run: Run, out: str | Path) -> "Shared":
+    """Write a copy of a run to give away: it tells no path of this machine, no user and no host.
+
+    Parameters
+    ----------
+    run : Run
+        Any run; it stays as it is.
+    out : str or pathlib.Path
+        A folder, or a .zip file.
+
+    Returns
+    -------
+    Shared
+        How many files there are, and which were left out since they tell something.
+
+    Raises
+    ------
+    ConfigError
+        If ids of its images are absolute paths.
+    RunError
+        If `out` is taken, or lies in the run.
+    """
+    from latentlab.reporting import share as sharing
+
+    return sharing.share(run, Path(out))
 
 
 def look(run: Run, name: str | None = None) -> "ClusteringSummary":

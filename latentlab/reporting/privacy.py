@@ -1,8 +1,7 @@
 """What a text that is passed on must not tell: absolute paths, the user and the machine.
 
-Only texts that latentlab makes are changed: settings, commands, reasons. Names of classes and ids of
-images
-are as they were given, but that ids which are absolute paths lose the folders that tell nothing.
+Only texts that latentlab makes are changed: settings, commands, reasons. Names of classes and ids
+of images stay as they were given; ids that are absolute paths lose the folders that they share.
 """
 
 import contextlib
@@ -20,6 +19,8 @@ from latentlab.data.whereabouts import MOVED_TO, PLACE
 from latentlab.progress import log
 from latentlab.storage.run import Run
 
+NAMES_OF_DATA = ("class_names", "ids")  # keys of JSON whose texts stay as they were given
+LEAST_PARTS = 2  # of a path, with its root, that tells nothing
 SHORTEST_NAME = 3  # characters of a user or machine that are looked for
 # Names that tell nothing about anybody, and stand in many texts.
 COMMON_NAMES = frozenset(
@@ -74,6 +75,7 @@ class Privacy:
         places = [run.fact(PLACE) or {}, run.fact(MOVED_TO) or {}]
         texts = [str(place.get("absolute", "")) for place in places]
         texts += _texts_in([run.recorded_config, run.fact("argv")])
+        texts += [text.partition("=")[2] for text in texts]  # of "--data=/home/ann/photos"
         return cls.here(run.path, *filter(_is_absolute, texts))
 
     def public(self, text: str) -> str:
@@ -105,43 +107,70 @@ class Privacy:
             What JSON holds.
         """
         if isinstance(value, dict):
-            return {key: self.public_values(entry) for key, entry in value.items()}
+            return {
+                key: entry if key in NAMES_OF_DATA else self.public_values(entry)
+                for key, entry in value.items()
+            }
         if isinstance(value, list):
             return [self.public_values(entry) for entry in value]
         return self.public(value) if isinstance(value, str) else value
 
-    def leak_in(self, content: bytes) -> str:
-        """Return a path or name that stands in bytes; "" if there is none.
+    def public_bytes(self, value: bytes) -> bytes:
+        """Return metadata of a table with `public` if they are text, and else as they are.
+
+        Parameters
+        ----------
+        value : bytes
+            The value of a key.
+        """
+        try:
+            return self.public(value.decode()).encode()
+        except UnicodeDecodeError:
+            return value
+
+    def path_in(self, content: bytes) -> str:
+        """Return one of the paths that stands in bytes; "" if there is none.
 
         Parameters
         ----------
         content : bytes
-            A file, unpacked.
+            A file, or a part of it, unpacked.
         """
         for path in self._told:
             if path.encode(errors="surrogateescape") in content:
                 return path
-        match = self._name_in_bytes.search(content)
-        return match.group().decode() if match else ""
+        return ""
+
+    def name_in(self, text: str) -> str:
+        """Return the name of a user or machine that stands in a text; "" if there is none.
+
+        Parameters
+        ----------
+        text : str
+            Any text.
+        """
+        match = self._name.search(text)
+        return match.group() if match else ""
 
     @cached_property
     def _told(self) -> tuple[str, ...]:
-        """Paths of two parts or more; "/tmp" stands in many files and tells nothing."""
-        return tuple(path for path in self.paths if len(PurePath(path).parts) > 2)
+        """The paths and the folders above, of two parts or more: "/tmp" tells nothing."""
+        folders = {str(folder) for path in self.paths for folder in _pure(path).parents}
+        return _by_length(
+            path for path in {*self.paths, *folders} if len(_pure(path).parts) > LEAST_PARTS
+        )
 
     @cached_property
     def _dropped(self) -> tuple[str, ...]:
         """The folders of the paths with the sign behind them, the longest first."""
-        folders = {os.path.dirname(path) for path in self.paths} | {os.path.expanduser("~")}
+        home = os.path.expanduser("~")
+        # Without "/home", so that the names of other users do not become beginnings of paths.
+        folders = {os.path.dirname(path) for path in self.paths} - {os.path.dirname(home)} | {home}
         return _by_length(f"{folder}{os.sep}" for folder in folders if len(folder) > 1)
 
     @cached_property
     def _name(self) -> re.Pattern[str]:
         return re.compile(self._pattern, re.IGNORECASE)
-
-    @cached_property
-    def _name_in_bytes(self) -> re.Pattern[bytes]:
-        return re.compile(self._pattern.encode(), re.IGNORECASE)
 
     @property
     def _pattern(self) -> str:
