@@ -3,7 +3,7 @@
     python scripts/hostile_inputs.py --work DIR [--seed 0] [--only FAMILY] [--every N]
 
 An input is refused by one line (LatentlabError), or accepted with a result that is checked.
-Everything else is a fault: another exception, a crash of the process, more than 10 seconds of
+Everything else is a fault: another exception, a crash of the process, more than 20 seconds of
 processor time, a wrong result, a file outside the input's own folder. Inputs are made from the
 seed; DIR/hostile.jsonl gets a line for each, and a repeated command goes on.
 """
@@ -27,12 +27,13 @@ from typing import Any
 from _hostile_containers import ALL as CONTAINERS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
+from _hostile_links import ALL as LINKS
 from _hostile_requests import ALL as REQUESTS
 from _hostile_runs import ALL as RUNS
 
 from latentlab.errors import LatentlabError
 
-LIMIT = 10.0  # seconds of processor time
+LIMIT = 20.0  # seconds of processor time
 BATCH = 40  # inputs a process: a crash ends no more than these
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
@@ -43,7 +44,7 @@ class HangError(BaseException):
 
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
-    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS):
+    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS, *LINKS):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 

@@ -51,7 +51,7 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
     from latentlab.storage import json_form, text_tables
 
     clusterings = [run.clustering(name) for run, name in named]
-    labels = read_labels(clusterings[0].run)
+    labels = read_labels(clusterings[0].run, keep=False)
     candidates = _candidates(clusterings)
     pretraining = {
         candidate.name: model_files.describe(item.run).pretraining

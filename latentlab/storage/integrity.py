@@ -325,6 +325,7 @@ def remove_changed(folder: Path, outputs: "Iterable[Output]") -> None:
 
     for output in outputs:
         path = folder / output.path
+        guard.inside(path)
         if path.is_file() and not is_exactly_as_recorded(str(path), output):
             guard.writing(path)
             path.unlink()

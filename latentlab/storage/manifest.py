@@ -20,7 +20,7 @@ import latentlab
 from latentlab.config import DataOptions, FitOptions
 from latentlab.errors import ConfigError, RunError
 from latentlab.options import from_recorded, recorded_values
-from latentlab.storage import integrity
+from latentlab.storage import guard, integrity
 from latentlab.storage.files import as_text, fingerprint, write_text
 
 FORMAT = 2  # 1: without checksums of itself, and of files that no stage has written
@@ -64,6 +64,7 @@ class Output:
     @classmethod
     def of_file(cls, path: Path, folder: Path) -> "Output":
         """Return the record of the file `path` in a run's `folder`."""
+        guard.inside(path)
         size = path.stat().st_size
         footer = integrity.footer_digest(path) if size > integrity.SMALL else ""
         return cls(path.relative_to(folder).as_posix(), size, integrity.digest(path), footer)
@@ -173,12 +174,20 @@ class StageRecord:
             The run's folder.
         config : object
             Settings, as JSON.
+
+        Raises
+        ------
+        RunError
+            If one of the files is a link that leads out of the run.
         """
         if self.config_sha256 != fingerprint(config):
             return False
-        return all(
-            integrity.is_as_recorded(str(folder / output.path), output) for output in self.outputs
-        )
+        for output in self.outputs:
+            path = folder / output.path
+            guard.inside(path)
+            if not integrity.is_as_recorded(str(path), output):
+                return False
+        return True
 
 
 @dataclass(frozen=True)
