@@ -42,8 +42,9 @@ FORMATS = (*FILE_FORMATS, *FOLDER_FORMATS)
 SHARD = 2048  # images in memory at a time
 MOST_PIXELS = 8192  # a side of a picture that browsers still take as a texture
 MOST_VECTORS = 50_000  # that TensorBoard's projector still turns smoothly
-LONGEST_FOLDER = 60  # characters of a cluster's name in the name of its folder
-LONGEST_FILE = 150  # characters of an image's id in the name of its file
+LONGEST_FOLDER = 60  # bytes of a cluster's name in the name of its folder
+LONGEST_FILE = 150  # bytes of an image's id in the name of its file
+_DEVICE = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)  # of Windows
 IMAGE_TYPE = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
 
 
@@ -426,28 +427,36 @@ def file_names(ids: Sequence[str], ending: str) -> list[str]:
     >>> file_names(["a/b.jpg", "a_b.jpg", "c"], "")
     ['a_b.jpg', 'a_b~1.jpg', 'c']
     """
-    times_seen: dict[str, int] = {}
+    taken: set[str] = set()
+    numbers: dict[str, int] = {}
     names = []
     for image_id in ids:
         flat = Path(_safe(image_id.replace("/", "_"), LONGEST_FILE) or "image")
         stem = flat.name if ending else flat.stem
         suffix = ending or flat.suffix
-        key = (stem + suffix).lower()
-        number = times_seen.get(key, 0)
-        times_seen[key] = number + 1
-        names.append(f"{stem}~{number}{suffix}" if number else stem + suffix)
+        name = stem + suffix
+        while name.lower() in taken:
+            numbers[stem] = numbers.get(stem, 0) + 1
+            name = f"{stem}~{numbers[stem]}{suffix}"
+        taken.add(name.lower())
+        names.append(name)
     return names
 
 
 def _safe(text: str, longest: int) -> str:
     """Return text of letters, digits, space and ._- only, without dot or space at its ends.
 
-    Letters that no file name may have under this locale become "_".
+    Letters that no file name may have under this locale become "_". Names that are options of
+    programs ("-rf") or devices of Windows ("CON") begin with "_".
     """
     encoding = sys.getfilesystemencoding()
     named = re.sub(r"[^\w .-]", "_", text).encode(encoding, "replace").decode(encoding)
     safe = named.replace("?", "_").strip(". ")
-    return safe if len(safe) <= longest else safe[-longest:].strip(". ")
+    # A system counts bytes: the end of the name is what tells files apart.
+    while len(safe.encode(errors="replace")) > longest:
+        safe = safe[1:]
+    safe = safe.strip(". ")
+    return f"_{safe}" if safe.startswith("-") or _DEVICE.match(safe) else safe
 
 
 # COCO
