@@ -9,16 +9,6 @@ import pytest
 from latentlab.storage import text_tables
 
 FORMULAS = ["=1+1", "+1+cmd|' /C calc'!A0", "-2+3", "@SUM(A1)", "\t=1", "\r=1", " =1", "＝1", "'=1"]
-    "=1+1",
-    "+1+cmd|' /C calc'!A0",
-    "-2+3",
-    "@SUM(A1)",
-    "\t=1",
-    "\r=1",
-    " =1",
-    "＝1+1",
-    "'=1",
-]
 HARMLESS = ["a=b", "-1", "+1.5", "-2.5e-3", "'tis", "", "cat", "a-b"]
 
 
