@@ -67,6 +67,18 @@ def test_the_build_backend_is_among_the_checked_files():
         assert wanted.specifier.contains(version.version)
 
 
+def test_the_list_of_licences_has_every_pin():
+    """scripts/licences.py makes it, where all pins are installed."""
+    rows = {}
+    for line in (ROOT / "requirements" / "licences.md").read_text().splitlines():
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        if len(cells) == 4:
+            rows[cells[0]] = cells[1:]
+    for name, version in constraints().items():
+        assert rows[name][0] == version.removeprefix("==")
+        assert rows[name][2] not in ("", "not installed here", "names none")
+
+
 def answer(*names: str, fault: str = "") -> str:
     rows: list[dict[str, object]] = [
         {"name": name, "version": "1", "vulns": []} for name in (names or constraints())

@@ -216,6 +216,8 @@ def _bare(name: str, build: Callable[..., Any], size: int) -> "keras.Model":
 def _downloaded(name: str, build: Callable[..., Any], size: int) -> "keras.Model":
     network = _bare(name, build, size)
     connections.close()  # Keras looks into its cache first
+    if not connections.is_offline():
+        connections.announce(f"have Keras fetch the weights of {name}, unless its cache has them")
     try:
         with _limited_wait(), warnings.catch_warnings():
             # Some networks warn of sizes that they were not trained on; the user has chosen it.
