@@ -20,7 +20,7 @@ def in_quiet():
 @pytest.fixture
 def without_folders(monkeypatch):
     """Let no folder of ours be kept, and none for temporary files be remembered."""
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # so that what is set meanwhile goes at the end
     monkeypatch.setenv("LATENTLAB_CACHE", NOWHERE)
     private_folders._temporary_folder.cache_clear()
     yield
@@ -31,7 +31,7 @@ def without_folders(monkeypatch):
 
 
 def test_numba_keeps_compiled_code_in_a_folder_of_ours(tmp_path, monkeypatch):
-    monkeypatch.delenv("NUMBA_CACHE_DIR", raising=False)
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "")  # so that what is set meanwhile goes at the end
     monkeypatch.setenv("LATENTLAB_CACHE", str(tmp_path / "cache"))
     assert in_quiet() == str(tmp_path / "cache" / "numba")
     monkeypatch.setenv("NUMBA_CACHE_DIR", str(tmp_path / "chosen"))

@@ -1,0 +1,125 @@
+"""Where hardly anything can be written to: containers, file servers, users without a home.
+
+The whole file system is read-only but for the run, for real: in a mount namespace of its own.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+from helpers.command_line import error_line
+from helpers.files import ROOT
+from helpers.processes import SEVERAL, words
+from helpers.vectors import make_vectors, write_pictures, write_vectors
+
+LOCK = """
+set -e
+mount --make-rprivate /
+mount --bind "$RUNS" "$RUNS"
+for place in $WRITABLE; do mount --bind "$place" "$place"; done
+for place in / /tmp /var/tmp /dev/shm /run; do
+    if mountpoint -q "$place"; then mount -o remount,bind,ro "$place"; fi
+done
+if touch "$DATA/written" 2> /dev/null; then echo "not locked" >&2; exit 99; fi
+cd "$DATA"
+exec "$@"
+"""
+
+
+def locked(place, *command, writable=""):
+    """Run a command where only the runs, and the folders in `writable`, can be written to."""
+    enter = ["unshare", "--mount"]
+    if os.geteuid() != 0:
+        enter += ["--user", "--map-root-user"]
+    environment = {
+        "PATH": os.environ["PATH"],
+        "PYTHONPATH": str(ROOT),
+        "HOME": "/nonexistent",
+        "RUNS": str(place / "runs"),
+        "DATA": str(place / "data"),
+        "WRITABLE": writable,
+        "OMP_NUM_THREADS": "1",
+    }
+    if writable:
+        environment["TMPDIR"] = writable
+    return subprocess.run(
+        [*enter, "sh", "-c", LOCK, "sh", *map(str, command)],
+        capture_output=True,
+        text=True,
+        env=environment,
+        timeout=300,
+    )
+
+
+def can_lock(place):
+    if shutil.which("unshare") is None or not hasattr(os, "geteuid"):
+        return False
+    return locked(place, "true").returncode == 0
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory):
+    """Return a folder with data that can be read only, and runs that can be written to."""
+    folder = tmp_path_factory.mktemp("locked")
+    for name in ("data", "runs", "temporary"):
+        (folder / name).mkdir()
+    if not can_lock(folder):
+        pytest.skip("no mount namespaces here")
+    return folder
+
+
+# Files in memory stand for temporary ones, of which there are none here.
+IN_MEMORY = SEVERAL.replace('tempfile.TemporaryFile("w+")', 'open(os.memfd_create("shown"), "w+")')
+
+
+def in_turn(place, *lines, writable=""):
+    """Return the results of several command lines in one process."""
+    commands = json.dumps([words(line, *values) for line, *values in lines])
+    done = locked(place, sys.executable, "-c", IN_MEMORY, commands, writable=writable)
+    assert done.returncode == 0, done.stderr
+    rows = [json.loads(line) for line in done.stdout.splitlines()]
+    return [subprocess.CompletedProcess(line, *row) for line, row in zip(lines, rows, strict=True)]
+
+
+def test_the_main_path_works_where_only_the_run_and_temporary_files_are_written(place):
+    """Importing, clustering, scoring and the report with its map; then the report without."""
+    vectors, groups = make_vectors(24)
+    photos = place / "data" / "photos"
+    paths = write_pictures(photos, groups)
+    file = write_vectors(place / "data" / "vectors.parquet", vectors, id=paths)
+    run = place / "runs" / "one"
+    results = in_turn(
+        place,
+        ("import --embeddings {} --data {} --run {}", file, photos, run),
+        ("cluster --run {} --k 4", run),
+        ("evaluate --run {}", run),
+        ("report --run {}", run),
+        writable=str(place / "temporary"),
+    )
+    for result in results:
+        assert result.returncode == 0, result.stderr
+        assert "bug" not in result.stderr
+    assert (run / "report" / "index.html").exists()
+    assert list((place / "temporary").iterdir()) == []
+
+
+def test_without_temporary_files_there_is_a_result_or_one_line(place):
+    """A report needs a folder for what numba compiles and for matplotlib's list of fonts."""
+    vectors, groups = make_vectors(24, seed=1)
+    photos = place / "data" / "others"
+    paths = write_pictures(photos, groups)
+    file = write_vectors(place / "data" / "others.parquet", vectors, id=paths)
+    run = place / "runs" / "two"
+    *done, report = in_turn(
+        place,
+        ("import --embeddings {} --data {} --run {}", file, photos, run),
+        ("cluster --run {} --k 4", run),
+        ("evaluate --run {}", run),
+        ("report --run {}", run),
+    )
+    assert [result.returncode for result in done] == [0, 0, 0], done[-1].stderr
+    assert "TMPDIR" in error_line(report, 4)
+    assert len(report.stderr.strip().splitlines()) <= 3
