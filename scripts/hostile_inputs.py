@@ -28,6 +28,7 @@ from _hostile_containers import ALL as CONTAINERS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
 from _hostile_links import ALL as LINKS
+from _hostile_markup import ALL as MARKUP
 from _hostile_requests import ALL as REQUESTS
 from _hostile_runs import ALL as RUNS
 
@@ -44,7 +45,7 @@ class HangError(BaseException):
 
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
-    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS, *LINKS):
+    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS, *LINKS, *MARKUP):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 
