@@ -86,8 +86,10 @@ function element(kind, attributes = {}, ...children) {
 // Names from outside may hold control characters and such that turn the direction of writing: they are spelled out.
 // Joiners stay, without which Persian and Indic names and many emoji are not whole.
 const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
-function plain(child) {
-  return typeof child === "string" ? child.replace(UNSEEN, sign => `\\u{${sign.codePointAt(0).toString(16)}}`) : child;
+function plain(child) { return typeof child === "string" ? child.replace(UNSEEN, spelled) : child; }
+function spelled(sign) {
+  const code = sign.codePointAt(0), [letter, digits] = code < 256 ? ["x", 2] : code < 65536 ? ["u", 4] : ["U", 8];
+  return `\\${letter}${code.toString(16).padStart(digits, "0")}`;
 }
 function dot(colour) { return element("span", {class: "dot", style: {background: colour}, "aria-hidden": "true"}); }
 function told(text) { return element("p", {class: "note"}, text); }

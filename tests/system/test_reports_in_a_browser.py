@@ -232,9 +232,10 @@ def test_phone_and_dark(page):
 
 def test_a_class_named_like_a_script_is_text(driver, tmp_path):
     hostile = "<script>window.hacked=1<" + "∕script>&\"'"
+    names = [hostile, r"$\frac{$x", "\u202ekind\x1b[31m", "  "]
     images, kinds = make_stripes(60)
     for i, (image, kind) in enumerate(zip(images, kinds, strict=True)):
-        folder = tmp_path / "photos" / (hostile if kind == 0 else f"kind {kind}")
+        folder = tmp_path / "photos" / names[kind]
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(folder / f"<img src=x onerror=hacked=2>{i}.png")
     page = browsing.Page(
@@ -244,7 +245,10 @@ def test_a_class_named_like_a_script_is_text(driver, tmp_path):
     page.run("const s = document.getElementById('colour-by'); s.value = 'label'; s.onchange()")
     page.hover(lonely_row(page))
     page.wait("!document.getElementById('tip').hidden")
-    assert hostile in "".join(page.texts("#legend"))
+    legend = "".join(page.texts("#legend"))
+    assert hostile in legend
+    assert r"$\frac{$x" in legend
+    assert r"\u202ekind\x1b[31m" in legend
     assert page.run("return window.hacked") is None
     assert page.errors() == []
 
