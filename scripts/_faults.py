@@ -35,6 +35,7 @@ TIMED = (
     "images_per_second",
     "device",
     "peak_memory",
+    "check",  # of rows, whose times differ
 )
 # Of a setting that is compared itself, and may hold the hash of a file with its date.
 HASHED = "config_sha256"
@@ -176,6 +177,68 @@ def start_in_fork(
         os._exit(code)
 
 
+@dataclass(frozen=True)
+class Said:
+    """What one of several command lines in a process said: its exit code, stdout and stderr."""
+
+    code: int
+    out: str
+    err: str
+
+
+def commands_in_fork(lines: list[list[str]], place: Path, limit: int = 600) -> list[Said]:
+    """Run command lines one after the other in one fork.
+
+    Parameters
+    ----------
+    lines : list of list of str
+        Arguments of `latentlab`.
+    place : Path
+        Where their output goes.
+    limit : int
+        Seconds after which the fork is killed.
+    """
+    place.mkdir(parents=True, exist_ok=True)
+    for path in place.glob("*-*"):
+        path.unlink()
+    process = os.fork()
+    if not process:
+        try:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(limit)
+            for number, line in enumerate(lines):
+                for descriptor, name in ((1, "out"), (2, "err")):
+                    file = os.open(place / f"{number}-{name}", os.O_WRONLY | os.O_CREAT)
+                    os.dup2(file, descriptor)
+                code = _guarded_command_line(line)
+                sys.stdout.flush()
+                sys.stderr.flush()
+                (place / f"{number}-code").write_text(str(code))
+        finally:
+            os._exit(0)
+    os.waitpid(process, 0)
+    return [_said(place, number) for number in range(len(lines))]
+
+
+def _guarded_command_line(line: list[str]) -> int:
+    try:
+        return _command_line(line)
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        return 70
+
+
+def _said(place: Path, number: int) -> Said:
+    """Return what a command line said; -1 is the code of one that did not end."""
+    texts = {}
+    for name in ("code", "out", "err"):
+        path = place / f"{number}-{name}"
+        texts[name] = path.read_text(errors="replace") if path.exists() else ""
+    return Said(int(texts["code"] or -1), texts["out"], texts["err"])
+
+
 def wait_for(
     process: int,
     place: Path,
@@ -277,6 +340,13 @@ def contents(run: Path) -> dict[str, str]:
     return found
 
 
+def contents_of(path: Path) -> str:
+    """Return a fingerprint of a file, or of all files below a folder; "" if there is nothing."""
+    if path.is_dir():
+        return sha256(json.dumps(contents(path)).encode()).hexdigest()
+    return _fingerprint(path) if path.exists() else ""
+
+
 def _fingerprint(path: Path) -> str:
     if path.suffix == ".keras":  # it holds the date, and addresses of objects
         with zipfile.ZipFile(path) as archive:
@@ -322,6 +392,10 @@ def _ranked(value: Any) -> Any:
     last.
     """
     if isinstance(value, dict) and isinstance(value.get("stages"), dict):
+        value.pop("sha256", None)
+        # Event files have the time in their names.
+        files = value.get("files", [])
+        value["files"] = [each for each in files if not each["path"].startswith("tensorboard")]
         stages = value["stages"]
         for rank, name in enumerate(
             sorted(stages, key=lambda name: stages[name].get("order", 0)), 1
@@ -335,11 +409,12 @@ def _untimed(value: Any) -> Any:
     kill came after the row.
     """
     if isinstance(value, dict):
-        dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl"))
+        dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl", "state.json"))
         return {
             key: _untimed(item)
             for key, item in value.items()
-            if key not in (*TIMED, HASHED) and not (dated and key in ("sha256", "bytes"))
+            if key not in (*TIMED, HASHED, "state_sha256")
+            and not (dated and key in ("sha256", "bytes"))
         }
     return [_untimed(item) for item in value] if isinstance(value, list) else value
 

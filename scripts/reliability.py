@@ -99,7 +99,7 @@ class Bench:
         """
         self.work.mkdir(parents=True, exist_ok=True)
         if not (self.work / "stripes.npz").exists():
-            arrays: dict[str, Any] = _stripes()
+            arrays: dict[str, Any] = stripes()
             np.savez(self.work / "stripes.npz", **arrays)
         kept = self.work / "reference.json"
         if kept.exists():
@@ -161,7 +161,7 @@ class Bench:
         }
 
 
-def _stripes() -> dict[str, np.ndarray]:
+def stripes() -> dict[str, np.ndarray]:
     """Return 80 images of four kinds of stripes, 60 training and 20 held-out, and their kinds."""
     rng = np.random.default_rng(SEED)
     kinds = rng.integers(0, 4, 80)

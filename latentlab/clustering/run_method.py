@@ -19,7 +19,7 @@ from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings, missing_column
 from latentlab.errors import ConfigError, DataError
 from latentlab.features.spec import CODE, FeatureSpec, Step
-from latentlab.storage.clustering import EDITS_NAME, Clustering
+from latentlab.storage.clustering import EDIT_FILES, Clustering
 from latentlab.storage.files import clear_folder, remove_folder
 from latentlab.storage.run import Run
 from latentlab.training import prototypes
@@ -274,5 +274,5 @@ def start_over(run: Run, name: str) -> None:
         Name of the clustering. Edits made by hand stay in their file.
     """
     run.forget(*(f"{stage}/{name}" for stage in MADE_OF_CLUSTERS))
-    clear_folder(run.path / "clusters" / name, keep=EDITS_NAME)
+    clear_folder(run.path / "clusters" / name, keep=EDIT_FILES)
     remove_folder(run.path / "audit" / name)

@@ -39,10 +39,17 @@ from latentlab.pipeline.run_data import (
     write_known_files,
 )
 from latentlab.progress import log
+from latentlab.reporting.edits import EDITS_FACT, Editor
 from latentlab.storage import guard, tables
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.changes import Changes
-from latentlab.storage.clustering import ASSIGNMENTS_NAME, EDITS_NAME, RESULT_NAME, Clustering
+from latentlab.storage.clustering import (
+    ASSIGNMENTS_NAME,
+    EDIT_JOURNAL_NAME,
+    EDITS_NAME,
+    RESULT_NAME,
+    Clustering,
+)
 from latentlab.storage.files import fingerprint, read_json, remove_folder, sha256, write_json
 from latentlab.storage.manifest import Output, StageRecord, now
 from latentlab.storage.run import CLUSTER_STAGE, Run
@@ -194,6 +201,7 @@ class _Update:
         self.table = tables.read(run.path / IMAGE_LIST)
         self.run_folder = run.path
         self.subject = run
+        self.edits: dict[str, dict[str, object]] = {}  # for run.json, by clustering
         _check_names(run, self.images)
         _check_any_left(self.difference, self.table, run)
 
@@ -443,17 +451,19 @@ class _Update:
 
     def _write_edits(self, clustering: Clustering, folder: str, digest: str) -> None:
         """Keep the edits made by hand, without images that are gone."""
-        path = clustering.folder / EDITS_NAME
-        if not path.exists():
-            return
-        value = read_json(path)
-        if not isinstance(value, dict):
+        log = Editor(clustering).read()
+        # The steps were those of other assignments: edits.json alone stands for them.
+        self.made.remove(f"{folder}/{EDIT_JOURNAL_NAME}")
+        if not log.edits and not log.undone:
+            self.made.remove(f"{folder}/{EDITS_NAME}")
             return
         gone = set(self.difference.gone)
-        for name in ("edits", "undone"):
-            value[name] = [_without(edit, gone) for edit in value.get(name, [])]
-        target = self.made.write(f"{folder}/{EDITS_NAME}")
-        write_json(target, value | {"assignments": digest})
+        value = log.to_json() | {"assignments": digest}
+        for name, stamped in (("edits", log.edits), ("undone", log.undone)):
+            value[name] = [_without(each.to_json(), gone) for each in stamped]
+        write_json(self.made.write(f"{folder}/{EDITS_NAME}"), value)
+        n_edits = len(log.edits)
+        self.edits[clustering.name] = {"rows": 0, "edits": n_edits, "assignments": digest}
 
     # Everything else
 
@@ -483,6 +493,7 @@ class _Update:
             "images": {split: used.count(split) for split in ("train", "test")},
             "unreadable": unreadable,
             account.FACT: account.to_json(self._intake()),
+            EDITS_FACT: self.edits,
             UPDATED: {
                 "images_sha256": self.images.fingerprint,
                 "on": now(),

@@ -11,6 +11,10 @@ The edits are applied in order and undone from the end. An edit is one of these:
     {"action": "drop", "clusters": [4]}
     {"action": "mark", "images": [id, ...], "mark": "blurred"}
 
+Beside it edits.jsonl has a line, with a checksum, for each step: a log as it was, then edits added,
+undone and redone. It is written first, so that no kill loses an edit, and gives edits.json again
+where that is damaged. run.json says how many lines and edits there are.
+
 The classes `Name`, `Merge`, `Split`, `Move`, `Drop` and `Mark` describe them. The assignments
 themselves are never changed. Numbers stay: a cluster that was merged or dropped is empty.
 """
@@ -28,13 +32,41 @@ from typing import Any, ClassVar
 import numpy as np
 
 from latentlab.errors import ConfigError, RunError
-from latentlab.storage import tables
-from latentlab.storage.clustering import ASSIGNMENTS_NAME, EDITS_NAME, Clustering
-from latentlab.storage.files import read_json, sha256, write_json
+from latentlab.progress import log as messages
+from latentlab.storage import guard, integrity, rows, tables
+from latentlab.storage.clustering import (
+    ASSIGNMENTS_NAME,
+    EDIT_FILES,
+    EDIT_JOURNAL_NAME,
+    EDITS_NAME,
+    Clustering,
+)
+from latentlab.storage.files import append_line, read_json, write_json
 
 FORMAT = 1
 LONGEST_NAME = 80  # characters
 VERSION_LENGTH = 16  # hexadecimal digits
+EDITS_FACT = "edits"  # entry of run.json: of each clustering with edits, how many there are
+
+
+class LostEditsError(RunError):
+    """Edits that were made by hand are missing or damaged.
+
+    Attributes
+    ----------
+    left : EditLog or None
+        What there is of them.
+    """
+
+    def __init__(self, path: Path, run: Path, count: int, left: "EditLog | None") -> None:
+        n_left = 0 if left is None else len(left.edits)
+        super().__init__(
+            f"{path} is missing or damaged, and {EDIT_JOURNAL_NAME} beside it: {n_left} of the"
+            f" {count} edits made by hand are left",
+            hint="Restore the two files from a copy, or go on with what is left:"
+            f" `verify(run={str(run)!r}, accept=True)`",
+        )
+        self.left = left
 
 
 class StaleEditError(RunError):
@@ -483,8 +515,13 @@ class Editor:
         """The file of the edits; it need not exist."""
         return self.clustering.folder / EDITS_NAME
 
+    @property
+    def journal_path(self) -> Path:
+        """The file of the steps that led to the edits; it need not exist."""
+        return self.clustering.folder / EDIT_JOURNAL_NAME
+
     def read(self) -> EditLog:
-        """Return the log in the file; an empty log if there is no file.
+        """Return the log in the files; an empty log if there are none.
 
         Returns
         -------
@@ -493,25 +530,109 @@ class Editor:
         Raises
         ------
         RunError
-            If the file is damaged, of a newer format, or was made for other assignments.
+            If edits are missing or damaged in both files, of a newer format, or were made for other
+            assignments.
         """
-        name = self.clustering.name
-        assignments = sha256(self._assignments_path)
-        if not self.path.exists():
-            return EditLog(name, assignments)
+        guard.reading(self._assignments_path)
+        log, is_whole = self._journal()
+        if is_whole:
+            assert log is not None
+            self._check_assignments(log.assignments, self.journal_path)
+            self._tell_of_another_file(log)
+            return log
+        if not guard.is_whole(self.path):
+            self._refuse_loss(log)
+            return EditLog(self.clustering.name, self._assignments)
         value = read_json(self.path)
         _check_log(value, self.path)
-        if value.get("assignments") != assignments:
-            raise RunError(
-                f"{self.path} was made for other assignments of {name}.",
-                hint="Move it away, or restore the assignments.",
-            )
+        self._check_assignments(value.get("assignments"), self.path)
+        return self._parsed(value)
+
+    def give_up(self) -> int:
+        """Go on with the edits that are left of those that are missing; return how many these are.
+
+        Nothing is done where no edit is missing.
+        """
+        with self.clustering.run.lock():
+            try:
+                return len(self.read().edits)
+            except LostEditsError as error:
+                self.journal_path.unlink(missing_ok=True)
+                log = error.left or EditLog(self.clustering.name, self._assignments)
+                self._write({"step": "begin", "log": log.to_json()}, log)
+                return len(log.edits)
+
+    def _journal(self) -> tuple[EditLog | None, bool]:
+        """Return the log that the journal leads to, as far as it is whole, and whether it all is.
+
+        None if there is no journal, or nothing of it is whole.
+        """
+        if not self.journal_path.exists():
+            return None, False
+        guard.inside(self.journal_path)
+        steps, damaged_line = rows.read_whole_part(self.journal_path)
+        log = None
+        for step in steps:
+            try:
+                log = self._after(step, log)
+            except (KeyError, TypeError, IndexError, ConfigError, RunError):
+                return log, False
+        is_whole = not damaged_line and len(steps) >= self._recorded("rows", 0)
+        return log, is_whole and log is not None
+
+    def _after(self, step: Mapping[str, Any], log: EditLog | None) -> EditLog:
+        """Return the log after a step of the journal."""
+        if log is None:
+            _check_log(step["log"], self.journal_path)
+            return self._parsed(step["log"])
+        if step["step"] == "add":
+            return log.add(StampedEdit.from_json(step["edit"]))
+        return log.undo() if step["step"] == "undo" else log.redo()
+
+    def _parsed(self, value: Mapping[str, Any]) -> EditLog:
+        """Return the log that checked JSON holds."""
         try:
             edits = tuple(map(StampedEdit.from_json, value["edits"]))
             undone = tuple(map(StampedEdit.from_json, value["undone"]))
         except ConfigError as error:
             raise self._cannot_apply(error) from error
-        return EditLog(name, assignments, edits, undone)
+        return EditLog(self.clustering.name, str(value.get("assignments")), edits, undone)
+
+    @property
+    def _assignments(self) -> str:
+        """SHA-256 of the assignments as they are."""
+        return integrity.digest(self._assignments_path)
+
+    def _check_assignments(self, digest: object, path: Path) -> None:
+        if digest != self._assignments:
+            raise RunError(
+                f"{path} was made for other assignments of {self.clustering.name}.",
+                hint=f"Move {' and '.join(EDIT_FILES)} away, or restore the assignments.",
+            )
+
+    def _tell_of_another_file(self, log: EditLog) -> None:
+        """Say that edits.json is not what the journal leads to; it is written at the next edit."""
+        if not guard.is_whole(self.path):
+            messages.warning(
+                "%s is missing or was changed: its %d edits are taken from %s",
+                self.path,
+                len(log.edits),
+                self.journal_path.name,
+            )
+
+    def _refuse_loss(self, left: EditLog | None) -> None:
+        """Raise LostEditsError if run.json knows of edits that are in neither file."""
+        count = self._recorded("edits", 0)
+        is_missed = self._recorded("rows", 0) > 0 or count > 0 or self.path.exists()
+        if is_missed and self._recorded("assignments", "") in ("", self._assignments):
+            raise LostEditsError(self.path, self.clustering.run.path, count, left)
+
+    def _recorded(self, name: str, default: Any) -> Any:
+        """Return an entry of what run.json says of the edits, if it is of its kind."""
+        recorded = self.clustering.run.fact(EDITS_FACT)
+        entry = recorded.get(self.clustering.name) if isinstance(recorded, dict) else None
+        value = entry.get(name) if isinstance(entry, dict) else None
+        return value if isinstance(value, type(default)) else default
 
     def state(self) -> EditedClusters:
         """Return the clusters after all edits.
@@ -573,7 +694,8 @@ class Editor:
             log = self._read_as_seen(made_on)
             edit.check(self.state_after(log))
             now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-            self._write(log.add(StampedEdit(edit, now)))
+            stamped = StampedEdit(edit, now)
+            self._write({"step": "add", "edit": stamped.to_json()}, log.add(stamped), log)
 
     def undo(self, made_on: str | None = None) -> bool:
         """Take the last edit back; return whether there was one.
@@ -586,7 +708,7 @@ class Editor:
         with self.clustering.run.lock():
             log = self._read_as_seen(made_on)
             if log.edits:
-                self._write(log.undo())
+                self._write({"step": "undo"}, log.undo(), log)
             return bool(log.edits)
 
     def redo(self, made_on: str | None = None) -> bool:
@@ -600,7 +722,7 @@ class Editor:
         with self.clustering.run.lock():
             log = self._read_as_seen(made_on)
             if log.undone:
-                self._write(log.redo())
+                self._write({"step": "redo"}, log.redo(), log)
             return bool(log.undone)
 
     def _read_as_seen(self, version: str | None) -> EditLog:
@@ -622,8 +744,23 @@ class Editor:
     def _assignments_path(self) -> Path:
         return self.clustering.folder / ASSIGNMENTS_NAME
 
-    def _write(self, log: EditLog) -> None:
+    def _write(self, step: rows.Row, log: EditLog, before: EditLog | None = None) -> None:
+        """Write a step to the journal, and the log after it to edits.json."""
+        path = self.journal_path
+        if before is not None and not self._journal()[1]:
+            path.unlink(missing_ok=True)
+            self._append({"step": "begin", "log": before.to_json()})
+        self._append(step)
+        count = len(rows.read_whole_part(path)[0])
+        entry = {"rows": count, "edits": len(log.edits), "assignments": log.assignments}
+        recorded = self.clustering.run.fact(EDITS_FACT)
+        others = recorded if isinstance(recorded, dict) else {}
+        # A kill may come before: a journal with more lines than are recorded is whole.
+        self.clustering.run.note(**{EDITS_FACT: {**others, self.clustering.name: entry}})
         write_json(self.path, log.to_json())
+
+    def _append(self, step: rows.Row) -> None:
+        append_line(self.journal_path, rows.sealed_line(step, self.journal_path))
 
     def _cannot_apply(self, error: ConfigError) -> RunError:
         return RunError(

@@ -5,7 +5,7 @@ scores. Training is not repeated, and nothing in the run is changed.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,16 +15,21 @@ from latentlab.data.images import ImageSet
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import Embeddings
 from latentlab.encoders.image_encoder import open_encoder
+from latentlab.errors import RunError
 from latentlab.refinement.run_methods import assign_images, assign_vectors
 from latentlab.scoring.evaluate import scores_of
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import ScoreRow, read_scores
-from latentlab.storage.clustering import Clustering
-from latentlab.storage.files import sha256
+from latentlab.storage import changes, integrity, rows
+from latentlab.storage.clustering import EDIT_JOURNAL_NAME, Clustering
+from latentlab.storage.files import TEMPORARY_PREFIX, sha256
+from latentlab.storage.integrity import NOT_RECORDED
 from latentlab.storage.json_form import json_field
-from latentlab.storage.manifest import Output, VectorFile
-from latentlab.storage.run import Run
+from latentlab.storage.manifest import MANIFEST_NAME, Output, VectorFile
+from latentlab.storage.run import METRICS_NAME, Run
 
+SEEDS_FOLDER = "seeds"  # of a run: runs with other seeds
+NAMED = 10  # unknown files that are named
 SAMPLE = 256  # images that are encoded and assigned again
 
 # Largest deviation of a code, in standard deviations of the codes.
@@ -102,35 +107,103 @@ class Verification:
 
 
 def check_files(run: Run) -> list[Check]:
-    """Check the files that run.json records, stage by stage.
+    """Compare every byte of a run's files with what run.json records, stage by stage.
 
-    A file that several stages wrote counts for the latest of them.
+    A file that several stages wrote counts for the latest of them. Files that run.json does not
+    know are named; they are not read, and fail nothing.
 
     Parameters
     ----------
     run : Run
-        The run.
+        The run. Runs in it, of other seeds, are checked too.
 
     Returns
     -------
     list of Check
-        One per stage that wrote files.
+        One per stage that wrote files, one for the files of no stage, and more where there are
+        edits, unknown files or further runs.
     """
-    # Each file counts for the stage that wrote it last.
-    outputs_of = {}
     writer_of = {}
     for stage in run.stage_names():
         record = run.record(stage)
-        outputs_of[stage] = () if record is None else record.outputs
-        writer_of.update({output.path: stage for output in outputs_of[stage]})
-
-    # Every stage that wrote files gets a check.
+        writer_of.update({output.path: stage for output in (record.outputs if record else ())})
+    by_stage: dict[str, list[Output]] = {stage: [] for stage in run.stage_names()}
+    without_stage: list[Output] = []
+    for path, output in sorted(run.records().items()):
+        stage = writer_of.get(path, "")
+        (by_stage[stage] if stage else without_stage).append(output)
     checks = []
-    for stage, outputs in outputs_of.items():
-        latest = [output for output in outputs if writer_of[output.path] == stage]
-        if latest:
-            checks.append(_check_outputs(run, stage, latest))
+    for stage, outputs in by_stage.items():
+        if outputs:
+            checks.append(_check_outputs(run, f"files of {stage}", outputs))
+    if without_stage:
+        checks.append(_check_outputs(run, "files of no stage", without_stage))
+    checks += _check_rows(run)
+    checks += _check_unknown(run)
+    for inner in _inner_runs(run):
+        checks += _check_inner(run, inner)
     return checks
+
+
+def _check_rows(run: Run) -> list[Check]:
+    """Check the lines of files that grow, and that no edit made by hand is missing."""
+    recorded = run.fact("edits")
+    counts = recorded if isinstance(recorded, dict) else {}
+    expected = {METRICS_NAME: 0}
+    for name, entry in counts.items():
+        count = entry.get("rows") if isinstance(entry, dict) else None
+        expected[f"clusters/{name}/{EDIT_JOURNAL_NAME}"] = count if isinstance(count, int) else 0
+    checks = []
+    for name, least in expected.items():
+        path = run.path / name
+        if least == 0 and not path.exists():
+            continue
+        lines, damaged_line = rows.read_whole_part(path) if path.exists() else ([], 0)
+        held = not damaged_line and len(lines) >= least
+        detail = f"{len(lines)} lines as they were written"
+        if not held:
+            detail = f"only {len(lines)} of {max(least, damaged_line)} lines are as written"
+        checks.append(Check(f"lines of {name}", held, detail))
+    return checks
+
+
+def _check_unknown(run: Run) -> list[Check]:
+    """Name the files that run.json knows nothing of."""
+    known = set(run.records())
+    is_known = known.__contains__
+    unknown = []
+    for path in sorted(run.path.rglob("*")):
+        name = path.relative_to(run.path).as_posix()
+        if path.is_file() and not is_known(name) and not _needs_no_record(name):
+            unknown.append(name)
+    if not unknown:
+        return []
+    more = f" and {len(unknown) - NAMED} more" if len(unknown) > NAMED else ""
+    listed = ", ".join(unknown[:NAMED])
+    return [Check("unknown files", True, f"run.json has no checksum of {listed}{more}")]
+
+
+def _needs_no_record(name: str) -> bool:
+    """Return whether a file is the record itself, has checksums in it, or is work in progress."""
+    parts = name.split("/")
+    is_work = any(part.startswith(TEMPORARY_PREFIX) for part in parts)
+    is_of_another = parts[0] in (changes.FOLDER, SEEDS_FOLDER)
+    last = parts[-1]
+    return is_work or is_of_another or name in NOT_RECORDED or last == EDIT_JOURNAL_NAME
+
+
+def _inner_runs(run: Run) -> list[Path]:
+    return sorted(path.parent for path in (run.path / SEEDS_FOLDER).glob(f"*/{MANIFEST_NAME}"))
+
+
+def _check_inner(run: Run, folder: Path) -> list[Check]:
+    """Check the files of a run in a run."""
+    place = folder.relative_to(run.path).as_posix()
+    try:
+        inner = check_files(Run.open(folder))
+    except RunError as error:
+        return [Check(f"{place}/{MANIFEST_NAME}", False, " ".join(str(error).split()))]
+    return [replace(check, subject=f"{check.subject} in {place}") for check in inner]
 
 
 def check_codes(run: Run, images: ImageSet, seed: int = 0) -> Check:
@@ -336,14 +409,13 @@ def _values(rows: Sequence[ScoreRow], method: str) -> dict[tuple[str, str], floa
     return {(row.split, row.metric): row.value for row in rows if row.method == method}
 
 
-def _check_outputs(run: Run, stage: str, outputs: Sequence[Output]) -> Check:
-    changed = [output.path for output in outputs if not _is_as_recorded(run, output)]
-    subject = f"files of {stage}"
-    if changed:
-        return Check(subject, False, f"missing or changed: {', '.join(changed)}")
-    return Check(subject, True, f"{len(outputs)} as recorded")
-
-
-def _is_as_recorded(run: Run, output: Output) -> bool:
-    path = run.path / output.path
-    return path.is_file() and sha256(path) == output.sha256
+def _check_outputs(run: Run, subject: str, outputs: Sequence[Output]) -> Check:
+    damaged = []
+    for output in outputs:
+        if not integrity.is_exactly_as_recorded(str(run.path / output.path), output):
+            damaged.append(output.path)
+    if not damaged:
+        return Check(subject, True, f"{len(outputs)} as recorded")
+    # What is to be done is the same for all files of a stage, and mostly for those of none.
+    advice = integrity.remedy(damaged[0], f"{run.path}/")
+    return Check(subject, False, f"missing or changed: {', '.join(damaged)}. {advice}")

@@ -22,6 +22,8 @@ RESULT_NAME = "result.json"
 MODEL_NAME = "model.npz"
 SCORES_NAME = "scores.json"
 EDITS_NAME = "edits.json"  # changes made by hand, see latentlab.reporting.edits
+EDIT_JOURNAL_NAME = "edits.jsonl"  # each step that led to them
+EDIT_FILES = (EDITS_NAME, EDIT_JOURNAL_NAME)
 DECODED_NAME = "decoded.npz"
 HISTORY_NAME = "history.jsonl"
 

@@ -9,7 +9,7 @@ import os
 import re
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -159,15 +159,15 @@ def copy_folder(folder: Path, target: Path) -> None:
     shutil.copytree(folder, target, dirs_exist_ok=True)
 
 
-def clear_folder(folder: Path, keep: str) -> None:
-    """Remove everything in a folder except one file.
+def clear_folder(folder: Path, keep: Collection[str]) -> None:
+    """Remove everything in a folder except some files.
 
     Parameters
     ----------
     folder : Path
         The folder; it need not exist.
-    keep : str
-        Name of the file that stays.
+    keep : collection of str
+        Names of the files that stay.
 
     Raises
     ------
@@ -175,7 +175,7 @@ def clear_folder(folder: Path, keep: str) -> None:
         If the disk refuses it.
     """
     for path in sorted(folder.iterdir()) if folder.is_dir() else []:
-        if path.name == keep:
+        if path.name in keep:
             continue
         with refusals(path):
             if _is_real_folder(path):

@@ -505,7 +505,7 @@ def sealed_text(value: Json) -> str:
     Examples
     --------
     >>> sealed_text({"format": 2, "stages": {}}).splitlines()[-2]
-    '  "sha256": "bddd69bcf1a3b2c5c0c5f3b1c7a1c7d5"'
+    '  "sha256": "e97032867c1e8fa41488ba4447eec6c639f83161507fc0751b06226ff0f1e940"'
     """
     rest = {name: entry for name, entry in value.items() if name != "sha256"}
     text = as_text(rest | {"sha256": _NO_DIGEST})
@@ -515,9 +515,9 @@ def sealed_text(value: Json) -> str:
 
 def _own_digest(content: bytes, recorded: str) -> str | None:
     """Return the digest that a run.json has in it, if it is that of its content; else None."""
-    head, mark, tail = content.rpartition(recorded.encode())
-    if len(recorded) != len(_NO_DIGEST) or not mark:
+    if len(recorded) != len(_NO_DIGEST):
         return None
+    head, _, tail = content.rpartition(recorded.encode())
     present = hashlib.sha256(head + _NO_DIGEST.encode() + tail).hexdigest()
     return recorded if present == recorded else None
 

@@ -82,8 +82,33 @@ def read(path: Path) -> list[Row]:
     RunError
         If a row is not as it was written, or rows before it are missing.
     """
+    rows, damaged_line = read_whole_part(path)
+    if damaged_line:
+        raise RunError(
+            f"{path}, line {damaged_line}, was changed or damaged since it was written, or lines"
+            " before it are missing. It cannot be made again: restore the file from a copy, or"
+            " make another run."
+        )
+    return rows
+
+
+def read_whole_part(path: Path) -> tuple[list[Row], int]:
+    """Return the rows of a file up to the first that is damaged, and its number.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file.
+
+    Returns
+    -------
+    rows : list of dict
+        Without their checks.
+    damaged_line : int
+        Number of the line, from 1, that is not as it was written; 0 if all are.
+    """
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
-    rows = []
+    rows: list[Row] = []
     before = ""
     for number, line in enumerate(lines, start=1):
         row = _parsed(line)
@@ -91,15 +116,11 @@ def read(path: Path) -> list[Row]:
         if check is None and not before:  # of an older version, which left torn lines
             rows += [] if row is None else [row]
         elif row is None or check != check_of(row, before):
-            raise RunError(
-                f"{path}, line {number}, was changed or damaged since it was written, or lines"
-                " before it are missing. It cannot be made again: restore the file from a copy, or"
-                " make another run."
-            )
+            return rows, number
         else:
             rows.append(row)
             before = check
-    return rows
+    return rows, 0
 
 
 def _parsed(line: str) -> Row | None:

@@ -126,9 +126,20 @@ def test_a_new_edit_forgets_what_was_undone(editor):
     assert not editor.redo()
 
 
-def test_edits_of_other_assignments_and_damaged_ones_are_refused(editor):
+def as_of_an_older_version(editor):
+    """Return the text of edits.json, which alone holds the edits: nothing records them."""
+    text = editor.path.read_text()
+    editor.journal_path.unlink()
+    run = editor.clustering.run
+    with run.lock():
+        run.note(edits={})
+        run.let_go(editor.path.relative_to(run.path).as_posix())
+    return text
+
+
+def test_edits_of_other_assignments_and_wrong_ones_are_refused(editor):
     editor.add(Name(0, "red"))
-    whole = editor.path.read_text()
+    whole = as_of_an_older_version(editor)
     for text, message in (
         (whole.replace(json.loads(whole)["assignments"], "0" * 64), "other assignments"),
         (whole[:-20], "cannot be read"),
@@ -140,6 +151,82 @@ def test_edits_of_other_assignments_and_damaged_ones_are_refused(editor):
         editor.path.write_text(text)
         with pytest.raises(RunError, match=message):
             editor.state()
+
+
+def test_edits_of_an_older_version_are_read_and_go_on(editor):
+    editor.add(Name(0, "red"))
+    editor.path.write_text(as_of_an_older_version(editor).replace("red", "blue"))
+    assert editor.state().names[0] == "blue"
+    editor.add(Name(1, "green"))
+    editor.path.unlink()
+    assert editor.state().names[:2] == ("blue", "green")
+
+
+DAMAGES = {
+    "deleted": None,
+    "cut": lambda text: text[: len(text) // 2],
+    "changed": lambda text: text.replace("red", "rad"),
+    "emptied": lambda text: "",
+}
+
+
+def damage(path, how):
+    if how is None:
+        path.unlink()
+    else:
+        path.write_text(how(path.read_text()))
+
+
+@pytest.mark.parametrize("how", DAMAGES.values(), ids=DAMAGES.keys())
+def test_either_file_of_the_edits_stands_for_the_other(editor, how):
+    editor.add(Name(0, "red"))
+    editor.add(Merge([0, 1]))
+    files = {path: path.read_bytes() for path in (editor.path, editor.journal_path)}
+    expected = editor.read()
+    for path in files:
+        damage(path, how)
+        assert editor.read() == expected
+        editor.undo()
+        editor.redo()
+        assert editor.read() == expected
+        assert json.loads(editor.path.read_text())["edits"] == expected.to_json()["edits"]
+    damage(editor.path, how)
+    damage(editor.journal_path, how)
+    with pytest.raises(RunError, match="0 of the 2 edits made by hand are left"):
+        editor.state()
+    assert editor.give_up() == 0
+    assert editor.read().edits == ()
+
+
+def test_cut_edits_are_counted_and_what_is_left_is_taken(editor):
+    for number in range(4):
+        editor.add(Name(number, f"name {number}"))
+    lines = editor.journal_path.read_text().splitlines(keepends=True)
+    editor.journal_path.write_text("".join(lines[:3]))
+    editor.path.unlink()
+    with pytest.raises(RunError, match="2 of the 4 edits made by hand are left"):
+        editor.state()
+    assert editor.give_up() == 2
+    assert editor.state().names == ("name 0", "name 1", "", "")
+
+
+def test_a_kill_behind_the_journal_keeps_the_edit(editor, monkeypatch):
+    editor.add(Name(0, "red"))
+
+    def kill(*arguments, **values):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("latentlab.reporting.edits.write_json", kill)
+    with pytest.raises(KeyboardInterrupt):
+        editor.add(Name(1, "green"))
+    monkeypatch.setattr(type(editor.clustering.run), "note", kill)
+    with pytest.raises(KeyboardInterrupt):
+        editor.add(Name(2, "blue"))
+    monkeypatch.undo()
+    reopened = Editor(Run.open(editor.clustering.run.path).clustering(editor.clustering.name))
+    assert reopened.state().names[:3] == ("red", "green", "blue")
+    reopened.undo()
+    assert json.loads(reopened.path.read_text())["edits"] == reopened.read().to_json()["edits"]
 
 
 def test_a_refused_edit_leaves_the_file_as_it_was(editor):

@@ -75,7 +75,8 @@ def test_nothing_of_an_older_clustering_of_the_name_stays_but_the_edits(run):
     (run.path / "audit" / "mine").mkdir(parents=True)
     pipeline.cluster(run, ClusterOptions(k=3, label="mine"))
     left = {path.name for path in (run.path / "clusters" / "mine").iterdir()}
-    assert left == {"assignments.parquet", "edits.json", "model.npz", "result.json"}
+    edits = {"edits.json", "edits.jsonl"}
+    assert left == {"assignments.parquet", "model.npz", "result.json"} | edits
     assert not (run.path / "audit" / "mine").exists()
     assert "evaluate/mine" not in run.stage_names()
     assert 3 in np.array(pipeline.evaluate(run, "mine").contingency["train"]).shape
