@@ -14,6 +14,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from io import BufferedReader
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -161,7 +162,7 @@ def digest(path: str | Path) -> str:
     seen = _digests.get(place)
     if seen is not None and seen[0] == state:
         return seen[1]
-    with open(place, "rb") as file:
+    with _opened(place) as file:
         value = hashlib.file_digest(file, "sha256").hexdigest()
     _digests[place] = (state, value)
     return value
@@ -177,7 +178,7 @@ def footer_digest(path: str | Path) -> str:
     """
     if not str(path).endswith(".parquet"):
         return ""
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         size = file.seek(0, os.SEEK_END)
         file.seek(max(0, size - FOOTER_END))
         length = int.from_bytes(file.read(FOOTER_END)[:4], "little") + FOOTER_END
@@ -334,6 +335,14 @@ def remove_changed(folder: Path, outputs: "Iterable[Output]") -> None:
 # Inside
 
 
+def _opened(path: str | Path) -> BufferedReader:
+    """Open a file of a run; not where a link leads out of it."""
+    from latentlab.storage import guard
+
+    guard.inside(path)
+    return open(path, "rb")
+
+
 def _state(path: str) -> _State:
     info = os.stat(path)
     return info.st_dev, info.st_ino, info.st_size, info.st_mtime_ns
@@ -348,7 +357,7 @@ def _has_size(size: int, output: "Output") -> bool:
 
 def _digest_of_first(path: str, count: int) -> str:
     """Return the SHA-256 of the first `count` bytes of a file."""
-    with open(path, "rb") as file:
+    with _opened(path) as file:
         return hashlib.sha256(file.read(count)).hexdigest()
 
 
