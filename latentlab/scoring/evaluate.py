@@ -4,6 +4,7 @@ Labels are read here and in the other modules of this package only, after every 
 written. The form of scores.json is `latentlab.scoring.scores.Scores`.
 """
 
+import contextlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from latentlab.data import whereabouts
 from latentlab.data.images import TEST, TRAIN
-from latentlab.errors import ConfigError, DataError
+from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.scoring import intervals, metrics
 from latentlab.scoring import labels as label_files
 from latentlab.scoring.intervals import Interval
@@ -21,7 +22,7 @@ from latentlab.scoring.labels import Labels
 from latentlab.scoring.purity_gap import find_gap
 from latentlab.scoring.scores import ALL, KScores, ScoreRow, Scores, SeedSpread
 from latentlab.scoring.tables import frame
-from latentlab.storage import json_form, tables, text_tables
+from latentlab.storage import integrity, json_form, tables, text_tables
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import SCORES_NAME, Clustering
 from latentlab.storage.files import fingerprint
@@ -53,8 +54,19 @@ def read_labels(run: Run, keep: bool = True) -> Labels | None:
     if keep:
         table = pa.table({"id": labels.ids.tolist(), "label": labels.labels})
         metadata = {"class_names": json.dumps(labels.class_names), "origin": labels.origin}
-        tables.write(run.path / "labels.parquet", table.replace_schema_metadata(metadata))
+        _keep_labels(run, table.replace_schema_metadata(metadata))
     return labels
+
+
+def _keep_labels(run: Run, table: pa.Table) -> None:
+    """Write labels.parquet, unless it holds these labels already."""
+    path = run.path / "labels.parquet"
+    with contextlib.suppress(RunError):  # a damaged file is written anew
+        if path.exists() and tables.read(path).equals(table, check_metadata=True):
+            return
+    # Whoever holds the run records its files.
+    with contextlib.nullcontext() if integrity.is_held(run.path) else run.lock():
+        tables.write(path, table)
 
 
 def why_unlabelled(run: Run) -> str:

@@ -270,6 +270,17 @@ def keeping(folder: str | Path, keeper: Keeper) -> Iterator[None]:
             _keepers[place] = before
 
 
+def is_held(folder: str | Path) -> bool:
+    """Return whether this process holds a run, so that its files are recorded.
+
+    Parameters
+    ----------
+    folder : str or pathlib.Path
+        The run's folder.
+    """
+    return os.path.abspath(folder) in _keepers
+
+
 def replacing(temporary: Path, target: Path) -> None:
     """Record a file that is about to take its place in a run, if it lies in one.
 

@@ -9,7 +9,7 @@ from latentlab.data.source import Source
 from latentlab.progress import log
 from latentlab.scoring.labels._encoding import NO_CLASS, Labels
 from latentlab.scoring.labels._reading import label_file
-from latentlab.storage import tables
+from latentlab.storage import guard, tables
 from latentlab.storage.run import Run
 
 KEPT_NAME = "labels.parquet"  # what scoring has read before
@@ -24,7 +24,7 @@ def kept_labels(run: Run) -> Labels | None:
     run : Run
         The run.
     """
-    if not (run.path / KEPT_NAME).exists():
+    if not guard.is_there(run.path / KEPT_NAME):
         return None
     table = tables.read(run.path / KEPT_NAME)
     metadata = table.schema.metadata or {}
@@ -83,10 +83,11 @@ def completed(labels: Labels, run: Run) -> Labels:
     run : Run
         The run, which may have kept labels.
     """
-    stored = kept_labels(run)
+    missing = set(_ids(run)) - set(labels.ids.tolist())
+    # What is kept is read only where it is needed: otherwise it is written anew, damaged or not.
+    stored = kept_labels(run) if missing else None
     if stored is None:
         return labels
-    missing = set(_ids(run)) - set(labels.ids.tolist())
     rows = [row for row, name in enumerate(stored.ids.tolist()) if name in missing]
     if not rows:
         return labels
