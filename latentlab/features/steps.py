@@ -2,11 +2,11 @@
 
 import numpy as np
 
-from latentlab import backend
+from latentlab.backend.umap_import import import_umap
 from latentlab.errors import ConfigError
 from latentlab.features.neighbors import nearest
 from latentlab.features.spec import FeatureSpec, Step
-from latentlab.progress import announce_import, log
+from latentlab.progress import log
 
 Arrays = dict[str, np.ndarray]
 
@@ -160,10 +160,7 @@ def _learn_umap(vectors: np.ndarray, dimensions: int, seed: int, neighbors: int)
     if len(vectors) < FEWEST_FOR_UMAP:
         # There is no neighbourhood to learn from: the vectors stay.
         return {"reference": vectors, "coordinates": vectors.astype(np.float32)}
-    announce_import("umap")
-    with backend.frameworks_hidden():
-        import umap
-
+    umap = import_umap()
     log.info("UMAP of %s vectors ...", f"{len(vectors):,}")
 
     mapper = umap.UMAP(

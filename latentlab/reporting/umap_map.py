@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
-from latentlab import backend
+from latentlab.backend.umap_import import import_umap
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import EmbeddedImages, Embeddings
 from latentlab.features.fitted import fit_features
 from latentlab.features.neighbors import nearest
 from latentlab.features.spec import CODE, PROJECTED, FeatureSpec
-from latentlab.progress import Reporter, announce_import, bars_shown, log, track
+from latentlab.progress import Reporter, bars_shown, log, track
 from latentlab.storage import json_form, tables
 from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
@@ -350,10 +350,7 @@ def lay_out(vectors: np.ndarray, seed: int, epochs: "EpochMeter | None" = None) 
     -------
     ndarray of shape (n, 2), float32
     """
-    announce_import("umap")
-    with backend.frameworks_hidden():
-        import umap
-
+    umap = import_umap()
     # The spectral start needs more points than two neighbourhoods have.
     start = "random" if len(vectors) <= 2 * NEIGHBORS else "spectral"
     mapper = umap.UMAP(
