@@ -44,6 +44,7 @@ KINDS = tuple(PACKAGES)
 FOLDERS_VARIABLE = "LATENTLAB_PLUGINS"
 LONGEST_FILE = 1 << 22  # bytes of a plugin's file; it is read to list it
 FILE_MODULES = "latentlab_plugins"  # package name of modules that are loaded from files
+_ENTRY = importlib.metadata.EntryPoint.pattern
 _BASES = {
     "sources": ("latentlab.data.source", "Source"),
     "encoders": ("latentlab.encoders.encoder", "Encoder"),
@@ -124,6 +125,8 @@ class _Place:
         """Return the plugin's source file without importing it; None if it cannot be found."""
         if self.path is not None:
             return self.path
+        if self.entry is not None and not _ENTRY.fullmatch(self.entry.value):
+            return None
         spec = importlib.util.find_spec(self.entry.module if self.entry else self.module)
         return Path(spec.origin) if spec and spec.origin else None
 
@@ -375,7 +378,12 @@ def _entry_points(
     They are looked up anew only where the folders of packages have changed. What is installed
     into one of them while the process runs is seen by the next process.
     """
-    return tuple(filter(is_installed, look_up(group=group)))
+    try:
+        return tuple(filter(is_installed, look_up(group=group)))
+    except Exception as error:  # a package's list of entry points is damaged, in some way
+        raise ConfigError(
+            f"the plugins of installed packages cannot be listed ({error})"
+        ) from error
 
 
 def _kind_of(path: Path) -> str:
@@ -448,9 +456,10 @@ def _instance(kind: str, name: str, place: _Place) -> Any:
     if key not in _instances:
         _refuse_shadowing(kind, name)
         content = place.load(kind, name)
-        classes = [content] if inspect.isclass(content) else _classes(content, kind)
-        if not classes and not inspect.ismodule(content):
-            return content
+        if not inspect.ismodule(content):
+            _instances[key] = _instance_of_entry(content, kind, name)
+            return _instances[key]
+        classes = _classes(content, kind)
         if len(classes) != 1:
             base = _BASES[kind][1]
             gaps = "" if classes else _gaps(content, kind)
@@ -458,6 +467,17 @@ def _instance(kind: str, name: str, place: _Place) -> Any:
             raise ConfigError(f"the plugin {name!r} in {content.__file__}: {problem}.")
         _instances[key] = _made(classes[0], name)
     return _instances[key]
+
+
+def _instance_of_entry(content: Any, kind: str, name: str) -> Any:
+    """Return the plugin that an entry point names: a class, or an instance of one."""
+    home, base_name = _BASES[kind]
+    base = getattr(importlib.import_module(home), base_name)
+    if isinstance(content, base):
+        return content
+    if not inspect.isclass(content) or not issubclass(content, base):
+        raise ConfigError(f"the plugin {name!r} is {content!r}, which is no {base_name}")
+    return _made(content, name)
 
 
 def _refuse_unreadable(kind: str, name: str) -> None:

@@ -1,8 +1,10 @@
 """Summaries of plugins, and folders of plugins that are broken."""
 
 import importlib.metadata
+import os
 import subprocess
 
+import pytest
 from helpers.processes import latentlab_command
 
 from latentlab import plugins
@@ -50,3 +52,60 @@ def test_installed_plugins_are_looked_up_again_when_the_folders_of_packages_chan
     assert look_ups == ["latentlab.clustering"]
     monkeypatch.undo()
     assert "theirs" not in plugins.names("clustering")
+
+
+@pytest.mark.parametrize("folder", [".", "plugins"])
+def test_a_folder_of_the_working_directory_is_refused(folder, tmp_path, monkeypatch):
+    (tmp_path / "plugins").mkdir()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LATENTLAB_PLUGINS", folder)
+    with pytest.raises(ConfigError, match="Give its whole path"):
+        plugins.names("clustering")
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="no such modes")
+def test_a_folder_that_every_user_writes_to_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setenv("LATENTLAB_PLUGINS", str(tmp_path))
+    tmp_path.chmod(0o777)
+    with pytest.raises(ConfigError, match="to which every user may write"):
+        plugins.names("clustering")
+
+
+@pytest.mark.parametrize("make", [os.mkdir, getattr(os, "mkfifo", os.mkdir)])
+def test_what_is_no_file_is_no_plugin(make, tmp_path, monkeypatch):
+    """To read a pipe would take for ever."""
+    make(tmp_path / "evil.py")
+    monkeypatch.setenv("LATENTLAB_PLUGINS", str(tmp_path))
+    assert "evil" not in plugins.names("clustering")
+    with pytest.raises(ConfigError, match="unknown name"):
+        plugins.load("clustering", "evil")
+
+
+@pytest.mark.parametrize(
+    ("body", "problem"),
+    [
+        ("raise SystemExit(0)", "cannot be imported"),
+        ("class A(Clusterer):\n    def __init__(self): raise KeyError(1)", "cannot be made"),
+        ("x = " + "-" * 100_000 + "1", "names none of|cannot be imported"),
+    ],
+)
+def test_a_plugin_that_fails_at_once_is_one_line(body, problem, tmp_path, monkeypatch):
+    text = f"from latentlab.clustering.clusterer import Clusterer\n{body}\n"
+    if "class" in body:
+        text += "A.__abstractmethods__ = frozenset()\n"
+    (tmp_path / "evil.py").write_text(text)
+    monkeypatch.setenv("LATENTLAB_PLUGINS", str(tmp_path))
+    with pytest.raises(ConfigError, match=problem):
+        plugins.load("clustering", "evil")
+
+
+@pytest.mark.parametrize("value", ["os:system", ":", "a b", "collections:OrderedDict"])
+def test_an_entry_point_that_is_no_plugin_is_one_line(value, tmp_path, monkeypatch):
+    record = tmp_path / "theirs-1.0.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (record / "entry_points.txt").write_text(f"[latentlab.clustering]\nevil = {value}\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    plugins.summary("clustering", "evil")
+    with pytest.raises(ConfigError, match="evil"):
+        plugins.load("clustering", "evil")
