@@ -22,7 +22,7 @@ from latentlab.data.whereabouts import MOVED_TO, PLACE
 from latentlab.errors import ConfigError, RunError
 from latentlab.progress import log
 from latentlab.reporting.privacy import Privacy
-from latentlab.storage import guard
+from latentlab.storage import guard, tables
 from latentlab.storage.clustering import EDITS_NAME
 from latentlab.storage.files import (
     TEMPORARY_PREFIX,
@@ -136,7 +136,7 @@ def _check_ids(run: Run, privacy: Privacy) -> None:
     path = run.path / "images.parquet"
     if not path.exists():
         return
-    ids = pq.read_table(path, columns=["id"])["id"].to_pylist()
+    ids = tables.read(path, ["id"])["id"].to_pylist()
     absolute = [name for name in ids if os.path.isabs(name)]
     if absolute:
         raise ConfigError(

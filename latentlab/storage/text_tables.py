@@ -6,6 +6,7 @@ for a formula, also one in quotes; Markdown and LaTeX have signs of their own.
 
 import re
 from collections.abc import Callable, Iterable
+from csv import QUOTE_NONNUMERIC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -69,7 +70,12 @@ def csv(table: "pd.DataFrame") -> str:
     >>> csv(pd.DataFrame({"class": ["=1+1", "-1"], "nmi": [0.5, -0.5]}))
     "class,nmi\n'=1+1,0.5\n-1,-0.5\n"
     """
-    return _with_texts(table, no_formula).to_csv(index=False, lineterminator="\n")
+    shown = _with_texts(table, no_formula)
+    text = shown.to_csv(index=False, lineterminator="\n")
+    if "\r" not in text:
+        return text
+    # Python's writer leaves a lone "\r" without quotes, and readers take it for the end of a row.
+    return shown.to_csv(index=False, lineterminator="\n", quoting=QUOTE_NONNUMERIC)
 
 
 def latex(table: "pd.DataFrame") -> str:

@@ -1,12 +1,23 @@
 """What commands print: names of files and classes give a terminal no orders."""
 
 import json
+import logging
 
 import pytest
 from click.testing import CliRunner
 from helpers.names import HOSTILE
 
 from latentlab.cli import cli
+
+
+@pytest.fixture(autouse=True)
+def log_as_it_was():
+    """Put the log back, which each command leads to its own standard error stream."""
+    logger = logging.getLogger("latentlab")
+    before = logger.handlers[:], logger.level, logger.propagate
+    yield
+    logger.handlers[:], logger.level, logger.propagate = before
+
 
 ORDERS = ["\x1b[2J", "\u202eevil", "a\x07b", "\x9b31m", "\x7f"]
 
@@ -29,8 +40,6 @@ def test_wrong_usage_spells_escapes_out(name, capsys, monkeypatch):
 
 
 def test_results_and_messages_spell_escapes_out(capsys):
-    import logging
-
     from latentlab.cli._group import _InWordsOfFlags
     from latentlab.cli._output import say
 

@@ -8,6 +8,7 @@ import platform
 import shutil
 import zipfile
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.files import STORED_RUN
@@ -140,7 +141,7 @@ def test_ids_that_are_absolute_paths_are_refused(told_run, tmp_path):
     table = tables.read(told_run.path / "images.parquet")
     ids = [f"/home/{USER}/{number}.png" for number in range(len(table))]
     place = table.column_names.index("id")
-    pq.write_table(table.set_column(place, "id", [ids]), told_run.path / "images.parquet")
+    pq.write_table(table.set_column(place, "id", pa.array(ids)), told_run.path / "images.parquet")
     with pytest.raises(LatentlabError, match="absolute paths"):
         share(told_run, tmp_path / "given")
 
