@@ -36,9 +36,12 @@ TIMED = (
     "device",
     "peak_memory",
     "check",  # of rows, whose times differ
+    "at",  # of edits
 )
 # Of a setting that is compared itself, and may hold the hash of a file with its date.
 HASHED = "config_sha256"
+# Of files that hold times the digests differ.
+DATED = (".keras", ".html", ".jsonl", "state.json", "edits.json")
 UNEQUAL = (
     "tensorboard",
     "run.lock",
@@ -119,14 +122,18 @@ def warm_up(with_umap: bool = True) -> None:
 
 
 def run_in_fork(
-    arguments: list[str], folder: Path, place: Path, fault: Fault | None = None, **how: Any
+    arguments: list[str] | Callable[[], int],
+    folder: Path,
+    place: Path,
+    fault: Fault | None = None,
+    **how: Any,
 ) -> Ended:
     """Run one command line in a fork and return how it ended.
 
     Parameters
     ----------
-    arguments : list of str
-        Of `latentlab`.
+    arguments : list of str or callable
+        Of `latentlab`; or what is called instead, and returns the exit code.
     folder : Path
         Below it write events are counted.
     place : Path
@@ -139,7 +146,7 @@ def run_in_fork(
 
 
 def start_in_fork(
-    arguments: list[str],
+    arguments: list[str] | Callable[[], int],
     folder: Path,
     place: Path,
     fault: Fault,
@@ -170,7 +177,7 @@ def start_in_fork(
         if before is not None:
             before()
         _watch(str(folder), place / "events", fault)
-        code = _command_line(arguments)
+        code = arguments() if callable(arguments) else _command_line(arguments)
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
@@ -335,7 +342,7 @@ def contents(run: Path) -> dict[str, str]:
     found = {}
     for path in sorted(run.rglob("*")):
         name = path.relative_to(run).as_posix()
-        if path.is_file() and not name.startswith(UNEQUAL):
+        if path.is_file() and not name.removeprefix("run/").startswith(UNEQUAL):
             found[name] = _fingerprint(path)
     return found
 
@@ -357,8 +364,8 @@ def _fingerprint(path: Path) -> str:
         content = _canonical(_ranked(json.loads(path.read_text())))
     elif path.suffix == ".jsonl":
         rows = {
-            (row.get("stage"), row.get("epoch")): row
-            for row in map(json.loads, path.read_text().splitlines())
+            (row.get("stage"), row.get("epoch", number)): row
+            for number, row in enumerate(map(json.loads, path.read_text().splitlines()))
         }
         content = _canonical(list(rows.values()))
     elif path.suffix == ".html":
@@ -409,7 +416,7 @@ def _untimed(value: Any) -> Any:
     kill came after the row.
     """
     if isinstance(value, dict):
-        dated = str(value.get("path", "")).endswith((".keras", ".html", ".jsonl", "state.json"))
+        dated = str(value.get("path", "")).endswith(DATED)
         return {
             key: _untimed(item)
             for key, item in value.items()

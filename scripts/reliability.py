@@ -1,7 +1,7 @@
 """Kill, starve and crowd small runs in every stage, and see whether they end as an undisturbed run
 does.
 
-    python scripts/reliability.py kills --work DIR [--count 200] [--minutes M]
+    python scripts/reliability.py kills | further --work DIR [--count 200] [--minutes M]
     python scripts/reliability.py signals | disk | tmpfs | locks | clock | memory | twice --work DIR
     ... python scripts/reliability.py report --work DIR --out reports/reliability --machine "two
     cores"
@@ -72,6 +72,21 @@ STAGES: dict[str, tuple[str, ...]] = {
     "evaluate": ("evaluate",),
     "report": ("report", "--sample", "40"),
 }
+# Kills in these are `further`: exports, comparisons and imports write beside the run.
+FURTHER: dict[str, tuple[str, ...]] = {
+    "fit": STAGES["fit"],
+    "cluster": ("cluster", "--k", "4"),
+    "second": ("cluster", "--k", "3"),
+    "audit": ("audit", "--name", "kmeans-k4"),
+    "choose-k": ("choose-k", "--ks", "2-5"),
+    "view": (),  # edits by hand, see `edit_by_hand`
+    "export": ("export", "--name", "kmeans-k4", "--out", "{out}/edited.csv"),
+    "folders": ("export", "--name", "kmeans-k4", "--format", "folders", "--out", "{out}/folders"),
+    "compare": ("compare", "{run}:kmeans-k4", "{run}:kmeans-k3", "--out", "{out}/comparison"),
+    "import": ("import", "{vectors}", "--run", "{out}/imported"),
+}
+KILLED_FURTHER = ("audit", "choose-k", "view", "export", "folders", "compare", "import")
+WITHOUT_RUN = ("compare", "import")  # they name their runs themselves
 WEIGHTS = {
     "fit": 2,
     "embed": 8,
@@ -88,9 +103,13 @@ class Bench:
     and often it writes.
     """
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, lines: dict[str, tuple[str, ...]] = STAGES) -> None:
         self.work = work
-        self.run = work / "run"  # always the same path, since messages and settings name it
+        self.lines = lines
+        # Always the same paths, since messages and settings name them.
+        self.live = work / "live"
+        self.run = self.live / "run"
+        self.out = self.live / "out"
         self.facts: dict[str, Any] = {}
 
     def prepare(self, stages: Iterable[str] = STAGES) -> None:
@@ -101,22 +120,24 @@ class Bench:
         if not (self.work / "stripes.npz").exists():
             arrays: dict[str, Any] = stripes()
             np.savez(self.work / "stripes.npz", **arrays)
+            pixels = np.concatenate([arrays["x_train"], arrays["x_test"]])
+            np.save(self.work / "vectors.npy", pixels.reshape(80, -1)[:, ::12].astype(np.float32))
         kept = self.work / "reference.json"
         if kept.exists():
             self.facts = json.loads(kept.read_text())
             return
-        shutil.rmtree(self.run, ignore_errors=True)
+        shutil.rmtree(self.live, ignore_errors=True)
+        self.out.mkdir(parents=True)
         for stage in stages:
             shutil.rmtree(self.before(stage), ignore_errors=True)
-            if self.run.exists():
-                shutil.copytree(self.run, self.before(stage))
+            shutil.copytree(self.live, self.before(stage))
             ended = self.command(stage)
             if ended.code:
                 raise SystemExit(f"the undisturbed {stage} failed: {ended.err}")
             self.facts[stage] = {
                 "events": ended.events,
                 "seconds": ended.seconds,
-                "contents": contents(self.run),
+                "contents": contents(self.live),
             }
             self.reset(stage)  # once more, to count those events at which an error can be put
             self.facts[stage]["refusable"] = self.command(stage, Fault("error")).events
@@ -129,22 +150,25 @@ class Bench:
 
     def reset(self, stage: str) -> None:
         """Put the run back to where it is before a stage."""
-        shutil.rmtree(self.run, ignore_errors=True)
-        if self.before(stage).exists():
-            shutil.copytree(self.before(stage), self.run)
+        shutil.rmtree(self.live, ignore_errors=True)
+        shutil.copytree(self.before(stage), self.live)
 
     def arguments(self, stage: str) -> list[str]:
         """Return the command line of a stage."""
-        words = [word.format(data=self.work / "stripes.npz") for word in STAGES[stage]]
-        return ["-q", "--deterministic", *words, "--run", str(self.run)]
+        places = {"data": self.work / "stripes.npz", "vectors": self.work / "vectors.npy"}
+        places |= {"run": self.run, "out": self.out}
+        words = [word.format(**places) for word in self.lines[stage]]
+        run = [] if stage in WITHOUT_RUN else ["--run", str(self.run)]
+        return ["-q", "--deterministic", *words, *run]
 
     def command(self, stage: str, fault: Fault | None = None, **how: Any) -> Ended:
         """Run a stage's command line."""
-        return run_in_fork(self.arguments(stage), self.run, self.work / "said", fault, **how)
+        work = (lambda: edit_by_hand(self.run)) if stage == "view" else self.arguments(stage)
+        return run_in_fork(work, self.live, self.work / "said", fault, **how)
 
     def differences(self, stage: str) -> list[str]:
         """Return the files in which the run differs from the undisturbed one after a stage."""
-        wanted, found = self.facts[stage]["contents"], contents(self.run)
+        wanted, found = self.facts[stage]["contents"], contents(self.live)
         return sorted(
             name for name in set(wanted) | set(found) if wanted.get(name) != found.get(name)
         )
@@ -159,6 +183,18 @@ class Bench:
             "equal": not different,
             "said": _last(ended.err) if ended.code else "",
         }
+
+
+def edit_by_hand(run: Path) -> int:
+    """Make those of some edits that are not made yet, as the viewer does; return the exit code."""
+    from latentlab.reporting.edits import Drop, Edit, Editor, Merge, Name
+    from latentlab.storage.run import Run
+
+    edits: list[Edit] = [Name(0, "a"), Merge([1, 2]), Name(3, "b"), Drop([3]), Name(1, "c")]
+    editor = Editor(Run.open(run).clustering("kmeans-k4"))
+    while len(editor.read().edits) < len(edits):
+        editor.add(edits[len(editor.read().edits)])
+    return 0
 
 
 def stripes() -> dict[str, np.ndarray]:
@@ -190,6 +226,17 @@ def kill(bench: Bench, number: int) -> dict[str, Any]:
     rng = random.Random(f"{SEED}-{number}")
     stages = list(bench.facts)
     stage = rng.choices(stages, [WEIGHTS[one] for one in stages])[0]
+    return kill_in(bench, stage, rng)
+
+
+def kill_further(bench: Bench, number: int) -> dict[str, Any]:
+    """Kill one of those commands that come after the clusters, as `kill` does."""
+    rng = random.Random(f"{SEED}-further-{number}")
+    return kill_in(bench, KILLED_FURTHER[number % len(KILLED_FURTHER)], rng)
+
+
+def kill_in(bench: Bench, stage: str, rng: random.Random) -> dict[str, Any]:
+    """Kill a stage and its resumptions, resume it, and say what came of it."""
     bench.reset(stage)
     kills, broken, ways = 0, list[str](), list[str]()
     for _ in range(rng.randint(1, 12)):
@@ -203,7 +250,7 @@ def kill(bench: Bench, number: int) -> dict[str, Any]:
             ended = bench.command(
                 stage, kill_after=rng.uniform(0.02, 0.8) * bench.facts[stage]["seconds"]
             )
-        broken += broken_files(bench.run)
+        broken += broken_files(bench.live)
         if ended.code != -signal.SIGKILL:  # it was done before the kill came
             break
         kills += 1
@@ -282,11 +329,12 @@ def fill(bench: Bench, number: int) -> dict[str, Any]:
     """
     rng = random.Random(f"{SEED}-tmpfs-{number}")
     stage = list(STAGES)[number % len(STAGES)]
-    shutil.rmtree(bench.run, ignore_errors=True)
-    bench.run.mkdir()
+    shutil.rmtree(bench.live, ignore_errors=True)
+    bench.run.mkdir(parents=True)
     with _tmpfs(bench.run):
-        if bench.before(stage).exists():
-            shutil.copytree(bench.before(stage), bench.run, dirs_exist_ok=True)
+        before = bench.before(stage) / "run"
+        if before.exists():
+            shutil.copytree(before, bench.run, dirs_exist_ok=True)
         place = os.statvfs(bench.run)
         needed = 600 << 10 if stage != "report" else 3 << 20
         room = rng.randrange(0, needed, place.f_bsize)
@@ -320,7 +368,7 @@ def crowd(bench: Bench, number: int) -> dict[str, Any]:
     bench.reset(stage)
     places = [bench.work / f"said-{i}" for i in range(2)]
     processes = [
-        start_in_fork(bench.arguments(stage), bench.run, place, Fault()) for place in places
+        start_in_fork(bench.arguments(stage), bench.live, place, Fault()) for place in places
     ]
     ended = [wait_for(process, place) for process, place in zip(processes, places, strict=True)]
     refused = [
@@ -393,7 +441,7 @@ def twice(bench: Bench, number: int) -> dict[str, Any]:
     """Run the whole line again from nothing: weights, codes and assignments have to be the same
     bits.
     """
-    shutil.rmtree(bench.run, ignore_errors=True)
+    bench.reset("fit")
     different = {}
     for stage in STAGES:
         ended = bench.command(stage)
@@ -407,6 +455,7 @@ def _last(text: str) -> str:
 
 WHAT: dict[str, tuple[Callable[[Bench, int], dict[str, Any]], int]] = {
     "kills": (kill, 200),
+    "further": (kill_further, 200),
     "signals": (interrupt, 40),
     "disk": (refuse, 10_000),
     "tmpfs": (fill, 36),
@@ -427,14 +476,19 @@ def go(what: str, work: Path, count: int | None, minutes: float, stages: list[st
     """Make trials until there are `count` of them, or time is up."""
     trial, default = WHAT[what]
     wanted, end = count or default, time.monotonic() + 60 * minutes
+    lines = FURTHER if what == "further" else STAGES
+    if what == "further":
+        stages = list(FURTHER)
     warm_up(with_umap="report" in stages)
-    bench = Bench(work)
+    bench = Bench(work, lines)
     bench.prepare(stages)
     done = rows_of(work, what)
     numbers = (
         number for number in itertools.count() if number not in {row["number"] for row in done}
     )
-    measure = (lambda rows: sum(row["kills"] for row in rows)) if what == "kills" else len
+    measure = (
+        (lambda rows: sum(row["kills"] for row in rows)) if what in ("kills", "further") else len
+    )
     while measure(done) < wanted and time.monotonic() < end:
         started, number = time.monotonic(), next(numbers)
         try:

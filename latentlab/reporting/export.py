@@ -4,6 +4,7 @@ Every form holds the clusters after the edits of `latentlab view`. Images of dro
 left out.
 """
 
+import hashlib
 import io
 import json
 import math
@@ -172,7 +173,8 @@ def export_clusters(
     RunError
         If `out` is a folder that holds other things, or cannot be written.
     """
-    _check_target(file_format, out)
+    if file_format not in FORMATS:
+        raise ConfigError(f"unknown format {file_format!r}: known are {', '.join(FORMATS)}.")
     if file_format in PICTURE_FORMATS and not summary.has_pictures:
         raise ConfigError(
             f"{file_format} needs images, and the run was made of vectors alone.",
@@ -188,19 +190,43 @@ def export_clusters(
         with atomic_path(out) as path:
             _write_file(selection, file_format, path)
     else:
-        with atomic_folder(out) as folder:
-            _write_folder(selection, file_format, folder, link)
-            (folder / OUTPUT_FILE).touch()  # below a folder of pictures this one is passed over
+        _export_folder(selection, file_format, out, link)
     return out
 
 
-def _check_target(file_format: str, out: Path) -> None:
-    """Refuse unknown formats, and folders that hold other things."""
-    if file_format not in FORMATS:
-        raise ConfigError(f"unknown format {file_format!r}: known are {', '.join(FORMATS)}.")
-    is_taken = out.exists() and (not out.is_dir() or any(out.iterdir()))
-    if file_format in FOLDER_FORMATS and is_taken:
+def _export_folder(selection: Selection, file_format: str, out: Path, link: bool) -> None:
+    """Write a folder, unless it is there from an export of the same clusters in the same form."""
+    mark = f"{file_format} link={link} {_digest(selection.rows)}"
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if _mark_of(out) == f"{mark} {_count_files(out)}":
+            log.info("export: done already in %s", out)
+            return
         raise RunError(f"{out} exists and is not empty.", hint="Choose another `out`.")
+    with atomic_folder(out) as folder:
+        _write_folder(selection, file_format, folder, link)
+        # Below a folder of pictures a folder with this file is passed over.
+        (folder / OUTPUT_FILE).write_text(f"{mark} {_count_files(folder)}\n")
+
+
+def _digest(rows: pa.Table) -> str:
+    """Return the SHA-256 of a table's names, types and values."""
+    digest = hashlib.sha256(str(rows.schema.remove_metadata()).encode())
+    for name in rows.column_names:
+        digest.update(json.dumps(rows[name].to_pylist()).encode())
+    return digest.hexdigest()
+
+
+def _mark_of(folder: Path) -> str:
+    """Return what an export has written into its folder of what it holds; "" if it is none."""
+    try:
+        return (folder / OUTPUT_FILE).read_text(errors="replace").strip()
+    except OSError:
+        return ""
+
+
+def _count_files(folder: Path) -> int:
+    """Return the number of files and links below a folder, without the mark of an export."""
+    return sum(not path.is_dir() and path.name != OUTPUT_FILE for path in folder.rglob("*"))
 
 
 def _write_file(selection: Selection, file_format: str, path: Path) -> None:

@@ -81,8 +81,14 @@ def test_folders_coco_and_projector(edited_run, tmp_path):
     assert len(rows) - 1 == len(kept)
     width = int(config.split("tensor_shape: ")[2].split()[0])
     assert np.fromfile(projector / "tensors.bytes", "<f4").size == len(kept) * width
+    times = {path: path.stat().st_mtime_ns for path in (tmp_path / "folders").rglob("*")}
+    pipeline.export(run, "folders", tmp_path / "folders")  # it is done already
+    assert {path: path.stat().st_mtime_ns for path in times} == times
     with pytest.raises(RunError, match="not empty"):
-        pipeline.export(run, "folders", tmp_path / "folders")
+        pipeline.export(run, "coco", tmp_path / "folders")
+    next((tmp_path / "coco" / "images").iterdir()).unlink()
+    with pytest.raises(RunError, match="not empty"):
+        pipeline.export(run, "coco", tmp_path / "coco")
 
 
 def test_tensorboard_reads_the_projector_config(run_with_map, tmp_path):
