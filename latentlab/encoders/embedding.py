@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 
 from latentlab.data.images import ImageSet, as_input
 from latentlab.encoders.encoder import embedding_hint
+from latentlab.encoders.stored_inputs import StoredInputs, input_table
 from latentlab.errors import ConfigError, RunError
 from latentlab.progress import track
 from latentlab.storage import guard, tables
@@ -253,6 +254,29 @@ def missing_column(column: str, of_vectors: bool = False) -> ConfigError:
         f"this encoder has no {column} above its code: use `features=code`, or fit with"
         f" {embedding_hint()}."
     )
+
+
+def write_inputs(images: ImageSet, run_folder: Path) -> list[Path]:
+    """Store images as the network takes them, in parts of 2,048; complete parts stay.
+
+    Parameters
+    ----------
+    images : ImageSet
+        The images of a run.
+    run_folder : pathlib.Path
+        The run folder.
+
+    Returns
+    -------
+    list of pathlib.Path
+        All parts, in order.
+    """
+
+    def store(indices: np.ndarray, _: str) -> pa.Table:
+        return input_table(images, indices)
+
+    folder = StoredInputs(run_folder).folder
+    return _write_parts("store", images, folder, store, images.shards(SHARD))
 
 
 def _write_parts(

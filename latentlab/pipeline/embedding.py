@@ -9,6 +9,8 @@ import numpy as np
 
 from latentlab.data import account
 from latentlab.data.images import ImageSet, Unreadable
+from latentlab.data.source import Source
+from latentlab.encoders.stored_inputs import MOST_IMAGES
 from latentlab.errors import RunError
 from latentlab.pipeline.claiming import count_by_split
 from latentlab.pipeline.run_data import open_listed_images, open_run_images, write_image_list
@@ -62,8 +64,16 @@ def embed(run: Run, averages: bool = False) -> Run:
 def _encode_images(run: Run) -> list[Path]:
     from latentlab.encoders import embedding, model_files
 
-    model = model_files.load(run)
-    return embedding.Embeddings(run.path).write(model, open_run_images(run))
+    images = open_run_images(run)
+    parts = embedding.Embeddings(run.path).write(model_files.load(run), images)
+    if _may_move(run) and len(images) <= MOST_IMAGES:
+        parts += embedding.write_inputs(images, run.path)
+    return parts
+
+
+def _may_move(run: Run) -> bool:
+    """Return whether the images come from files of the user, not from a data set by name."""
+    return run.config.images.data not in Source.names()
 
 
 def averaging(run: Run) -> "Encode":

@@ -14,6 +14,7 @@ from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
 from latentlab.data.originals import Picture
 from latentlab.encoders import model_files
+from latentlab.encoders.stored_inputs import StoredInputs
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.storage import tables
@@ -240,7 +241,8 @@ def open_shown_images(run: Run) -> ImageSet:
     RunError
         If the run has stored none, and its images have changed.
     """
-    if run.config.data is not None and not StoredPictures(run.path).are_there:
+    are_stored = StoredPictures(run.path).are_there or StoredInputs(run.path).are_there
+    if run.config.data is not None and not are_stored:
         return open_run_images(run)
     return open_named_images(run)
 
@@ -277,6 +279,9 @@ def open_named_images(run: Run) -> ImageSet:
     if pictures.are_there:
         return replace(pictures.shown(run.data_name), source=picture_file)
     shape = run_image_shape(run)
+    inputs = StoredInputs(run.path)
+    if inputs.are_there:
+        return replace(inputs.image_set(run.data_name, shape), source=picture_file)
     images = ImageSet(run.data_name, np.array(ids), np.array(splits), shape, read)
     return replace(images, source=picture_file)
 
@@ -299,7 +304,9 @@ def images_without_pixels(name: str, ids: np.ndarray, splits: np.ndarray) -> Ima
 
 
 def open_small_images(run: Run) -> ImageSet:
-    """Open the images of a run for baselines: 32x32 pixels of the run's store, or its images.
+    """Open the images of a run for baselines: those that the run stores, or its images.
+
+    A run with an encoder from elsewhere stores 32x32 pixels, another the input of its network.
 
     Parameters
     ----------
@@ -311,8 +318,12 @@ def open_small_images(run: Run) -> ImageSet:
     RunError
         If the run has stored none, and its images have changed.
     """
-    pictures = StoredPictures(run.path)
-    return pictures.small(run.data_name) if pictures.are_there else open_run_images(run)
+    pictures, inputs = StoredPictures(run.path), StoredInputs(run.path)
+    if pictures.are_there:
+        return pictures.small(run.data_name)
+    if inputs.are_there:
+        return inputs.image_set(run.data_name, run_image_shape(run))
+    return open_run_images(run)
 
 
 def open_like(run: Run, data: DataOptions) -> ImageSet:

@@ -24,7 +24,8 @@ from latentlab.data.image_changes import (
     write_pixel_list,
 )
 from latentlab.data.images import ImageSet, Unreadable
-from latentlab.encoders.embedding import Embeddings
+from latentlab.encoders.embedding import Embeddings, write_inputs
+from latentlab.encoders.stored_inputs import StoredInputs
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.pipeline.clustering import cluster, cluster_seeds
 from latentlab.pipeline.run_data import (
@@ -55,7 +56,7 @@ from latentlab.storage.manifest import Output, StageRecord, now
 from latentlab.storage.run import CLUSTER_STAGE, Run
 
 NAMED = 10  # images that a report names
-VECTOR_FOLDERS = ("embeddings", "averages", "pictures")
+VECTOR_FOLDERS = ("embeddings", "averages", "pictures", "inputs")
 PLAN = "plan.json"  # in the work folder: what it was made for
 KEPT_STAGES = ("fit", "embed", "average")  # besides clusters
 ENCODED_AGAIN = 2048  # images that a clustering with a network of its own sees at once
@@ -256,6 +257,8 @@ class _Update:
         from latentlab.encoders import model_files
 
         Embeddings(self.made.folder).write(model_files.load(self.subject), images)
+        if StoredInputs(self.run_folder).are_there:
+            write_inputs(images, self.made.folder)
         self._average(images)
         return _NewVectors(images, unreadable)
 
@@ -339,7 +342,7 @@ class _Update:
         for folder in VECTOR_FOLDERS:
             outputs[folder] = self._parts_of(folder)
         if "embed" in stages:
-            parts = [*outputs["embeddings"], *outputs["pictures"]]
+            parts = [*outputs["embeddings"], *outputs["pictures"], *outputs["inputs"]]
             stages["embed"] = replace(stages["embed"], outputs=tuple(parts))
         if "average" in stages:
             stages["average"] = replace(stages["average"], outputs=tuple(outputs["averages"]))

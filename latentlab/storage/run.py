@@ -6,6 +6,7 @@
     images.parquet            id, split, status, reason        no labels
     files.parquet             id, bytes, mtime_ns, sha256 of picture files that are read lazily
     pictures/part-00000.parquet     thumbnails and small pixels, of runs with a pretrained encoder
+    inputs/part-00000.parquet       images as the network takes them, of other runs on files
     labels.parquet            id, label                        for scoring only
     encoder/                  encoder.keras, decoder.keras, embedder.keras, model.json, weights.npz
     checkpoints/epoch-0007/   for resuming: the newest, the best and those that were asked for

@@ -1,8 +1,13 @@
 """Small images with real structure, and fits of a second or two."""
 
+import json
+from collections.abc import Callable
+from pathlib import Path
+
 import numpy as np
 
 from latentlab.config import FitOptions
+from latentlab.storage.manifest import MANIFEST_NAME, sealed_text
 
 
 def make_stripes(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -38,3 +43,11 @@ def use_weights_in(monkeypatch, folder):
     from latentlab.encoders import ready_made
 
     monkeypatch.setattr(ready_made, "FOLDER", folder)
+
+
+def rewrite_manifest(run_folder: Path, change: Callable[[str], str]) -> None:
+    """Change the text of a run.json, and give it the checksum that belongs to the new one."""
+    path = run_folder / MANIFEST_NAME
+    value = json.loads(change(path.read_text()))
+    value.pop("sha256", None)
+    path.write_text(sealed_text(value))

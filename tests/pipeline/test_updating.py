@@ -6,7 +6,7 @@ import shutil
 import numpy as np
 import pytest
 from helpers.onnx_models import nchw_model
-from helpers.runs import small_fit
+from helpers.runs import rewrite_manifest, small_fit
 from helpers.vectors import CLASSES, make_vectors, write_pictures
 from PIL import Image
 
@@ -101,8 +101,7 @@ def lost(made, tmp_path, kind):
     run_path, photos = tmp_path / "only" / "runs" / kind, tmp_path / "far" / "pictures"
     shutil.copytree(made / "runs" / kind, run_path)
     shutil.copytree(made / "photos", photos)
-    manifest = (run_path / "run.json").read_text()
-    (run_path / "run.json").write_text(manifest.replace(str(made), "/nowhere"))
+    rewrite_manifest(run_path, lambda text: text.replace(str(made), "/nowhere"))
     return Run.open(run_path), photos
 
 
@@ -135,24 +134,28 @@ def test_tables_and_scores_need_no_pictures(made, tmp_path, kind):
     assert len(table) == 41
     assert '"a"' in "".join(table)
     exported = tables.read(pipeline.export(run, "parquet", tmp_path / "table.parquet"))
-    # Thumbnails are in the run; a run without them gives the table alone.
-    assert ("image" in exported.column_names) == (kind == "pretrained")
+    assert "image" in exported.column_names  # the run stores small pictures
     (run.path / "labels.parquet").unlink()
     assert pipeline.look(run).class_names == tuple(CLASSES)  # they follow from the ids
 
 
-def test_a_report_of_stored_thumbnails_needs_no_pictures(made, tmp_path):
-    run, _ = lost(made, tmp_path, "pretrained")
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_report_of_stored_pictures_needs_no_originals(made, tmp_path, kind):
+    run, _ = lost(made, tmp_path, kind)
     assert pipeline.report(run).exists()
-    trained, _ = lost(made, tmp_path / "other", "trained")
-    with pytest.raises(DataError, match="are not there: looked in"):
-        pipeline.report(trained)
+    if kind == "trained":  # it stores what its network takes, to the bit
+        original = pipeline.open_run_images(Run.open(made / "runs" / kind))
+        shown = pipeline.open_shown_images(run)
+        assert shown.ids.tolist() == original.ids.tolist()
+        every = np.arange(len(original))
+        assert np.array_equal(shown.read(every), original.read(every))
+        backwards = every[::-7]
+        assert np.array_equal(shown.read(backwards), original.read(backwards))
 
 
 def hide(made, run):
     """Make a copied run forget the place of the original."""
-    path = run.path / "run.json"
-    path.write_text(path.read_text().replace(str(made), "/nowhere"))
+    rewrite_manifest(run.path, lambda text: text.replace(str(made), "/nowhere"))
     return Run.open(run.path)
 
 
@@ -203,7 +206,11 @@ def test_update_embeds_what_was_added_alone(made, copied, kind, monkeypatch):
     rows = tables.read(target)
     predicted = dict(zip(rows["id"].to_pylist(), rows["cluster"].to_pylist(), strict=True))
     assert [predicted[name] for name in after.ids[35:]] == after.clusters[35:].tolist()
-    assert len(pipeline.open_run_images(run)) == len(pipeline.open_shown_images(run)) == 45
+    opened, shown = pipeline.open_run_images(run), pipeline.open_shown_images(run)
+    assert sorted(opened.ids.tolist()) == sorted(shown.ids.tolist())
+    if kind == "trained":
+        order = np.array([opened.ids.tolist().index(name) for name in shown.ids.tolist()])
+        assert np.array_equal(shown.read(np.arange(45)), opened.read(order))
     assert pipeline.evaluate(run).unlabelled == 0
     assert pipeline.report(run).exists()
     assert len(pipeline.export(run, "csv", copied / "t.csv").read_text().splitlines()) == 46
