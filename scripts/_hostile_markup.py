@@ -7,12 +7,11 @@ element in a page, no order to a terminal, no folder in the name of a file.
 
 import base64
 import csv
+import dataclasses
 import functools
 import html.parser
-import json
 import random
 import re
-import shutil
 import warnings
 import xml.dom.minidom
 from collections.abc import Callable, Iterator
@@ -30,6 +29,8 @@ from latentlab.cli import cli
 from latentlab.plain_text import printable
 from latentlab.reporting import html as pages
 from latentlab.reporting import paper_figures, plots
+from latentlab.reporting.edits import Editor
+from latentlab.reporting.export import FORMATS, export_clusters
 from latentlab.storage import text_tables
 from latentlab.storage.run import Run
 
@@ -96,10 +97,8 @@ def _figures(name: str, folder: Path) -> str:
 
 
 def _tables(name: str, folder: Path) -> str:
+    name = _whole(name)
     table = pd.DataFrame({"class": [name, "plain"], "score": [-0.5, 0.5]})
-    if not name.isprintable() and any("\ud800" <= sign <= "\udfff" for sign in name):
-        name = printable(name)  # no table holds half a character
-        table["class"] = [name, "plain"]
     paths = text_tables.write(table, folder, "t")
     with paths[0].open(newline="", encoding="utf-8") as file:
         rows = list(csv.reader(file))
@@ -122,6 +121,12 @@ LATEX = set(
     r"\begin \end \toprule \midrule \bottomrule \textbackslash \textasciitilde \textasciicircum"
     r" \space".split()
 )
+
+
+def _whole(name: str) -> str:
+    """Return a name as latentlab reads it from a disk: no table holds half a character."""
+    has_half = any("\ud800" <= sign <= "\udfff" for sign in name)
+    return printable(name) if has_half else name
 
 
 def _is_formula(cell: str) -> bool:
@@ -210,27 +215,23 @@ def _class_folders(name: str, folder: Path) -> str:
 
 def _exports(name: str, folder: Path) -> str:
     """Export a run whose labels and clusters have that name."""
-    run = _named_run(name, folder / "run")
-    for form in ("csv", "parquet", "projector"):
-        pipeline.export(run, form, folder / f"out-{form}", "kmeans-k4")
+    name = _whole(name)
+    summary = pipeline.look(Run.open(STORED_RUN), "kmeans-k4")
+    summary = dataclasses.replace(summary, class_names=(name,) * len(summary.class_names))
+    edited = Editor(summary.clustering).state()
+    edited = dataclasses.replace(edited, names=(name,) * len(edited.names))
+    for form in FORMATS:
+        export_clusters(summary, edited, form, folder / f"out-{form}")
     with (folder / "out-csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if any(_is_formula(cell) for row in rows for cell in row.values()):
         return "a formula in the CSV"
     labels = {text_tables.plain_cell(row["label"]) for row in rows}
     exact = set(pq.read_table(folder / "out-parquet", columns=["label"])["label"].to_pylist())
-    return "" if labels == exact == {name} else f"labels {labels} and {exact}"
-
-
-def _named_run(name: str, folder: Path) -> Run:
-    shutil.copytree(STORED_RUN, folder)
-    path = folder / "labels.parquet"
-    table = pq.read_table(path)
-    metadata = dict(table.schema.metadata or {})
-    names = json.loads(metadata[b"class_names"])
-    metadata[b"class_names"] = json.dumps([name] * len(names)).encode()
-    pq.write_table(table.replace_schema_metadata(metadata), path)
-    return Run.open(folder)
+    if not labels == exact == {name}:
+        return f"labels {labels} and {exact}"
+    lines = (folder / "out-projector" / "metadata.tsv").read_text(encoding="utf-8").splitlines()
+    return "" if len(lines) == len(rows) + 1 else "the name breaks TensorBoard's table"
 
 
 JUDGES: dict[str, Judge] = {
