@@ -16,7 +16,6 @@ import os
 import random
 import shutil
 import struct
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -212,6 +211,8 @@ def _ended(command: Command, folder: Path, sound: Path) -> tuple[int, str, str]:
 
     run_folder = folder / "runs" / "run"
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
+    os.environ["PATH"] = ""  # a new run.json asks git, which would count as a program
+    os.environ["LATENTLAB_CACHE"] = str(folder.parent / "cache")
     if command.is_accepted:
         seal.accept(run_folder)
     (folder / "out").mkdir(exist_ok=True)
@@ -292,13 +293,21 @@ class _Watch:
 
 
 def _sound_folder(folder: Path) -> Path:
-    """Return the folder of the sound run and its data; made by another process if need be."""
+    """Return the folder of the sound run and its data; made in a fork if need be."""
     sound = folder.parent / "sound"
     if not (sound / "done").exists():
         shutil.rmtree(sound, ignore_errors=True)
         sound.mkdir(parents=True)
-        command = [sys.executable, __file__, str(sound)]
-        subprocess.run(command, check=True, capture_output=True)
+        process = os.fork()
+        if not process:
+            code = 1
+            try:
+                make_sound_run(sound)
+                code = 0
+            finally:
+                os._exit(code)
+        if os.waitpid(process, 0)[1]:
+            raise AssertionError("the sound run was not made")
         (sound / "done").write_text("")
     return sound
 

@@ -25,10 +25,12 @@ from pathlib import Path
 from typing import Any
 
 from _hostile_containers import ALL as CONTAINERS
+from _hostile_environment import ALL as ENVIRONMENTS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
 from _hostile_links import ALL as LINKS
 from _hostile_markup import ALL as MARKUP
+from _hostile_plugins import ALL as PLUGINS
 from _hostile_requests import ALL as REQUESTS
 from _hostile_runs import ALL as RUNS
 
@@ -45,7 +47,7 @@ class HangError(BaseException):
 
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
-    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS, *LINKS, *MARKUP):
+    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS, *LINKS, *PLUGINS, *ENVIRONMENTS, *MARKUP):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 
@@ -121,9 +123,13 @@ def _watch(folder: Path) -> None:
                 ("subprocess", "os.system", "os.exec")
             )
             path = os.path.abspath(os.fsdecode(written)) if named else f"{name} {arguments}"
+            # Python's own platform module asks for uname; cases of surroundings start Python.
             is_ours = (
-                path.startswith((inside, "/dev/")) or "__pycache__" in path or "'uname'" in path
-            )  # Python's own platform module asks
+                path.startswith((inside, "/dev/"))
+                or "__pycache__" in path
+                or "'uname'" in path
+                or (name == "subprocess.Popen" and arguments[0] == sys.executable)
+            )
             if not is_ours:
                 _written_outside.add(path)
 

@@ -176,6 +176,43 @@ def hostile(work: Path) -> tuple[list[Row], str]:
     return figures, "\n".join(lines)
 
 
+def linked(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of the links in runs, and their table by command."""
+    command = "python scripts/hostile_inputs.py --work DIR --only links"
+    rows = [row for row in finished(work / "hostile.jsonl") if row["family"] == "links"]
+    parts = [row["name"].split(" | ") for row in rows]
+    lines = [
+        "| command | inputs | refused: one line, exit code 4 | as without the link | faults |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name in [*dict.fromkeys(part[2] for part in parts), "all"]:
+        of_command = []
+        for row, part in zip(rows, parts, strict=True):
+            if name in (part[2], "all"):
+                of_command.append(row)
+        lines.append(f"| {name} | {' | '.join(map(str, _link_counts(of_command)))} |")
+    touching: dict[str, list[str]] = {}
+    for row, (place, _, name) in zip(rows, parts, strict=True):
+        names = touching.setdefault(place, [])
+        if row["outcome"] == "refused" and name not in names:
+            names.append(name)
+    lines += ["", "| in the place of | refused by |", "| --- | --- |"]
+    lines += [f"| `{place}` | {'; '.join(names)} |" for place, names in touching.items()]
+    figures = []
+    for metric, value in zip(
+        ("inputs", "refused", "as_before", "faults"), _link_counts(rows), strict=True
+    ):
+        figures.append(_figure("links", metric, value, command, dataset="hostile-inputs"))
+    return figures, "\n".join(lines)
+
+
+def _link_counts(rows: list[Row]) -> list[int]:
+    """Return the inputs, those refused, those without effect, and the faults."""
+    outcomes = Counter(row["outcome"] for row in rows)
+    faults = sum(row["outcome"] not in ("refused", "accepted") for row in rows)
+    return [len(rows), outcomes["refused"], outcomes["accepted"], faults]
+
+
 def fuzzed(work: Path) -> tuple[list[Row], str]:
     """Return the figures of the fuzzer, and their table."""
     path = work / "fuzz.jsonl"
@@ -231,6 +268,7 @@ def main() -> None:
         "kills": kills(chosen.faults),
         "trials": trials(chosen.faults),
         "hostile": hostile(chosen.hostile),
+        "links": linked(chosen.hostile),
         "fuzz": fuzzed(chosen.fuzz),
     }
     page = (chosen.out / "README.md").read_text()

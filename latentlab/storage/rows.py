@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.errors import RunError
+from latentlab.storage import guard
 
 CHECK = "check"
 CHECK_DIGITS = 16
@@ -60,6 +61,7 @@ def last_check(path: Path) -> str:
     path : pathlib.Path
         The file, which need not exist.
     """
+    guard.inside(path)
     if not path.exists():
         return ""
     with path.open("rb") as file:
@@ -107,6 +109,7 @@ def read_whole_part(path: Path) -> tuple[list[Row], int]:
     damaged_line : int
         Number of the line, from 1, that is not as it was written; 0 if all are.
     """
+    guard.inside(path)
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     rows: list[Row] = []
     before = ""

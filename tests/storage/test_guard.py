@@ -6,7 +6,7 @@ import os
 import pytest
 
 from latentlab.errors import RunError
-from latentlab.storage import changes, checkpoints, files, guard, npz, seal, tables
+from latentlab.storage import changes, checkpoints, files, guard, npz, rows, seal, tables
 from latentlab.storage.run import Run, find_runs
 
 SECRET = '{"secret": 1}\n'
@@ -44,6 +44,7 @@ READERS = {
     "arrays": npz.read_stored,
     "array": npz.read_stored_array,
     "headers": npz.read_headers,
+    "last row": rows.last_check,
     "checkpoint": lambda path: checkpoints.load(path.parent),
 }
 
