@@ -248,3 +248,11 @@ def test_a_copied_folder_takes_nothing_from_outside(run, outside, tmp_path):
     with pytest.raises(RunError, match="leads out of the run"):
         files.copy_folder(folder, tmp_path / "copy")
     assert list((tmp_path / "copy").iterdir()) == []
+
+
+def test_an_output_outside_runs_takes_the_place_of_a_link_and_its_target_stays(tmp_path, outside):
+    out = tmp_path / "out.json"
+    out.symlink_to(outside / "secret.json")
+    files.write_json(out, {"new": 1})
+    assert not out.is_symlink()
+    assert (outside / "secret.json").read_text() == SECRET
