@@ -18,6 +18,7 @@ os.environ.setdefault(
 )
 
 from helpers.runs import make_stripes, small_fit  # noqa: E402
+from helpers.shared_runs import made_once, run_made_once  # noqa: E402
 
 from latentlab.config import ClusterOptions, DataOptions  # noqa: E402
 
@@ -26,6 +27,7 @@ STARTS_A_RUN_OR_PROCESS = {
     "subprocess",
     "latentlab_command",
     "latentlab_in_turn",
+    "warm_command",
     "python",
 }
 
@@ -77,10 +79,14 @@ def names_of_code(code):
 @pytest.fixture(scope="session")
 def stripes_file(tmp_path_factory) -> Path:
     """Return an .npz file of 120 training and 40 held-out images with labels."""
-    path = tmp_path_factory.mktemp("data") / "stripes.npz"
-    x, y = make_stripes(160)
-    np.savez(path, x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:])
-    return path
+
+    def make(folder: Path) -> None:
+        x, y = make_stripes(160)
+        np.savez(
+            folder / "stripes.npz", x_train=x[:120], y_train=y[:120], x_test=x[120:], y_test=y[120:]
+        )
+
+    return made_once(tmp_path_factory, "data", make) / "stripes.npz"
 
 
 @pytest.fixture
@@ -93,14 +99,12 @@ def finished_run(stripes_file, tmp_path_factory):
     """Return a run that was fitted, clustered and evaluated; tests must not change it."""
     from latentlab import pipeline
 
-    run = pipeline.fit(
-        DataOptions(data=str(stripes_file)),
-        small_fit(),
-        tmp_path_factory.mktemp("runs") / "finished",
-    )
-    pipeline.cluster(run, ClusterOptions(k=4))
-    pipeline.evaluate(run)
-    return run
+    def make(folder: Path) -> None:
+        run = pipeline.fit(DataOptions(data=str(stripes_file)), small_fit(), folder / "run")
+        pipeline.cluster(run, ClusterOptions(k=4))
+        pipeline.evaluate(run)
+
+    return run_made_once(tmp_path_factory, "finished", make)
 
 
 @pytest.fixture(scope="module")
@@ -122,12 +126,11 @@ def shared_strong_run(stripes_file, tmp_path_factory):
 
     from latentlab import pipeline
 
-    return pipeline.fit(
-        DataOptions(data=str(stripes_file)),
-        strong_fit(),
-        tmp_path_factory.mktemp("runs") / "strong",
-        keep_every=2,
-    )
+    def make(folder: Path) -> None:
+        data = DataOptions(data=str(stripes_file))
+        pipeline.fit(data, strong_fit(), folder / "run", keep_every=2)
+
+    return run_made_once(tmp_path_factory, "strong", make)
 
 
 @pytest.fixture

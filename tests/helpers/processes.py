@@ -1,12 +1,12 @@
 """Command lines and Python code in processes of their own."""
 
-import json
 import os
 import subprocess
 import sys
 from pathlib import Path
 
 from helpers.files import ROOT
+from helpers.warm_process import run_warm
 
 
 def words(line: str, *values: object) -> list[str]:
@@ -25,42 +25,25 @@ def latentlab_command(
     return python("-m", "latentlab", *map(str, arguments), cwd=cwd, env=environment)
 
 
-SEVERAL = """
-import json, os, sys, tempfile
-from latentlab.cli import main
+def warm_command(
+    *arguments: str, cwd: Path | None = None, **environment: str
+) -> subprocess.CompletedProcess:
+    """Run the command line in a fork of a process that has imported the large packages.
 
-for arguments in json.loads(sys.argv[1]):
-    kept = {number: os.dup(number) for number in (1, 2)}
-    files = {number: tempfile.TemporaryFile("w+") for number in kept}
-    for number, file in files.items():
-        os.dup2(file.fileno(), number)
-    sys.argv, code = ["latentlab", *arguments], None
-    try:
-        main()
-    except SystemExit as error:
-        code = error.code
-    sys.stdout.flush(), sys.stderr.flush()
-    for number, descriptor in kept.items():
-        os.dup2(descriptor, number)
-        files[number].seek(0)
-    print(json.dumps([code, files[1].read(), files[2].read()]), flush=True)
-"""
+    For what is not about the start of a process, nor about flags that are read there, such as
+    --backend.
+    """
+    (result,) = run_warm([[*map(str, arguments)]], cwd, environment)
+    return result
 
 
 def latentlab_in_turn(*commands: tuple) -> list[subprocess.CompletedProcess]:
-    """Run several command lines one after the other in one process.
+    """Run several command lines one after the other in one warm process.
 
-    The process imports the heavy packages only once. What each command writes to the descriptors
-    1 and 2 is kept apart, so that noise of native code is seen here too.
+    What each command writes to the descriptors 1 and 2 is kept apart, so that noise of native code
+    is seen here too.
     """
-    arguments = [[str(argument) for argument in command] for command in commands]
-    done = python("-c", SEVERAL, json.dumps(arguments))
-    assert done.returncode == 0, done.stderr
-    results = map(json.loads, done.stdout.splitlines())
-    return [
-        subprocess.CompletedProcess(given, *result)
-        for given, result in zip(arguments, results, strict=True)
-    ]
+    return run_warm([[*map(str, command)] for command in commands])
 
 
 def python(

@@ -5,6 +5,7 @@ import shutil
 import pytest
 from helpers.refinement import METHODS, options_of
 from helpers.runs import small_fit
+from helpers.shared_runs import run_made_once
 
 from latentlab import pipeline
 from latentlab.config import DataOptions
@@ -14,8 +15,12 @@ from latentlab.storage.run import Run
 @pytest.fixture(scope="session")
 def fitted(stripes_file, tmp_path_factory):
     """Return a function that gives a copy of a fitted and embedded run."""
-    folder = tmp_path_factory.mktemp("refine") / "fitted"
-    pipeline.embed(pipeline.fit(DataOptions(data=str(stripes_file)), small_fit(), folder))
+
+    def make(folder):
+        data = DataOptions(data=str(stripes_file))
+        pipeline.embed(pipeline.fit(data, small_fit(), folder / "run"))
+
+    folder = run_made_once(tmp_path_factory, "fitted", make).path
 
     def copy(name):
         target = folder.with_name(name)

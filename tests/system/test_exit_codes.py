@@ -1,11 +1,14 @@
-"""Exit codes of commands, with one line for each error."""
+"""Exit codes of commands, with one line for each error.
+
+Two are of processes of their own, the others of forks of a warm one.
+"""
 
 import os
 import stat
 
 import pytest
 from helpers.command_line import FAST, error_line
-from helpers.processes import latentlab_command, latentlab_in_turn
+from helpers.processes import latentlab_command, latentlab_in_turn, warm_command
 
 
 def test_unknown_data_is_code_2(tmp_path):
@@ -18,16 +21,14 @@ def test_unknown_data_is_code_2(tmp_path):
 def test_empty_folder_is_code_3(tmp_path):
     (tmp_path / "photos").mkdir()
     assert "photos" in error_line(
-        latentlab_command("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3
+        warm_command("fit", "--data", tmp_path / "photos", "--run", tmp_path / "r"), 3
     )
 
 
 def test_unreadable_archive_is_code_3(tmp_path):
     (tmp_path / "cifar-10-binary.tar.gz").write_bytes(b"not an archive")
     line = error_line(
-        latentlab_command(
-            "fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"
-        ),
+        warm_command("fit", "--data", "cifar10", "--data-dir", tmp_path, "--run", tmp_path / "r"),
         3,
     )
     assert "cifar-10-binary.tar.gz" in line
@@ -47,14 +48,14 @@ def test_interrupted_download_is_code_3(tmp_path):
         "no_proxy": "",
     }
     line = error_line(
-        latentlab_command("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3
+        warm_command("fit", "--data", "cifar10", "--run", tmp_path / "r", **home, **proxy), 3
     )
     assert "--data-dir" in line
 
 
 def test_k_larger_than_n_is_code_3(finished_run):
     assert "--k 500" in error_line(
-        latentlab_command("cluster", "--run", finished_run.path, "--k", "500"), 3
+        warm_command("cluster", "--run", finished_run.path, "--k", "500"), 3
     )
 
 
@@ -73,7 +74,7 @@ def test_read_only_disk_is_code_4(stripes_file, tmp_path):
         folder = tmp_path / "locked" / "run"
         folder.parent.mkdir()
         folder.parent.chmod(stat.S_IRUSR | stat.S_IXUSR)
-    line = error_line(latentlab_command("fit", "--data", stripes_file, "--run", folder, *FAST), 4)
+    line = error_line(warm_command("fit", "--data", stripes_file, "--run", folder, *FAST), 4)
     assert "cannot write" in line
 
 
@@ -113,16 +114,16 @@ def test_bad_options_are_code_2(refused, options):
     ],
 )
 def test_wrong_usage_is_code_2_in_one_line(command, text):
-    result = latentlab_command(*command)
+    result = warm_command(*command)
     assert text in error_line(result, 2)
     assert result.stderr.count("\n") == 1
 
 
 def test_bad_features_and_methods_are_code_2(finished_run):
     assert "unknown step" in error_line(
-        latentlab_command("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2
+        warm_command("cluster", "--run", finished_run.path, "--k", "3", "--features", "pol"), 2
     )
     assert "unknown name" in error_line(
-        latentlab_command("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"),
+        warm_command("cluster", "--run", finished_run.path, "--k", "3", "--method", "kmeens"),
         2,
     )
