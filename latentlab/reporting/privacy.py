@@ -29,7 +29,8 @@ COMMON_NAMES = frozenset(
 )
 # Absolute paths of Unix and Windows, without blanks; no addresses, fractions or relative paths.
 _PATH = re.compile(
-    r"(?<![\w./:~\\-])(?:~|[A-Za-z]:)?[/\\](?:[^\s/\\'\"`:;,()<>|]+[/\\])*([^\s/\\'\"`:;,()<>|]*)"
+    r"(?<![\w./:~\\-])(?:(?:~|[A-Za-z]:)[/\\]|/|\\\\)(?:[^\s/\\'\"`:;,()<>|]+[/\\])*"
+    r"([^\s/\\'\"`:;,()<>|]*)"
 )
 _HOME = re.compile(r"(?:^|[\s'\"=])(?:[A-Za-z]:)?[/\\](?:home|Users)[/\\]([^/\\\s'\"]+)")
 

@@ -21,6 +21,8 @@ ANN = Privacy(("/home/ann/my photos", "/srv/data/birds", "C:\\Users\\ann\\x"), {
         ("~/photos", "photos"),
         ("made by Ann", "made by user"),
         ("annex and joann stay", "annex and joann stay"),
+        (r"labels: $\frac{$x, \$ stay", r"labels: $\frac{$x, \$ stay"),
+        (r"\\server\ann\x", "x"),
         ("3/4 and train/cat.png stay", "3/4 and train/cat.png stay"),
         ("https://example.org/a/b stays", "https://example.org/a/b stays"),
     ],
