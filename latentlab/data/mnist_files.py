@@ -9,13 +9,14 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.downloads import download
-from latentlab.data.formats.idx_files import MAX_BYTES, read_idx
+from latentlab.data.formats.idx_files import read_idx
 from latentlab.data.places import cache_folder, keras_datasets
 from latentlab.data.source import Shard, Source, SourceCapabilities, pixel_shards
 from latentlab.data.splits import TEST, TRAIN
 from latentlab.errors import DataError
 from latentlab.options import NoOptions
-from latentlab.storage.npz import TooLargeError, read_npz
+from latentlab.storage.memory_budget import TooLargeError, allowed_bytes
+from latentlab.storage.npz import read_npz
 
 Content = Literal["images", "labels"]
 
@@ -107,14 +108,13 @@ def read_collection(
         If the files are missing or damaged, or cannot be downloaded.
     """
     path = _locate(collection, data)
-    limit = data.max_bytes or MAX_BYTES
-    parts = {split: _read_part(path, split, content, limit) for split in (TRAIN, TEST)}
+    parts = {split: _read_part(path, split, content, data.max_bytes) for split in (TRAIN, TEST)}
     if content == "images" and parts[TRAIN].shape[1:] != parts[TEST].shape[1:]:
         raise DataError(f"{path}: train and test images differ in size. Fetch it again.")
     return parts
 
 
-def _read_part(path: Path, split: str, content: Content, limit: int) -> np.ndarray:
+def _read_part(path: Path, split: str, content: Content, limit: int | None) -> np.ndarray:
     if path.is_file():
         part = _from_npz(path, f"{_NPZ_KEYS[content]}_{split}", limit)
     else:
@@ -134,9 +134,9 @@ def _read_part(path: Path, split: str, content: Content, limit: int) -> np.ndarr
     return part
 
 
-def _from_npz(path: Path, key: str, limit: int) -> np.ndarray:
+def _from_npz(path: Path, key: str, limit: int | None) -> np.ndarray:
     try:
-        return read_npz(path, [key], limit)[key]
+        return read_npz(path, [key], allowed_bytes(path, limit))[key]
     except TooLargeError as error:
         raise DataError(
             f"{path} is refused: {error}. If you trust it, raise `max_bytes`."

@@ -19,8 +19,8 @@ from latentlab.data.formats.parquet_columns import (
 )
 from latentlab.data.formats.parquet_files import (
     ColumnReader,
-    check_group_sizes,
-    column_values,
+    all_values,
+    check_sizes,
     row_counts,
     row_ids,
 )
@@ -30,7 +30,6 @@ from latentlab.data.layouts.name_splits import name_splits
 from latentlab.data.listed_source import ListedSet, listed_set
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard
 
-MAX_BYTES = 2 << 30  # of the pictures of one row group
 NO_LABELS = "no labels, since no column is named as labels are"
 
 
@@ -48,18 +47,22 @@ class PictureRows:
         "train" or "test" of each row.
     intake : Intake
         Where splits and labels come from.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
     """
 
     files: tuple[Path, ...]
     column: str
     splits: np.ndarray
     intake: Intake
+    max_bytes: int | None = None
 
     def shards(self) -> Iterator[Shard]:
         """Yield the rows of one file after the other."""
         first = 0  # number of the shard's first row, counted through all files
         for file in self.files:
-            for pictures in ColumnReader(file, self.column).parts(SHARD_IMAGES):
+            reader = ColumnReader(file, self.column, self.max_bytes)
+            for pictures in reader.parts(SHARD_IMAGES):
                 ids = row_ids(len(pictures), first)
                 splits = self.splits[first : first + len(pictures)]
                 yield Shard(ids, splits, pictures=pictures)
@@ -87,14 +90,13 @@ def parquet_rows(path: Path, data: DataOptions) -> PictureRows | ListedSet:
     """
     files = parquet_files_of(path)
     home = home_of(path, files)
-    max_bytes = data.max_bytes or MAX_BYTES
-    column = find_picture_column(files, data.image_column, max_bytes, home)
+    column = find_picture_column(files, data.image_column, data.max_bytes, home)
     labels = find_label_column(files[0], column.name, data.label_column)
     text = f"labels by the column {labels}" if labels else ""
     if column.holds_paths:
-        return _listed_rows(ParquetTable(files, home), column.name, text, data)
-    for file in files:
-        check_group_sizes(file, column.name, max_bytes)
+        table = ParquetTable(files, home, data.max_bytes)
+        return _listed_rows(table, column.name, text, data)
+    check_sizes(files, column.name, data.max_bytes)
     return _picture_rows(files, column.name, text, data)
 
 
@@ -102,26 +104,27 @@ def _picture_rows(
     files: Sequence[Path], column: str, labels: str, data: DataOptions
 ) -> PictureRows:
     counts = row_counts(files)
-    known = file_splits(files, counts) or _column_splits(files, column)
+    known = file_splits(files, counts) or _column_splits(files, column, data)
     splits = name_splits(row_ids(sum(counts)).tolist(), data, labels, known)
     has_none = not labels and data.labels == "auto"
     intake = Intake(splits=splits.splits_text, labels=NO_LABELS if has_none else splits.labels_text)
-    return PictureRows(tuple(files), column, splits.splits, intake)
+    return PictureRows(tuple(files), column, splits.splits, intake, data.max_bytes)
 
 
 def _listed_rows(table: ParquetTable, column: str, labels: str, data: DataOptions) -> ListedSet:
     pictures = listed_pictures(table.path, table.texts(column), data.follow_links, table.home)
     known = file_splits(table.files, row_counts(table.files))
-    known = known or _column_splits(table.files, column)
+    known = known or _column_splits(table.files, column, data)
     if known is not None:
         known = known[0][pictures.rows], known[1]
     return listed_set(pictures, data, labels, known)
 
 
-def _column_splits(files: Sequence[Path], column: str) -> tuple[np.ndarray, str] | None:
+def _column_splits(
+    files: Sequence[Path], column: str, data: DataOptions
+) -> tuple[np.ndarray, str] | None:
     """Return the splits that a column of the files says, None if there is none."""
     name = find_split_column(files[0], column)
     if name is None:
         return None
-    words = [value for file in files for value in column_values(file, name)]
-    return table_splits(words, name)
+    return table_splits(all_values(files, name, data.max_bytes), name)

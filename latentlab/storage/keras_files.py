@@ -8,17 +8,19 @@ Reasons: docs/decisions/0054-untrusted-files.md.
 """
 
 import io
-import json
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from latentlab.storage import guard
+from latentlab.storage import guard, memory_budget
 
 if TYPE_CHECKING:
     import keras
 
-LIMIT = 2 << 30  # bytes of one member of the file, unpacked
+LIMIT = 2 << 30  # bytes of the weights, unpacked; less in a small file
+LONGEST_TEXT = 16 << 20  # bytes of the configuration, unpacked
+LARGEST_NUMBER = 10_000_000  # that a configuration may ask for: units, padding, repetitions
+NO_SIZES = ("seed", "shared_object_id")  # numbers that say no size, whatever they are
 MOST_ENTRIES = 100_000  # of the HDF5 file: groups may hold each other in a circle
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.weights.h5"
@@ -95,15 +97,16 @@ def check(path: Path) -> None:
     guard.reading(path)
     try:
         config, weights = _contents(path)
+        allowed = memory_budget.allowed_bytes(path, None, LIMIT)
     except (OSError, ValueError):
         raise
     except Exception as error:  # zipfile raises nearly every kind for damaged files
         raise ValueError(f"{type(error).__name__}: {error}") from error
     try:
-        described = dict(json.loads(config))
+        described = dict(memory_budget.parsed_json(config, memory_budget.LEAST))
         described.pop(COMPILED_NAME, None)  # `load` compiles nothing and drops it too
         _check_names(described)
-        _check_weights(weights)
+        _check_weights(weights, allowed)
     except ValueError:
         raise
     except Exception as error:  # and so does h5py, with OSError among them
@@ -124,7 +127,7 @@ def check_weights(content: bytes) -> None:
         If it is damaged, too large, or its weights lie elsewhere.
     """
     try:
-        _check_weights(content)
+        _check_weights(content, memory_budget.allowed_for(len(content), LIMIT))
     except ValueError:
         raise
     except Exception as error:  # h5py raises nearly every kind for damaged files
@@ -138,8 +141,14 @@ def _contents(path: Path) -> tuple[bytes, bytes]:
         unexpected = sorted({member.filename for member in members} - MEMBERS)
         if unexpected:
             raise ValueError(f"it holds {unexpected[0]}, which a saved network does not need")
-        if any(member.file_size > LIMIT for member in members) or len(members) > len(MEMBERS):
+        allowed = memory_budget.allowed_bytes(path, None, LIMIT)
+        if sum(member.file_size for member in members) > allowed or len(members) > len(MEMBERS):
             raise ValueError("it is too large")
+        texts = [member for member in members if member.filename != WEIGHTS_NAME]
+        if any(member.file_size > LONGEST_TEXT for member in texts):
+            raise ValueError("its configuration is too long")
+        for member in texts:  # Keras reads both
+            memory_budget.parsed_json(archive.read(member), memory_budget.LEAST)
         return archive.read(CONFIG_NAME), archive.read(WEIGHTS_NAME)
 
 
@@ -148,11 +157,20 @@ def _check_names(value: Any) -> None:
     if isinstance(value, dict):
         if "class_name" in value:
             _check_class(value)
-        for item in value.values():
+        for key, item in value.items():
+            _check_number(key, item)
             _check_names(item)
     elif isinstance(value, list):
         for item in value:
             _check_names(item)
+
+
+def _check_number(key: str, value: Any) -> None:
+    """Refuse a number for which Keras would take memory before it looks for the weights."""
+    numbers = value if isinstance(value, list) else [value]
+    sizes = [abs(number) for number in numbers if isinstance(number, int)]
+    if max(sizes, default=0) > LARGEST_NUMBER and not key.endswith(NO_SIZES):
+        raise ValueError(f"its configuration asks for {key} of {max(sizes)}")
 
 
 def _check_class(config: dict[str, Any]) -> None:
@@ -166,7 +184,7 @@ def _check_class(config: dict[str, Any]) -> None:
         raise ValueError(f"it names {module}.{name}, which is not a plain layer")
 
 
-def _check_weights(content: bytes) -> None:
+def _check_weights(content: bytes, allowed: int) -> None:
     """Refuse links to other files, data kept in other files, and more data than allowed."""
     import h5py
 
@@ -185,7 +203,7 @@ def _check_weights(content: bytes) -> None:
                     groups.append(item)
                     continue
                 n_bytes += int(item.nbytes)
-                if n_bytes > LIMIT:
+                if n_bytes > allowed:
                     raise ValueError("its weights are too large")
 
 

@@ -5,6 +5,8 @@ ask for fewer, the checksum of the .npz is never compared, and half an array com
 """
 
 import errno
+import io
+import struct
 import zipfile
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
@@ -15,9 +17,13 @@ import numpy as np
 from numpy.lib import format as npy
 
 from latentlab.errors import RunError
+from latentlab.storage import guard, memory_budget
+from latentlab.storage.memory_budget import TooLargeError, check_shape
 
 LIMIT = 4 << 30  # bytes of all arrays of one file, unless the caller sets another limit
 PIECE = 1 << 20  # bytes that are read at once
+LONGEST_HEADER = 10_000  # bytes; NumPy's own limit, which it compares once they are read
+MOST_ARRAYS = 10_000  # of a file
 Content = TypeVar("Content")
 
 
@@ -37,12 +43,8 @@ class ArrayHeader:
     dtype: np.dtype
 
 
-class TooLargeError(ValueError):
-    """A file holds more than is allowed."""
-
-
 def read_npz(
-    path: Path, names: Collection[str] | None = None, limit: int = LIMIT
+    path: Path, names: Collection[str] | None = None, limit: int | None = None
 ) -> dict[str, np.ndarray]:
     """Read the arrays of an .npz file.
 
@@ -52,8 +54,9 @@ def read_npz(
         The file.
     names : collection of str or None
         Names of the arrays to read, of which some may be missing; None reads all.
-    limit : int
-        Largest number of bytes of these arrays together, unpacked.
+    limit : int or None
+        Largest number of bytes of these arrays together, unpacked; None is `LIMIT`, and less for a
+        small file, see `memory_budget.allowed_bytes`.
 
     Returns
     -------
@@ -69,7 +72,9 @@ def read_npz(
     ValueError
         If the file is damaged, or holds anything but arrays of plain numbers or text.
     """
-    return _of_archive(path, lambda archive: _read_members(archive, names, limit))
+    guard.reading(path)
+    allowed = memory_budget.allowed_bytes(path, limit, LIMIT)
+    return _of_archive(path, lambda archive: _read_members(archive, names, allowed))
 
 
 def read_headers(path: Path) -> dict[str, ArrayHeader]:
@@ -95,12 +100,15 @@ def read_headers(path: Path) -> dict[str, ArrayHeader]:
 
     def read(archive: zipfile.ZipFile) -> dict[str, ArrayHeader]:
         headers = {}
+        if len(archive.infolist()) > MOST_ARRAYS:
+            raise ValueError(f"it has more than {MOST_ARRAYS:,} arrays")
         for member in archive.infolist():
             with archive.open(member) as file:
                 shape, _, dtype = _header(file)
             headers[member.filename.removesuffix(".npy")] = ArrayHeader(shape, dtype)
         return headers
 
+    guard.reading(path)
     return _of_archive(path, read)
 
 
@@ -119,6 +127,7 @@ def read_header(path: Path) -> ArrayHeader:
     ValueError
         If the file is damaged.
     """
+    guard.reading(path)
     with path.open("rb") as file:
         try:
             shape, _, dtype = _header(file)
@@ -212,6 +221,7 @@ def open_npy(path: Path) -> np.ndarray:
     ValueError
         If the file is damaged, or holds anything but one array of plain numbers or text.
     """
+    guard.reading(path)
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except (OSError, MemoryError):
@@ -220,6 +230,7 @@ def open_npy(path: Path) -> np.ndarray:
         raise ValueError(_reason(error)) from error
     if not isinstance(array, np.memmap):
         raise ValueError("it is no array")
+    check_shape(array.shape, array.dtype.itemsize)
     announced = int(array.offset) + array.nbytes
     size = path.stat().st_size
     if announced != size:
@@ -242,8 +253,7 @@ def _read_members(
     if names is not None:
         members = {name: member for name, member in members.items() if name in names}
     total = sum(member.file_size for member in members.values())
-    if total > limit:
-        raise TooLargeError(f"its arrays have {total} bytes, more than {limit}")
+    memory_budget.check(total, limit, "its arrays")
     return {name: _read_member(archive, member) for name, member in members.items()}
 
 
@@ -270,10 +280,17 @@ def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> np.ndarra
 
 def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype]:
     version = npy.read_magic(file)
-    read = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}.get(version)
-    if read is None:
+    form = {(1, 0): "<H", (2, 0): "<I"}.get(version)
+    if form is None:
         raise ValueError(f"its arrays have the format {version}")
-    shape, is_fortran, dtype = read(file)
+    # NumPy takes what a header says of its own length; a packed one may say 4 GiB.
+    start = file.read(struct.calcsize(form))
+    (length,) = struct.unpack(form, start)
+    if length > LONGEST_HEADER:
+        raise ValueError(f"its header has {length} bytes")
+    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    shape, is_fortran, dtype = read(io.BytesIO(start + file.read(length)))
+    check_shape(shape, dtype.itemsize)
     if any(length < 0 for length in shape):
         raise ValueError(f"its header announces the shape {shape}")
     return shape, is_fortran, dtype

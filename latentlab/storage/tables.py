@@ -9,8 +9,13 @@ import pyarrow.parquet as pq
 from latentlab.errors import RunError
 from latentlab.storage import guard
 from latentlab.storage.files import atomic_path
+from latentlab.storage.memory_budget import allowed_for
+from latentlab.storage.parquet_reading import ParquetReader
 
+EXPANSION = 1000  # times its own size that a table of a run may take: some hold mostly zeros
 LARGEST = 1e15  # magnitude of a vector's numbers: their squares must fit into float32
+
+_sound: dict[str, tuple[int, int]] = {}  # path -> time of change and size of what was written or checked
 
 
 def write(target: Path, table: pa.Table) -> Path:
@@ -35,6 +40,8 @@ def write(target: Path, table: pa.Table) -> Path:
     """
     with atomic_path(target) as path:
         pq.write_table(table, path, compression="zstd", write_page_checksum=True)
+    status = target.stat()
+    _sound[str(target)] = (status.st_mtime_ns, status.st_size)
     return target
 
 
@@ -55,10 +62,17 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises
     ------
     RunError
-        If the file is missing or damaged.
+        If the file is missing or damaged, or would take far more memory than its size tells.
     """
     guard.reading(path)
     try:
+        status = path.stat()
+        state = (status.st_mtime_ns, status.st_size)
+        if _sound.get(str(path)) != state:
+            reader = ParquetReader(path, allowed_for(status.st_size, None, EXPANSION))
+            reader.check_columns(columns)
+            if columns is None:
+                _sound[str(path)] = state
         return pq.read_table(
             path, columns=columns, partitioning=None, page_checksum_verification=True
         )

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.errors import ConfigError, DataError
+from latentlab.storage import memory_budget
 from latentlab.storage.npz import LIMIT
 from latentlab.storage.vector_formats import (
     FORMATS,
@@ -99,7 +100,8 @@ def read_vector_file(
     wanted : VectorColumns or None
         The columns that were named; "" or None finds them.
     limit : int or None
-        Largest number of bytes of its vectors as float32; None is 4 GiB.
+        Largest number of bytes of its vectors as float32; None is 4 GiB, and less for a small
+        file, see `latentlab.storage.memory_budget`.
 
     Raises
     ------
@@ -134,7 +136,7 @@ def read_beside(path: Path, table: VectorTable) -> pa.Table:
     return _guarded(path, None, read)
 
 
-def read_column(path: Path, name: str) -> list[Any]:
+def read_column(path: Path, name: str, limit: int | None = None) -> list[Any]:
     """Return the entries of one column of a file of vectors: numbers, text or None.
 
     Parameters
@@ -143,11 +145,13 @@ def read_column(path: Path, name: str) -> list[Any]:
         As in `read_vector_file`.
     name : str
         Name of the column.
+    limit : int or None
+        As in `read_vector_file`.
 
     Raises
     ------
     DataError
-        If there is no such file or column.
+        If there is no such file or column, or it is too large.
     """
 
     def read(file: VectorFormat) -> list[Any]:
@@ -155,7 +159,7 @@ def read_column(path: Path, name: str) -> list[Any]:
             raise DataError(f"{path} has no column {name!r}.")
         return file.values(name)
 
-    return _guarded(path, None, read)
+    return _guarded(path, limit, read)
 
 
 def _guarded(path: Path, limit: int | None, read: Any) -> Any:
@@ -168,9 +172,14 @@ def _guarded(path: Path, limit: int | None, read: Any) -> Any:
     if not path.is_file():
         raise DataError(f"{path} is no regular file. Check the path given to `embeddings`.")
     try:
-        return read(kind(path, limit or LIMIT))
+        allowed = memory_budget.allowed_bytes(path, limit, LIMIT)
+        return read(kind(path, allowed, is_trusted=limit is not None))
     except (ConfigError, DataError):
         raise
+    except memory_budget.TooLargeError as error:
+        raise DataError(
+            f"{path} is refused: {error}. If you trust it, raise `max_bytes`."
+        ) from error
     # NotImplementedError is zipfile's for a compression that it does not know.
     except (OSError, ValueError, OverflowError, NotImplementedError, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:300]

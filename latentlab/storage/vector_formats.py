@@ -15,10 +15,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from latentlab.errors import DataError
-from latentlab.storage import npz
+from latentlab.storage import memory_budget, npz
+from latentlab.storage.memory_budget import OBJECT_BYTES, ROW_BYTES
+from latentlab.storage.parquet_reading import ParquetReader
 
 VECTORS = "vectors"  # each entry is a vector
 NUMBERS = "numbers"  # each entry is one number of a vector
@@ -27,6 +28,7 @@ NESTED = "nested"  # pictures, dates with parts and the like
 WIDEST_LINE = 1 << 24  # characters of the first line of a CSV file
 DELIMITERS = ",;\t"
 BYTES = 4  # of a float32
+MOST_COLUMNS = 100_000
 
 
 @dataclass(frozen=True)
@@ -53,12 +55,15 @@ class VectorFormat(abc.ABC):
     path : pathlib.Path
         The file.
     limit : int
-        Largest number of bytes of its vectors as float32.
+        Largest number of bytes that any part of it may take.
+    is_trusted : bool
+        Whether a user has set the limit.
     """
 
-    def __init__(self, path: Path, limit: int) -> None:
+    def __init__(self, path: Path, limit: int, is_trusted: bool = False) -> None:
         self.path = path
         self.limit = limit
+        self.is_trusted = is_trusted
 
     @abc.abstractmethod
     def columns(self) -> list[Column]:
@@ -88,6 +93,10 @@ class VectorFormat(abc.ABC):
                 f" {self.limit:,}. If you trust it, raise `max_bytes`."
             )
 
+    def check(self, taken: int, what: str) -> None:
+        """Raise TooLargeError if `what` takes more bytes than the limit."""
+        memory_budget.check(taken, self.limit, what)
+
     def not_as_vectors(self, reason: str) -> DataError:
         """Return the error for content that is no table of vectors, for a `reason`."""
         return DataError(f"{self.path}: {reason}.")
@@ -96,58 +105,64 @@ class VectorFormat(abc.ABC):
 class ParquetVectors(VectorFormat):
     """A parquet file: a column of lists of numbers, or many columns of numbers."""
 
-    def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(path, limit)
-        self._file = pq.ParquetFile(path, page_checksum_verification=True)
+    def __init__(self, path: Path, limit: int, is_trusted: bool = False) -> None:
+        super().__init__(path, limit, is_trusted)
+        self._reader = ParquetReader(path, limit, is_trusted)
+        self._reader.check_rows()
 
     def columns(self) -> list[Column]:
         """Return the columns, in order."""
-        return [Column(field.name, _kind(field.type)) for field in self._file.schema_arrow]
+        schema = self._reader.metadata.schema.to_arrow_schema()
+        if len(schema) > MOST_COLUMNS:
+            raise self.not_as_vectors(f"it has {len(schema):,} columns, more than {MOST_COLUMNS:,}")
+        return [Column(field.name, _kind(field.type)) for field in schema]
 
     def vectors(self, name: str) -> np.ndarray:
-        """Return a column of lists as a matrix."""
-        self.refuse_above_limit(self._count_numbers({name}))
-        column = self._file.read([name])[name]
-        lengths = pc.unique(pc.list_value_length(column.drop_null())).to_pylist()
-        if len(lengths) != 1 or not lengths[0]:
-            raise self.not_as_vectors(
-                f"the vectors of column {name!r} are empty or differ in length"
-            )
-        matrix = np.full((len(column), lengths[0]), np.nan, np.float32)
-        is_there = np.asarray(column.is_valid())
-        parts = [_as_float32(chunk.drop_null().flatten()) for chunk in column.chunks]
-        matrix[is_there] = np.concatenate(parts).reshape(-1, lengths[0])
+        """Return a column of lists as a matrix, read piece by piece."""
+        n_rows = self._reader.metadata.num_rows
+        self.refuse_above_limit(sum(leaf.n_values for leaf in self._reader.leaves([name])))
+        matrix: np.ndarray | None = None
+        done = 0
+        for batch in self._reader.batches([name]):
+            column = batch.column(0)
+            there = column.drop_null()
+            if len(there):
+                lengths = pc.unique(pc.list_value_length(there)).to_pylist()
+                if matrix is None:
+                    self.refuse_above_limit(n_rows * lengths[0])
+                    matrix = np.full((n_rows, lengths[0]), np.nan, np.float32)
+                if lengths != [matrix.shape[1]] or not lengths[0]:
+                    raise self._uneven(name)
+                rows = done + np.flatnonzero(column.is_valid())
+                matrix[rows] = _as_float32(there.flatten()).reshape(-1, matrix.shape[1])
+            done += len(column)
+        if matrix is None:
+            raise self._uneven(name)
         return matrix
 
+    def _uneven(self, name: str) -> DataError:
+        return self.not_as_vectors(f"the vectors of column {name!r} are empty or differ in length")
+
     def numbers(self, names: list[str]) -> np.ndarray:
-        """Return columns of numbers as a matrix."""
-        self.refuse_above_limit(self._file.metadata.num_rows * len(names))
-        matrix = np.empty((self._file.metadata.num_rows, len(names)), np.float32)
+        """Return columns of numbers as a matrix, read piece by piece."""
+        n_rows = self._reader.metadata.num_rows
+        self.refuse_above_limit(n_rows * len(names))
+        matrix = np.empty((n_rows, len(names)), np.float32)
         for place, name in enumerate(names):
-            chunks = self._file.read([name])[name].chunks
-            parts = [_as_float32(chunk) for chunk in chunks]
-            matrix[:, place] = np.concatenate(parts) if parts else []
+            done = 0
+            for batch in self._reader.batches([name]):
+                rows = slice(done, done + batch.num_rows)
+                matrix[rows, place] = _as_float32(batch.column(0))
+                done = rows.stop
         return matrix
 
     def values(self, name: str) -> list[Any]:
         """Return the entries of a column."""
-        return self._file.read([name])[name].to_pylist()
+        return self._reader.values(name)
 
     def table(self, names: list[str], n_rows: int) -> pa.Table:
         """Return columns as they are."""
-        return self._file.read(names).replace_schema_metadata(None)
-
-    def _count_numbers(self, names: set[str]) -> int:
-        """Return how many numbers the metadata announce in some columns."""
-        metadata = self._file.metadata
-        total = 0
-        for group in range(metadata.num_row_groups):
-            row_group = metadata.row_group(group)
-            for place in range(row_group.num_columns):
-                column = row_group.column(place)
-                if column.path_in_schema.split(".")[0] in names:
-                    total += column.num_values
-        return total
+        return self._reader.table(names).replace_schema_metadata(None)
 
 
 class NpyVectors(VectorFormat):
@@ -166,6 +181,7 @@ class NpyVectors(VectorFormat):
                 f" {array.shape}"
             )
         self.refuse_above_limit(array.size)
+        self.check(len(array) * ROW_BYTES, f"its {len(array):,} rows")
         return _narrowed(array)
 
     def values(self, name: str) -> list[Any]:
@@ -180,8 +196,8 @@ class NpyVectors(VectorFormat):
 class NpzVectors(VectorFormat):
     """An .npz file: a matrix, and arrays of as many ids, splits or labels."""
 
-    def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(path, limit)
+    def __init__(self, path: Path, limit: int, is_trusted: bool = False) -> None:
+        super().__init__(path, limit, is_trusted)
         self._headers = npz.read_headers(path)
 
     def columns(self) -> list[Column]:
@@ -196,6 +212,7 @@ class NpzVectors(VectorFormat):
         """Return a matrix."""
         header = self._headers[name]
         self.refuse_above_limit(int(np.prod(header.shape, dtype=object)))
+        self.check(header.shape[0] * ROW_BYTES, f"its {header.shape[0]:,} rows")
         return _narrowed(self._array(name))
 
     def values(self, name: str) -> list[Any]:
@@ -208,6 +225,7 @@ class NpzVectors(VectorFormat):
             )
         if len(header.shape) != 1:
             raise self.not_as_vectors(f"the array {name} needs one axis and has {header.shape}")
+        self._check_objects(name, header)
         values = self._array(name).tolist()
         return [value.decode() if isinstance(value, bytes) else value for value in values]
 
@@ -221,6 +239,11 @@ class NpzVectors(VectorFormat):
         ]
         return pa.table({name: self.values(name) for name in columns})
 
+    def _check_objects(self, name: str, header: npz.ArrayHeader) -> None:
+        """Refuse an array of which the entries take too much as Python objects."""
+        of_an_entry = OBJECT_BYTES + 2 * header.dtype.itemsize
+        self.check(header.shape[0] * of_an_entry, f"the entries of its array {name}")
+
     def _array(self, name: str) -> np.ndarray:
         # A float64 takes twice the bytes of the float32 that it becomes.
         return npz.read_npz(self.path, [name], 2 * self.limit)[name]
@@ -229,8 +252,8 @@ class NpzVectors(VectorFormat):
 class CsvVectors(VectorFormat):
     """A CSV file: a column per number, with a line of names or without."""
 
-    def __init__(self, path: Path, limit: int) -> None:
-        super().__init__(path, limit)
+    def __init__(self, path: Path, limit: int, is_trusted: bool = False) -> None:
+        super().__init__(path, limit, is_trusted)
         lines = _first_lines(path)
         self._delimiter = max(DELIMITERS, key=lines[0].count)
         rows = list(csv.reader(lines, delimiter=self._delimiter))
@@ -241,6 +264,10 @@ class CsvVectors(VectorFormat):
                 f"its first two lines have {len(rows[0])} and {len(example)} entries"
             )
         self._names = rows[0] if self._has_header else _names_for(example)
+        if len(self._names) > MOST_COLUMNS:
+            raise self.not_as_vectors(
+                f"it has {len(self._names):,} columns, more than {MOST_COLUMNS:,}"
+            )
         if len(set(self._names)) != len(self._names):
             raise self.not_as_vectors("two of its columns have the same name")
         self._is_number = dict(zip(self._names, map(_is_numeric, example), strict=True))
@@ -258,6 +285,7 @@ class CsvVectors(VectorFormat):
 
     def numbers(self, names: list[str]) -> np.ndarray:
         """Return columns of numbers as a matrix, read piece by piece."""
+        self._check_rows()
         # A number takes a digit and a delimiter at least.
         self.refuse_above_limit(self.path.stat().st_size // 2)
         parts = []
@@ -266,8 +294,14 @@ class CsvVectors(VectorFormat):
             parts.append(np.column_stack(columns).astype(np.float32, copy=False))
         return np.concatenate(parts) if parts else np.empty((0, len(names)), np.float32)
 
+    def _check_rows(self) -> None:
+        """Refuse a file of so many lines that lists of their entries would be too large."""
+        n_lines = memory_budget.count_lines(self.path, self.limit // ROW_BYTES)
+        self.check(n_lines * ROW_BYTES, f"its {n_lines:,} lines or more")
+
     def values(self, name: str) -> list[Any]:
         """Return the entries of a column, as numbers if the first one is a number."""
+        self._check_rows()
         kind = pa.float64() if self._is_number[name] else pa.string()
         values: list[Any] = []
         for batch in self._open({name: kind}):
@@ -276,6 +310,7 @@ class CsvVectors(VectorFormat):
 
     def texts(self, name: str) -> list[str | None]:
         """Return the entries of the column `name` as they are written."""
+        self._check_rows()
         texts: list[str | None] = []
         for batch in self._open({name: pa.string()}):
             texts += batch.column(name).to_pylist()

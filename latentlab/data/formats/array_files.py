@@ -17,10 +17,10 @@ from latentlab.data.pixels import release
 from latentlab.data.source import SHARD_IMAGES, Shard
 from latentlab.data.splits import TEST, TRAIN, first_of_each, held_out_splits, numbered_ids
 from latentlab.errors import DataError
-from latentlab.storage import npz
+from latentlab.storage import memory_budget, npz
+from latentlab.storage.memory_budget import ROW_BYTES
 from latentlab.storage.npz import ArrayHeader
 
-MAX_BYTES = 2 << 30  # of all arrays that are read from an .npz file
 SHARD_BYTES = 32 << 20  # of numbers that become pixels at once
 
 
@@ -117,6 +117,9 @@ def describe(path: Path, data: DataOptions) -> ArrayFile:
         layout_of(text, shape, data.layout) for text, shape in zip(shown, shapes, strict=True)
     ]
     counts = [layout.count(shape) for layout, shape in zip(layouts, shapes, strict=True)]
+    with _errors_of(path):
+        allowed = memory_budget.allowed_bytes(path, data.max_bytes)
+        memory_budget.check(sum(counts) * ROW_BYTES, allowed, f"its {sum(counts):,} images")
     return ArrayFile(path, names, tuple(counts), tuple(layouts), _splits(names, counts, data))
 
 
@@ -251,7 +254,7 @@ def _load(path: Path, names: Sequence[str], data: DataOptions) -> dict[str, np.n
     with _errors_of(path):
         if not _is_npz(path):
             return {"": npz.open_npy(path)}
-        return npz.read_npz(path, names, data.max_bytes or MAX_BYTES)
+        return npz.read_npz(path, names, memory_budget.allowed_bytes(path, data.max_bytes))
 
 
 def _is_npz(path: Path) -> bool:

@@ -5,7 +5,6 @@ when it is asked for.
 """
 
 import abc
-import json
 import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -22,10 +21,9 @@ from latentlab.data.pictures.decode import BYTES_PER_PIXEL, MAX_PIXELS
 from latentlab.data.pictures.pages import ONE_PAGE, FilePages, pages_of
 from latentlab.data.pictures.sniffing import EMPTY, HEAD_BYTES, UNKNOWN, Kind, kind_of
 from latentlab.errors import DataError
+from latentlab.storage import memory_budget
 
 MOST_LABEL_BYTES = 1 << 20
-MAX_BYTES = 2 << 30  # that a container may unpack to, or else EXPANSION times its own size
-EXPANSION = 100  # pictures are compressed already: more than this is no collection of pictures
 # An animation in the form of PNG counts as its first frame: all PNG would have to be read.
 MOST_KNOWN = 1_000_000  # members whose pages are held in memory
 NOWHERE = -1
@@ -70,21 +68,27 @@ class ContainerLimits:
 
     Attributes
     ----------
-    most_bytes : int
-        That it unpacks to; a container no more than `EXPANSION` times smaller may have more.
+    most_bytes : int or None
+        That any may unpack to, or else a hundred times its own size, see
+        `latentlab.storage.memory_budget`: pictures are compressed already.
     most_picture_bytes : int
         Of one picture, unpacked.
     """
 
-    most_bytes: int = MAX_BYTES
+    most_bytes: int | None = None
     most_picture_bytes: int = BYTES_PER_PIXEL * MAX_PIXELS
 
     @classmethod
     def of(cls, max_bytes: int | None, max_pixels: int | None) -> "ContainerLimits":
         """Return the limits that the options `max_bytes` and `max_pixels` of data ask for."""
-        most_bytes = max_bytes or MAX_BYTES
         of_a_picture = BYTES_PER_PIXEL * (max_pixels or MAX_PIXELS)
-        return cls(most_bytes, min(most_bytes, of_a_picture))
+        return cls(max_bytes, min(max_bytes or of_a_picture, of_a_picture))
+
+    def allowed(self, path: Path) -> int:
+        """Return how many bytes the archive `path` may unpack to."""
+        if self.most_bytes is None:
+            return memory_budget.allowed_bytes(path, largest=None)
+        return max(self.most_bytes, memory_budget.EXPANSION * path.stat().st_size)
 
 
 _known_pages: dict[tuple[str, int, int, int], FilePages] = {}
@@ -244,8 +248,9 @@ class SortedMembers:
         if first.size > MOST_LABEL_BYTES:
             return False
         try:
-            content = json.loads(self.container.read(first) or b"")
-        except (ValueError, RecursionError):
+            text = self.container.read(first) or b""
+            content = memory_budget.parsed_json(text, memory_budget.LEAST)
+        except ValueError:
             return False
         return isinstance(content, dict) and not content.keys().isdisjoint(LABEL_KEYS)
 
@@ -362,7 +367,7 @@ def check_expansion(path: Path, unpacked: int, limits: ContainerLimits) -> None:
     DataError
         If it is more.
     """
-    allowed = max(limits.most_bytes, EXPANSION * path.stat().st_size)
+    allowed = limits.allowed(path)
     if unpacked > allowed:
         raise DataError(
             f"{path} is refused: it unpacks to {unpacked} bytes, more than {allowed}. "

@@ -9,21 +9,21 @@ from typing import IO, cast
 import numpy as np
 
 from latentlab.errors import DataError
+from latentlab.storage import memory_budget
 
-MAX_BYTES = 2 << 30
 UNSIGNED_BYTES = 8  # the type
 _GZIP = b"\x1f\x8b"
 
 
-def read_idx(path: Path, limit: int = MAX_BYTES) -> np.ndarray:
+def read_idx(path: Path, max_bytes: int | None = None) -> np.ndarray:
     """Read an idx file of unsigned bytes, compressed by gzip or not.
 
     Parameters
     ----------
     path : Path
         The file.
-    limit : int
-        Largest number of bytes of the array.
+    max_bytes : int or None
+        Largest number of bytes of the array; see `latentlab.storage.memory_budget`.
 
     Returns
     -------
@@ -40,7 +40,7 @@ def read_idx(path: Path, limit: int = MAX_BYTES) -> np.ndarray:
             is_packed = raw.read(2) == _GZIP
             raw.seek(0)
             file = cast(IO[bytes], gzip.GzipFile(fileobj=raw)) if is_packed else raw
-            return _parse(file, limit)
+            return _parse(file, memory_budget.allowed_bytes(path, max_bytes))
     except (OSError, EOFError, ValueError, struct.error, zlib.error) as error:
         raise DataError(
             f"cannot read {path}: {error}. It is no idx file or damaged: fetch it again."
@@ -53,10 +53,12 @@ def _parse(file: IO[bytes], limit: int) -> np.ndarray:
         raise ValueError("it has no idx header of unsigned bytes")
     shape = struct.unpack(f">{axes}I", file.read(4 * axes))
     size = int(np.prod(shape, dtype=object))
-    if size > limit:
+    memory_budget.check_shape(shape, 1)
+    taken = max(size, memory_budget.ROW_BYTES * max(shape[:1], default=0))
+    if taken > limit:
         raise ValueError(
-            f"its header announces {size} bytes, more than {limit}; "
-            "if you trust it, raise `max_bytes`"
+            f"its header announces the shape {shape}, which takes {taken} bytes, more than"
+            f" {limit}; if you trust it, raise `max_bytes`"
         )
     content = file.read(size + 1)
     if len(content) != size:

@@ -1,7 +1,6 @@
 """Which columns of parquet files hold pictures or their paths, labels and splits."""
 
 import functools
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,8 +17,8 @@ from latentlab.data.formats.column_names import (
 from latentlab.data.formats.file_sets import files_of
 from latentlab.data.formats.parquet_files import (
     SUFFIXES,
-    check_group_sizes,
-    column_values,
+    all_values,
+    check_sizes,
     first_values,
     is_bytes,
     metadata_of,
@@ -36,6 +35,7 @@ from latentlab.data.formats.path_tables import (
 )
 from latentlab.data.pictures.sniffing import HEAD_BYTES, kind_of
 from latentlab.errors import ConfigError, DataError
+from latentlab.storage import memory_budget
 
 MAIN_COLUMNS = ("image", "img")  # that win over other columns of pictures
 PICTURES = 8  # that are looked at; each may be large
@@ -67,11 +67,14 @@ class ParquetTable(PathTable):
         The files, which have the same columns.
     home : Path
         The folder to which relative paths belong.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
     """
 
-    def __init__(self, files: Sequence[Path], home: Path) -> None:
+    def __init__(self, files: Sequence[Path], home: Path, max_bytes: int | None = None) -> None:
         super().__init__(files[0], home)
         self.files = files
+        self.max_bytes = max_bytes
         schema = schema_of(files[0])
         self.names = [field.name for field in schema]
         self.candidates = [field.name for field in schema if _is_text(field.type)]
@@ -79,17 +82,15 @@ class ParquetTable(PathTable):
 
     def sample(self) -> list[Sequence[Any]]:
         """Return the first rows of the columns that may hold paths."""
-        columns = [
-            list(map(_path_in, first_values(self.path, name, SAMPLE))) for name in self.candidates
-        ]
-        return list(zip(*columns, strict=True))
+        columns = []
+        for name in self.candidates:
+            values = first_values(self.path, name, SAMPLE, self.max_bytes)
+            columns.append(list(map(_path_in, values)))
+        return list(zip(*columns, strict=False))  # fewer of large values
 
     def column(self, name: str) -> list[Any]:
         """Return all values of a column; of structs their paths."""
-        values: list[Any] = []
-        for file in self.files:
-            values += map(_path_in, column_values(file, name))
-        return values
+        return list(map(_path_in, all_values(self.files, name, self.max_bytes)))
 
 
 def parquet_files_of(path: Path) -> list[Path]:
@@ -117,7 +118,7 @@ def home_of(path: Path, files: Sequence[Path]) -> Path:
 
 
 def find_picture_column(
-    files: Sequence[Path], wanted: str | None, max_bytes: int, home: Path
+    files: Sequence[Path], wanted: str | None, max_bytes: int | None, home: Path
 ) -> PictureColumn:
     """Return the column of pictures, by the content of its first rows.
 
@@ -127,8 +128,8 @@ def find_picture_column(
         Parquet files.
     wanted : str or None
         A name that the user gave; None finds it.
-    max_bytes : int
-        Largest size of a row group of pictures, unpacked.
+    max_bytes : int or None
+        Largest size of a row group of pictures, unpacked; see `latentlab.storage.memory_budget`.
     home : Path
         See `ParquetTable`.
 
@@ -148,12 +149,12 @@ def find_picture_column(
 
 @functools.lru_cache(maxsize=32)
 def _column_of_first(  # noqa: PLR0913  # what the answer depends on
-    file: Path, _mtime_ns: int, _size: int, wanted: str | None, max_bytes: int, home: Path
+    file: Path, _mtime_ns: int, _size: int, wanted: str | None, max_bytes: int | None, home: Path
 ) -> PictureColumn:
     fields = [field for field in schema_of(file) if is_bytes(field.type)]
     if wanted is not None:
         fields = [field for field in fields if field.name == wanted]
-    table = ParquetTable([file], home)
+    table = ParquetTable([file], home, max_bytes)
     if wanted is not None and not fields and not holds_paths(table, wanted):
         there = listed_columns(_columns_of_pictures(file) or table.candidates)
         raise ConfigError(
@@ -162,8 +163,8 @@ def _column_of_first(  # noqa: PLR0913  # what the answer depends on
             value=wanted,
         )
     for field in fields:
-        check_group_sizes(file, field.name, max_bytes)
-    looks = {field.name: _look(file, field.name) for field in fields}
+        check_sizes([file], field.name, max_bytes)
+    looks = {field.name: _look(file, field.name, max_bytes) for field in fields}
     pictures = [name for name, look in looks.items() if look == "pictures"]
     if pictures:
         return PictureColumn(
@@ -191,11 +192,11 @@ def _text_column(table: ParquetTable, wanted: str | None, others: list[str]) -> 
         ) from None
 
 
-def _look(file: Path, column: str) -> str:
+def _look(file: Path, column: str, max_bytes: int | None) -> str:
     """Return what the first rows of a column of bytes hold: "pictures", "paths" or ""."""
     heads: list[bytes] = []
     has_path = False
-    for value in first_values(file, column, PICTURES):
+    for value in first_values(file, column, PICTURES, max_bytes):
         heads.append((_bytes_in(value) or b"")[:HEAD_BYTES])
         has_path |= isinstance(_path_in(value), str)
     heads = list(filter(None, heads))
@@ -259,9 +260,10 @@ def declared_classes(file: Path, column: str) -> tuple[str, ...]:
         Name of the column of labels.
     """
     try:
-        metadata = json.loads((schema_of(file).metadata or {})[FEATURES])
+        text = (schema_of(file).metadata or {})[FEATURES]
+        metadata = memory_budget.parsed_json(text, memory_budget.allowed_bytes(file))
         names = metadata["info"]["features"][column]["names"]
-    except (KeyError, TypeError, ValueError, RecursionError):
+    except (KeyError, TypeError, ValueError):
         return ()
     return tuple(map(str, names)) if isinstance(names, list) else ()
 

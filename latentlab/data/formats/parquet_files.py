@@ -1,5 +1,7 @@
 """Parquet files: their columns, their rows a few at a time, and the splits that names stand for."""
 
+import contextlib
+import functools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,9 +12,12 @@ import pyarrow.parquet as pq
 
 from latentlab.data.formats.column_names import listed_columns
 from latentlab.errors import ConfigError, DataError
+from latentlab.storage import memory_budget
+from latentlab.storage.memory_budget import TooLargeError
+from latentlab.storage.parquet_reading import PIECE, ParquetReader
 
 SUFFIXES = (".parquet", ".pq")
-ROWS = 32  # read at once: a dictionary may unpack to many large pictures
+ROWS = 32  # read at once, or fewer where a dictionary may unpack to many large pictures
 _DAMAGE = (OSError, ValueError, KeyError, IndexError, pa.ArrowException)
 
 
@@ -98,7 +103,9 @@ def picture_column(files: Sequence[Path], wanted: str | None) -> str:
     return column
 
 
-def column_values(file: Path, column: str, first_group: int = 0) -> Iterator[Any]:
+def column_values(
+    file: Path, column: str, first_group: int = 0, max_bytes: int | None = None
+) -> Iterator[Any]:
     """Yield the values of a column as Python objects, reading a few rows at a time.
 
     Parameters
@@ -109,27 +116,29 @@ def column_values(file: Path, column: str, first_group: int = 0) -> Iterator[Any
         Name of the column.
     first_group : int
         Number of the row group to begin with.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
 
     Raises
     ------
     DataError
-        If the file is damaged, or the column has another number of rows than the file.
+        If the file is damaged, or the column has another number of rows than the file, or would
+        take too much memory.
     """
     metadata = metadata_of(file)
     groups = range(first_group, metadata.num_row_groups)
     rows_before = sum(metadata.row_group(group).num_rows for group in range(first_group))
     announced = metadata.num_rows - rows_before
     count = 0
-    try:
+    with _errors_of(file):
+        rows = _rows_at_once(file, column, ROWS, max_bytes)
         batches = _open(file).iter_batches(
-            batch_size=ROWS, row_groups=list(groups), columns=[column]
+            batch_size=rows, row_groups=list(groups), columns=[column]
         )
         for batch in batches:
             count += batch.num_rows
             for value in batch.column(0):
                 yield value.as_py()
-    except _DAMAGE as error:
-        raise _damaged(file, error) from error
     if count != announced:
         raise DataError(
             f"{file} is damaged: it has {count} rows of {column}, "
@@ -137,7 +146,33 @@ def column_values(file: Path, column: str, first_group: int = 0) -> Iterator[Any
         )
 
 
-def first_values(file: Path, column: str, count: int) -> Iterator[Any]:
+def all_values(files: Sequence[Path], column: str, max_bytes: int | None = None) -> list[Any]:
+    """Return the values of a column of numbers or texts, of all files, as Python objects.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Parquet files.
+    column : str
+        Name of the column.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
+
+    Raises
+    ------
+    DataError
+        If a file is damaged, or the values of one would take too much memory.
+    """
+    values: list[Any] = []
+    for file in files:
+        with _errors_of(file):
+            values += _reader(file, max_bytes).values(column)
+    return values
+
+
+def first_values(
+    file: Path, column: str, count: int, max_bytes: int | None = None
+) -> Iterator[Any]:
     """Yield the values of the first rows of a column as Python objects.
 
     Parameters
@@ -147,52 +182,105 @@ def first_values(file: Path, column: str, count: int) -> Iterator[Any]:
     column : str
         Name of the column.
     count : int
-        Number of rows, at most.
+        Number of rows, at most; fewer if they are large.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
 
     Raises
     ------
     DataError
-        If the file is damaged.
+        If the file is damaged, or would take too much memory.
     """
-    try:
-        batches = _open(file).iter_batches(batch_size=count, columns=[column])
-        batch = next(iter(batches), None)
-        if batch is not None and batch.num_columns:
-            for value in batch.column(0):
+    with _errors_of(file):
+        rows = _rows_at_once(file, column, count, max_bytes)
+        n_bytes = 0
+        for batch in _open(file).iter_batches(batch_size=rows, columns=[column]):
+            if not batch.num_columns:
+                return
+            n_bytes += batch.nbytes
+            for value in batch.column(0).slice(0, count):
                 yield value.as_py()
+            count -= batch.num_rows
+            if count <= 0 or n_bytes > PIECE:
+                return
+
+
+@functools.lru_cache(maxsize=256)
+def _known_rows_at_once(  # noqa: PLR0913  # what the answer depends on
+    file: Path, _mtime_ns: int, _size: int, column: str, most: int, max_bytes: int | None
+) -> int:
+    return _reader(file, max_bytes).rows_at_once(column, most)
+
+
+def _rows_at_once(file: Path, column: str, most: int, max_bytes: int | None) -> int:
+    status = file.stat()
+    return _known_rows_at_once(file, status.st_mtime_ns, status.st_size, column, most, max_bytes)
+
+
+def _reader(file: Path, max_bytes: int | None) -> ParquetReader:
+    allowed = memory_budget.allowed_bytes(file, max_bytes)
+    return ParquetReader(file, allowed, is_trusted=max_bytes is not None)
+
+
+@contextlib.contextmanager
+def _errors_of(file: Path) -> Iterator[None]:
+    """Turn what a damaged or too large file raises into a DataError."""
+    try:
+        yield
+    except DataError:
+        raise
+    except TooLargeError as error:
+        raise _too_large(file, error) from error
     except _DAMAGE as error:
-        raise _damaged(file, error) from error
+        raise DataError(
+            f"{file} is damaged ({_in_one_line(error)}). Fetch or write it again."
+        ) from error
 
 
-def _damaged(file: Path, error: Exception) -> DataError:
-    return DataError(f"{file} is damaged ({_in_one_line(error)}). Fetch or write it again.")
+def _too_large(file: Path, error: TooLargeError) -> DataError:
+    return DataError(f"{file} is refused: {error}. If you trust it, raise `max_bytes`.")
 
 
-def check_group_sizes(file: Path, column: str, limit: int) -> None:
-    """Refuse a file if a row group of a column would fill the memory.
+def check_rows(file: Path, max_bytes: int | None = None) -> None:
+    """Refuse a file with more rows than lists of them may have; DataError then.
 
     Parameters
     ----------
     file : Path
         A parquet file.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
+    """
+    with _errors_of(file):
+        _reader(file, max_bytes).check_rows()
+
+
+def check_sizes(files: Sequence[Path], column: str, max_bytes: int | None) -> None:
+    """Refuse files if their rows, or a row group of a column, would fill the memory.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Parquet files.
     column : str
         Name of the column.
-    limit : int
-        Largest size in bytes, unpacked.
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
 
     Raises
     ------
     DataError
-        If a row group is larger.
+        If one is larger.
     """
-    metadata = metadata_of(file)
-    for group in range(metadata.num_row_groups):
-        size = _group_size(metadata.row_group(group), column)
-        if size > limit:
-            raise DataError(
-                f"{file} is refused: a row group of {column} has {size} bytes, more than {limit}. "
-                "If you trust it, raise `max_bytes`."
-            )
+    for file in files:
+        metadata = metadata_of(file)
+        check_rows(file, max_bytes)
+        with _errors_of(file):
+            allowed = max_bytes or memory_budget.LARGEST
+            for group in range(metadata.num_row_groups):
+                size = _group_size(metadata.row_group(group), column)
+                memory_budget.check(size, allowed, f"values of a row group of {column}")
+            _rows_at_once(file, column, ROWS, max_bytes)
 
 
 class ColumnReader:
@@ -204,11 +292,14 @@ class ColumnReader:
         A parquet file.
     column : str
         A column of bytes, or of structs with a field "bytes".
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
     """
 
-    def __init__(self, file: Path, column: str) -> None:
+    def __init__(self, file: Path, column: str, max_bytes: int | None = None) -> None:
         self.file = file
         self.column = column
+        self.max_bytes = max_bytes
         self.n_rows = metadata_of(file).num_rows
         self._waiting: _Stream | None = None  # where the last reading ended
 
@@ -239,7 +330,7 @@ class ColumnReader:
         # Two readings at the same time must not move each other: each takes a stream for itself.
         stream, self._waiting = self._waiting, None
         if stream is None or not stream.can_reach(rows.start):
-            stream = _Stream(self.file, self.column, rows.start)
+            stream = _Stream(self, rows.start)
         try:
             for value in stream.values:
                 stream.next_row += 1
@@ -280,13 +371,13 @@ class _Stream:
     It goes forward only, and `next_row` is the number of the row that comes next.
     """
 
-    def __init__(self, file: Path, column: str, row: int) -> None:
-        metadata = metadata_of(file)
+    def __init__(self, reader: ColumnReader, row: int) -> None:
+        metadata = metadata_of(reader.file)
         counts = [metadata.row_group(n).num_rows for n in range(metadata.num_row_groups)]
         self._starts = np.cumsum([0, *counts])
         group = self._group(row)
         self.next_row = int(self._starts[group])
-        self.values = column_values(file, column, group)
+        self.values = column_values(reader.file, reader.column, group, reader.max_bytes)
 
     def can_reach(self, row: int) -> bool:
         """Return whether `row` comes next or soon: a new stream would not be nearer to it."""
@@ -370,7 +461,7 @@ def _group_size(group: pq.RowGroupMetaData, column: str) -> int:
     size = 0
     for number in range(group.num_columns):
         part = group.column(number)
-        if part.path_in_schema.partition(".")[0] == column:
+        if part.path_in_schema == column or part.path_in_schema.startswith(f"{column}."):
             size += part.total_uncompressed_size
     return size
 

@@ -7,9 +7,10 @@ from pathlib import Path, PurePath
 from latentlab.data.formats.listed_paths import base_folder, is_address, local_text
 from latentlab.data.pictures.sniffing import PICTURE_SUFFIXES
 from latentlab.errors import DataError
+from latentlab.storage import memory_budget
+from latentlab.storage.memory_budget import ROW_BYTES
 
 COMMENT = "#"
-MAX_BYTES = 2 << 30
 MOST_LINE = 1 << 16  # characters
 SAMPLE = 20  # lines that say whether labels stand after the paths
 NOTHING = ""
@@ -43,14 +44,14 @@ def read_path_list(path: Path, max_bytes: int | None) -> PathList:
     path : Path
         The file; blank lines and lines that begin with # are skipped.
     max_bytes : int or None
-        Its largest size; None is 2 GiB.
+        What it may take in memory; see `latentlab.storage.memory_budget`.
 
     Raises
     ------
     DataError
         If it is missing, too large, or no text.
     """
-    lines = _lines(path, max_bytes or MAX_BYTES)
+    lines = _lines(path, max_bytes)
     if not lines:
         raise DataError(f"{path} is empty: it names no pictures.")
     separator = _separator(path, lines[:SAMPLE])
@@ -67,15 +68,14 @@ def read_path_list(path: Path, max_bytes: int | None) -> PathList:
     return PathList(entries, labels)
 
 
-def _lines(path: Path, limit: int) -> list[str]:
+def _lines(path: Path, max_bytes: int | None) -> list[str]:
     try:
-        size = path.stat().st_size
-        if size > limit:
-            raise DataError(
-                f"{path} is refused: it has {size} bytes, more than {limit}. "
-                "If you trust it, raise `max_bytes`."
-            )
+        _check_size(path, memory_budget.allowed_bytes(path, max_bytes))
         content = path.read_bytes()
+    except memory_budget.TooLargeError as error:
+        raise DataError(
+            f"{path} is refused: {error}. If you trust it, raise `max_bytes`."
+        ) from error
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
     text = _decoded(path, content)
@@ -86,6 +86,13 @@ def _lines(path: Path, limit: int) -> list[str]:
             f"{path} has a line of more than {MOST_LINE} characters: it lists no paths."
         )
     return lines
+
+
+def _check_size(path: Path, allowed: int) -> None:
+    size = path.stat().st_size
+    memory_budget.check(size, allowed, "its contents")
+    n_lines = memory_budget.count_lines(path, allowed // ROW_BYTES)
+    memory_budget.check(n_lines * ROW_BYTES, allowed, f"its {n_lines:,} lines or more")
 
 
 def _decoded(path: Path, content: bytes) -> str:

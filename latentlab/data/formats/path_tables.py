@@ -3,7 +3,6 @@
 import abc
 import csv
 import itertools
-import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,10 +22,12 @@ from latentlab.data.formats.listed_paths import base_folder, is_address, local_t
 from latentlab.data.formats.member_kinds import is_picture_name
 from latentlab.data.layouts.layout import split_of_name
 from latentlab.errors import ConfigError, DataError
+from latentlab.storage import memory_budget
+from latentlab.storage.memory_budget import ROW_BYTES, TooLargeError
 
-MAX_BYTES = 2 << 30  # of a table
 MOST_COLUMNS = 10_000
 MOST_CELL = 1 << 20  # characters
+MOST_LINE = 16 << 20  # characters
 SAMPLE = 20  # rows that say what the columns hold
 DELIMITERS = ",;\t|"
 RECORD_KEYS = ("images", "data", "rows", "annotations", "items")  # of JSON with a list in a mapping
@@ -98,7 +99,7 @@ class DelimitedTable(PathTable):
     def _rows(self) -> Iterator[list[str]]:
         """Yield the rows that are not blank."""
         with _opened(self.path) as file:
-            rows = csv.reader(file, delimiter=self._delimiter)
+            rows = csv.reader(_lines(self.path, file), delimiter=self._delimiter)
             try:
                 for row in rows:
                     is_note = rows.line_num == 1 and row and row[0].startswith("sep=")
@@ -116,11 +117,19 @@ class DelimitedTable(PathTable):
 
 
 class JsonTable(PathTable):
-    """JSON with a record a line, a list of records, or such a list in a mapping."""
+    """JSON with a record a line, a list of records, or such a list in a mapping.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+        The file.
+    allowed : int
+        Bytes that all its records may take.
+    """
+
+    def __init__(self, path: Path, allowed: int) -> None:
         super().__init__(path)
-        self._records = list(_json_records(path))
+        self._records = list(_json_records(path, allowed))
         first = self._records[:SAMPLE]
         self.names = list(dict.fromkeys(key for record in first for key in record))
         self.candidates = self.names
@@ -162,7 +171,7 @@ def open_table(path: Path, max_bytes: int | None) -> PathTable:
     path : Path
         The file.
     max_bytes : int or None
-        Its largest size; None is 2 GiB.
+        What it may take in memory; see `latentlab.storage.memory_budget`.
 
     Raises
     ------
@@ -171,20 +180,26 @@ def open_table(path: Path, max_bytes: int | None) -> PathTable:
     """
     try:
         size = path.stat().st_size
+        if size == 0:
+            raise DataError(f"{path} is an empty file.")
+        allowed = memory_budget.allowed_bytes(path, max_bytes)
+        memory_budget.check(size, allowed, "its contents")
+        is_json = path.suffix.lower() in (".json", ".jsonl", ".ndjson") or _begins_as_json(path)
+        table = JsonTable(path, allowed) if is_json else _delimited(path, allowed)
     except OSError as error:
         raise DataError(f"cannot read {path}: {error.strerror}.") from error
-    if size == 0:
-        raise DataError(f"{path} is an empty file.")
-    limit = max_bytes or MAX_BYTES
-    if size > limit:
+    except TooLargeError as error:
         raise DataError(
-            f"{path} is refused: it has {size} bytes, more than {limit}. "
-            "If you trust it, raise `max_bytes`."
-        )
-    is_json = path.suffix.lower() in (".json", ".jsonl", ".ndjson") or _begins_as_json(path)
-    table = JsonTable(path) if is_json else DelimitedTable(path)
+            f"{path} is refused: {error}. If you trust it, raise `max_bytes`."
+        ) from error
     check_columns(path, table.names)
     return table
+
+
+def _delimited(path: Path, allowed: int) -> DelimitedTable:
+    n_lines = memory_budget.count_lines(path, allowed // ROW_BYTES)
+    memory_budget.check(n_lines * ROW_BYTES, allowed, f"its {n_lines:,} lines or more")
+    return DelimitedTable(path)
 
 
 def check_columns(path: Path, names: Sequence[str]) -> None:
@@ -417,31 +432,44 @@ def _begins_as_json(path: Path) -> bool:
         return file.read(1) in ("{", "[")
 
 
-def _json_records(path: Path) -> Iterator[dict[str, Any]]:
+def _lines(path: Path, file: IO[str]) -> Iterator[str]:
+    """Yield the lines of a text; DataError for one that is too long for a table."""
+    while line := file.readline(MOST_LINE):
+        if len(line) == MOST_LINE:
+            raise DataError(f"{path} has a line of more than {MOST_LINE:,} characters.")
+        yield line
+
+
+def _json_records(path: Path, allowed: int) -> Iterator[dict[str, Any]]:
     """Yield the records of a file, a line each or in one list."""
     with _opened(path) as file:
         first = file.readline(MOST_CELL).strip()
     try:
-        is_record = isinstance(json.loads(first), dict) and path.suffix.lower() != ".json"
-    except (ValueError, RecursionError):
+        is_record = isinstance(memory_budget.parsed_json(first, allowed), dict)
+    except ValueError:
         is_record = False
-    yield from _records_of_lines(path) if is_record else _records_of_whole(path)
+    is_lines = is_record and path.suffix.lower() != ".json"
+    yield from (_records_of_lines if is_lines else _records_of_whole)(path, allowed)
 
 
-def _records_of_lines(path: Path) -> Iterator[dict[str, Any]]:
+def _records_of_lines(path: Path, allowed: int) -> Iterator[dict[str, Any]]:
+    left = allowed
     with _opened(path) as file:
-        for number, line in enumerate(file, start=1):
+        for number, line in enumerate(_lines(path, file), start=1):
             if not line.strip():
                 continue
-            record = _parsed(path, line, f", line {number}")
+            record = _parsed(path, line, left, f", line {number}")
             if not isinstance(record, dict):
                 raise DataError(f"{path}, line {number}: it is no record of names and values.")
+            left -= memory_budget.bytes_of_json(line)
             yield record
 
 
-def _records_of_whole(path: Path) -> Iterator[dict[str, Any]]:
+def _records_of_whole(path: Path, allowed: int) -> Iterator[dict[str, Any]]:
+    # A letter takes up to four bytes in memory, in all of a text where one of it does.
+    memory_budget.check(4 * path.stat().st_size, allowed, "its letters")
     with _opened(path) as file:
-        content = _parsed(path, file.read(), "")
+        content = _parsed(path, file.read(), allowed, "")
     if isinstance(content, dict):
         lists = (content[key] for key in RECORD_KEYS if isinstance(content.get(key), list))
         content = next(lists, [content])
@@ -450,10 +478,12 @@ def _records_of_whole(path: Path) -> Iterator[dict[str, Any]]:
     yield from content
 
 
-def _parsed(path: Path, text: str, place: str) -> Any:
+def _parsed(path: Path, text: str, allowed: int, place: str) -> Any:
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:
+        return memory_budget.parsed_json(text, allowed)
+    except TooLargeError:
+        raise
+    except ValueError as error:
         reason = " ".join(str(error).split())
         raise DataError(f"{path}{place}: it is no JSON ({reason}). Write it again.") from error
 

@@ -37,29 +37,16 @@ def _reconstruct(*_: Any) -> _Array:
     return _Array()
 
 
-def _from_buffer(content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
-    """Return the array that NumPy writes in protocol 5."""
-    if not isinstance(content, (bytes, bytearray)):  # bytes() of a number takes that much memory
-        raise pickle.UnpicklingError("its array has no bytes")
-    array = _Array()
-    array.state = (1, shape, dtype, order == "F", bytes(content))
-    return array
-
-
-def _encode(text: str, encoding: str) -> bytes:
-    if encoding not in ("latin1", "latin-1"):
-        raise pickle.UnpicklingError(f"the encoding {encoding!r} is not allowed")
-    return text.encode("latin1")
-
-
 _ALLOWED = {
     ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
     ("numpy", "ndarray"): _Array,
     ("numpy", "dtype"): _DType,
-    ("numpy.core.numeric", "_frombuffer"): _from_buffer,
-    ("numpy._core.numeric", "_frombuffer"): _from_buffer,
-    ("_codecs", "encode"): _encode,
+}
+_COPYING = {
+    ("numpy.core.numeric", "_frombuffer"): "from_buffer",
+    ("numpy._core.numeric", "_frombuffer"): "from_buffer",
+    ("_codecs", "encode"): "encode",
 }
 
 
@@ -80,10 +67,42 @@ _OPCODES = {
 }  # fmt: skip
 # The unpickler allocates as many places as the highest index of its memo.
 _MOST_MEMOS = 1_000_000
+# One byte may stand for a list, which takes 56. A published batch has 70,000 instructions.
+_MOST_INSTRUCTIONS = 1_000_000
 
 
 class _Unpickler(pickle.Unpickler):
+    """An unpickler that copies no more bytes than its pickle has: one text may be copied often."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(io.BytesIO(content), encoding="bytes")
+        self._left = len(content)
+
+    def from_buffer(self, content: Any, dtype: Any, shape: Any, order: Any) -> _Array:
+        """Return the array that NumPy writes in protocol 5."""
+        # bytes() of a number takes that much memory.
+        if not isinstance(content, (bytes, bytearray)):
+            raise pickle.UnpicklingError("its array has no bytes")
+        self._take(len(content))
+        array = _Array()
+        array.state = (1, shape, dtype, order == "F", bytes(content))
+        return array
+
+    def encode(self, text: str, encoding: str) -> bytes:
+        """Return bytes that an older protocol writes as text."""
+        if encoding not in ("latin1", "latin-1"):
+            raise pickle.UnpicklingError(f"the encoding {encoding!r} is not allowed")
+        self._take(len(text))
+        return text.encode("latin1")
+
+    def _take(self, n_bytes: int) -> None:
+        self._left -= n_bytes
+        if self._left < 0:
+            raise pickle.UnpicklingError("it copies its bytes again and again")
+
     def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in _COPYING:
+            return getattr(self, _COPYING[module, name])
         if (module, name) not in _ALLOWED:
             raise pickle.UnpicklingError(f"it names {module}.{name}, which image data do not need")
         return _ALLOWED[module, name]
@@ -111,7 +130,7 @@ def load_dict(content: bytes, where: str) -> dict[str, Any]:
     """
     try:
         _check(content)
-        value = _Unpickler(io.BytesIO(content), encoding="bytes").load()
+        value = _Unpickler(content).load()
         if not isinstance(value, dict):
             raise pickle.UnpicklingError(f"it holds a {type(value).__name__}, not a dictionary")
         return {_text(key): _plain(item) for key, item in value.items()}
@@ -123,7 +142,9 @@ def load_dict(content: bytes, where: str) -> dict[str, Any]:
 
 def _check(content: bytes) -> None:
     """Read the instructions without following them; refuse those that image data do not need."""
-    for opcode, argument, _ in pickletools.genops(content):
+    for number, (opcode, argument, _) in enumerate(pickletools.genops(content)):
+        if number > _MOST_INSTRUCTIONS:
+            raise pickle.UnpicklingError("it has too many instructions")
         if opcode.name not in _OPCODES:
             raise pickle.UnpicklingError(
                 f"it has the instruction {opcode.name}, which image data do not need"

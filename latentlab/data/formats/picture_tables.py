@@ -20,7 +20,13 @@ from latentlab.data.formats.column_names import (
     column_named,
     listed_columns,
 )
-from latentlab.data.formats.path_tables import PathTable, label_column_of, open_table
+from latentlab.data.formats.path_tables import (
+    SAMPLE,
+    PathTable,
+    check_columns,
+    label_column_of,
+    open_table,
+)
 from latentlab.errors import ConfigError, DataError
 
 SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet")
@@ -244,22 +250,30 @@ class _ParquetTable(PathTable):
     """A parquet file beside pictures."""
 
     def __init__(self, path: Path) -> None:
-        from latentlab.data.formats.parquet_files import schema_of
+        from latentlab.data.formats.parquet_files import check_rows, schema_of
 
         super().__init__(path)
+        check_rows(path)
         self.names = list(schema_of(path).names)
+        check_columns(path, self.names)
 
     def sample(self) -> list[Sequence[Any]]:
         """Return the first rows."""
-        columns = [self.column(name)[:20] for name in self.names]
-        return list(zip(*columns, strict=True))
+        from latentlab.data.formats.parquet_files import first_values
+
+        columns = [list(map(_plain, first_values(self.path, name, SAMPLE))) for name in self.names]
+        return list(zip(*columns, strict=False))  # fewer of large values
 
     def column(self, name: str) -> list[Any]:
         """Return all values; those that are neither text nor a number are None."""
-        from latentlab.data.formats.parquet_files import column_values
+        from latentlab.data.formats.parquet_files import all_values
 
-        values = column_values(self.path, name)
-        return [value if isinstance(value, (str, int, float)) else None for value in values]
+        return list(map(_plain, all_values([self.path], name)))
+
+
+def _plain(value: Any) -> Any:
+    """Return text or a number; None for anything else."""
+    return value if isinstance(value, (str, int, float)) else None
 
 
 def _open(path: Path) -> PathTable:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import IO, Any
 
 from latentlab.data.formats.containers import (
-    EXPANSION,
     Container,
     ContainerLimits,
     Member,
@@ -58,8 +57,7 @@ def open_tar(path: Path, limits: ContainerLimits) -> TarContainer:
     """
     try:
         status = path.stat()
-        allowed = max(limits.most_bytes, EXPANSION * status.st_size)
-        members = _members(path, status.st_mtime_ns, status.st_size, allowed)
+        members = _members(path, status.st_mtime_ns, status.st_size, limits.allowed(path))
     except DataError:
         raise
     except Exception as error:  # damaged archives make tarfile raise nearly anything

@@ -37,7 +37,7 @@ DEFAULT_SIZE = 32  # pixels; pictures of a source have no common size
 MAX_PIXELS = 89_478_485  # of one picture; Pillow's own limit
 THREADS = 4
 CHUNK = 512  # pictures
-CHUNK_BYTES = 256 << 20  # of encoded pictures that wait for a thread
+CHUNK_BYTES = 64 << 20  # of encoded pictures that wait for a thread
 BYTES_PER_PIXEL = 8  # more than any uncompressed format uses
 LARGE = 16_000_000  # pixels; larger pictures are decoded one at a time, to spare memory
 

@@ -29,6 +29,7 @@ Tensors = dict[str, np.ndarray]
 LARGEST_PICKLE = 4 << 20  # bytes; the pickle of a thousand tensors has 150,000
 LONGEST_REASON = 200  # characters
 MOST_DIMENSIONS = 8
+MOST_MEMBERS = 100_000
 _MOST_MEMOS = 1_000_000  # the unpickler allocates as many places as the highest index of its memo
 _MAGIC = 0x1950A86A20F9469CFC6C  # first pickle of the older format
 _PROTOCOL = 1001  # second pickle of the older format
@@ -210,6 +211,7 @@ def _read_archive(content: bytes) -> Tensors:
         pickles = [name for name in members if name.endswith("/data.pkl")]
         if len(pickles) != 1:
             raise _RefusedError("it holds no tensors of PyTorch")
+        _check_sizes(members, len(content))
         folder = pickles[0].removesuffix("data.pkl")
         if members.get(f"{folder}byteorder") and archive.read(f"{folder}byteorder") != b"little":
             raise _RefusedError("its bytes are in an unknown order")
@@ -220,6 +222,12 @@ def _read_archive(content: bytes) -> Tensors:
 
         _stored_member(members, pickles[0])
         return _views(_load(archive.read(pickles[0])), numbers)
+
+
+def _check_sizes(members: dict[str, zipfile.ZipInfo], size: int) -> None:
+    """Refuse members that are packed or lie upon each other: they could take any memory."""
+    if len(members) > MOST_MEMBERS or sum(each.file_size for each in members.values()) > size:
+        raise _RefusedError("its members are larger than the file")
 
 
 def _stored_member(members: dict[str, zipfile.ZipInfo], name: str) -> zipfile.ZipInfo:

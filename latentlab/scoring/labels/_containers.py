@@ -5,7 +5,6 @@ key named label, class, cls, category or target, or as `label_column` says. Pict
 archives have the class of their folder.
 """
 
-import json
 from typing import Any
 
 from latentlab.config import DataOptions
@@ -19,6 +18,9 @@ from latentlab.data.layouts.name_splits import name_classes
 from latentlab.data.source import ImageIndex, Source
 from latentlab.errors import ConfigError, DataError
 from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
+from latentlab.storage import memory_budget
+
+MOST_DIGITS = 18  # of a number; more are a word
 
 
 def read_container_labels(name: str, data: DataOptions) -> Labels | None:
@@ -84,8 +86,8 @@ def _value(text: str, suffix: str, wanted: str | None) -> int | str | None:
     if suffix != "json":
         return _number_or_word(text.strip())
     try:
-        content = json.loads(text)
-    except (ValueError, RecursionError):
+        content = memory_budget.parsed_json(text, memory_budget.LEAST)
+    except ValueError:
         return None
     if not isinstance(content, dict):
         return None
@@ -100,6 +102,7 @@ def _value(text: str, suffix: str, wanted: str | None) -> int | str | None:
 
 
 def _number_or_word(text: str) -> int | str | None:
-    if text.lstrip("-").isdecimal():
+    digits = text.removeprefix("-")
+    if digits.isdecimal() and len(digits) <= MOST_DIGITS:
         return int(text)
     return text or None

@@ -1,15 +1,16 @@
 """Labels that a run knows by itself: those that scoring has read before, or that ids tell."""
 
-import json
 from collections.abc import Sequence
 
 import numpy as np
 
 from latentlab.data.source import Source
+from latentlab.errors import RunError
 from latentlab.progress import log
 from latentlab.scoring.labels._encoding import NO_CLASS, Labels
 from latentlab.scoring.labels._reading import label_file
-from latentlab.storage import guard, tables
+from latentlab.storage import guard, memory_budget, tables
+from latentlab.storage.memory_budget import parsed_json
 from latentlab.storage.run import Run
 
 KEPT_NAME = "labels.parquet"  # what scoring has read before
@@ -28,10 +29,27 @@ def kept_labels(run: Run) -> Labels | None:
         return None
     table = tables.read(run.path / KEPT_NAME)
     metadata = table.schema.metadata or {}
-    class_names = json.loads(metadata[b"class_names"])
-    ids = np.asarray(table["id"].to_pylist(), dtype=str)
-    origin = metadata.get(b"origin", b"").decode()
-    return Labels(ids, np.asarray(table["label"]), tuple(class_names), origin)
+    try:
+        class_names = parsed_json(metadata[b"class_names"], memory_budget.LEAST)
+        ids = np.asarray(table["id"].to_pylist(), dtype=str)
+        numbers = np.asarray(table["label"])
+        _check(ids, numbers, class_names)
+        origin = metadata.get(b"origin", b"").decode()
+    except (KeyError, ValueError) as error:
+        raise RunError(
+            f"{run.path / KEPT_NAME} cannot be read ({error}). Remove it and evaluate again."
+        ) from error
+    return Labels(ids, numbers, tuple(class_names), origin)
+
+
+def _check(ids: np.ndarray, numbers: np.ndarray, class_names: object) -> None:
+    """Raise ValueError unless there is a class name for each number."""
+    if not isinstance(class_names, list) or numbers.dtype.kind not in "iu":
+        raise ValueError("it holds no labels")
+    if ids.dtype.kind != "U" or not all(isinstance(name, str) for name in class_names):
+        raise ValueError("it holds no ids or class names")
+    if len(numbers) and not -1 <= numbers.min() <= numbers.max() < len(class_names):
+        raise ValueError("a label has no class name")
 
 
 def tell_missing(origin: str) -> None:

@@ -16,7 +16,7 @@ from latentlab.data.formats.parquet_columns import (
     find_label_column,
     parquet_files_of,
 )
-from latentlab.data.formats.parquet_files import column_values
+from latentlab.data.formats.parquet_files import all_values
 from latentlab.data.listed_source import ListedSet
 from latentlab.data.parquet_rows import parquet_rows
 from latentlab.data.source import Source
@@ -34,7 +34,7 @@ def read_labels(data: DataOptions) -> Labels | None:
     column = find_label_column(files[0], image_column, data.label_column)
     if column is None:
         return labels_of(rows, None, data) if isinstance(rows, ListedSet) else None
-    values = [value for file in files for value in column_values(file, column)]
+    values = all_values(files, column, data.max_bytes)
     if isinstance(rows, ListedSet):
         return labels_of(rows, _named(values, declared_classes(files[0], column)), data)
     class_numbers, class_names = _encode(values, files[0], column)
