@@ -28,7 +28,7 @@ from typing import IO
 from latentlab.cli import cli
 
 ROOT = Path(__file__).resolve().parent.parent
-CALLS = "connect,sendto,sendmsg,sendmmsg,bind"
+CALLS = "connect,sendto,sendmsg,sendmmsg,bind,listen"
 STRACE = f"strace -f --seccomp-bpf -qq -s 64 -e trace={CALLS} -o"
 LONGEST = 900  # seconds of a command
 CLOSED_PORT = "http://127.0.0.1:9"
@@ -93,6 +93,7 @@ HEADS = (
 PROXIES = ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
 FAMILY = re.compile(r"sa_family=AF_(\w+)")
 ADDRESS = re.compile(r'inet_addr\("([^"]+)"\)|inet_pton\(AF_INET6, "([^"]+)"')
+CALL = re.compile(r"\d+ +(\w+)\((\d+)")
 LOCAL_NAME = re.compile(r'sun_path=(@?"[^"]*")')
 
 
@@ -116,7 +117,7 @@ class Watched:
         Calls that connect or send to another machine, to this one, and to the kernel.
     local : list of str
         Sockets of this machine without an address that it connected to.
-    bound : list of str
+    listens : list of str
         Addresses that it listens at.
     """
 
@@ -129,14 +130,14 @@ class Watched:
     loopback: int
     netlink: int
     local: list[str]
-    bound: list[str]
+    listens: list[str]
 
     @property
     def is_as_promised(self) -> bool:
         """Return whether it connected only where SECURITY.md says so."""
         if self.downloads and not self.offline:
             return self.announced
-        return self.outside == self.loopback == 0 and set(self.bound) <= {"127.0.0.1"}
+        return self.outside == self.loopback == 0 and set(self.listens) <= {"127.0.0.1"}
 
 
 def lines_of(text: str) -> list[str]:
@@ -204,7 +205,7 @@ def watch(line: str, folder: Path, offline: bool, downloads: bool) -> Watched:
         code = process.wait(LONGEST)
         said.seek(0)
         announced = "connecting: " in said.read()
-    counts, local, bound = read_trace(trace)
+    counts, local, listens = read_trace(trace)
     return Watched(
         offline,
         line,
@@ -215,7 +216,7 @@ def watch(line: str, folder: Path, offline: bool, downloads: bool) -> Watched:
         counts["loopback"],
         counts["netlink"],
         sorted(local),
-        sorted(bound),
+        sorted(listens),
     )
 
 
@@ -236,26 +237,37 @@ def look_at_page(process: subprocess.Popen, said: IO[str]) -> None:
 def read_trace(path: Path) -> tuple[Counter[str], set[str], set[str]]:
     """Return numbers of calls by where they lead, local sockets, and addresses of listeners."""
     counts: Counter[str] = Counter()
-    local, bound = set(), set()
+    local, listens = set(), set()
+    bound: dict[str, str] = {}  # by the number of the socket; urllib3 binds one to try IPv6 out
     for line in path.read_text(errors="replace").splitlines():
-        family = FAMILY.search(line)
-        if family is None:
+        call = CALL.match(line)
+        if call is None:
             continue
-        if family[1] == "UNIX":
-            name = LOCAL_NAME.search(line)
-            local.add(name[1] if name else "without a name")
-        elif family[1].startswith("INET"):
-            match = ADDRESS.search(line)
-            address = (match[1] or match[2]) if match else "unknown"
-            if re.match(r"\d+ +bind\(", line):
-                bound.add(address)
-            else:
-                counts["loopback" if is_loopback(address) else "outside"] += 1
-        elif family[1] == "NETLINK":
-            counts["netlink"] += 1
-        else:
-            counts["outside"] += 1
-    return counts, local, bound
+        name, number = call.groups()
+        family = FAMILY.search(line)
+        if name == "listen":
+            listens.add(bound.get(number, "unknown"))
+        elif name == "bind":
+            bound[number] = _address(line)
+        elif family is not None and family[1] == "UNIX":
+            path_of_socket = LOCAL_NAME.search(line)
+            local.add(path_of_socket[1] if path_of_socket else "without a name")
+        elif family is not None:
+            counts[_place(family[1], line)] += 1
+    return counts, local, listens
+
+
+def _address(line: str) -> str:
+    """Return the address in a call; that of a socket without one is its path."""
+    match = ADDRESS.search(line) or LOCAL_NAME.search(line)
+    return next(filter(None, match.groups()), "unknown") if match else "unknown"
+
+
+def _place(family: str, line: str) -> str:
+    """Return where a call with an address leads."""
+    if family == "NETLINK":
+        return "netlink"
+    return "loopback" if is_loopback(_address(line)) else "outside"
 
 
 def is_loopback(address: str) -> bool:
@@ -310,7 +322,7 @@ def page(rows: list[Watched], command: str) -> str:
             row.exit_code,
             row.outside,
             row.loopback,
-            ", ".join(row.bound),
+            ", ".join(row.listens),
             "yes" if row.announced else "",
         )
         parts.append(f"| {' | '.join(map(str, cells))} |")

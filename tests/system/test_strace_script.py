@@ -16,6 +16,8 @@ TRACE = """\
 9 connect(5, {sa_family=AF_UNIX, sun_path="/var/run/nscd/socket"}, 110) = -1 ENOENT
 9 sendto(5, [{nlmsg_len=20}], 20, 0, {sa_family=AF_NETLINK, nl_pid=0}, 12) = 20
 9 bind(6, {sa_family=AF_INET, sin_port=htons(0), sin_addr=inet_addr("127.0.0.1")}, 16) = 0
+9 bind(8, {sa_family=AF_INET6, inet_pton(AF_INET6, "::1", &sin6_addr)}, 28) = 0
+9 listen(6, 5) = 0
 9 sendto(7, "no address", 10, 0, NULL, 0) = 10
 """
 
@@ -37,10 +39,10 @@ def test_it_has_every_command(script):
 
 def test_calls_are_counted_by_where_they_lead(script, tmp_path):
     (tmp_path / "trace").write_text(TRACE)
-    counts, local, bound = script.read_trace(tmp_path / "trace")
+    counts, local, listens = script.read_trace(tmp_path / "trace")
     assert counts == {"outside": 3, "loopback": 2, "netlink": 1}
     assert local == {'"/var/run/nscd/socket"'}
-    assert bound == {"127.0.0.1"}
+    assert listens == {"127.0.0.1"}  # another was bound and never listened at
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="needs strace")
