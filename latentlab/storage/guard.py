@@ -263,12 +263,26 @@ def refuse_outside(folder: str, target: str) -> None:
 
 
 def is_link(info: os.stat_result) -> bool:
-    """Return whether what `os.lstat` saw is a link, or a junction of Windows."""
+    """Return whether something is a link, or a junction of Windows.
+
+    Parameters
+    ----------
+    info : os.stat_result
+        What `os.lstat` said of it.
+    """
     return stat.S_ISLNK(info.st_mode) or getattr(info, "st_reparse_tag", 0) in LINK_TAGS
 
 
 def leaves(folder: str, link: str) -> bool:
-    """Return whether a link in a run's folder leads out of it, or nowhere that can be told."""
+    """Return whether a link leads out of a run, to nothing or in a circle.
+
+    Parameters
+    ----------
+    folder : str
+        The folder of the run.
+    link : str
+        The path of the link.
+    """
     try:
         root = os.path.realpath(folder)
         return not os.path.realpath(link, strict=True).startswith(os.path.join(root, ""))
@@ -277,7 +291,13 @@ def leaves(folder: str, link: str) -> bool:
 
 
 def kind_of(info: os.stat_result) -> str:
-    """Return what something that is no file and no folder is, in words."""
+    """Return what something that is no file and no folder is, in words.
+
+    Parameters
+    ----------
+    info : os.stat_result
+        What `os.lstat` said of it.
+    """
     kinds = ((stat.S_ISFIFO, "a pipe"), (stat.S_ISSOCK, "a socket"))
     for is_kind, name in kinds:
         if is_kind(info.st_mode):
