@@ -3,8 +3,8 @@
     python scripts/damage_runs.py --work DIR [--every N] [--minutes M]
 
 Each file is deleted, cut to its half, cut by its last byte, filled with zeros, and changed by one
-bit near its beginning, in its middle and near its end. Several commands then run in one process on a
-copy of the run. A command passes if it gives what it gives without the damage, or ends with one
+bit near its beginning, in its middle and near its end. Several commands then run in one process on
+a copy of the run. A command passes if it gives what it gives without the damage, or ends with one
 line; `verify` has to name the file. Everything else is a fault: another result without a word, a
 traceback, a line that speaks of a bug. DIR/damage.jsonl gets a line for each trial, and a repeated
 command goes on. The run is the one of scripts/reliability.py, with more stages and edits by hand.

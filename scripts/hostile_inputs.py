@@ -11,6 +11,7 @@ seed; DIR/hostile.jsonl gets a line for each, and a repeated command goes on.
 import argparse
 import contextlib
 import hashlib
+import itertools
 import json
 import os
 import random
@@ -25,10 +26,12 @@ from pathlib import Path
 from typing import Any
 
 from _hostile_containers import ALL as CONTAINERS
+from _hostile_edits import ALL as EDITS
 from _hostile_environment import ALL as ENVIRONMENTS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
 from _hostile_links import ALL as LINKS
+from _hostile_locks import ALL as LOCKS
 from _hostile_markup import ALL as MARKUP
 from _hostile_plugins import ALL as PLUGINS
 from _hostile_requests import ALL as REQUESTS
@@ -47,7 +50,8 @@ class HangError(BaseException):
 
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
-    for make in (*FILES, *CONTAINERS, *RUNS, *REQUESTS, *LINKS, *PLUGINS, *ENVIRONMENTS, *MARKUP):
+    families = (FILES, CONTAINERS, RUNS, REQUESTS, LINKS, PLUGINS, ENVIRONMENTS, MARKUP)
+    for make in itertools.chain(*families, EDITS, LOCKS):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 

@@ -132,7 +132,7 @@ def accept(path: str | Path) -> tuple[str, ...]:
     """Write to a run from now on, though it holds links, special files or files of other users.
 
     What it holds later is not accepted with it. Links that lead out of the run are not followed
-    all the same.
+    all the same. Edits made by hand that are missing or damaged are given up.
 
     Parameters
     ----------
@@ -151,7 +151,22 @@ def accept(path: str | Path) -> tuple[str, ...]:
     """
     findings = seal.accept(Path(path))
     log.info("%s is accepted, with %s", path, ", ".join(findings) or "nothing of others in it")
+    _give_up_lost_edits(Run.open(path))
     return findings
+
+
+def _give_up_lost_edits(run: Run) -> None:
+    """Go on with what is left of edits made by hand, where some are missing."""
+    from latentlab.reporting.edits import Editor, LostEditsError
+
+    for clustering in run.clusterings():
+        try:
+            Editor(clustering).read()
+        except LostEditsError:
+            count = Editor(clustering).give_up()
+            log.warning("%s goes on with %d edits by hand", clustering.name, count)
+        except RunError as error:
+            log.warning("%s", error)  # damage of another kind, which verify names
 
 
 def verify(run: Run, name: str | None = None) -> "Verification":

@@ -771,9 +771,8 @@ class Editor:
 
 def _check_log(value: Any, path: Path) -> None:
     """Raise RunError if JSON is not the contents of edits.json."""
-    if not isinstance(value, dict) or not all(
-        isinstance(value.get(key), list) for key in ("edits", "undone")
-    ):
+    is_log = isinstance(value, dict) and isinstance(value.get("format", 0), int)
+    if not is_log or not all(isinstance(value.get(key), list) for key in ("edits", "undone")):
         raise RunError(f"{path} is not a list of edits.", hint="Restore it, or move it away.")
     if value.get("format", 0) > FORMAT:
         raise RunError(f"{path} was written by a newer latentlab.", hint="Update latentlab.")

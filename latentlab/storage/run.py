@@ -1,6 +1,7 @@
 """The run folder: the memory of a run, and the only interface between its stages.
 
-    run.json                  format, versions, command, git state, settings; the finished stages
+    run.json                  format, versions, command, git state, settings; the finished stages;
+                              the SHA-256 of every file, and its own
     config.toml               every setting of the fit, defaults filled in
     metrics.jsonl             one row per epoch; every curve is drawn from it
     images.parquet            id, split, status, reason        no labels
