@@ -25,17 +25,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from _hostile_archive_links import ALL as ARCHIVE_LINKS
 from _hostile_containers import ALL as CONTAINERS
 from _hostile_edits import ALL as EDITS
 from _hostile_environment import ALL as ENVIRONMENTS
 from _hostile_files import ALL as FILES
 from _hostile_files import Case
+from _hostile_keras import ALL as KERAS
+from _hostile_labels import ALL as LABELS
 from _hostile_links import ALL as LINKS
 from _hostile_locks import ALL as LOCKS
 from _hostile_markup import ALL as MARKUP
 from _hostile_plugins import ALL as PLUGINS
 from _hostile_requests import ALL as REQUESTS
 from _hostile_runs import ALL as RUNS
+from _hostile_vectors import ALL as VECTORS
 
 from latentlab.errors import LatentlabError
 
@@ -51,7 +55,8 @@ class HangError(BaseException):
 def cases(seed: int) -> Iterator[Case]:
     """Yield all inputs of a seed, in order."""
     families = (FILES, CONTAINERS, RUNS, REQUESTS, LINKS, PLUGINS, ENVIRONMENTS, MARKUP)
-    for make in itertools.chain(*families, EDITS, LOCKS):
+    budgets = (LABELS, VECTORS, ARCHIVE_LINKS, KERAS)
+    for make in itertools.chain(*families, EDITS, LOCKS, *budgets):
         yield from make(random.Random(f"{seed}-{make.__name__}"))
 
 

@@ -40,6 +40,7 @@ MODULES = {
     "builtins",
     None,
 }
+PLAIN_BUILTINS = {"bool", "dict", "float", "int", "list", "NoneType", "slice", "str", "tuple"}
 REFUSED = {
     "Lambda",
     "TorchModuleWrapper",
@@ -180,6 +181,8 @@ def _check_class(config: dict[str, Any]) -> None:
     package, registered, _ = str(config.get("registered_name") or "").partition(">")
     is_ours = package == PACKAGE and (module is None or str(module).partition(".")[0] == PACKAGE)
     is_plain = module in MODULES and not registered
+    if module == "builtins":
+        is_plain = name in PLAIN_BUILTINS
     if name in REFUSED or not (is_ours or is_plain):
         raise ValueError(f"it names {module}.{name}, which is not a plain layer")
 

@@ -15,7 +15,7 @@ from latentlab.storage.parquet_reading import ParquetReader
 EXPANSION = 1000  # times its own size that a table of a run may take: some hold mostly zeros
 LARGEST = 1e15  # magnitude of a vector's numbers: their squares must fit into float32
 
-_sound: dict[str, tuple[int, int]] = {}  # path -> time of change and size of what was written or checked
+_sound: dict[str, tuple[int, int]] = {}  # path -> time and size when it was written or checked
 
 
 def write(target: Path, table: pa.Table) -> Path:

@@ -5,11 +5,12 @@ import functools
 import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from latentlab.data.originals import DamagedContent, Page, Picture
 from latentlab.data.pictures import extra_formats
 from latentlab.data.pictures.animations import open_frame
+from latentlab.data.pictures.clocked import PIECE, ClockedStream
 from latentlab.data.pictures.pages import TiffPage, open_file
 from latentlab.data.pictures.picture_faults import (
     DAMAGED,
@@ -76,11 +77,12 @@ def open_image(picture: Picture, max_pixels: int) -> Iterator["PIL.Image.Image"]
         with open_frame(page.file, kind.format, page.number, check) as image:
             yield image
         return
-    with _stream(page) as stream, _opened(stream, kind, max_pixels) as image:
+    with ClockedStream(_stream(page)) as stream, _opened(stream, kind, max_pixels) as image:
+        image.decodermaxblock = PIECE  # type: ignore[attr-defined]  # of Pillow's files
         yield image
 
 
-def _opened(stream: IO[bytes], kind: Kind, max_pixels: int) -> "PIL.Image.Image":
+def _opened(stream: Any, kind: Kind, max_pixels: int) -> "PIL.Image.Image":
     """Return an opened picture; a TIFF that Pillow does not know, or mistakes, is read plainly."""
     from PIL import Image, UnidentifiedImageError
 
