@@ -141,6 +141,7 @@ def is_exactly_as_recorded(path: str, output: "Output") -> bool:
     output : Output
         What is recorded.
     """
+    _refuse_links(path)
     try:
         if path.endswith(".jsonl") and output.bytes is not None:
             return _digest_of_first(path, output.bytes) == output.sha256
@@ -348,10 +349,14 @@ def remove_changed(folder: Path, outputs: "Iterable[Output]") -> None:
 
 def _opened(path: str | Path) -> BufferedReader:
     """Open a file of a run; not where a link leads out of it."""
-    from latentlab.storage import guard
+    _refuse_links(path)
+    return open(path, "rb")
+
+
+def _refuse_links(path: str | Path) -> None:
+    from latentlab.storage import guard  # which imports this module
 
     guard.inside(path)
-    return open(path, "rb")
 
 
 def _state(path: str) -> _State:
