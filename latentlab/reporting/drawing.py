@@ -40,7 +40,7 @@ def plain_texts() -> Iterator[None]:
         yield
 
 
-class PlainFigure(Figure):
+class _PlainFigure(Figure):
     """A figure that draws every text as it stands.
 
     This holds for texts that exist, and for those that matplotlib makes while it draws.
@@ -89,7 +89,7 @@ class PlainLogFormatter(LogFormatter):
         return f"{x:g}" if super().__call__(x, pos) else ""
 
 
-def make_figure(width: float, height: float) -> PlainFigure:
+def make_figure(width: float, height: float) -> Figure:
     """Return an empty figure that makes room for its texts.
 
     Parameters
@@ -97,7 +97,7 @@ def make_figure(width: float, height: float) -> PlainFigure:
     width, height : float
         Its size in inches.
     """
-    return PlainFigure(figsize=(width, height), layout="constrained")
+    return _PlainFigure(figsize=(width, height), layout="constrained")
 
 
 def figure_name(name: str, longest: int = LONGEST_NAME) -> str:
