@@ -69,13 +69,13 @@ VALUES_BY_PROBE = {
 }
 MODULES = (
     *("yaml", "click", "numpy", "keras", "numba", "matplotlib", "h5py", "rich", "filelock"),
-    *("latentlab_plugins", "jax_plugins", "evil"),
+    *("latentlab_plugins", "jax_plugins", "wicked"),
 )
 SETTINGS = {
     "matplotlibrc": (
         "matplotlib",
         (
-            b"figure.dpi: 33\nbackend: module://evil\n",
+            b"figure.dpi: 33\nbackend: module://wicked\n",
             b"text.usetex: True\n",
             b"\xff\xfe\0\0",
             b":",
@@ -85,10 +85,10 @@ SETTINGS = {
         "numba",
         (b"opt: 0\ndisable_jit: 1\n", b"cache_dir: cache\n", b"- [", b"\xff\xfe", b"opt: wrong\n"),
     ),
-    "keras.json": ("keras", (b'{"floatx": "float16"}', b"{", b'{"backend": "evil"}')),
+    "keras.json": ("keras", (b'{"floatx": "float16"}', b"{", b'{"backend": "wicked"}')),
     "bokeh.yaml": ("bokeh", (b"resources: cdn\n",)),
-    "pyproject.toml": ("start", (b"[tool.latentlab]\nplugins = 'evil'\n",)),
-    "setup.cfg": ("start", (b"[options.entry_points]\nlatentlab.clustering = evil=evil:E\n",)),
+    "pyproject.toml": ("start", (b"[tool.latentlab]\nplugins = 'wicked'\n",)),
+    "setup.cfg": ("start", (b"[options.entry_points]\nlatentlab.clustering = wicked=wicked:E\n",)),
     ".env": ("start", (b"LATENTLAB_PLUGINS=.\n",)),
 }
 
@@ -114,7 +114,7 @@ def environments(rng: random.Random) -> Iterator[Case]:
 
 def _variables(probe: str, name: str, rng: random.Random) -> Iterator[Case]:
     """Yield a variable as an empty text, as a name in the working directory, and as nonsense."""
-    nonsense = rng.choice(("module://evil", "\x01\x02", "evil.Evil", "x" * 5000, "-1", "{}"))
+    nonsense = rng.choice(("module://wicked", "\x01\x02", "wicked.Wicked", "x" * 5000, "-1", "{}"))
     values = {"here": "planted", "nonsense": nonsense}
     if probe == "keras":  # seconds each
         del values["nonsense"]
@@ -138,11 +138,11 @@ def _plant_module(folder: Path, module: str) -> None:
     marker = folder / MARKER
     text = f"open({str(marker)!r}, 'w')\n"
     (folder / f"{module}.py").write_text(text)
-    record = folder / "evil-1.0.dist-info"
+    record = folder / "wicked-1.0.dist-info"
     record.mkdir(exist_ok=True)
-    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: wicked\nVersion: 1.0\n")
     groups = ("latentlab.clustering", "latentlab.sources", "numba_extensions", "jax_plugins")
-    lines = [f"[{group}]\ninit = {module}:Evil\n" for group in groups]
+    lines = [f"[{group}]\ninit = {module}:Wicked\n" for group in groups]
     (record / "entry_points.txt").write_text("".join(lines))
 
 
@@ -151,13 +151,13 @@ def _plant_all(folder: Path) -> None:
     place = folder / "planted"
     place.mkdir()
     for target in (folder, place):
-        _plant_module(target, "evil")
+        _plant_module(target, "wicked")
         for name in ("git", "uname", "fc-list", "lscpu"):
             (target / name).write_text(f"#!/bin/sh\ntouch '{folder / MARKER}'\n")
             (target / name).chmod(0o755)
-    (place / "matplotlibrc").write_text("figure.dpi: 33\nbackend: module://evil\n")
-    (place / "keras.json").write_text('{"floatx": "float16", "backend": "evil"}')
-    (place / "libevil.so").write_bytes(b"\x7fELF")
+    (place / "matplotlibrc").write_text("figure.dpi: 33\nbackend: module://wicked\n")
+    (place / "keras.json").write_text('{"floatx": "float16", "backend": "wicked"}')
+    (place / "libwicked.so").write_bytes(b"\x7fELF")
 
 
 def _judge(

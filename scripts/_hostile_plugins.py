@@ -25,7 +25,7 @@ MARKER = "it-ran"
 # Bodies of a file whose first lines import the base class as Base.
 WRONG = {
     "nothing in it": "",
-    "a syntax error": "class Evil(Base:\n",
+    "a syntax error": "class Wicked(Base:\n",
     "an exception": "raise ValueError('no\\nlines\\x1b[31m')\n",
     "the end of the process": "raise SystemExit(0)\n",
     "a missing package": "import not_there_at_all\n",
@@ -67,20 +67,28 @@ def plugin_places(rng: random.Random) -> Iterator[Case]:
     yield Case(FAMILY, "a folder that everybody writes to", _use_open_folder)
     for name, make in {"pipe": os.mkfifo, "folder": os.mkdir}.items():
         yield Case(FAMILY, f"a {name} as a file", functools.partial(_use_odd_file, make))
-    for target in ("/dev/zero", "evil.py", "nowhere.py", "/proc/self/mem"):
+    for target in ("/dev/zero", "wicked.py", "nowhere.py", "/proc/self/mem"):
         link = functools.partial(os.symlink, target)
         yield Case(FAMILY, f"a link to {target}", functools.partial(_use_odd_file, link))
-    for value in ("nowhere:Evil", "evil:Evil", "evil", "os:system", "evil:Evil.more", ":", "a b"):
+    for value in (
+        "nowhere:Wicked",
+        "wicked:Wicked",
+        "wicked",
+        "os:system",
+        "wicked:Wicked.more",
+        ":",
+        "a b",
+    ):
         yield Case(FAMILY, f"entry point {value}", functools.partial(_use_entry, value))
-    for name in ("kmeans", "../evil", "", "a\nb"):
+    for name in ("kmeans", "../wicked", "", "a\nb"):
         yield Case(FAMILY, f"entry point called {name!r}", functools.partial(_use_named, name))
 
 
 def _use_file(kind: str, content: bytes, folder: Path) -> str:
     place = folder / "plugins" / kind
     place.mkdir(parents=True)
-    (place / "evil.py").write_bytes(content)
-    return _with_folder(place.parent, lambda: _list_and_load(kind, "evil"))
+    (place / "wicked.py").write_bytes(content)
+    return _with_folder(place.parent, lambda: _list_and_load(kind, "wicked"))
 
 
 def _list_and_load(kind: str, name: str) -> str:
@@ -105,8 +113,8 @@ def _with_folder(folder: Path | str, use: Callable[[], str]) -> str:
 
 
 def _use_relative_folder(folder: Path) -> str:
-    (folder / "evil.py").write_text(f"open({str(folder / MARKER)!r}, 'w')\n")
-    return _with_folder(".", lambda: _list_and_load("clustering", "evil"))
+    (folder / "wicked.py").write_text(f"open({str(folder / MARKER)!r}, 'w')\n")
+    return _with_folder(".", lambda: _list_and_load("clustering", "wicked"))
 
 
 def _use_open_folder(folder: Path) -> str:
@@ -119,28 +127,28 @@ def _use_open_folder(folder: Path) -> str:
 def _use_odd_file(make: Callable[[Path], None], folder: Path) -> str:
     place = folder / "plugins"
     place.mkdir()
-    make(place / "evil.py")
-    return _with_folder(place, lambda: _list_and_load("clustering", "evil"))
+    make(place / "wicked.py")
+    return _with_folder(place, lambda: _list_and_load("clustering", "wicked"))
 
 
 def _package(folder: Path, name: str, value: str) -> None:
-    record = folder / "evil-1.0.dist-info"
+    record = folder / "wicked-1.0.dist-info"
     record.mkdir()
-    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: evil\nVersion: 1.0\n")
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: wicked\nVersion: 1.0\n")
     (record / "entry_points.txt").write_text(f"[latentlab.clustering]\n{name} = {value}\n")
 
 
 def _use_entry(value: str, folder: Path) -> str:
     """Use an entry point of a package in a whole path, as installed packages are."""
-    _package(folder, "evil", value)
-    (folder / "evil.py").write_text("raise OSError('broken')\n")
-    return _with_packages(str(folder), "evil")
+    _package(folder, "wicked", value)
+    (folder / "wicked.py").write_text("raise OSError('broken')\n")
+    return _with_packages(str(folder), "wicked")
 
 
 def _use_named(name: str, folder: Path) -> str:
     """Use an entry point of the working directory: it is not there, whatever its name."""
-    _package(folder, name, "evil:Evil")
-    (folder / "evil.py").write_text(f"open({str(folder / MARKER)!r}, 'w')\n")
+    _package(folder, name, "wicked:Wicked")
+    (folder / "wicked.py").write_text(f"open({str(folder / MARKER)!r}, 'w')\n")
     wrong = _with_packages("", "kmeans")
     if (folder / MARKER).exists():
         return "planted code ran"
