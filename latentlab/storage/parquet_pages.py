@@ -125,10 +125,11 @@ def leaves_of(path: Path, metadata: pq.FileMetaData, columns: list[str] | None) 
         If a header is damaged.
     """
     leaves = []
+    wanted = None if columns is None else frozenset(columns)
     with path.open("rb") as file:
         for number in range(len(metadata.schema)):
             column = metadata.schema.column(number)
-            if not _is_wanted(column.path, columns):
+            if not _is_wanted(column.path, wanted):
                 continue
             width = WIDTHS.get(column.physical_type, max(0, column.length or 0))
             is_flat = column.path == column.name
@@ -140,11 +141,12 @@ def leaves_of(path: Path, metadata: pq.FileMetaData, columns: list[str] | None) 
     return leaves
 
 
-def _is_wanted(path: str, columns: list[str] | None) -> bool:
+def _is_wanted(path: str, columns: frozenset[str] | None) -> bool:
     """Return whether Arrow reads a leaf when it is asked for columns."""
-    if columns is None:
+    if columns is None or path in columns:
         return True
-    return any(path == column or path.startswith(f"{column}.") for column in columns)
+    parts = path.split(".")
+    return any(".".join(parts[:end]) in columns for end in range(1, len(parts)))
 
 
 def _pages(file: IO[bytes], chunk: pq.ColumnChunkMetaData) -> Iterator[Page]:

@@ -118,13 +118,14 @@ class ParquetReader:
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
         """Yield the rows of columns of numbers, or of lists of them, a piece at a time.
 
+        What all pieces take together is for the caller to compare.
+
         Raises
         ------
         TooLargeError, ValueError
-            As `leaves`, and if all of them together take more than is allowed.
+            As `leaves`.
         """
         leaves = self.leaves(columns)
-        check(sum(map(_plain_bytes, leaves)), self.allowed, _named(columns))
         row_bytes = sum(map(_plain_bytes, leaves)) // max(1, self.metadata.num_rows)
         rows = max(1, min(MOST_ROWS, PIECE // max(1, row_bytes)))
         yield from self._open(()).iter_batches(batch_size=rows, columns=columns)

@@ -25,6 +25,7 @@ from latentlab.storage.vector_formats import (
     VectorFormat,
 )
 
+DAMAGE = (ValueError, OverflowError, NotImplementedError, KeyError)
 ID_NAMES = (
     *("id", "ids", "image_id", "path", "paths", "image_path", "filename", "filenames"),
     *("file_name", "file", "files", "image", "images", "name", "names"),
@@ -181,7 +182,8 @@ def _guarded(path: Path, limit: int | None, read: Any) -> Any:
             f"{path} is refused: {error}. If you trust it, raise `max_bytes`."
         ) from error
     # NotImplementedError is zipfile's for a compression that it does not know.
-    except (OSError, ValueError, OverflowError, NotImplementedError, pa.ArrowException) as error:
+    # KeyError is Arrow's for two columns of one name.
+    except (OSError, *DAMAGE, pa.ArrowException) as error:
         reason = " ".join(str(error).split())[:300]
         raise DataError(f"{path} cannot be read as vectors ({reason}).") from error
 

@@ -148,12 +148,12 @@ class ParquetVectors(VectorFormat):
         n_rows = self._reader.metadata.num_rows
         self.refuse_above_limit(n_rows * len(names))
         matrix = np.empty((n_rows, len(names)), np.float32)
-        for place, name in enumerate(names):
-            done = 0
-            for batch in self._reader.batches([name]):
-                rows = slice(done, done + batch.num_rows)
-                matrix[rows, place] = _as_float32(batch.column(0))
-                done = rows.stop
+        done = 0
+        for batch in self._reader.batches(names):
+            rows = slice(done, done + batch.num_rows)
+            for place, name in enumerate(names):
+                matrix[rows, place] = _as_float32(batch.column(name))
+            done = rows.stop
         return matrix
 
     def values(self, name: str) -> list[Any]:
