@@ -29,6 +29,7 @@ atomic.
 """
 
 import contextlib
+import errno
 import json
 import os
 import platform
@@ -62,9 +63,12 @@ from latentlab.storage.manifest import (
 )
 
 if TYPE_CHECKING:
+    from filelock import BaseFileLock
+
     from latentlab.storage.clustering import Clustering
 
 LOCK_NAME = "run.lock"
+WITHOUT_LOCKS = {errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP}  # what such file systems answer
 HOLDER_NAME = "run.lock.json"  # says which process holds the lock
 METRICS_NAME = "metrics.jsonl"
 FIT_STAGE = "fit"
@@ -482,24 +486,21 @@ class Run:
         run.json is read again, since another process may have finished a stage in the meantime,
         and what killed processes left half-written is removed.
         """
-        import filelock
+        from filelock import Timeout
 
         guard.writing(self.path / LOCK_NAME)
         guard.writing(self.path / HOLDER_NAME)
         _refuse_content(self.path / LOCK_NAME)
-        lock = filelock.FileLock(self.path / LOCK_NAME, timeout=0)
+        lock = _file_lock(self.path / LOCK_NAME)
         try:
             lock.acquire()
-        except filelock.Timeout:
+        except Timeout:
             raise RunInUseError(
                 f"{self.path} is in use by another process{_holder(self.path)}."
                 " Wait for it, or choose another `run`."
             ) from None
-        except OSError as error:
-            raise RunError(
-                f"cannot write {self.path}: {error.strerror or error}."
-                " Unlock the folder or choose another `run`."
-            ) from error
+        except (OSError, NotImplementedError) as error:
+            raise _cannot_lock(self.path, error) from error
         try:
             self._name_holder()
             self._take_over()
@@ -651,6 +652,28 @@ def _refuse_content(lock: Path) -> None:
     """Raise RunError for a lock file with content, of which locking would leave nothing."""
     if lock.exists() and lock.stat().st_size:
         raise RunError(f"{lock} is no lock of a run: it has content. Move it away.")
+
+
+def _file_lock(path: Path) -> "BaseFileLock":
+    """Return the lock of a run, which no process holds for longer than it lives."""
+    from filelock import FileLock
+
+    try:
+        # A file instead of a lock would stay after a kill, and after a copy of the run.
+        return FileLock(path, timeout=0, fallback_to_soft=False)
+    except TypeError:  # older versions of filelock know no such files
+        return FileLock(path, timeout=0)
+
+
+def _cannot_lock(path: Path, error: Exception) -> RunError:
+    number = getattr(error, "errno", None)
+    if isinstance(error, NotImplementedError) or number in WITHOUT_LOCKS:
+        return RunError(
+            f"cannot lock {path}: its file system has no locks. Choose another `run`, on a disk of"
+            " this machine."
+        )
+    reason = getattr(error, "strerror", None) or error
+    return RunError(f"cannot write {path}: {reason}. Unlock the folder or choose another `run`.")
 
 
 def _holder(path: Path) -> str:

@@ -101,7 +101,10 @@ def scan(folder: str) -> Iterator[str]:
     waiting = [folder]
     while waiting:
         for entry in _entries(waiting.pop()):
-            info = entry.stat(follow_symlinks=False)
+            try:
+                info = entry.stat(follow_symlinks=False)
+            except FileNotFoundError:  # another process has removed it since
+                continue
             name = os.path.relpath(entry.path, folder).replace(os.sep, "/")
             if guard.is_link(info):
                 yield f"the link {name}"
