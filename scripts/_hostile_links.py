@@ -152,6 +152,7 @@ def _case(place: str, kind: str, command: Command) -> Case:
 
 def _run_case(place: str, kind: str, command: Command, folder: Path) -> str:
     """Put something of a kind in a place of a run, run a command, and judge what came of it."""
+    os.environ["LATENTLAB_CACHE"] = str(folder.parent / "cache")  # the sound run fills it
     sound = _sound_folder(folder)
     is_folder = place in FOLDERS or place in MORE_FOLDERS
     victim = folder / "outside" / "victim"
@@ -212,7 +213,6 @@ def _ended(command: Command, folder: Path, sound: Path) -> tuple[int, str, str]:
     run_folder = folder / "runs" / "run"
     os.environ["XDG_STATE_HOME"] = str(folder / "state")
     os.environ["PATH"] = ""  # a new run.json asks git, which would count as a program
-    os.environ["LATENTLAB_CACHE"] = str(folder.parent / "cache")
     if command.is_accepted:
         seal.accept(run_folder)
     (folder / "out").mkdir(exist_ok=True)
