@@ -232,6 +232,7 @@ def _copied_bytes(column: pa.ChunkedArray | pa.Array) -> int:
         return sum(map(_copied_bytes, column.chunks))
     kind = column.type
     if pa.types.is_dictionary(kind):
+        column.validate(full=True)  # a damaged page may point beyond its dictionary
         lengths = np.asarray(pc.binary_length(column.dictionary).fill_null(0), np.int64)
         places = np.asarray(column.indices.drop_null())
         return int(lengths[places].sum()) if len(lengths) else 0
@@ -246,5 +247,6 @@ def _objects(chunk: pa.Array) -> list[Any]:
     """Return values as Python objects; those of a dictionary are made once."""
     if not pa.types.is_dictionary(chunk.type):
         return chunk.to_pylist()
+    chunk.validate(full=True)
     entries = chunk.dictionary.to_pylist()
     return [None if place is None else entries[place] for place in chunk.indices.to_pylist()]
