@@ -12,7 +12,7 @@ import sys
 import pytest
 from helpers.command_line import error_line
 from helpers.files import ROOT
-from helpers.processes import SEVERAL, words
+from helpers.processes import words
 from helpers.vectors import make_vectors, write_pictures, write_vectors
 
 LOCK = """
@@ -71,14 +71,34 @@ def place(tmp_path_factory):
     return folder
 
 
-# Files in memory stand for temporary ones, of which there are none here.
-IN_MEMORY = SEVERAL.replace('tempfile.TemporaryFile("w+")', 'open(os.memfd_create("shown"), "w+")')
+# Runs command lines in one process. What they show is kept in memory: there may be no other place.
+DRIVER = """
+import json, os, sys
+from latentlab.cli import main
+
+for arguments in json.loads(sys.argv[1]):
+    shown = {number: os.memfd_create("shown") for number in (1, 2)}
+    before = {number: os.dup(number) for number in shown}
+    for number, descriptor in shown.items():
+        os.dup2(descriptor, number)
+    sys.argv, code = ["latentlab", *arguments], None
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    sys.stdout.flush(), sys.stderr.flush()
+    texts = []
+    for number, descriptor in before.items():
+        os.dup2(descriptor, number)
+        texts.append(os.pread(shown[number], 1 << 20, 0).decode())
+    print(json.dumps([code or 0, *texts]), flush=True)
+"""
 
 
 def in_turn(place, *lines, writable=""):
     """Return the results of several command lines in one process."""
     commands = json.dumps([words(line, *values) for line, *values in lines])
-    done = locked(place, sys.executable, "-c", IN_MEMORY, commands, writable=writable)
+    done = locked(place, sys.executable, "-c", DRIVER, commands, writable=writable)
     assert done.returncode == 0, done.stderr
     rows = [json.loads(line) for line in done.stdout.splitlines()]
     return [subprocess.CompletedProcess(line, *row) for line, row in zip(lines, rows, strict=True)]
