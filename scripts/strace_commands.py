@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CALLS = "connect,sendto,sendmsg,sendmmsg,bind,listen"
 STRACE = f"strace -f --seccomp-bpf -qq -s 64 -e trace={CALLS} -o"
 LONGEST = 900  # seconds of a command
+REFUSED = 3  # exit code of a download that does not come about
 CLOSED_PORT = "http://127.0.0.1:9"
 FIT = "--size 16 --batch-size 20 --set width=4 --set code_channels=4"
 # Every command, in an order in which each finds what it needs. {} is the folder of this pass.
@@ -43,7 +44,7 @@ cluster --run {{}}/run --k 4
 cluster --run {{}}/run --k 4 --method dcec --set max_steps=6 --set interval=3 --name deep
 cluster --run {{}}/imported --k 4
 predict --run {{}}/run --data {{}}/photos --out {{}}/predictions.parquet
-choose-k --run {{}}/run --ks 2-5
+choose-k --run {{}}/run --ks 2:5
 choose-encoder --data {{}}/photos --k 4
 evaluate --run {{}}/run
 trust --run {{}}/run
@@ -79,7 +80,7 @@ ABOUT = """# What every command connects to
 call of {calls} with an address. No cache held anything, and the proxy of the commands that download
 was a closed port of this machine: their connections show that strace sees what connects.
 
-**{bad} commands connected where they should not.**
+**{bad} commands connected where they should not, or did not come to their work.**
 """
 HEADS = (
     "command",
@@ -134,7 +135,9 @@ class Watched:
 
     @property
     def is_as_promised(self) -> bool:
-        """Return whether it connected only where SECURITY.md says so."""
+        """Return whether it did its work and connected only where SECURITY.md says so."""
+        if self.exit_code != (REFUSED if self.downloads else 0):
+            return False  # it did not come to its work, so that nothing was seen
         if self.downloads and not self.offline:
             return self.announced
         return self.outside == self.loopback == 0 and set(self.listens) <= {"127.0.0.1"}
