@@ -14,14 +14,15 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from io import BufferedReader
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from latentlab.errors import RunError
 
 if TYPE_CHECKING:
-    from latentlab.storage.manifest import Output
+    from latentlab.storage.manifest import StageRecord
 
 SMALL = 16 << 20  # bytes of a file that is compared whole where it is read
 # Files whose parts have checksums that their readers compare.
@@ -29,11 +30,84 @@ CHECKED_BY_READERS = (".parquet", ".npz", ".keras")
 FOOTER_END = 8  # bytes behind the footer of a parquet file: its length, and a mark
 NOT_RECORDED = ("run.json", "run.lock", "run.lock.json")
 WORK_FOLDER = "update/"  # whose files get their places later, see latentlab.storage.changes
+NO_DIGEST = "0" * 64  # in the place of the digest of run.json while it is taken
 Records = Callable[[], Mapping[str, "Output"]]
+
+
+class BrokenSealError(ValueError):
+    """A run.json is not as it was written."""
 
 
 class DamagedFileError(RunError):
     """A file of a run is missing, or has other content than run.json records."""
+
+
+@dataclass(frozen=True)
+class Output:
+    """One file that a stage has written.
+
+    Attributes
+    ----------
+    path : str
+        Below the run's folder, with "/" between folders.
+    bytes : int or None
+        Its size; None in runs of the first version.
+    sha256 : str
+        Hexadecimal digest of its content.
+    footer : str
+        That of the footer of a large parquet file; "" for other files.
+    before : str
+        That of the content which it had until now, while it is being replaced; else "".
+    """
+
+    path: str
+    bytes: int | None
+    sha256: str
+    footer: str = ""
+    before: str = ""
+
+    @classmethod
+    def of_file(cls, path: Path, folder: Path) -> "Output":
+        """Return the record of the file `path` in a run's `folder`."""
+        from latentlab.storage import guard
+
+        guard.inside(path)
+        size = path.stat().st_size
+        footer = footer_digest(path) if size > SMALL else ""
+        return cls(path.relative_to(folder).as_posix(), size, digest(path), footer)
+
+    @classmethod
+    def from_json(cls, value: Any) -> "Output":
+        """Return the record that `value`, of run.json, holds; ValueError if it is none."""
+        try:
+            output = cls(
+                path=value["path"],
+                bytes=value.get("bytes"),
+                sha256=value["sha256"],
+                footer=value.get("footer", ""),
+                before=value.get("before", ""),
+            )
+        except (TypeError, KeyError, AttributeError):
+            raise ValueError("it is no record of a file") from None
+        texts = (output.path, output.sha256, output.footer, output.before)
+        has_size = output.bytes is None or isinstance(output.bytes, int)
+        if not has_size or not all(isinstance(text, str) for text in texts):
+            raise ValueError("it is no record of a file")
+        return output
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the record as run.json holds it."""
+        digests = {"sha256": self.sha256, "footer": self.footer, "before": self.before}
+        value = {name: digest for name, digest in digests.items() if digest}
+        return {"path": self.path, "bytes": self.bytes, **value}
+
+
+class Recorded(Protocol):
+    """What says of each stage and of other files what they hold: a manifest."""
+
+    stages: "dict[str, StageRecord]"
+    files: "dict[str, Output]"
+    merged: "tuple[tuple[int, ...], dict[str, Output]] | None"
 
 
 class Keeper(Protocol):
@@ -52,6 +126,73 @@ class Keeper(Protocol):
 _State = tuple[int, int, int, int]  # device, inode, bytes, time of change
 _digests: dict[str, tuple[_State, str]] = {}
 _keepers: dict[str, Keeper] = {}
+
+
+# Records
+
+
+def records_of(manifest: Recorded) -> Mapping[str, Output]:
+    """Return what is recorded of each file; what the latest stage says of it counts.
+
+    Parameters
+    ----------
+    manifest : Recorded
+        The manifest of a run.
+    """
+    state = (*map(id, manifest.stages.values()), *map(id, manifest.files.values()))
+    if manifest.merged is not None and manifest.merged[0] == state:
+        return manifest.merged[1]
+    records: dict[str, Output] = {}
+    for record in sorted(manifest.stages.values(), key=lambda record: record.order):
+        records.update({output.path: output for output in record.outputs})
+    # What is listed here as well has been written again by a stage that is not listed yet.
+    records |= manifest.files
+    manifest.merged = (state, records)
+    return records
+
+
+# The seal of run.json
+
+
+def sealed_text(value: dict[str, Any]) -> str:
+    """Return the text of a run.json, which ends with its own digest.
+
+    Parameters
+    ----------
+    value : dict
+        Its content; a digest in it is replaced.
+
+    Examples
+    --------
+    >>> sealed_text({"format": 2, "stages": {}}).splitlines()[-2]
+    '  "sha256": "e97032867c1e8fa41488ba4447eec6c639f83161507fc0751b06226ff0f1e940"'
+    """
+    from latentlab.storage.files import as_text
+
+    rest = {name: entry for name, entry in value.items() if name != "sha256"}
+    text = as_text(rest | {"sha256": NO_DIGEST})
+    head, _, tail = text.rpartition(NO_DIGEST)
+    return head + hashlib.sha256(text.encode()).hexdigest() + tail
+
+
+def refuse_broken_seal(content: bytes, value: Any) -> None:
+    """Raise BrokenSealError if the digest in a run.json is not that of its content.
+
+    Parameters
+    ----------
+    content : bytes
+        What the file holds.
+    value : object
+        The same, parsed. A file of the first format may have no digest.
+    """
+    if not isinstance(value, dict) or (value.get("format") in (0, 1) and "sha256" not in value):
+        return
+    recorded = value.get("sha256")
+    if not isinstance(recorded, str) or len(recorded) != len(NO_DIGEST):
+        raise BrokenSealError
+    head, _, tail = content.rpartition(recorded.encode())
+    if hashlib.sha256(head + NO_DIGEST.encode() + tail).hexdigest() != recorded:
+        raise BrokenSealError
 
 
 # Reading
@@ -298,8 +439,6 @@ def replacing(temporary: Path, target: Path) -> None:
     keeper, name = found
     if name in NOT_RECORDED or name.startswith(WORK_FOLDER):
         return
-    from latentlab.storage.manifest import Output
-
     value = digest(temporary)
     info = os.stat(temporary)
     # The file keeps its state under its new name.

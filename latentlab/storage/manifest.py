@@ -4,8 +4,6 @@ The last entry of run.json is its own SHA-256, taken while 64 zeros stand there.
 """
 
 import datetime
-import hashlib
-import json
 import os
 import platform
 import shutil
@@ -21,7 +19,8 @@ from latentlab.config import DataOptions, FitOptions
 from latentlab.errors import ConfigError, RunError
 from latentlab.options import from_recorded, recorded_values
 from latentlab.storage import guard, integrity
-from latentlab.storage.files import as_text, fingerprint, write_text
+from latentlab.storage.files import atomic_path, fingerprint
+from latentlab.storage.integrity import Output as Output
 
 FORMAT = 2  # 1: without checksums of itself, and of files that no stage has written
 MANIFEST_NAME = "run.json"
@@ -31,68 +30,6 @@ Part = TypeVar("Part")
 
 class ManifestError(ValueError):
     """The file does not have the form of a manifest."""
-
-
-class ManifestDamageError(ManifestError):
-    """The file is not as it was written."""
-
-
-@dataclass(frozen=True)
-class Output:
-    """One file that a stage has written.
-
-    Attributes
-    ----------
-    path : str
-        Below the run's folder, with "/" between folders.
-    bytes : int or None
-        Its size; None in runs of the first version.
-    sha256 : str
-        Hexadecimal digest of its content.
-    footer : str
-        That of the footer of a large parquet file; "" for other files.
-    before : str
-        That of the content which it had until now, while it is being replaced; else "".
-    """
-
-    path: str
-    bytes: int | None
-    sha256: str
-    footer: str = ""
-    before: str = ""
-
-    @classmethod
-    def of_file(cls, path: Path, folder: Path) -> "Output":
-        """Return the record of the file `path` in a run's `folder`."""
-        guard.inside(path)
-        size = path.stat().st_size
-        footer = integrity.footer_digest(path) if size > integrity.SMALL else ""
-        return cls(path.relative_to(folder).as_posix(), size, integrity.digest(path), footer)
-
-    @classmethod
-    def from_json(cls, value: Any) -> "Output":
-        """Return the record that `value`, of run.json, holds; ManifestError if it is none."""
-        try:
-            output = cls(
-                path=value["path"],
-                bytes=value.get("bytes"),
-                sha256=value["sha256"],
-                footer=value.get("footer", ""),
-                before=value.get("before", ""),
-            )
-        except (TypeError, KeyError, AttributeError):
-            raise ManifestError from None
-        texts = (output.path, output.sha256, output.footer, output.before)
-        has_size = output.bytes is None or isinstance(output.bytes, int)
-        if not has_size or not all(isinstance(text, str) for text in texts):
-            raise ManifestError
-        return output
-
-    def to_json(self) -> Json:
-        """Return the record as run.json holds it."""
-        digests = {"sha256": self.sha256, "footer": self.footer, "before": self.before}
-        value = {name: digest for name, digest in digests.items() if digest}
-        return {"path": self.path, "bytes": self.bytes, **value}
 
 
 @dataclass(frozen=True)
@@ -135,7 +72,7 @@ class StageRecord:
                 seconds=value.get("seconds", 0.0),
                 outputs=tuple(outputs),
             )
-        except (TypeError, KeyError, AttributeError):
+        except (TypeError, KeyError, AttributeError, ValueError):
             raise ManifestError from None
         if not isinstance(record.order, int) or not isinstance(record.config_sha256, str):
             raise ManifestError
@@ -362,13 +299,15 @@ class Manifest:
         Everything else, as JSON: versions, command, git state, settings, summary of the fit.
     files : dict of str to Output
         Files that no stage has among its outputs, by their paths.
+    merged : tuple or None
+        What `integrity.records_of` has put together of these.
     """
 
     created: str
     stages: dict[str, StageRecord] = field(default_factory=dict)
     values: Json = field(default_factory=dict)
     files: dict[str, Output] = field(default_factory=dict)
-    _records: tuple[tuple[int, ...], dict[str, Output]] | None = field(
+    merged: tuple[tuple[int, ...], dict[str, Output]] | None = field(
         default=None, init=False, repr=False, compare=False
     )
 
@@ -409,43 +348,15 @@ class Manifest:
         if not isinstance(value.get("stages"), dict):
             raise ManifestError
         stages = {name: StageRecord.from_json(entry) for name, entry in value["stages"].items()}
-        listed = value.get("files", [])
-        if not isinstance(listed, list):
-            raise ManifestError
-        files = {output.path: output for output in map(Output.from_json, listed)}
+        try:
+            files = {each["path"]: Output.from_json(each) for each in value.get("files", [])}
+        except (TypeError, KeyError, ValueError):
+            raise ManifestError from None
         paths = [output.path for record in stages.values() for output in record.outputs]
         if not are_inside([*stages, *paths, *files]):
             raise ManifestError
         values = {name: entry for name, entry in value.items() if name not in _FIELDS}
         return cls(value.get("created", ""), stages, values, files)
-
-    @classmethod
-    def from_bytes(cls, content: bytes, folder: Path) -> "Manifest":
-        """Return the manifest that the content of a run.json holds.
-
-        Parameters
-        ----------
-        content : bytes
-            What the file holds.
-        folder : pathlib.Path
-            Folder of the run.
-
-        Raises
-        ------
-        RunError
-            If it is of a newer format.
-        ManifestError
-            If it is no manifest, or not as it was written.
-        ValueError
-            If it is no JSON.
-        """
-        value = json.loads(content.decode("utf-8"))
-        manifest = cls.from_json(value, folder)
-        recorded = value.get("sha256", "")
-        is_needed = value["format"] > 1 or "sha256" in value
-        if is_needed and (not isinstance(recorded, str) or _own_digest(content, recorded) is None):
-            raise ManifestDamageError
-        return manifest
 
     def to_json(self) -> Json:
         """Return what run.json holds, without its own digest."""
@@ -456,21 +367,12 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Write the manifest to a run.json, atomically."""
-        write_text(path, sealed_text(self.to_json()))
+        with atomic_path(path) as temporary:
+            temporary.write_bytes(integrity.sealed_text(self.to_json()).encode())
 
     def records(self) -> Mapping[str, Output]:
         """Return what is recorded of each file; what the latest stage says of it counts."""
-        state = (*map(id, self.stages.values()), *map(id, self.files.values()))
-        if self._records is None or self._records[0] != state:
-            self._records = (state, self._merged_records())
-        return self._records[1]
-
-    def _merged_records(self) -> dict[str, Output]:
-        records: dict[str, Output] = {}
-        for record in sorted(self.stages.values(), key=lambda record: record.order):
-            records.update({output.path: output for output in record.outputs})
-        # What is listed here as well has been written again by a stage that is not listed yet.
-        return records | self.files
+        return integrity.records_of(self)
 
     def writer_of(self, path: str) -> str:
         """Return the stage that wrote a file last; "" if it is of no stage.
@@ -488,38 +390,9 @@ class Manifest:
 
 
 _FIELDS = ("format", "created", "stages", "files", "sha256")
-_NO_DIGEST = "0" * 64
 # Settings of a repository that make git run programs are set aside.
 _PLAIN_GIT = ("-c", "core.fsmonitor=false", "-c", f"core.hooksPath={os.devnull}")
 _GIT_STATUS = ("status", "--porcelain", "--ignore-submodules=all")
-
-
-def sealed_text(value: Json) -> str:
-    """Return the text of a run.json, which ends with its own digest.
-
-    Parameters
-    ----------
-    value : dict
-        Its content; a digest in it is replaced.
-
-    Examples
-    --------
-    >>> sealed_text({"format": 2, "stages": {}}).splitlines()[-2]
-    '  "sha256": "e97032867c1e8fa41488ba4447eec6c639f83161507fc0751b06226ff0f1e940"'
-    """
-    rest = {name: entry for name, entry in value.items() if name != "sha256"}
-    text = as_text(rest | {"sha256": _NO_DIGEST})
-    head, _, tail = text.rpartition(_NO_DIGEST)
-    return head + hashlib.sha256(text.encode()).hexdigest() + tail
-
-
-def _own_digest(content: bytes, recorded: str) -> str | None:
-    """Return the digest that a run.json has in it, if it is that of its content; else None."""
-    if len(recorded) != len(_NO_DIGEST):
-        return None
-    head, _, tail = content.rpartition(recorded.encode())
-    present = hashlib.sha256(head + _NO_DIGEST.encode() + tail).hexdigest()
-    return recorded if present == recorded else None
 
 
 def are_inside(paths: list[Any]) -> bool:

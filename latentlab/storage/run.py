@@ -30,6 +30,7 @@ atomic.
 
 import contextlib
 import errno
+import functools
 import json
 import os
 import platform
@@ -54,7 +55,6 @@ from latentlab.storage.fit_summary import FitSummary
 from latentlab.storage.manifest import (
     MANIFEST_NAME,
     Manifest,
-    ManifestDamageError,
     ManifestError,
     Output,
     RunConfig,
@@ -126,7 +126,7 @@ class Run:
         with refusals(folder):
             folder.mkdir(parents=True, exist_ok=True)
         run = cls(folder, Manifest.new())
-        seal.enter(folder, run.records)
+        seal.enter(folder, functools.partial(integrity.records_of, run._manifest))
         with run.lock():
             if not (folder / MANIFEST_NAME).exists():
                 run._save()
@@ -147,7 +147,7 @@ class Run:
             If there is none, or its manifest is damaged or of a newer format.
         """
         run = cls(Path(path), read_manifest(Path(path)))
-        seal.enter(run.path, run.records)
+        seal.enter(run.path, functools.partial(integrity.records_of, run._manifest))
         if (run.path / JOURNAL).exists():
             with run.lock():
                 pass  # which finishes the changes of a killed process
@@ -250,7 +250,7 @@ class Run:
         output : Output
             What it holds.
         """
-        recorded = self.records().get(name)
+        recorded = integrity.records_of(self._manifest).get(name)
         if recorded is not None and recorded.sha256 != output.sha256:
             # A kill may come before or after the file takes its place: both are right.
             self._manifest.files[name] = replace(output, before=recorded.sha256)
@@ -533,7 +533,7 @@ class Run:
     def _reread(self) -> None:
         if (self.path / MANIFEST_NAME).exists():
             self._manifest = read_manifest(self.path)
-            guard.follow(self.path, self.records)
+            guard.follow(self.path, functools.partial(integrity.records_of, self._manifest))
 
     def clear(self) -> None:
         """Remove everything that the run has made; its folder and lock stay.
@@ -587,7 +587,7 @@ class Run:
     def _save(self) -> None:
         self._has_news = False
         self._manifest.write(self.path / MANIFEST_NAME)
-        guard.follow(self.path, self.records)
+        guard.follow(self.path, functools.partial(integrity.records_of, self._manifest))
 
 
 def find_runs(folder: str | Path) -> list[Run]:
@@ -621,13 +621,17 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_NAME
     guard.refuse_outside(os.path.abspath(folder), os.path.abspath(path))  # also before it is opened
     try:
-        return Manifest.from_bytes(path.read_bytes(), folder)
+        content = path.read_bytes()
+        value = json.loads(content.decode("utf-8"))
+        manifest = Manifest.from_json(value, folder)
+        integrity.refuse_broken_seal(content, value)
+        return manifest
     except FileNotFoundError:
         raise RunError(
             f"{folder} holds no latentlab run ({MANIFEST_NAME} is missing).",
             hint=f"Make one with: `fit(run='{folder}')`",
         ) from None
-    except ManifestDamageError:
+    except integrity.BrokenSealError:
         raise RunError(
             f"{path} was changed or damaged since it was written. Restore it, or fit again into"
             " another folder."

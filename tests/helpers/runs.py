@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from latentlab.config import FitOptions
-from latentlab.storage.manifest import MANIFEST_NAME, sealed_text
+from latentlab.storage.integrity import sealed_text
+from latentlab.storage.manifest import MANIFEST_NAME
 
 
 def make_stripes(count: int = 120, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
