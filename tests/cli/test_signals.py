@@ -18,7 +18,10 @@ from helpers.runs import make_stripes
 def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code):
     images = tmp_path / "images.npy"
     np.save(images, make_stripes(400)[0])
-    line = "{} -m latentlab fit --epochs 400 --batch-size 20 --patience 0 --data {} --run {}"
+    line = (
+        "{} -m latentlab fit --epochs 400 --batch-size 20 --patience 0"
+        " --set width=4 --set code_channels=4 --data {} --run {}"
+    )
     # A shell starts background jobs, this test's too, deaf to Ctrl-C.
     process = subprocess.Popen(
         words(line, sys.executable, images, tmp_path / "run"),

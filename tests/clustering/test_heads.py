@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from helpers.heads import fitted, groups_of
-from helpers.processes import latentlab_in_turn, words
+from helpers.processes import python
 from scipy.special import softmax
 
 from latentlab import pipeline
@@ -111,18 +111,27 @@ def test_heads_bear_images_that_are_the_same_and_centers_in_the_middle(method, m
     assert kernels.shape == (2, 16, 12)
 
 
+ON_JAX = """
+import sys
+from latentlab import backend
+
+backend.start("jax")
+from latentlab import pipeline
+from latentlab.config import ClusterOptions
+
+for method in ("scan", "temi"):
+    options = ClusterOptions(k=5, method=method, settings={"heads": 3, "epochs": 2})
+    pipeline.cluster_vectors(sys.argv[1], options, f"{sys.argv[2]}/{method}.parquet")
+"""
+
+
 def test_heads_find_the_same_clusters_on_jax(tmp_path):
     z, y = groups_of(5)
     pq.write_table(pa.table({"embedding": z.tolist()}), tmp_path / "vectors.parquet")
-    line = "--backend jax cluster --k 5 --set heads=3 --set epochs=2 --embeddings {}"
-    shared = words(line, tmp_path / "vectors.parquet")
-    files = {name: tmp_path / f"{name}.parquet" for name in ("scan", "temi")}
-    commands = [
-        [*shared, *words("--method {} --out {}", name, file)] for name, file in files.items()
-    ]
-    for done, file in zip(latentlab_in_turn(*commands), files.values(), strict=True):
-        assert done.returncode in (0, None), done.stderr
-        clusters = np.asarray(pq.read_table(file)["cluster"])
+    done = python("-c", ON_JAX, str(tmp_path / "vectors.parquet"), str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    for method in ("scan", "temi"):
+        clusters = np.asarray(pq.read_table(tmp_path / f"{method}.parquet")["cluster"])
         assert metrics.purity(metrics.contingency(clusters, y, 5, 5)) == 1
 
 
