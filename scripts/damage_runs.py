@@ -33,7 +33,7 @@ MAKING = (
     ("cluster", "--k", "4"),
     ("cluster", "--k", "3", "--seeds", "2"),
     ("cluster", "--k", "4", "--label", "mine", *DEEP),
-    ("score-by-k", "--ks", "2-4"),
+    ("score-by-k", "--ks", "2:4"),
     ("probe",),
     ("evaluate",),
     ("audit",),

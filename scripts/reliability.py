@@ -78,7 +78,7 @@ FURTHER: dict[str, tuple[str, ...]] = {
     "cluster": ("cluster", "--k", "4"),
     "second": ("cluster", "--k", "3"),
     "audit": ("audit", "--name", "kmeans-k4"),
-    "choose-k": ("choose-k", "--ks", "2-5"),
+    "choose-k": ("choose-k", "--ks", "2:5"),
     "view": (),  # edits by hand, see `edit_by_hand`
     "export": ("export", "--name", "kmeans-k4", "--out", "{out}/edited.csv"),
     "folders": ("export", "--name", "kmeans-k4", "--format", "folders", "--out", "{out}/folders"),

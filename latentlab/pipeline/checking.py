@@ -218,7 +218,8 @@ def _recompute(run: Run, name: str | None) -> "list[Check]":
     if clustering is not None and run.record(f"evaluate/{clustering.name}") is not None:
         labels = read_labels(run, keep=False)
         if labels is not None:
-            checks.append(checking.check_scores(clustering, labels))
+            subject = f"scores {clustering.name}"
+            checks.append(_tried(subject, checking.check_scores, clustering, labels))
     return checks
 
 
