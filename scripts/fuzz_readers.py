@@ -78,7 +78,7 @@ def _manifest(content: bytes, path: Path) -> None:
 
 TARGETS: dict[str, Callable[[bytes, Path], None]] = {
     "npz": _on_file(lambda path: npz.read_npz(path, limit=1 << 20), ValueError, OSError),
-    "idx": _on_file(lambda path: idx_files.read_idx(path, limit=1 << 20), LatentlabError),
+    "idx": _on_file(lambda path: idx_files.read_idx(path, max_bytes=1 << 20), LatentlabError),
     "pickle": _pickled,
     "tar": _on_file(
         lambda path: list(archives.read_files(path, cifar_batches.LIMITS)), LatentlabError

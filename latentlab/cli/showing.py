@@ -145,7 +145,7 @@ def _open_in_browser(address: str, stack: contextlib.ExitStack) -> None:
 )
 @json_option
 @click.pass_context
-def export(
+def export(  # noqa: PLR0913  # a flag each
     context: click.Context,
     run_path: str,
     moved_to: str | None,

@@ -12,7 +12,8 @@ stopped. The modules follow the path:
     clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
     trusting      how far to trust them    trust_of
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
-    showing       scores to pictures       project, decode, report; figures, viewer, export, share, look
+    showing       scores to pictures       project, decode, report; figures, viewer, export, share;
+                                           look
     checking      several runs             compare, verify, accept
     moving        pictures that moved      look_in
     updating      pictures that changed    update

@@ -177,7 +177,6 @@ def viewer(
     """
     from latentlab.reporting.report import training_figures
     from latentlab.reporting.viewer import Viewer
-    from latentlab.reporting.share import Shared
     from latentlab.reporting.viewer_server import Server
 
     summary = _complete_summary(run.clustering(name), sample, seed)

@@ -433,10 +433,10 @@ def replacing(temporary: Path, target: Path) -> None:
     target : pathlib.Path
         Its place.
     """
-    found = _keeper_of(target)
-    if found is None:
+    kept_by = _keeper_of(target)
+    if kept_by is None:
         return
-    keeper, name = found
+    keeper, name = kept_by
     if name in NOT_RECORDED or name.startswith(WORK_FOLDER):
         return
     value = digest(temporary)
@@ -455,9 +455,9 @@ def removing(path: Path) -> None:
     path : pathlib.Path
         The file or folder.
     """
-    found = _keeper_of(path)
-    if found is not None:
-        keeper, name = found
+    kept_by = _keeper_of(path)
+    if kept_by is not None:
+        keeper, name = kept_by
         keeper.let_go(name)
 
 

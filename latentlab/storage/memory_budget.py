@@ -74,15 +74,15 @@ def allowed_for(size: int, largest: int | None = LARGEST, expansion: int = EXPAN
     return allowed if largest is None else min(allowed, largest)
 
 
-def check(taken: int, allowed: int, what: str) -> None:
+def check(taken: int, allowed: int, owner: str) -> None:
     """Raise TooLargeError if more would be taken than is allowed.
 
     Parameters
     ----------
     taken, allowed : int
         Bytes.
-    what : str
-        Who takes them, such as "its arrays".
+    owner : str
+        What takes them, such as "its arrays".
 
     Examples
     --------
@@ -91,7 +91,7 @@ def check(taken: int, allowed: int, what: str) -> None:
     latentlab.storage.memory_budget.TooLargeError: its arrays take 5 bytes, more than 4
     """
     if taken > allowed:
-        raise TooLargeError(f"{what} take {taken:,} bytes, more than {allowed:,}")
+        raise TooLargeError(f"{owner} take {taken:,} bytes, more than {allowed:,}")
 
 
 def check_shape(shape: tuple[int, ...], itemsize: int) -> None:

@@ -188,11 +188,11 @@ def _page(header: "_Compact") -> tuple[Page, int]:
         for inner, inner_kind in header.fields():
             numbers[field, inner] = header.value(inner_kind)
     kind, unpacked, packed = (numbers.get((field, 0), -1) for field in (1, 2, 3))
-    own = DATA_PAGES.get(kind, 7)
+    header_field = DATA_PAGES.get(kind, 7)
     # The encoding is the second field of the header of data pages and dictionaries, and the
     # fourth of data pages of the second version.
-    encoding = numbers.get((own, 4 if kind == 3 else 2), 0)
-    n_values = numbers.get((own, 1), 0)
+    encoding = numbers.get((header_field, 4 if kind == 3 else 2), 0)
+    n_values = numbers.get((header_field, 1), 0)
     if kind < 0 or min(unpacked, packed, n_values) < 0:
         raise ValueError("the header of a page is damaged")
     return Page(kind, unpacked, packed, n_values, encoding), header.place

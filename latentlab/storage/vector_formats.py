@@ -93,9 +93,9 @@ class VectorFormat(abc.ABC):
                 f" {self.limit:,}. If you trust it, raise `max_bytes`."
             )
 
-    def check(self, taken: int, what: str) -> None:
+    def check(self, taken: int, owner: str) -> None:
         """Raise TooLargeError if `what` takes more bytes than the limit."""
-        memory_budget.check(taken, self.limit, what)
+        memory_budget.check(taken, self.limit, owner)
 
     def not_as_vectors(self, reason: str) -> DataError:
         """Return the error for content that is no table of vectors, for a `reason`."""

@@ -15,8 +15,8 @@ FILE_VERSION = "brain.Event:2"  # what TensorBoard looks for in a file's first e
 class ScalarLog:
     """Writes scalars in the form of TensorBoard's own package; nothing where that is not installed.
 
-    TensorBoard's writer puts the name of the machine into the name of each file. Runs are passed on,
-    so files are named here, by time and number.
+    TensorBoard's writer puts the name of the machine into the name of each file. Runs are passed
+    on, so files are named here, by time and number.
 
     Parameters
     ----------
