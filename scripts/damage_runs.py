@@ -32,7 +32,7 @@ MAKING = (
     ("fit", "--data", "{data}", *FIT),
     ("cluster", "--k", "4"),
     ("cluster", "--k", "3", "--seeds", "2"),
-    ("cluster", "--k", "4", "--label", "mine", *DEEP),
+    ("cluster", "--k", "4", "--name", "mine", *DEEP),
     ("score-by-k", "--ks", "2:4"),
     ("probe",),
     ("evaluate",),

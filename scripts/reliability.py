@@ -83,7 +83,7 @@ FURTHER: dict[str, tuple[str, ...]] = {
     "export": ("export", "--name", "kmeans-k4", "--out", "{out}/edited.csv"),
     "folders": ("export", "--name", "kmeans-k4", "--format", "folders", "--out", "{out}/folders"),
     "compare": ("compare", "{run}:kmeans-k4", "{run}:kmeans-k3", "--out", "{out}/comparison"),
-    "import": ("import", "{vectors}", "--run", "{out}/imported"),
+    "import": ("import", "--embeddings", "{vectors}", "--run", "{out}/imported"),
 }
 KILLED_FURTHER = ("audit", "choose-k", "view", "export", "folders", "compare", "import")
 WITHOUT_RUN = ("compare", "import")  # they name their runs themselves
