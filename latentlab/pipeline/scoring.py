@@ -14,7 +14,6 @@ from latentlab.features.spec import NORMALIZED_EMBEDDING
 from latentlab.pipeline.clustering import prepare
 from latentlab.pipeline.run_data import (
     feature_name,
-    open_run_images,
     open_shown_images,
     open_small_images,
 )
@@ -170,11 +169,12 @@ def _method_name(clustering: Clustering) -> str:
 def _measure_reconstruction(run: Run) -> None:
     """Measure the reconstruction error on both splits; no label takes part."""
     from latentlab.encoders import model_files
+    from latentlab.encoders.stored_inputs import StoredInputs
     from latentlab.storage import json_form
     from latentlab.training.reconstructions import mean_squared_error
 
     def make() -> list[Path]:
-        images = open_run_images(run)
+        images = open_small_images(run)
         network = model_files.load(run).autoencoder
         errors = {}
         for split in ("train", "test"):
@@ -185,7 +185,7 @@ def _measure_reconstruction(run: Run) -> None:
 
     if not run.config.is_autoencoder or run.is_done("reconstruct", run.encoder_config()):
         return
-    if whereabouts.are_lost(run):
+    if not StoredInputs(run.path).are_there and whereabouts.are_lost(run):
         log.warning("evaluate: without the error of reconstruction, since the pictures are gone")
     else:
         run.do_stage("reconstruct", run.encoder_config(), make, uses_network=True)
