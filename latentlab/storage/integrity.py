@@ -117,10 +117,10 @@ class Keeper(Protocol):
         """Return what is recorded of each file, by its path below the run's folder."""
 
     def keep(self, name: str, output: "Output") -> None:
-        """Record a file that is about to take its place."""
+        """Record the `output` that is about to take the place of the file `name`."""
 
     def let_go(self, name: str) -> None:
-        """Drop the records of a file, or of all files in a folder, that is about to be removed."""
+        """Drop the records of `name`, a file or folder that is about to be removed."""
 
 
 _State = tuple[int, int, int, int]  # device, inode, bytes, time of change

@@ -366,7 +366,7 @@ class Manifest:
         return head | self.values
 
     def write(self, path: Path) -> None:
-        """Write the manifest to a run.json, atomically."""
+        """Write the manifest to `path`, a run.json, atomically."""
         with atomic_path(path) as temporary:
             temporary.write_bytes(integrity.sealed_text(self.to_json()).encode())
 

@@ -91,7 +91,7 @@ class Leaf:
         return self.is_flat and not self.width and not self.has_prefixes
 
     def add(self, page: Page) -> None:
-        """Count a page."""
+        """Count `page`."""
         self.unpacked += page.unpacked
         self.largest_page = max(self.largest_page, page.unpacked)
         if self.most_packed is None or page.unpacked > self.most_packed.unpacked:

@@ -94,7 +94,7 @@ class VectorFormat(abc.ABC):
             )
 
     def check(self, taken: int, owner: str) -> None:
-        """Raise TooLargeError if `what` takes more bytes than the limit."""
+        """Raise TooLargeError if `taken`, the bytes that `owner` takes, are above the limit."""
         memory_budget.check(taken, self.limit, owner)
 
     def not_as_vectors(self, reason: str) -> DataError:
