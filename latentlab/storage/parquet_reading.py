@@ -57,7 +57,12 @@ class ParquetReader:
         check(n_rows * ROW_BYTES, self.allowed, f"its {n_rows:,} rows")
 
     def leaves(self, columns: list[str] | None = None) -> list[Leaf]:
-        """Return what `columns` unpack to, all if None; see `leaves_of`.
+        """Return what columns unpack to; see `leaves_of`.
+
+        Parameters
+        ----------
+        columns : list of str or None
+            Their names; None is all.
 
         Raises
         ------
@@ -116,9 +121,14 @@ class ParquetReader:
         return max(1, min(most, PIECE // max(largest, 1)))
 
     def batches(self, columns: list[str]) -> Iterator[pa.RecordBatch]:
-        """Yield the rows of `columns` of numbers, or of lists of them, a piece at a time.
+        """Yield the rows of columns of numbers, or of lists of them, a piece at a time.
 
         What all pieces take together is for the caller to compare.
+
+        Parameters
+        ----------
+        columns : list of str
+            Their names.
 
         Raises
         ------
@@ -131,7 +141,12 @@ class ParquetReader:
         yield from self._open(()).iter_batches(batch_size=rows, columns=columns)
 
     def table(self, columns: list[str] | None = None) -> pa.Table:
-        """Return whole `columns`, all if None, of the types that the file says.
+        """Return whole columns, of the types that the file says.
+
+        Parameters
+        ----------
+        columns : list of str or None
+            Their names; None is all.
 
         Raises
         ------
@@ -153,7 +168,12 @@ class ParquetReader:
         return table.cast(wanted.with_metadata(table.schema.metadata))
 
     def values(self, column: str) -> list[Any]:
-        """Return the values of `column` as Python objects; equal texts may be the same object.
+        """Return the values of a column as Python objects; equal texts may be the same object.
+
+        Parameters
+        ----------
+        column : str
+            Its name.
 
         Raises
         ------
