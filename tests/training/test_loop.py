@@ -26,11 +26,16 @@ from latentlab.training.reconstructions import mean_squared_error
 from latentlab.training.snapshot import all_finite
 
 
-def test_augmented_fit_resumes_and_differs_from_plain(data, tmp_path):
-    plain = pipeline.fit(data, small_fit(), tmp_path / "plain")
+def test_augmented_fit_differs_from_plain(finished_run, data, tmp_path):
+    plain = finished_run
     changed = pipeline.fit(data, small_fit(augment="affine"), tmp_path / "changed")
     assert plain.metrics()[1]["loss"] != changed.metrics()[1]["loss"]
     assert read_json(changed.path / "run.json")["config"]["fit"]["augment"] == "affine"
+
+
+def copied(run, folder):
+    """Return a copy of a run that a test may change."""
+    return Run.open(shutil.copytree(run.path, folder / "run"))
 
 
 def weights_of(run):
@@ -54,10 +59,10 @@ def test_fit_lowers_the_loss_and_keeps_the_best_epoch(data, tmp_path):
     assert saved == pytest.approx(losses[best], rel=1e-4)
 
 
-def test_same_seed_same_weights_other_seed_others(data, tmp_path):
-    first, second, third = (
-        pipeline.fit(data, small_fit(seed=seed), tmp_path / name)
-        for name, seed in (("a", 5), ("b", 5), ("c", 6))
+def test_same_seed_same_weights_other_seed_others(finished_run, data, tmp_path):
+    first = finished_run
+    second, third = (
+        pipeline.fit(data, small_fit(seed=seed), tmp_path / str(seed)) for seed in (0, 6)
     )
     for one, two in zip(weights_of(first), weights_of(second), strict=True):
         np.testing.assert_array_equal(one, two)
@@ -97,8 +102,8 @@ def test_few_images_are_trained_on_for_more_epochs(data, tmp_path):
     assert loop.with_least_steps(few, 3).epochs == 21
 
 
-def test_other_settings_are_refused_and_overwrite_replaces(data, tmp_path):
-    run = pipeline.fit(data, small_fit(), tmp_path / "run")
+def test_other_settings_are_refused_and_overwrite_replaces(finished_run, data, tmp_path):
+    run = copied(finished_run, tmp_path)
     with pytest.raises(RunError, match="epochs was 2 and is 1"):
         pipeline.fit(data, small_fit(epochs=1), run.path)
     again = pipeline.fit(data, small_fit(epochs=1), run.path, overwrite=True)
