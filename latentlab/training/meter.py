@@ -63,7 +63,7 @@ class EpochMeter:
         self._steps_done += n_steps
         self._images_done += n_images
         speed = self.images_per_second
-        seconds_left = self._images_to_train / speed - self._elapsed()
+        seconds_left = max(0.0, self._images_to_train / speed - self._elapsed())
         text = f"loss {loss:.5f}, {speed:.0f} images/s, {seconds_left / 60:.1f} min left in all"
         self._bar.update(self._steps_done, text)
 
