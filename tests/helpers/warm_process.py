@@ -7,6 +7,7 @@ starts in the fork: it does not survive forking once it runs.
 Run as a program it reads requests, a JSON object a line, and answers each with its results.
 """
 
+import atexit
 import functools
 import json
 import os
@@ -54,13 +55,15 @@ def run_warm(
 def _server() -> subprocess.Popen:
     """Start the warm process; it ends with this one, whose end closes its standard input."""
     path = os.pathsep.join([str(ROOT / "tests"), str(ROOT)])
-    return subprocess.Popen(
+    server = subprocess.Popen(
         [sys.executable, __file__],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | FOR_TENSORFLOW | {"PYTHONPATH": path},
     )
+    atexit.register(server.communicate)
+    return server
 
 
 def serve() -> None:
