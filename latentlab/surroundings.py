@@ -123,6 +123,7 @@ def close_keras(framework: str) -> None:
     """
     from latentlab.private_folders import is_closed_to_others, private_folder
 
+    _name_a_place_for_temporary_files()
     for name in CODE_CACHES:
         _drop_open_cache(name)
     if framework == "torch" and "TORCHINDUCTOR_CACHE_DIR" not in os.environ:
@@ -135,6 +136,19 @@ def close_keras(framework: str) -> None:
             os.environ["KERAS_HOME"] = str(folder)
             return
     os.environ["KERAS_HOME"] = str(private_folder("keras"))
+
+
+def _name_a_place_for_temporary_files() -> None:
+    """Let TensorFlow ask where temporary files go, as it does while it is imported.
+
+    It makes none then. Where no place for them can be written to the question alone would fail.
+    """
+    import tempfile
+
+    try:
+        tempfile.gettempdir()
+    except OSError:
+        tempfile.tempdir = os.path.join(os.sep, "tmp")
 
 
 def _close_search_path(by_module: bool) -> None:

@@ -135,20 +135,10 @@ def test_the_main_path_works_where_only_the_run_and_temporary_files_are_written(
     assert list((place / "temporary").iterdir()) == []
 
 
-def test_without_temporary_files_there_is_a_result_or_one_line(place):
-    """A report needs a folder for what numba compiles and for matplotlib's list of fonts."""
-    vectors, groups = make_vectors(24, seed=1)
-    photos = place / "data" / "others"
-    paths = write_pictures(photos, groups)
-    file = write_vectors(place / "data" / "others.parquet", vectors, id=paths)
-    run = place / "runs" / "two"
-    *done, report = in_turn(
-        place,
-        ("import --embeddings {} --data {} --run {}", file, photos, run),
-        ("cluster --run {} --k 4", run),
-        ("evaluate --run {}", run),
-        ("report --run {}", run),
-    )
-    assert [result.returncode for result in done] == [0, 0, 0], done[-1].stderr
-    assert "TMPDIR" in error_line(report, 4)
-    assert len(report.stderr.strip().splitlines()) <= 3
+def test_without_any_temporary_file_one_line_says_so(place):
+    """Keras imports matplotlib, which does not start without a folder that can be written to."""
+    vectors, _ = make_vectors(24, seed=1)
+    file = write_vectors(place / "data" / "others.parquet", vectors, id=[*map(str, range(24))])
+    (result,) = in_turn(place, ("import --embeddings {} --run {}", file, place / "runs" / "two"))
+    assert "TMPDIR" in error_line(result, 4)
+    assert "bug" not in result.stderr
