@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from helpers.processes import latentlab_command, words
 from helpers.runs import small_fit, use_weights_in
-from helpers.strong import SMALL, strong_fit, weights_of
+from helpers.strong import SMALL, weights_of
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
@@ -96,8 +96,8 @@ def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_los
 ):
     fitted = student_fit(teacher.path, epochs=2)
     whole = pipeline.fit(data, fitted, tmp_path / "whole")
-    for name in ("here", "jax"):
-        killed_after_an_epoch(data, fitted, tmp_path / name, monkeypatch)
+    killed_after_an_epoch(data, fitted, tmp_path / "here", monkeypatch)
+    shutil.copytree(tmp_path / "here", tmp_path / "jax")
     for one, other in zip(
         weights_of(whole), weights_of(pipeline.fit(data, fitted, tmp_path / "here")), strict=True
     ):
@@ -122,12 +122,12 @@ def test_a_killed_student_goes_on_to_the_same_weights_and_on_jax_to_the_same_los
 
 
 def test_a_student_does_not_go_on_with_another_teacher_and_needs_none_when_done(
-    data, teacher, tmp_path, monkeypatch
+    data, teacher, strong_run, tmp_path, monkeypatch
 ):
     shutil.copytree(teacher.path, tmp_path / "teacher")
     fitted = student_fit(tmp_path / "teacher", epochs=2)
     killed_after_an_epoch(data, fitted, tmp_path / "student", monkeypatch)
-    other = pipeline.embed(pipeline.fit(data, strong_fit(seed=1), tmp_path / "other"))
+    other = pipeline.embed(pipeline.at_epoch(strong_run, 2, tmp_path / "other"))
     (tmp_path / "teacher").rename(tmp_path / "before")
     other.path.rename(tmp_path / "teacher")
     with pytest.raises(RunError, match="has changed since this fit began"):
@@ -140,9 +140,11 @@ def test_a_student_does_not_go_on_with_another_teacher_and_needs_none_when_done(
     assert pipeline.fit(data, fitted, tmp_path / "student").fit_summary.epochs == 2
 
 
-def test_what_is_no_teacher_is_told_before_anything_is_lost(data, teacher, tmp_path):
-    bare = pipeline.fit(data, strong_fit(epochs=1), tmp_path / "bare")
-    plain = pipeline.embed(pipeline.fit(data, small_fit(epochs=1), tmp_path / "plain"))
+def test_what_is_no_teacher_is_told_before_anything_is_lost(
+    data, teacher, strong_run, finished_run, tmp_path
+):
+    bare = strong_run  # nothing is embedded there
+    plain = Run.open(shutil.copytree(finished_run.path, tmp_path / "plain"))
     own = tmp_path / "own"
     shutil.copytree(teacher.path, own)
     for path, place, error, message in (
