@@ -126,6 +126,12 @@ class Server:
         self._wake()
         self._has_stopped.wait()
 
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.server_close()
+
     def server_close(self) -> None:
         """Give the port back and end every connection; an edit at work is finished first."""
         self._listener.close()

@@ -17,6 +17,7 @@ import numpy as np
 from latentlab.errors import RunError
 from latentlab.storage import guard
 from latentlab.storage.files import atomic_folder, fingerprint, remove_folder, sha256
+from latentlab.storage.integrity import DamagedFileError
 from latentlab.storage.npz import read_npz
 
 ARRAYS_NAME = "arrays.npz"
@@ -124,11 +125,16 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     RunError
         If it is damaged.
     """
-    guard.reading(folder / STATE_NAME)
-    guard.reading(folder / ARRAYS_NAME)
     try:
+        guard.reading(folder / STATE_NAME)
+        guard.reading(folder / ARRAYS_NAME)
         arrays = read_npz(folder / ARRAYS_NAME)
         return arrays, _state_of(json.loads((folder / STATE_NAME).read_text()), folder)
+    except DamagedFileError:
+        raise RunError(
+            f"the checkpoint {folder} was changed or damaged since it was written."
+            " Remove it to resume from the one before."
+        ) from None
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(
             f"the checkpoint {folder} cannot be read ({error})."

@@ -73,7 +73,7 @@ HOLDER_NAME = "run.lock.json"  # says which process holds the lock
 METRICS_NAME = "metrics.jsonl"
 FIT_STAGE = "fit"
 CLUSTER_STAGE = "cluster/"
-TRACES = ("checkpoints", "tensorboard")  # folders that a fit fills besides its outputs
+TRACES = ("checkpoints", "reconstructions", "tensorboard")  # folders that a fit fills besides its outputs
 WEIGHTS_NAME = "weights.npz"
 DESCRIPTION_NAME = "model.json"
 
@@ -400,14 +400,15 @@ class Run:
         self._save()
 
     def _record_traces(self) -> None:
-        """Record what a fit leaves that is not written whole: rows, checkpoints, event files."""
+        """Record what a fit leaves besides its outputs; a kill may have come before a record."""
         paths = [self.path / METRICS_NAME]
         for folder in TRACES:
             paths += sorted((self.path / folder).rglob("*"))
         for path in paths:
-            if path.is_file() and not path.is_symlink():
-                output = Output.of_file(path, self.path)
-                self._manifest.files[output.path] = output
+            name = path.relative_to(self.path).as_posix()
+            is_of_stage = bool(self._manifest.writer_of(name))
+            if path.is_file() and not path.is_symlink() and not is_of_stage:
+                self._manifest.files[name] = Output.of_file(path, self.path)
 
     def replace_stages(self, made: Changes, stages: dict[str, StageRecord], **values: Any) -> None:
         """Make prepared changes of files, together with the stages and entries that go with them.

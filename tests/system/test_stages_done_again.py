@@ -138,7 +138,7 @@ def test_renamed_images_are_told_of(tmp_path):
     pipeline.cluster(run, ClusterOptions(k=2))
     (tmp_path / "photos" / "cats").rename(tmp_path / "photos" / "cat")
     with pytest.raises(RunError, match="names or splits of the images"):
-        pipeline.report(run)
+        pipeline.open_run_images(run)
 
 
 def test_a_second_report_does_not_make_the_run_look_damaged(run):

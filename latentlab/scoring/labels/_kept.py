@@ -10,6 +10,7 @@ from latentlab.progress import log
 from latentlab.scoring.labels._encoding import NO_CLASS, Labels
 from latentlab.scoring.labels._reading import label_file
 from latentlab.storage import guard, memory_budget, tables
+from latentlab.storage.integrity import DamagedFileError
 from latentlab.storage.memory_budget import parsed_json
 from latentlab.storage.run import Run
 
@@ -78,11 +79,16 @@ def labels_without_data(run: Run) -> Labels | None:
     Labels or None
         None if scoring has read no labels yet, and the ids tell none.
     """
-    stored = kept_labels(run)
-    if stored is not None:
-        return stored
     source = _source_name(run)
     reader = label_file(source) if source else None
+    try:
+        stored = kept_labels(run)
+    except DamagedFileError:
+        if not hasattr(reader, "labels_of_ids"):
+            raise
+        stored = None  # they follow from the names of the images
+    if stored is not None:
+        return stored
     if source and reader is None:
         return None
     if reader is None or not hasattr(reader, "labels_of_ids"):
