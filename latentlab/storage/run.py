@@ -73,7 +73,8 @@ HOLDER_NAME = "run.lock.json"  # says which process holds the lock
 METRICS_NAME = "metrics.jsonl"
 FIT_STAGE = "fit"
 CLUSTER_STAGE = "cluster/"
-TRACES = ("checkpoints", "reconstructions", "tensorboard")  # folders that a fit fills besides its outputs
+# Folders that a fit fills besides its outputs.
+TRACES = ("checkpoints", "reconstructions", "tensorboard")
 WEIGHTS_NAME = "weights.npz"
 DESCRIPTION_NAME = "model.json"
 
