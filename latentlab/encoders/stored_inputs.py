@@ -19,6 +19,7 @@ from latentlab.storage import guard, tables
 FOLDER = "inputs"
 MOST_IMAGES = 60_000  # as many as a map has
 PARTS_IN_MEMORY = 8
+FROM_FILES = b"picture_files"  # key of a part's metadata: whether each image has a file of its own
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,12 @@ class StoredInputs:
     def are_there(self) -> bool:
         """Whether the run stores its images."""
         return bool(self._parts())
+
+    @property
+    def are_of_files(self) -> bool:
+        """Whether each stored image was made of a picture file, which can be shown in its place."""
+        metadata = tables.schema(self._parts()[0]).metadata or {}
+        return metadata.get(FROM_FILES) == b"yes"
 
     @property
     def folder(self) -> Path:
@@ -90,13 +97,14 @@ def input_table(images: ImageSet, indices: np.ndarray) -> pa.Table:
     """
     pixels = images.read(indices).reshape(len(indices), -1)
     rows = [row.tobytes() for row in np.ascontiguousarray(pixels)]
-    return pa.table(
+    table = pa.table(
         {
             "id": images.ids[indices].tolist(),
             "split": images.splits[indices].tolist(),
             "pixels": pa.array(rows, pa.binary(pixels.shape[1])),
         }
     )
+    return table.replace_schema_metadata({FROM_FILES: b"yes" if images.source else b"no"})
 
 
 def _read_part(path: Path, shape: tuple[int, int, int]) -> np.ndarray:

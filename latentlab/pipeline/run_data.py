@@ -281,7 +281,8 @@ def open_named_images(run: Run) -> ImageSet:
     shape = run_image_shape(run)
     inputs = StoredInputs(run.path)
     if inputs.are_there:
-        return replace(inputs.image_set(run.data_name, shape), source=picture_file)
+        stored = inputs.image_set(run.data_name, shape)
+        return replace(stored, source=picture_file) if inputs.are_of_files else stored
     images = ImageSet(run.data_name, np.array(ids), np.array(splits), shape, read)
     return replace(images, source=picture_file)
 

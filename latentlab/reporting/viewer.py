@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from latentlab.config import DataOptions
-from latentlab.encoders.stored_inputs import StoredInputs
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import ConfigError
 from latentlab.reporting import edits, html, page_data, plots
@@ -75,8 +74,7 @@ class Viewer:
         self._changing = threading.Lock()
         self.editor.state()  # damaged edits are reported before the server starts
         data = summary.run.config.data or DataOptions()
-        folder = summary.run.path
-        are_stored = StoredPictures(folder).are_there or StoredInputs(folder).are_there
+        are_stored = StoredPictures(summary.run.path).are_there
         self.pictures = PictureReader(summary.images, data, are_stored)
         self._scripts = html.page_scripts("report.js", "view.js")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}

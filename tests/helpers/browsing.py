@@ -59,6 +59,8 @@ class Page:
         driver.get_log("browser"), driver.get_log("performance")
         driver.get(address)
         driver.set_script_timeout(60)
+        # The address of the viewer leads on to the page.
+        self.wait("document.readyState === 'complete' && Boolean(window.latentlab)")
         driver.execute_async_script(
             "window.latentlab.ready.then(arguments[0], error => arguments[0](String(error)))"
         )
