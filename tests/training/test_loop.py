@@ -183,9 +183,7 @@ def test_damaged_checkpoint_is_one_clear_line(data, tmp_path):
     newest = sorted((run.path / "checkpoints").glob("epoch-*"))[-1]
     (newest / "state.json").write_text(json.dumps({"epoch": 1})[:5])
     run.forget("fit")
-    with pytest.raises(
-        RunError, match=r"checkpoint .* was changed or damaged.*the one before"
-    ):
+    with pytest.raises(RunError, match=r"checkpoint .* was changed or damaged.*the one before"):
         pipeline.fit(data, small_fit(), run.path)
 
 
