@@ -14,11 +14,11 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.data.images import ImageSet
-from latentlab.storage import guard, tables
+from latentlab.encoders.stored_parts import image_set, part_paths
+from latentlab.storage import tables
 
 FOLDER = "inputs"
 MOST_IMAGES = 60_000  # as many as a map has
-PARTS_IN_MEMORY = 8
 FROM_FILES = b"picture_files"  # key of a part's metadata: whether each image has a file of its own
 
 
@@ -60,29 +60,11 @@ class StoredInputs:
         shape : tuple of int
             Height, width and channels of an image.
         """
-        paths = self._parts()
-        indexes = [tables.read(path, ["id", "split"]) for path in paths]
-        starts = np.cumsum([0, *(len(index) for index in indexes)])
-        index = pa.concat_tables(indexes)
-        read_part = functools.lru_cache(PARTS_IN_MEMORY)(functools.partial(_read_part, shape=shape))
-
-        def read(indices: np.ndarray) -> np.ndarray:
-            positions = np.arange(starts[-1])[indices]
-            pixels = np.empty((len(positions), *shape), np.uint8)
-            part_numbers = np.searchsorted(starts, positions, side="right") - 1
-            for number in np.unique(part_numbers):
-                rows = np.flatnonzero(part_numbers == number)
-                pixels[rows] = read_part(paths[number])[positions[rows] - starts[number]]
-            return pixels
-
-        ids, splits = index["id"].to_pylist(), index["split"].to_pylist()
-        return ImageSet(
-            name, np.asarray(ids, dtype=str), np.asarray(splits, dtype=str), shape, read
-        )
+        read_part = functools.partial(_read_part, shape=shape)
+        return image_set(name, self._parts(), shape, read_part, _image_of)
 
     def _parts(self) -> list[Path]:
-        guard.listing(self.folder)
-        return sorted(self.folder.glob("part-*.parquet"))
+        return part_paths(self.folder)
 
 
 def input_table(images: ImageSet, indices: np.ndarray) -> pa.Table:
@@ -111,3 +93,7 @@ def _read_part(path: Path, shape: tuple[int, int, int]) -> np.ndarray:
     """Return the images of one part, uint8 (m, height, width, channels)."""
     column = tables.read(path, ["pixels"])["pixels"].to_pylist()
     return np.frombuffer(b"".join(column), np.uint8).reshape(-1, *shape)
+
+
+def _image_of(images: np.ndarray, row: int) -> np.ndarray:
+    return np.asarray(images[row])

@@ -7,7 +7,6 @@ map only, where there are more than those. "small" holds the 32x32x3 numbers of 
 the baselines cluster. Width and height are those of the original, upright.
 """
 
-import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,14 +15,14 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.data.images import ImageSet
+from latentlab.encoders.stored_parts import image_set, part_paths
 from latentlab.errors import RunError
-from latentlab.storage import guard, tables
+from latentlab.storage import tables
 
 FOLDER = "pictures"
 SIDE = 192  # pixels of a thumbnail's longer side
 SMALL_SHAPE = (32, 32, 3)
 NUMBERS = 32 * 32 * 3
-PARTS_IN_MEMORY = 8
 
 
 @dataclass(frozen=True)
@@ -90,8 +89,7 @@ class StoredPictures:
         return np.column_stack([table["width"], table["height"]]).astype(np.int64)
 
     def _parts(self) -> list[Path]:
-        guard.listing(self._folder)
-        return sorted(self._folder.glob("part-*.parquet"))
+        return part_paths(self._folder)
 
     @property
     def _folder(self) -> Path:
@@ -104,28 +102,7 @@ class StoredPictures:
                 f"{self._folder} holds no pictures.",
                 hint=f"Make them with: `embed(run={str(self.run_folder)!r})`",
             )
-        indexes = [tables.read(path, ["id", "split"]) for path in paths]
-        starts = np.cumsum([0, *(len(index) for index in indexes)])
-        index = pa.concat_tables(indexes)
-        read_part = functools.lru_cache(PARTS_IN_MEMORY)(_read_part)
-
-        def read(indices: np.ndarray) -> np.ndarray:
-            positions = np.arange(starts[-1])[indices]
-            pixels = np.empty((len(positions), *shape), np.uint8)
-            part_numbers = np.searchsorted(starts, positions, side="right") - 1
-            for number in np.unique(part_numbers):
-                part = read_part(paths[number])
-                for row in np.flatnonzero(part_numbers == number):
-                    pixels[row] = convert(part, int(positions[row] - starts[number]))
-            return pixels
-
-        return ImageSet(
-            name=name,
-            ids=np.asarray(index["id"].to_pylist(), dtype=str),
-            splits=np.asarray(index["split"].to_pylist(), dtype=str),
-            image_shape=shape,
-            read=read,
-        )
+        return image_set(name, paths, shape, _read_part, convert)
 
 
 def picture_table(

@@ -62,7 +62,9 @@ def _keep_labels(run: Run, table: pa.Table) -> None:
     """Write labels.parquet, unless it holds these labels already."""
     path = run.path / "labels.parquet"
     with contextlib.suppress(RunError):  # a damaged file is written anew
-        if path.exists() and tables.read(path).equals(table, check_metadata=True):
+        is_same = path.exists() and tables.read(path).equals(table, check_metadata=True)
+        # A kill may have come between the file and its record: who holds the run mends that.
+        if is_same and (path.name in run.records() or not integrity.is_held(run.path)):
             return
     # Whoever holds the run records its files.
     with contextlib.nullcontext() if integrity.is_held(run.path) else run.lock():

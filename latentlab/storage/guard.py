@@ -109,12 +109,7 @@ def inside(path: str | Path) -> None:
     RunError
         If a link on the way leads out of the run, or it is no plain file or folder.
     """
-    if not _runs:
-        return
-    target = os.path.abspath(path)
-    runs = _runs_above(target)
-    if runs:
-        refuse_outside(runs[-1].folder, target)
+    _passed(path)
 
 
 def reading(path: str | Path) -> None:
@@ -131,15 +126,9 @@ def reading(path: str | Path) -> None:
         If a link on the way leads out of the run, if it is no plain file or folder, or if its
         content is not what run.json records.
     """
-    if not _runs:
-        return
-    target = os.path.abspath(path)
-    runs = _runs_above(target)
+    runs = _passed(path)
     if runs:
-        refuse_outside(runs[-1].folder, target)
-        # Runs lie in seeds/ of another one: the inner run.json records the file.
-        name = os.path.relpath(target, runs[0].folder).replace(os.sep, "/")
-        integrity.check(target, name, runs[0].records)
+        integrity.check(*_recorded_place(path, runs[0]))
 
 
 def is_there(path: str | Path) -> bool:
@@ -194,13 +183,9 @@ def listing(folder: str | Path) -> None:
     RunError
         If a file is missing that run.json records, or a link on the way leads out of the run.
     """
-    target = os.path.abspath(folder)
-    runs = _runs_above(target) if _runs else []
+    runs = _passed(folder)
     if runs:
-        refuse_outside(runs[-1].folder, target)
-        # Runs lie in seeds/ of another one: the inner run.json records the file.
-        name = os.path.relpath(target, runs[0].folder).replace(os.sep, "/")
-        integrity.check_folder(target, name, runs[0].records)
+        integrity.check_folder(*_recorded_place(folder, runs[0]))
 
 
 def writing(path: str | Path) -> None:
@@ -216,15 +201,9 @@ def writing(path: str | Path) -> None:
     RunError
         If the run holds links or files of others and was not accepted, or as for `reading`.
     """
-    if not _runs:
-        return
-    target = os.path.abspath(path)
-    runs = _runs_above(target)
-    if not runs:
-        return
-    run = runs[-1]
-    refuse_outside(run.folder, target)
-    if run.foreign:
+    runs = _passed(path)
+    if runs and runs[-1].foreign:
+        run = runs[-1]
         raise RunError(
             f"{run.folder} is read-only, since it holds {run.foreign}: it may come from somebody"
             " else",
@@ -303,6 +282,26 @@ def kind_of(info: os.stat_result) -> str:
         if is_kind(info.st_mode):
             return name
     return "a device"
+
+
+def _passed(path: str | Path) -> list[GuardedRun]:
+    """Return the runs that a path lies in, the innermost first; refuse it if it leads out."""
+    if not _runs:
+        return []
+    target = os.path.abspath(path)
+    runs = _runs_above(target)
+    if runs:
+        refuse_outside(runs[-1].folder, target)
+    return runs
+
+
+def _recorded_place(path: str | Path, run: GuardedRun) -> tuple[str, str, Records]:
+    """Return an absolute path, the path below a run's folder, and what the run records.
+
+    Runs lie in seeds/ of another one: it is the inner run.json that records a file.
+    """
+    target = os.path.abspath(path)
+    return target, os.path.relpath(target, run.folder).replace(os.sep, "/"), run.records
 
 
 def _runs_above(target: str) -> list[GuardedRun]:
