@@ -8,6 +8,7 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.formats.file_sets import file_splits
+from latentlab.data.formats.frames_in_rows import further_frames
 from latentlab.data.formats.listed_paths import listed_pictures
 from latentlab.data.formats.parquet_columns import (
     ParquetTable,
@@ -107,7 +108,11 @@ def _picture_rows(
     known = file_splits(files, counts) or _column_splits(files, column, data)
     splits = name_splits(row_ids(sum(counts)).tolist(), data, labels, known)
     has_none = not labels and data.labels == "auto"
-    intake = Intake(splits=splits.splits_text, labels=NO_LABELS if has_none else splits.labels_text)
+    intake = Intake(
+        passed_over=further_frames(files, column, data.max_bytes),
+        splits=splits.splits_text,
+        labels=NO_LABELS if has_none else splits.labels_text,
+    )
     return PictureRows(tuple(files), column, splits.splits, intake, data.max_bytes)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from latentlab.data.formats.column_names import listed_columns
@@ -144,6 +145,37 @@ def column_values(
             f"{file} is damaged: it has {count} rows of {column}, "
             f"not the {announced} that it announces. Fetch or write it again."
         )
+
+
+def picture_batches(file: Path, column: str, max_bytes: int | None = None) -> Iterator[pa.Array]:
+    """Yield the pictures of a column, undecoded, a few rows at a time.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    column : str
+        Name of the column: bytes, or a struct with a field "bytes".
+    max_bytes : int or None
+        See `latentlab.storage.memory_budget`.
+
+    Yields
+    ------
+    pyarrow.Array
+        Of bytes; null for a missing picture.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged, or would take too much memory.
+    """
+    with _errors_of(file):
+        rows = _rows_at_once(file, column, ROWS, max_bytes)
+        for batch in _open(file).iter_batches(batch_size=rows, columns=[column]):
+            pictures = batch.column(0)
+            if pa.types.is_struct(pictures.type):
+                pictures = pc.struct_field(pictures, "bytes")
+            yield pictures.cast(pa.large_binary())
 
 
 def all_values(files: Sequence[Path], column: str, max_bytes: int | None = None) -> list[Any]:
