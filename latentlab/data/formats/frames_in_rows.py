@@ -23,8 +23,8 @@ def further_frames(
 ) -> tuple[LeftOut, ...]:
     """Count what the pictures of a column hold beside the one that is read.
 
-    The first bytes of every picture are looked at: 13 microseconds each, 4% of what it takes to open
-    and decode pictures of 32 pixels.
+    The first bytes of every picture are looked at: 13 microseconds each, 4% of what it takes to
+    open and decode pictures of 32 pixels.
 
     Parameters
     ----------
