@@ -22,7 +22,7 @@ from latentlab.plain_text import printable_lines
 from latentlab.reporting import bokeh_map, deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.intake_panel import IntakePanel
-from latentlab.reporting.page_data import AtlasData, PageData, pack, page_data
+from latentlab.reporting.page_data import PageData, atlas_data, page_data
 from latentlab.reporting.privacy import Privacy, public_ids
 from latentlab.scoring import tables
 from latentlab.storage import guard
@@ -147,14 +147,7 @@ def render_report(
     atlas = _atlas(summary, min(thumbnails.BUDGET, room), tick)
 
     # The same page with thumbnails.
-    has_default_order = (atlas.place == np.arange(len(atlas.place))).all()
-    atlas_data = AtlasData(
-        side=atlas.side,
-        columns=atlas.columns,
-        per_sheet=thumbnails.PER_SHEET,
-        place=None if has_default_order else pack(atlas.place),
-    )
-    data = dataclasses.replace(page.data, atlas=atlas_data)
+    data = dataclasses.replace(page.data, atlas=atlas_data(atlas))
     full_page = dataclasses.replace(page, data=data, sheets=atlas.sheets, atlas_note=atlas.note)
     return full_page.html()
 

@@ -1,11 +1,11 @@
-"""The data of the page, which templates/report.js and templates/view.js read as JSON.
+"""The data of the page, which templates/page/*.js read as JSON: version 2.
 
-Each class is one object of that JSON. Arrays are sent as bytes in base64.
+Each class is one object of that JSON. Arrays are sent as bytes in base64, or by the viewer's server
+(`latentlab.reporting.packed`).
 """
 
-import base64
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,112 +13,30 @@ import numpy as np
 from latentlab.data.images import TEST, TRAIN
 from latentlab.reporting import bokeh_map, palettes, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary, Moves, gallery_size
+from latentlab.reporting.packed import Address, Pack, PackedArray, PointStore, inside, pack
+from latentlab.reporting.page_groups import (
+    Categories,
+    Group,
+    Groups,
+    Numbers,
+    categories,
+    cluster_group,
+    numbers,
+    word_group,
+)
 from latentlab.reporting.privacy import public_ids
 from latentlab.storage import guard, npz
 from latentlab.storage.clustering import DECODED_NAME
 from latentlab.storage.json_form import json_field
 
+__all__ = ["Address", "Categories", "Groups", "Numbers", "PackedArray", "cluster_group", "pack"]
+
 ImageSources = Callable[[np.ndarray], list[str]]
 """From positions of images to the `src` of an <img> for each."""
 
+VERSION = 2  # of the JSON
 RAMP_COLOURS = 64
-LARGEST_INT8 = 127
-OUTER_PERCENTILES = (1, 99)  # a few far values would otherwise leave one colour for all others
-
-
-@dataclass(frozen=True)
-class PackedArray:
-    """An array as bytes.
-
-    Attributes
-    ----------
-    type : str
-        "int8", "int32" or "float32".
-    base64 : str
-        The little-endian bytes in base64.
-    """
-
-    type: str
-    base64: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Categories:
-    """A group of every image, by which the map can be coloured: cluster, label, split or mark.
-
-    Attributes
-    ----------
-    kind : str
-        "categories".
-    values : PackedArray
-        Category of each image, -1 for none.
-    names : list of str
-        Name of each category.
-    missing : str
-        Name of category -1.
-    colours : list of str
-        Colour of each category, "#rrggbb".
-    inks : list of str
-        Colour of text on each of these colours.
-    grey : str
-        Colour of category -1.
-    """
-
-    kind: str = "categories"
-    values: PackedArray
-    names: list[str]
-    missing: str
-    colours: list[str]
-    inks: list[str]
-    grey: str = palettes.MISSING
-
-
-@dataclass(frozen=True, kw_only=True)
-class Numbers:
-    """A number of every image, by which the map can be coloured.
-
-    Attributes
-    ----------
-    kind : str
-        "numbers".
-    values : PackedArray
-        Number of each image.
-    low, high : float
-        Where the colours begin and end: the 1st and the 99th percentile.
-    title : str
-        Meaning of the number.
-    """
-
-    kind: str = "numbers"
-    values: PackedArray
-    low: float
-    high: float
-    title: str
-
-
-Groups = Mapping[str, Categories | Numbers]
-
-
-@dataclass(frozen=True)
-class MapData:
-    """The map of some images.
-
-    Attributes
-    ----------
-    item : dict
-        Bokeh's JSON item.
-    ids : list of str
-        Id of each image on the map.
-    groups : mapping of str to Categories or Numbers
-        Quantities for the colours of the points.
-    ramp : list of str
-        Colours of numbers, from low to high.
-    """
-
-    item: Mapping[str, object]
-    ids: list[str]
-    groups: Groups
-    ramp: list[str]
+MOST_INSIDE = 20_000  # images of a viewer's page whose data is inside the page
 
 
 @dataclass(frozen=True)
@@ -148,8 +66,14 @@ class ClusterData:
     ----------
     number : int
         Number of the cluster.
+    name : str
+        The name that it was given, else "cluster" and its number.
+    suggested : str or None
+        A name that its images suggest.
+    status : {"", "accepted", "rejected"}
+        What somebody has said of it.
     sizes : dict of str to int
-        Images by split.
+        Images by split; none of an empty cluster, which is shown nowhere.
     labels : list of (str, float)
         The commonest labels with their shares.
     centroid : str or None
@@ -161,6 +85,9 @@ class ClusterData:
     """
 
     number: int
+    name: str
+    suggested: str | None
+    status: str
     sizes: dict[str, int]
     labels: list[tuple[str, float]]
     centroid: str | None
@@ -170,26 +97,85 @@ class ClusterData:
     movers: list[GalleryImage]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class AtlasData:
     """Where the thumbnails of the map's images are.
 
     Attributes
     ----------
     side : int
-        Pixels of a thumbnail.
+        Pixels of the square in which a thumbnail lies.
     columns : int
-        Thumbnails in a row of a sheet.
+        Squares in a row of a sheet.
     per_sheet : int
-        Thumbnails of a sheet.
-    place : PackedArray or None
+        Squares of a sheet.
+    ratio : PackedArray of uint8
+        Width and height of each thumbnail in pixels, w0, h0, w1, h1, ...: it lies at the top left
+        of its square.
+    place : PackedArray of int32, or None
         Number of each image's thumbnail, -1 for none; None if image i has thumbnail i.
+    choice : {"all", "sample"}
+        Whether every image of the map has a thumbnail.
+    per_cluster : int
+        Thumbnails that each cluster has at least, if it has as many images.
     """
 
     side: int
     columns: int
     per_sheet: int = json_field(key="perSheet")
-    place: PackedArray | None = json_field()
+    ratio: PackedArray
+    place: PackedArray | None
+    choice: str
+    per_cluster: int = json_field(key="perCluster")
+
+
+@dataclass(frozen=True)
+class NeighbourData:
+    """The nearest images of those with thumbnails, among those with thumbnails.
+
+    Attributes
+    ----------
+    k : int
+        Neighbours of each.
+    rows : PackedArray of int32
+        Rows on the map of the k nearest images of thumbnail 0, then of thumbnail 1, and so on; the
+        nearest first.
+    """
+
+    k: int
+    rows: PackedArray
+
+
+@dataclass(frozen=True)
+class EditedData:
+    """How far the clusters are those that were computed.
+
+    Attributes
+    ----------
+    note : str
+        "as computed", or "with 3 edits by hand".
+    count : int
+        Edits by hand.
+    """
+
+    note: str
+    count: int
+
+
+@dataclass(frozen=True)
+class TreeData:
+    """The hierarchy of the clusters, if there is one.
+
+    Attributes
+    ----------
+    merges : list of list of float
+        [a, b, height, images] of each merge, as SciPy's linkage.
+    leaves : list of int
+        Cluster of each leaf.
+    """
+
+    merges: list[list[float]]
+    leaves: list[int]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,54 +184,63 @@ class PageData:
 
     Attributes
     ----------
+    version : int
+        Of this form.
     mode : {"report", "view"}
         A file, or the page of a server.
     pictures : bool
         Whether the images can be shown.
-    item, ids, groups, ramp
-        As in `MapData`.
-    position : PackedArray or None
+    count : int
+        Images on the map.
+    edited : EditedData
+        Edits by hand that the clusters hold.
+    xy : PackedArray of float32
+        Places on the map: x0, y0, x1, y1, ...
+    ids : list of str, or Address
+        Id of each image on the map.
+    groups : mapping of str to Categories, Numbers or Texts
+        Quantities of each image on the map.
+    ramp : list of str
+        Colours of numbers, from low to high.
+    position : PackedArray of int32, or None
         Position of each image on the map in the run; only of a server's page.
     clusters : list of ClusterData
         Every cluster.
     atlas : AtlasData or None
         Where the thumbnails are; only of a report.
+    neighbours : NeighbourData or None
+        Which images are alike; only of a report, a server is asked.
+    tree : TreeData or None
+        The hierarchy of the clusters.
+    words : bool
+        Whether the server searches by words.
+    item : dict
+        Bokeh's JSON item.
     """
 
+    version: int = VERSION
     mode: str
     pictures: bool = True
-    item: Mapping[str, object]
-    ids: list[str]
+    count: int
+    edited: EditedData
+    xy: PackedArray
+    ids: list[str] | Address
     groups: Groups
     ramp: list[str]
     position: PackedArray | None = json_field(optional=True)
     clusters: list[ClusterData]
     atlas: AtlasData | None = json_field(optional=True)
-
-
-def pack(values: np.ndarray) -> PackedArray:
-    """Return an array as bytes in base64.
-
-    Parameters
-    ----------
-    values : ndarray of int8, int32 or float32
-        Any shape; it is flattened.
-
-    Returns
-    -------
-    PackedArray
-
-    Examples
-    --------
-    >>> pack(np.array([1, 2], np.int8))
-    PackedArray(type='int8', base64='AQI=')
-    """
-    little_endian = np.ascontiguousarray(values, values.dtype.newbyteorder("<"))
-    return PackedArray(values.dtype.name, base64.b64encode(little_endian.tobytes()).decode())
+    neighbours: NeighbourData | None = json_field(optional=True)
+    tree: TreeData | None = None
+    words: bool = False
+    item: Mapping[str, object]
 
 
 def page_data(
-    summary: ClusteringSummary, mode: str, sources: ImageSources | None = None
+    summary: ClusteringSummary,
+    mode: str,
+    sources: ImageSources | None = None,
+    store: PointStore | None = None,
 ) -> PageData:
     """Return the data of a page, without an atlas.
 
@@ -257,24 +252,51 @@ def page_data(
         A file, or the page of a server.
     sources : callable or None
         Where the images of galleries come from; None puts thumbnails into the page.
+    store : PointStore or None
+        Takes what belongs to each image, if the server sends it; None puts it into the page.
 
     Returns
     -------
     PageData
     """
     xy, positions = summary.read_map()
+    keep = inside if store is None else store.keep
+    ids = summary.images.ids[positions].tolist()
     data = PageData(
         mode=mode,
         pictures=summary.has_pictures,
-        item=bokeh_map.scatter_item(xy),
-        ids=summary.images.ids[positions].tolist(),
-        groups=groups_of(summary, positions),
+        count=len(positions),
+        edited=EditedData("as computed", 0),
+        xy=keep("xy", xy.astype(np.float32)),
+        ids=ids if store is None else store.keep_texts("ids", ids),
+        groups=groups_of(summary, positions, keep),
         ramp=palettes.ramp(RAMP_COLOURS),
-        position=pack(positions.astype(np.int32)) if mode == "view" else None,
+        position=keep("position", positions.astype(np.int32)) if mode == "view" else None,
         clusters=clusters_of(summary, sources or thumbnail_sources(summary, gallery_side(summary))),
+        item=bokeh_map.scatter_item(xy),
     )
     # The viewer is not passed on, and its edits name images.
     return data if mode == "view" else _with_public_ids(data, summary)
+
+
+def atlas_data(atlas: thumbnails.Atlas) -> AtlasData:
+    """Return where the thumbnails of an atlas are.
+
+    Parameters
+    ----------
+    atlas : thumbnails.Atlas
+        The atlas of the images on the map.
+    """
+    has_default_order = (atlas.place == np.arange(len(atlas.place))).all()
+    return AtlasData(
+        side=atlas.side,
+        columns=atlas.columns,
+        per_sheet=thumbnails.PER_SHEET,
+        ratio=pack(atlas.shapes),
+        place=None if has_default_order else pack(atlas.place),
+        choice="all" if (atlas.place >= 0).all() else "sample",
+        per_cluster=0,
+    )
 
 
 def _with_public_ids(data: PageData, summary: ClusteringSummary) -> PageData:
@@ -294,11 +316,13 @@ def _with_public_ids(data: PageData, summary: ClusteringSummary) -> PageData:
         )
         for cluster in data.clusters
     ]
-    return dataclasses.replace(data, ids=[name_of[name] for name in data.ids], clusters=clusters)
+    _, positions = summary.read_map()
+    shown = [name_of[image_id] for image_id in summary.images.ids[positions].tolist()]
+    return dataclasses.replace(data, ids=shown, clusters=clusters)
 
 
-def groups_of(summary: ClusteringSummary, positions: np.ndarray) -> Groups:
-    """Return the quantities that can colour the points of the map.
+def groups_of(summary: ClusteringSummary, positions: np.ndarray, keep: Pack = inside) -> Groups:
+    """Return the quantities of the images on the map.
 
     Parameters
     ----------
@@ -306,49 +330,37 @@ def groups_of(summary: ClusteringSummary, positions: np.ndarray) -> Groups:
         The clustering.
     positions : ndarray of int
         Positions of the images on the map.
+    keep : callable
+        Where the values go, see `Pack`.
 
     Returns
     -------
-    dict of str to Categories or Numbers
+    dict of str to Categories, Numbers or Texts
         "cluster", "label" if there are labels, "split" if any image is held out, "confidence" or
-        "margin", and "agreement" of a consensus.
+        "margin", "distance", and "agreement" of a consensus.
     """
     cluster_names = [f"cluster {i}" for i in range(summary.k)]
-    groups: dict[str, Categories | Numbers] = {
-        "cluster": cluster_group(summary.clusters[positions], cluster_names)
+    groups: dict[str, Group] = {
+        "cluster": cluster_group(summary.clusters[positions], cluster_names, keep)
     }
     if summary.classes is not None:
-        groups["label"] = _categories(
-            summary.classes[positions], list(summary.class_names), "no label"
-        )
+        classes = summary.classes[positions]
+        groups["label"] = categories("label", classes, summary.class_names, "no label", keep)
     is_held_out = summary.images.splits[positions] == TEST
     if is_held_out.any():
-        groups["split"] = _categories(is_held_out.astype(np.int32), [TRAIN, TEST], "")
+        held_out = is_held_out.astype(np.int32)
+        groups["split"] = categories("split", held_out, [TRAIN, TEST], "", keep)
     name, strength = summary.strength()
     title = "distance between the two nearest centers"
     if name == "confidence":
         title = "largest soft assignment"
-    groups[name] = _numbers(strength[positions], title)
+    groups[name] = numbers(name, strength[positions], title, keep)
+    distance = summary.distance[positions]
+    groups["distance"] = numbers("distance", distance, "distance to the nearest center", keep)
     if summary.agreement is not None:
-        groups["agreement"] = _numbers(summary.agreement[positions], "agreement between seeds")
+        agreement = summary.agreement[positions]
+        groups["agreement"] = numbers("agreement", agreement, "agreement between seeds", keep)
     return groups
-
-
-def cluster_group(clusters: np.ndarray, names: list[str]) -> Categories:
-    """Return the clusters as a group of the map.
-
-    Parameters
-    ----------
-    clusters : ndarray of shape (n,), int
-        Cluster of each image on the map, -1 for none.
-    names : list of str
-        Name of each cluster.
-
-    Returns
-    -------
-    Categories
-    """
-    return _categories(clusters, names, "no cluster")
 
 
 def mark_group(ids: np.ndarray, marks: Mapping[str, str]) -> Categories:
@@ -365,10 +377,7 @@ def mark_group(ids: np.ndarray, marks: Mapping[str, str]) -> Categories:
     -------
     Categories
     """
-    names = sorted(set(marks.values()))
-    number = {mark: place for place, mark in enumerate(names)}
-    values = [number.get(marks.get(image_id, ""), -1) for image_id in ids.tolist()]
-    return _categories(np.array(values), names, "not marked")
+    return word_group("mark", ids, marks, "not marked")
 
 
 def gallery_side(summary: ClusteringSummary) -> int:
@@ -440,7 +449,9 @@ def gallery_images(
     return list(map(GalleryImage, ids, texts, sources(positions)))
 
 
-def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[ClusterData]:
+def clusters_of(
+    summary: ClusteringSummary, sources: ImageSources, names: Sequence[str] = ()
+) -> list[ClusterData]:
     """Return the page's data about each cluster.
 
     Parameters
@@ -449,11 +460,14 @@ def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[Clust
         The clustering.
     sources : callable
         Where the images of galleries come from, see `ImageSources`.
+    names : sequence of str
+        Name of each cluster; none are "cluster" and their number.
 
     Returns
     -------
     list of ClusterData
     """
+    names = names or [f"cluster {number}" for number in range(summary.k)]
     count = gallery_size(summary.k)
     nearest = summary.gallery("nearest", count)
     ambiguous = summary.gallery("ambiguous", count)
@@ -466,6 +480,9 @@ def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[Clust
         clusters.append(
             ClusterData(
                 number=cluster,
+                name=names[cluster],
+                suggested=None,
+                status="",
                 sizes={split: int((splits == split).sum()) for split in (TRAIN, TEST)},
                 labels=summary.label_mix(members),
                 centroid=centroids[cluster] if cluster < len(centroids) else None,
@@ -485,23 +502,3 @@ def _centroids(summary: ClusteringSummary) -> list[str]:
         return []
     images = npz.read_stored(path)["centroids"]
     return list(map(thumbnails.thumbnail, images))
-
-
-def _categories(values: np.ndarray, names: list[str], missing: str) -> Categories:
-    colours = palettes.categories(len(names))
-    integer = np.int8 if len(names) < LARGEST_INT8 else np.int32
-    return Categories(
-        values=pack(values.astype(integer)),
-        names=names,
-        missing=missing,
-        colours=colours,
-        inks=list(map(palettes.ink, colours)),
-    )
-
-
-def _numbers(values: np.ndarray, title: str) -> Numbers:
-    # The margin of a single cluster is infinite, which no colour stands for.
-    finite = values[np.isfinite(values)]
-    low, high = np.percentile(finite, OUTER_PERCENTILES) if len(finite) else (0.0, 0.0)
-    packed = pack(np.where(np.isposinf(values), high, values).astype(np.float32))
-    return Numbers(values=packed, low=float(low), high=float(high), title=title)

@@ -47,12 +47,15 @@ class Atlas:
         Thumbnails in a row of a sheet.
     place : ndarray of shape (n,), int32
         Number of each image's thumbnail, -1 for an image without one.
+    shapes : ndarray of shape (m, 2), uint8
+        Width and height of each thumbnail in pixels; it lies at the top left of its square.
     """
 
     sheets: list[str]
     side: int
     columns: int
     place: np.ndarray
+    shapes: np.ndarray
 
     @property
     def note(self) -> str:
@@ -112,12 +115,14 @@ def build_atlas(
     place = np.full(count, -1, np.int32)
     place[plan.positions] = np.arange(len(plan.positions))
     sheets = []
+    shapes = np.empty((len(plan.positions), 2), np.uint8)
     for start in range(0, len(plan.positions), PER_SHEET):
         images = read(plan.positions[start : start + PER_SHEET])
         encoded = _webp(sprite_sheet(images, plan.side, columns))
         sheets.append(base64.b64encode(encoded).decode())
+        shapes[start : start + len(images)] = _shrunk_shape(images, plan.side)[::-1]
         tick(start + len(images))
-    return Atlas(sheets, plan.side, columns, place)
+    return Atlas(sheets, plan.side, columns, place, shapes)
 
 
 def plan_atlas(count: int, read: ReadImages, seed: int = 0, budget: int = BUDGET) -> AtlasPlan:
@@ -176,7 +181,7 @@ def sprite_sheet(images: np.ndarray, side: int, columns: int) -> np.ndarray:
 
 
 def shrink(images: np.ndarray, side: int) -> np.ndarray:
-    """Return images as squares: the longer side fits, the rest is black.
+    """Return images at the top left of squares: the longer side fits, the rest is black.
 
     Parameters
     ----------
@@ -189,8 +194,7 @@ def shrink(images: np.ndarray, side: int) -> np.ndarray:
     ndarray of shape (n, side, side, 3), uint8
     """
     n, height, width, _ = images.shape
-    small_height = max(1, round(height * side / max(height, width)))
-    small_width = max(1, round(width * side / max(height, width)))
+    small_height, small_width = _shrunk_shape(images, side)
     small = images.astype(np.float32)
     if (small_height, small_width) != (height, width):
         rows = _resampling(height, small_height)
@@ -199,11 +203,15 @@ def shrink(images: np.ndarray, side: int) -> np.ndarray:
         small = np.einsum("jw,niwc->nijc", columns, small, optimize=True)
     # A grey image fills all three channels.
     square = np.zeros((n, side, side, 3), np.uint8)
-    top = (side - small_height) // 2
-    left = (side - small_width) // 2
-    inside = square[:, top : top + small_height, left : left + small_width]
-    inside[:] = small.round().clip(0, 255)
+    square[:, :small_height, :small_width] = small.round().clip(0, 255)
     return square
+
+
+def _shrunk_shape(images: np.ndarray, side: int) -> tuple[int, int]:
+    """Return height and width with which images fit into a square."""
+    _, height, width, _ = images.shape
+    longer = max(height, width)
+    return max(1, round(height * side / longer)), max(1, round(width * side / longer))
 
 
 def thumbnail(image: np.ndarray, side: int = THUMBNAIL_SIDE) -> str:

@@ -153,7 +153,7 @@ class Viewer:
             groups["mark"] = page_data.mark_group(ids, edited.marks)
         return ViewState(
             groups=groups,
-            clusters=page_data.clusters_of(summary, self._sources),
+            clusters=page_data.clusters_of(summary, self._sources, names),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",

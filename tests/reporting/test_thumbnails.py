@@ -19,7 +19,7 @@ def test_atlas_holds_each_image_in_its_place():
     sheet = np.asarray(Image.open(io.BytesIO(base64.b64decode(made.sheets[0]))))
     assert sheet.shape == (64, 96, 3)
     for place, colour in enumerate(colours):
-        top, left = place // 3 * 32 + 16, place % 3 * 32 + 16
+        top, left = place // 3 * 32 + 16, place % 3 * 32 + 8
         assert np.abs(sheet[top, left].astype(int) - colour).max() < 40
 
 

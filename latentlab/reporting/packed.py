@@ -1,0 +1,137 @@
+"""Arrays in the data of a page: as bytes in base64, or at an address of the viewer's server."""
+
+import base64
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from latentlab.storage.json_form import json_field
+
+TYPES = ("int8", "uint8", "int32", "float32")  # that templates/page/store.js can read
+
+
+@dataclass(frozen=True)
+class PackedArray:
+    """An array as bytes, or where to get them.
+
+    Attributes
+    ----------
+    type : str
+        "int8", "uint8", "int32" or "float32".
+    base64 : str or None
+        The little-endian bytes in base64.
+    url : str or None
+        The address of these bytes, relative to the page; instead of `base64`.
+    """
+
+    type: str
+    base64: str | None = json_field(optional=True)
+    url: str | None = json_field(optional=True)
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where to get a list of texts: a JSON string a line.
+
+    Attributes
+    ----------
+    url : str
+        Relative to the page.
+    """
+
+    url: str
+
+
+Pack = Callable[[str, np.ndarray], PackedArray]
+"""From the name of an array, which no other array of the page has, and its values."""
+
+
+def pack(values: np.ndarray) -> PackedArray:
+    """Return an array as bytes in base64.
+
+    Parameters
+    ----------
+    values : ndarray of int8, uint8, int32 or float32
+        Any shape; it is flattened.
+
+    Returns
+    -------
+    PackedArray
+
+    Examples
+    --------
+    >>> pack(np.array([1, 2], np.int8))
+    PackedArray(type='int8', base64='AQI=', url=None)
+    """
+    return PackedArray(values.dtype.name, base64.b64encode(_bytes_of(values)).decode())
+
+
+def inside(name: str, values: np.ndarray) -> PackedArray:
+    """Return an array as bytes inside the page: the `Pack` of a page that is a file.
+
+    Parameters
+    ----------
+    name : str
+        Not used.
+    values : ndarray
+        See `pack`.
+    """
+    return pack(values)
+
+
+class PointStore:
+    """Arrays and texts of a page that its server sends beside it, where a page would be too large.
+
+    Examples
+    --------
+    >>> store = PointStore()
+    >>> store.keep("xy", np.zeros(2, np.float32))
+    PackedArray(type='float32', base64=None, url='points/xy')
+    >>> len(store.content("xy"))
+    8
+    """
+
+    def __init__(self) -> None:
+        self._contents: dict[str, bytes] = {}
+
+    def keep(self, name: str, values: np.ndarray) -> PackedArray:
+        """Keep an array and return its address.
+
+        Parameters
+        ----------
+        name : str
+            Name of the array.
+        values : ndarray
+            See `pack`.
+        """
+        self._contents[name] = _bytes_of(values)
+        return PackedArray(values.dtype.name, url=f"points/{name}")
+
+    def keep_texts(self, name: str, texts: Sequence[str]) -> Address:
+        """Keep texts and return their address.
+
+        Parameters
+        ----------
+        name : str
+            Name of the list.
+        texts : sequence of str
+            The texts.
+        """
+        self._contents[name] = "\n".join(map(json.dumps, texts)).encode()
+        return Address(f"points/{name}")
+
+    def content(self, name: str) -> bytes | None:
+        """Return what is kept under a name; None if there is nothing.
+
+        Parameters
+        ----------
+        name : str
+            Name of an array or list.
+        """
+        return self._contents.get(name)
+
+
+def _bytes_of(values: np.ndarray) -> bytes:
+    return np.ascontiguousarray(values, values.dtype.newbyteorder("<")).tobytes()
