@@ -179,7 +179,8 @@ def viewer(
     from latentlab.reporting.viewer import Viewer
     from latentlab.reporting.viewer_server import Server
 
-    summary = _complete_summary(run.clustering(name), sample, seed)
+    # The viewer applies the edits itself, as they come.
+    summary = _complete_summary(run.clustering(name), sample, seed, as_computed=True)
     return Server(Viewer(summary, training_figures(run)), port)
 
 
@@ -216,7 +217,7 @@ def export(
     from latentlab.reporting.edits import Editor
     from latentlab.reporting.export import export_clusters
 
-    summary = look(run, name)
+    summary = look(run, name, as_computed=True)
     if file_format == "projector":
         embed(run)
     edited = Editor(summary.clustering).state()
@@ -250,7 +251,7 @@ def share(run: Run, out: str | Path) -> "Shared":
     return sharing.share(run, Path(out))
 
 
-def look(run: Run, name: str | None = None) -> "ClusteringSummary":
+def look(run: Run, name: str | None = None, as_computed: bool = False) -> "ClusteringSummary":
     """Return a summary of clusters from a run's files; nothing is made or changed.
 
     Parameters
@@ -259,15 +260,29 @@ def look(run: Run, name: str | None = None) -> "ClusteringSummary":
         A clustered run.
     name : str or None
         Its clusters; None is the newest.
+    as_computed : bool
+        Leave edits made by hand out.
+
+    Returns
+    -------
+    ClusteringSummary
+        The clusters as they were edited, unless `as_computed`.
+
+    Raises
+    ------
+    RunError
+        If the edits are damaged or were made for other assignments, unless `as_computed`.
     """
     from latentlab.reporting.clustering_summary import read_summary
     from latentlab.scoring.evaluate import read_labels
 
     labels = read_labels(run, keep=False)
-    return read_summary(run.clustering(name), open_named_images(run), labels)
+    return read_summary(run.clustering(name), open_named_images(run), labels, as_computed)
 
 
-def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "ClusteringSummary":
+def _complete_summary(
+    clustering: Clustering, sample: int, seed: int, as_computed: bool = False
+) -> "ClusteringSummary":
     """Return the summary of clusters once trust, scores, map and decoded means are made."""
     from latentlab.reporting import trust_text
     from latentlab.reporting.clustering_summary import read_summary
@@ -280,7 +295,7 @@ def _complete_summary(clustering: Clustering, sample: int, seed: int) -> "Cluste
     decode(run, clustering.name)
     labels = read_labels(run)
     text = why_unlabelled(run) if labels is None else labels.origin
-    summary = read_summary(clustering, _shown_images(run), labels)
+    summary = read_summary(clustering, _shown_images(run), labels, as_computed)
     return replace(summary, trust=tuple(trust), labels_text=text)
 
 

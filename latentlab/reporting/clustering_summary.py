@@ -1,6 +1,7 @@
 """One clustering as the report, the viewer, the figures and the exports show it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,8 @@ from latentlab.encoders.model_files import EncoderDescription
 from latentlab.errors import RunError
 from latentlab.features.spec import FeatureSpec
 from latentlab.reporting import thumbnails, umap_map
-from latentlab.scoring.evaluate import align
+from latentlab.reporting.edits import EditedClusters, Editor
+from latentlab.scoring.evaluate import align, scores_after_edits
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import Scores, read_scores
 from latentlab.storage import guard, tables
@@ -22,6 +24,7 @@ from latentlab.storage.run import Run
 GALLERY_IMAGES = 1200  # images of all galleries of a page together, about
 FEWEST_IN_GALLERY = 4
 MOST_IN_GALLERY = 12
+AS_COMPUTED = "as computed"
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,10 @@ class Moves:
 class ClusteringSummary:
     """One clustering, in the order of the run's images.
 
+    Every output reads it, so that all show the same clusters: those after the edits made by hand,
+    unless they were asked for as computed. Numbers stay under edits: a cluster that was merged or
+    dropped is empty, keeps its number and is not among `shown`.
+
     Attributes
     ----------
     clustering : Clustering
@@ -56,29 +63,41 @@ class ClusteringSummary:
     images : ImageSet
         All n images of the run.
     clusters : ndarray of shape (n,), int
-        Cluster of each image.
+        Cluster of each image, -1 if it was dropped by hand.
     distance : ndarray of shape (n,), float
-        Distance to the nearest center, in the space of the features.
+        Distance to the nearest center, in the space of the features, as computed.
     margin : ndarray of shape (n,), float
         Distance to the second nearest center less the distance to the nearest.
     k : int
-        Number of clusters.
+        Number of clusters, with those that edits have emptied and those that they have made.
     classes : ndarray of shape (n,), int, or None
         Class of each image, -1 if unknown; None if the data has no labels.
     class_names : tuple of str
         Name of each class; empty without labels.
     scores : Scores or None
-        Contents of scores.json; None without labels.
+        Contents of scores.json, of the edited clusters if there are any; None without labels.
     confidence : ndarray of shape (n,), float, or None
         Largest soft assignment; None if the clustering has none.
     agreement : ndarray of shape (n,), float, or None
         Share of the seeds that agree; None if the clustering is no consensus.
     start : ndarray of shape (n,), int, or None
-        Cluster before refinement; None if the clustering was not refined.
+        Cluster before refinement; None if it was not refined, or its clusters were edited.
     trust : tuple of str
         Sentences on how far the clusters can be trusted; empty if that was not measured.
     labels_text : str
         Where the labels come from, or why there are none; "" where nothing is to be said.
+    names : tuple of str
+        Name that each cluster was given; "" for none.
+    status : tuple of str
+        One per cluster: "accepted", "rejected", or "" for neither.
+    marks : mapping of str to str
+        Image id -> mark.
+    tags : mapping of str to tuple of str
+        Image id -> tags.
+    edit_count : int
+        Number of edits by hand that are shown.
+    edit_note : str
+        What is shown: "as computed", or "with 3 edits by hand".
     """
 
     clustering: Clustering
@@ -95,6 +114,86 @@ class ClusteringSummary:
     start: np.ndarray | None = None
     trust: tuple[str, ...] = ()
     labels_text: str = ""
+    names: tuple[str, ...] = ()
+    status: tuple[str, ...] = ()
+    marks: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    edit_count: int = 0
+    edit_note: str = AS_COMPUTED
+
+    @property
+    def is_edited(self) -> bool:
+        """Whether edits made by hand are shown."""
+        return self.edit_count > 0
+
+    def cluster_name(self, number: int) -> str:
+        """Return the name of a cluster.
+
+        Parameters
+        ----------
+        number : int
+            Number of the cluster, or -1 for none.
+
+        Returns
+        -------
+        str
+            "cluster N" if it was given no name; "" for -1.
+        """
+        if number < 0:
+            return ""
+        given = self.names[number] if number < len(self.names) else ""
+        return given or f"cluster {number}"
+
+    @property
+    def shown(self) -> tuple[int, ...]:
+        """The numbers of the clusters to show: all of them, or after edits those with images."""
+        if not self.is_edited:
+            return tuple(range(self.k))
+        return tuple(np.flatnonzero(self.sizes()).tolist())
+
+    def sizes(self) -> np.ndarray:
+        """Return the number of images of each cluster, int64 (k,)."""
+        return np.bincount(self.clusters[self.clusters >= 0], minlength=self.k)
+
+    def with_edits(
+        self, edited: EditedClusters, count: int, is_rescored: bool = True
+    ) -> "ClusteringSummary":
+        """Return the clustering with edits made by hand, of one that is as it was computed.
+
+        Parameters
+        ----------
+        edited : EditedClusters
+            The clusters after the edits.
+        count : int
+            Number of edits.
+        is_rescored : bool
+            Score the edited clusters; if False, there are no scores once an image has moved.
+
+        Returns
+        -------
+        ClusteringSummary
+        """
+        named = replace(
+            self,
+            names=edited.names,
+            status=edited.status,
+            marks=edited.marks,
+            tags=edited.tags,
+            edit_count=count,
+            edit_note=f"with {edits_text(count)}" if count else AS_COMPUTED,
+        )
+        has_same_k = len(edited.names) == self.k
+        if has_same_k and (edited.clusters == self.clusters).all():
+            return named
+        moved = replace(named, clusters=edited.clusters, k=len(edited.names), start=None)
+        return replace(moved, scores=moved._rescored() if is_rescored else None)
+
+    def _rescored(self) -> Scores | None:
+        """Return the scores of the clusters as they are; None where nothing can be scored."""
+        if self.scores is None or self.classes is None:
+            return None
+        splits = self.images.splits
+        return scores_after_edits(self.scores, self.clusters, splits, self.classes, self.k)
 
     @property
     def run(self) -> Run:
@@ -320,7 +419,7 @@ class ClusteringSummary:
 
 
 def read_summary(
-    clustering: Clustering, images: ImageSet, labels: Labels | None
+    clustering: Clustering, images: ImageSet, labels: Labels | None, as_computed: bool = False
 ) -> ClusteringSummary:
     """Read the summary of one clustering from the run's files.
 
@@ -332,6 +431,8 @@ def read_summary(
         The run's images.
     labels : Labels or None
         Labels of the run's data, if it has any.
+    as_computed : bool
+        Leave edits made by hand out.
 
     Returns
     -------
@@ -340,8 +441,52 @@ def read_summary(
     Raises
     ------
     RunError
-        If a file of the clustering is missing or damaged.
+        If a file of the clustering is missing or damaged; so may its edits be, which are read
+        unless `as_computed`.
     """
+    computed = _read_computed(clustering, images, labels)
+    if as_computed:
+        return replace(computed, edit_note=as_computed_note(clustering))
+    editor = Editor(clustering)
+    log = editor.read()
+    return computed.with_edits(editor.state_after(log), len(log.edits))
+
+
+def edits_text(count: int) -> str:
+    """Return how many edits there are in words.
+
+    Parameters
+    ----------
+    count : int
+        Number of edits.
+
+    Examples
+    --------
+    >>> edits_text(1), edits_text(3)
+    ('1 edit by hand', '3 edits by hand')
+    """
+    return f"{count:,} {'edit' if count == 1 else 'edits'} by hand"
+
+
+def as_computed_note(clustering: Clustering) -> str:
+    """Return what is said of clusters that are shown as computed, and of edits that are left out.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+    """
+    try:
+        count = len(Editor(clustering).read().edits)
+    except RunError:  # as computed is also for those whose edits are damaged
+        return AS_COMPUTED
+    return f"{AS_COMPUTED}, without {edits_text(count)}" if count else AS_COMPUTED
+
+
+def _read_computed(
+    clustering: Clustering, images: ImageSet, labels: Labels | None
+) -> ClusteringSummary:
+    """Return the clustering without edits."""
     assignments = clustering.assignments
     soft = assignments.soft
     return ClusteringSummary(
@@ -357,6 +502,8 @@ def read_summary(
         confidence=None if soft is None else soft.max(axis=1),
         agreement=assignments.agreement,
         start=assignments.start,
+        names=("",) * clustering.k,
+        status=("",) * clustering.k,
     )
 
 

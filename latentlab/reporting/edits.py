@@ -10,13 +10,16 @@ The edits are applied in order and undone from the end. An edit is one of these:
     {"action": "move", "images": [id, ...], "cluster": 3}
     {"action": "drop", "clusters": [4]}
     {"action": "mark", "images": [id, ...], "mark": "blurred"}
+    {"action": "tag", "images": [id, ...], "tag": "to be checked"}
+    {"action": "accept", "clusters": [1, 2]}
+    {"action": "reject", "clusters": [4]}
 
 Beside it edits.jsonl has a line, with a checksum, for each step: a log as it was, then edits added,
 undone and redone. It is written first, so that no kill loses an edit, and gives edits.json again
 where that is damaged. run.json says how many lines and edits there are.
 
-The classes `Name`, `Merge`, `Split`, `Move`, `Drop` and `Mark` describe them. The assignments
-themselves are never changed. Numbers stay: a cluster that was merged or dropped is empty.
+Each has a class here, from `Name` to `Reject`. The assignments themselves are never changed.
+Numbers stay: a cluster that was merged or dropped is empty.
 """
 
 import abc
@@ -43,7 +46,11 @@ from latentlab.storage.clustering import (
 )
 from latentlab.storage.files import append_line, read_json, write_json
 
-FORMAT = 1
+FORMAT = 2
+OLDEST_FORMAT = 1  # of a file without tags, acceptances and rejections, which older versions read
+ACCEPTED = "accepted"
+REJECTED = "rejected"
+TAG_SEPARATOR = "; "  # between the tags of an image in tables
 LONGEST_NAME = 80  # characters
 VERSION_LENGTH = 16  # hexadecimal digits
 EDITS_FACT = "edits"  # entry of run.json: of each clustering with edits, how many there are
@@ -94,12 +101,22 @@ class EditedClusters:
         One per cluster; "" for a cluster that was given no name.
     marks : mapping of str to str
         Image id -> mark.
+    status : tuple of str
+        One per cluster: "accepted", "rejected", or "" for neither.
+    tags : mapping of str to tuple of str
+        Image id -> its tags, in the order in which they were given.
     """
 
     ids: np.ndarray
     clusters: np.ndarray
     names: tuple[str, ...]
     marks: Mapping[str, str] = field(default_factory=dict)
+    status: tuple[str, ...] = ()
+    tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        missing = len(self.names) - len(self.status)
+        object.__setattr__(self, "status", (*self.status, *[""] * missing))
 
     def name(self, cluster: int) -> str:
         """Return the name of a cluster.
@@ -232,7 +249,12 @@ class Merge(Edit):
         return f"merged clusters {', '.join(map(str, self.clusters))}"
 
     def _change(self, edited: EditedClusters) -> EditedClusters:
-        return _moved(edited, np.isin(edited.clusters, self.clusters), self.clusters[0])
+        merged = _moved(edited, np.isin(edited.clusters, self.clusters), self.clusters[0])
+        judged = {edited.status[cluster] for cluster in self.clusters}
+        status = _with_status(merged, self.clusters, "")
+        if len(judged) == 1:
+            status = _with_status(replace(merged, status=status), self.clusters[:1], *judged)
+        return replace(merged, status=status)
 
 
 @dataclass(frozen=True)
@@ -258,7 +280,7 @@ class Split(Edit):
 
     def _change(self, edited: EditedClusters) -> EditedClusters:
         moved = _moved(edited, np.isin(edited.ids, self.images), len(edited.names))
-        return replace(moved, names=(*edited.names, ""))
+        return replace(moved, names=(*edited.names, ""), status=(*moved.status, ""))
 
 
 @dataclass(frozen=True)
@@ -312,7 +334,8 @@ class Drop(Edit):
         return f"dropped clusters {', '.join(map(str, self.clusters))}"
 
     def _change(self, edited: EditedClusters) -> EditedClusters:
-        return _moved(edited, np.isin(edited.clusters, self.clusters), -1)
+        dropped = _moved(edited, np.isin(edited.clusters, self.clusters), -1)
+        return replace(dropped, status=_with_status(dropped, self.clusters, ""))
 
 
 @dataclass(frozen=True)
@@ -349,9 +372,101 @@ class Mark(Edit):
         return replace(edited, marks=marks)
 
 
+@dataclass(frozen=True)
+class Tag(Edit):
+    """Give images a tag; an image may have several.
+
+    Attributes
+    ----------
+    images : sequence of str
+        Image ids.
+    tag : str
+        One line of at most 80 characters without ";"; "" takes all their tags away.
+    """
+
+    action: ClassVar[str] = "tag"
+    images: Sequence[str]
+    tag: str
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_images(self.action, self.images, edited)
+        _check_text(self.tag, "tag")
+        if TAG_SEPARATOR.strip() in self.tag:
+            raise ConfigError(f"a tag has no {TAG_SEPARATOR.strip()!r}, which separates tags.")
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        if not self.tag.strip():
+            return f"took the tags of {len(self.images):,} images away"
+        return f"tagged {len(self.images):,} images {self.tag.strip()!r}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        tag = self.tag.strip()
+        tags = dict(edited.tags)
+        for image_id in self.images:
+            given = tags.pop(image_id, ())
+            if tag:
+                tags[image_id] = given if tag in given else (*given, tag)
+        return replace(edited, tags=tags)
+
+
+@dataclass(frozen=True)
+class _Judgement(Edit):
+    """Say of clusters whether they are good as they are.
+
+    Attributes
+    ----------
+    clusters : sequence of int
+    """
+
+    status: ClassVar[str]
+    clusters: Sequence[int]
+
+    def check(self, edited: EditedClusters) -> None:
+        """Raise ConfigError if the edit cannot be applied."""
+        _check_clusters(self.action, self.clusters, edited)
+        if not self.clusters:
+            raise ConfigError(f"{self.action} needs a cluster.")
+
+    def describe(self) -> str:
+        """Return the edit in a few words."""
+        return f"{self.status} clusters {', '.join(map(str, self.clusters))}"
+
+    def _change(self, edited: EditedClusters) -> EditedClusters:
+        return replace(edited, status=_with_status(edited, self.clusters, self.status))
+
+
+@dataclass(frozen=True)
+class Accept(_Judgement):
+    """Accept clusters as good; they stay as they are.
+
+    Attributes
+    ----------
+    clusters : sequence of int
+    """
+
+    action: ClassVar[str] = "accept"
+    status: ClassVar[str] = ACCEPTED
+
+
+@dataclass(frozen=True)
+class Reject(_Judgement):
+    """Reject clusters as no good; unlike dropped ones they stay, with this said of them.
+
+    Attributes
+    ----------
+    clusters : sequence of int
+    """
+
+    action: ClassVar[str] = "reject"
+    status: ClassVar[str] = REJECTED
+
+
 EDITS: Mapping[str, type[Edit]] = {
-    edit.action: edit for edit in (Name, Merge, Split, Move, Drop, Mark)
+    edit.action: edit for edit in (Name, Merge, Split, Move, Drop, Mark, Tag, Accept, Reject)
 }
+NEWER_ACTIONS = frozenset(edit.action for edit in (Tag, Accept, Reject))
 
 
 def parse_edit(value: Any) -> Edit:
@@ -392,6 +507,13 @@ def _moved(edited: EditedClusters, is_moved: np.ndarray, cluster: int) -> Edited
     clusters = edited.clusters.copy()
     clusters[is_moved] = cluster
     return replace(edited, clusters=clusters)
+
+
+def _with_status(edited: EditedClusters, numbers: Sequence[int], status: str) -> tuple[str, ...]:
+    """Return the status of each cluster, with another one for some."""
+    return tuple(
+        status if number in numbers else before for number, before in enumerate(edited.status)
+    )
 
 
 def _check_clusters(action: str, numbers: Any, edited: EditedClusters) -> None:
@@ -487,8 +609,9 @@ class EditLog:
 
     def to_json(self) -> dict[str, object]:
         """Return the log as edits.json holds it."""
+        actions = {stamped.edit.action for stamped in (*self.edits, *self.undone)}
         return {
-            "format": FORMAT,
+            "format": FORMAT if actions & NEWER_ACTIONS else OLDEST_FORMAT,
             "clusters": self.clusters,
             "assignments": self.assignments,
             "edits": [edit.to_json() for edit in self.edits],

@@ -7,6 +7,7 @@ written. The form of scores.json is `latentlab.scoring.scores.Scores`.
 import contextlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +31,7 @@ from latentlab.storage.run import Run
 
 SCORES_FORMAT = 4  # scores.json of an older format is made again
 NO_INTERVAL = (None, None)
+EDITED = ", edited by hand"  # follows the method's name in the scores of such clusters
 
 
 def read_labels(run: Run, keep: bool = True) -> Labels | None:
@@ -174,12 +176,56 @@ def scores_of(dataset: str, labels: Labels, methods: Mapping[str, Assignments], 
     rows: list[ScoreRow] = []
     split_tables = []
     for method, assignments in methods.items():
-        by_split = _tables_by_split(labels, assignments, k)
+        by_split = _labelled_tables(labels, assignments, k)
         split_tables.append(by_split)
         rows += _rows(dataset, method, by_split)
     first = next(iter(methods.values()))
     n_unlabelled = int((align(first.ids, labels) < 0).sum())
-    return _scores(labels, k, split_tables[0], n_unlabelled, rows)
+    scores = _scores(labels.class_names, k, split_tables[0], rows)
+    return replace(scores, unlabelled=n_unlabelled, labels=labels.origin or None)
+
+
+def scores_after_edits(
+    scores: Scores, clusters: np.ndarray, splits: np.ndarray, classes: np.ndarray, k: int
+) -> Scores | None:
+    """Return the scores of clusters that were edited by hand, beside the baselines as they are.
+
+    Images without a cluster are left out. The spread over seeds is that of the clusters as
+    computed, so there is none.
+
+    Parameters
+    ----------
+    scores : Scores
+        Scores of the clusters as computed.
+    clusters : ndarray of shape (n,), int
+        Cluster of each image after the edits, -1 for none.
+    splits : ndarray of shape (n,), str
+        "train" or "test" for each image.
+    classes : ndarray of shape (n,), int
+        Class of each image, -1 without a label.
+    k : int
+        Number of clusters, with empty ones.
+
+    Returns
+    -------
+    Scores or None
+        None if no image with a cluster has a label.
+    """
+    known = np.where(clusters >= 0, classes, -1)
+    n_classes = len(scores.class_names)
+    by_split = _tables_by_split(clusters, known, splits, k, n_classes)
+    if not by_split:
+        return None
+    computed, *baselines = dict.fromkeys(row.method for row in scores.rows)
+    rows = _rows(scores.rows[0].dataset, computed + EDITED, by_split)
+    rows += [row for row in scores.rows if row.method in baselines]
+    edited = _scores(scores.class_names, k, by_split, rows)
+    return replace(
+        edited,
+        unlabelled=int((known < 0)[clusters >= 0].sum()),
+        pretraining=scores.pretraining,
+        labels=scores.labels,
+    )
 
 
 def over_seeds(by_seed: Sequence[Sequence[ScoreRow]]) -> tuple[SeedSpread, ...]:
@@ -253,7 +299,7 @@ def scores_by_k(dataset: str, labels: Labels, by_k: Mapping[int, Assignments]) -
     """
     rows: list[ScoreRow] = []
     for k, assignments in by_k.items():
-        rows += _rows(dataset, "kmeans", _tables_by_split(labels, assignments, k), k)
+        rows += _rows(dataset, "kmeans", _labelled_tables(labels, assignments, k), k)
     return KScores(labels.class_names, tuple(rows))
 
 
@@ -276,21 +322,31 @@ def write_scores_by_k(scores: KScores, target: Path) -> Path:
     return json_form.write(target, scores)
 
 
-def _tables_by_split(labels: Labels, assignments: Assignments, k: int) -> dict[str, np.ndarray]:
-    """Return the contingency table of each split that has labelled images."""
+def _labelled_tables(labels: Labels, assignments: Assignments, k: int) -> dict[str, np.ndarray]:
+    """Return the contingency table of each split that has labelled images; DataError if none has.
+
+    Clusters are those of the assignments.
+    """
     classes = align(assignments.ids, labels)
     if not (classes >= 0).any():
         raise DataError(
             f"none of the {len(classes)} images has a label. Evaluate data with labels, or go on "
             "to: latentlab report"
         )
+    n_classes = len(labels.class_names)
+    return _tables_by_split(assignments.clusters, classes, assignments.splits, k, n_classes)
+
+
+def _tables_by_split(
+    clusters: np.ndarray, classes: np.ndarray, splits: np.ndarray, k: int, n_classes: int
+) -> dict[str, np.ndarray]:
+    """Return the contingency table of each split that has an image with a class."""
     by_split = {}
     for split in (TRAIN, TEST):
-        is_scored = (assignments.splits == split) & (classes >= 0)
+        is_scored = (splits == split) & (classes >= 0)
         if is_scored.any():
-            clusters = assignments.clusters[is_scored]
-            n_classes = len(labels.class_names)
-            by_split[split] = metrics.contingency(clusters, classes[is_scored], k, n_classes)
+            scored = clusters[is_scored], classes[is_scored]
+            by_split[split] = metrics.contingency(*scored, k, n_classes)
     return by_split
 
 
@@ -328,13 +384,12 @@ def _intervals(table: np.ndarray, training: np.ndarray | None) -> dict[str, Inte
 
 
 def _scores(
-    labels: Labels,
+    class_names: Sequence[str],
     k: int,
     by_split: Mapping[str, np.ndarray],
-    n_unlabelled: int,
     rows: Sequence[ScoreRow],
 ) -> Scores:
-    """Return the scores, with clusters and classes from the first method's tables."""
+    """Return the scores, with clusters and classes from the tables of the clustering itself."""
     maps = metrics.maps_of(next(iter(by_split.values())))
     training = by_split.get(TRAIN)
     contingency = {}
@@ -345,16 +400,14 @@ def _scores(
         gap[split] = find_gap(table, training)
         recall[split] = _without_nan(metrics.recalls(table, maps.majority))
     return Scores(
-        class_names=tuple(labels.class_names),
+        class_names=tuple(class_names),
         k=k,
         contingency=contingency,
         majority_class=tuple(maps.majority.tolist()),
         matched_class=tuple(maps.matched.tolist()),
         gap=gap,
         recall=recall,
-        unlabelled=n_unlabelled,
         rows=tuple(rows),
-        labels=labels.origin or None,
     )
 
 

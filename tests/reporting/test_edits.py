@@ -8,15 +8,20 @@ import pytest
 
 from latentlab.errors import ConfigError, RunError
 from latentlab.reporting.edits import (
+    Accept,
     Drop,
     EditedClusters,
+    EditLog,
     Editor,
     Mark,
     Merge,
     Move,
     Name,
+    Reject,
     Split,
     StaleEditError,
+    StampedEdit,
+    Tag,
     parse_edit,
 )
 from latentlab.storage.run import Run
@@ -59,6 +64,44 @@ def test_marks_are_set_replaced_and_taken_away():
     assert Mark(["a", "b"], "").apply(marked).marks == {}
 
 
+def test_an_image_has_several_tags_until_they_are_taken_away():
+    tagged = Tag(["b"], "odd").apply(Tag(["a", "b"], " blurred ").apply(unedited()))
+    assert tagged.tags == {"a": ("blurred",), "b": ("blurred", "odd")}
+    assert Tag(["b"], "odd").apply(tagged).tags == tagged.tags
+    assert Tag(["b"], "").apply(tagged).tags == {"a": ("blurred",)}
+    assert tagged.clusters.tolist() == unedited().clusters.tolist()
+
+
+def test_clusters_are_accepted_or_rejected_and_their_images_stay():
+    judged = Reject([2]).apply(Accept([0, 1]).apply(unedited()))
+    assert judged.status == ("accepted", "accepted", "rejected")
+    assert judged.clusters.tolist() == unedited().clusters.tolist()
+    assert Accept([2]).apply(judged).status == ("accepted",) * 3
+    assert Split(["a"]).apply(judged).status == (*judged.status, "")
+
+
+@pytest.mark.parametrize(
+    ("edit", "status"),
+    [
+        (Merge([1, 0]), ("", "accepted", "rejected")),
+        (Merge([0, 2]), ("", "accepted", "")),
+        (Drop([1, 2]), ("accepted", "", "")),
+    ],
+)
+def test_a_judgement_of_a_cluster_ends_where_the_cluster_becomes_another(edit, status):
+    judged = Reject([2]).apply(Accept([0, 1]).apply(unedited()))
+    assert edit.apply(judged).status == status
+
+
+@pytest.mark.parametrize(
+    ("edit", "file_format"), [(Name(0, "cats"), 1), (Tag(["a"], "x"), 2), (Reject([0]), 2)]
+)
+def test_older_versions_read_a_file_without_the_newer_edits(edit, file_format):
+    log = EditLog("kmeans-k3", "digest", (StampedEdit(edit),))
+    assert log.to_json()["format"] == file_format
+    assert parse_edit(log.to_json()["edits"][0]) == edit
+
+
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
@@ -77,6 +120,10 @@ def test_marks_are_set_replaced_and_taken_away():
         ({"action": "split", "images": ["a", "nobody"]}, "no image 'nobody'"),
         ({"action": "split", "images": []}, "list of image ids"),
         ({"action": "mark", "images": ["a"], "mark": 7}, "one line"),
+        ({"action": "tag", "images": ["a"], "tag": "x; y"}, "separates tags"),
+        ({"action": "tag", "images": ["nobody"], "tag": "x"}, "no image 'nobody'"),
+        ({"action": "accept", "clusters": []}, "accept needs a cluster"),
+        ({"action": "reject", "clusters": [3]}, "from 0 to 2"),
     ],
 )
 def test_wrong_edits_are_refused_in_one_line(edit, message):
