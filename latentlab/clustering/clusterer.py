@@ -34,6 +34,11 @@ class FittedClusters(abc.ABC):
     centers: np.ndarray
     facts: Mapping[str, object] = field(default_factory=dict, kw_only=True)
 
+    @property
+    def merges(self) -> np.ndarray | None:
+        """The method's own tree of its clusters, as `ClusterTree.merges`; None if it has none."""
+        return None
+
     @abc.abstractmethod
     def assign(self, vectors: np.ndarray) -> Assigned:
         """Assign `vectors`, feature vectors of shape (n, d)."""

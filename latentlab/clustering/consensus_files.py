@@ -60,6 +60,44 @@ def write_consensus(
     return [assignments.write(folder / ASSIGNMENTS_NAME), folder / RESULT_NAME]
 
 
+def reference_of(
+    clustering: Clustering, members: Sequence[Clustering]
+) -> tuple[Clustering, np.ndarray]:
+    """Return the member of a consensus that agrees best with the others.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The consensus.
+    members : sequence of Clustering
+        Its members.
+
+    Returns
+    -------
+    member : Clustering
+        The reference.
+    new_numbers : ndarray of shape (k,), int
+        The consensus' cluster of each of its clusters.
+
+    Raises
+    ------
+    RunError
+        If result.json does not say so.
+    """
+    maps, reference = _matches(clustering, len(members))
+    return members[reference], maps[reference]
+
+
+def _matches(clustering: Clustering, count: int) -> tuple[np.ndarray, int]:
+    """Return the maps of `count` members and the place of the reference, from result.json."""
+    result = clustering.result
+    maps = np.array(result.fact("maps", ()))
+    reference = result.fact("reference")
+    if len(maps) != count or not isinstance(reference, int) or not 0 <= reference < count:
+        raise RunError(f"{clustering.folder / RESULT_NAME} is damaged. Cluster again.")
+    return maps, reference
+
+
 def _assigned(table: Assignments) -> Assigned:
     if table.distance is None or table.margin is None:
         raise RunError("a clustering to unite has no distances. Cluster again.")
@@ -83,11 +121,7 @@ def vote(
     RunError
         If result.json does not say how the members' clusters match.
     """
-    result = clustering.result
-    maps = np.array(result.fact("maps", ()))
-    reference = result.fact("reference")
-    if len(maps) != len(streams) or not isinstance(reference, int):
-        raise RunError(f"{clustering.folder / RESULT_NAME} is damaged. Cluster again.")
+    maps, reference = _matches(clustering, len(streams))
     for parts in zip(*streams, strict=True):
         assigned = [part for _, part in parts]
         clusters = [part.cluster for part in assigned]

@@ -25,7 +25,8 @@ from latentlab.storage.run import Run
 from latentlab.training import prototypes
 from latentlab.training.prototypes import Purpose
 
-MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report")  # stages that a new clustering undoes
+# Stages that a new clustering undoes.
+MADE_OF_CLUSTERS = ("evaluate", "decode", "audit", "report", "tree")
 
 
 @dataclass(frozen=True)
@@ -135,6 +136,31 @@ class RunMethod(abc.ABC):
         shards : iterable of ndarray of int
             Positions of images, as many at a time as are assigned together.
         """
+
+    @abc.abstractmethod
+    def centers(self, clustering: Clustering) -> np.ndarray:
+        """Return the centers of a finished clustering, float32 (k, d).
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        """
+
+    def merges(self, clustering: Clustering) -> np.ndarray | None:
+        """Return the tree that the method itself has made of its clusters; None without.
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+
+        Returns
+        -------
+        ndarray of shape (k - 1, 4), or None
+            As `ClusterTree.merges`.
+        """
+        return None
 
     def resolve(
         self,

@@ -112,6 +112,26 @@ class VectorClustering(RunMethod):
         for vectors in parts:
             yield clusters.assign(features.transform(vectors))
 
+    def centers(self, clustering: Clustering) -> np.ndarray:
+        """Return the centers of a finished clustering, float32 (k, d).
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        """
+        return self._load(clustering)[1].centers
+
+    def merges(self, clustering: Clustering) -> np.ndarray | None:
+        """Return the method's own tree of its clusters, as `ClusterTree.merges`, or None.
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        """
+        return self._load(clustering)[1].merges
+
     def _load(self, clustering: Clustering) -> tuple[FittedFeatures, FittedClusters]:
         path = clustering.folder / MODEL_NAME
         try:

@@ -11,6 +11,7 @@ stopped. The modules follow the path:
     encoder_choice  which encoder          choose_encoder
     clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
     trusting      how far to trust them    trust_of
+    naming        clusters to a tree       tree, take_looks
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, share;
                                            look
@@ -40,6 +41,7 @@ from latentlab.pipeline.importing import (
     predict_vectors,
 )
 from latentlab.pipeline.moving import look_in
+from latentlab.pipeline.naming import take_looks, tree
 from latentlab.pipeline.pretrained import default_encoder, use_encoder
 from latentlab.pipeline.run_data import (
     open_run_images,
@@ -82,6 +84,8 @@ __all__ = [
     "choose_k",
     "choose_encoder",
     "trust_of",
+    "tree",
+    "take_looks",
     "update",
     "UpdateReport",
     "look_in",

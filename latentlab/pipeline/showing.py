@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
+from latentlab.pipeline.naming import take_looks, tree
 from latentlab.pipeline.run_data import IMAGE_LIST, open_named_images, open_shown_images
 from latentlab.pipeline.scoring import evaluate, why_unlabelled
 from latentlab.pipeline.trusting import trust_of
@@ -283,7 +284,7 @@ def look(run: Run, name: str | None = None, as_computed: bool = False) -> "Clust
 def _complete_summary(
     clustering: Clustering, sample: int, seed: int, as_computed: bool = False
 ) -> "ClusteringSummary":
-    """Return the summary of clusters once trust, scores, map and decoded means are made."""
+    """Return the summary of clusters once trust, scores, map, tree and more are made."""
     from latentlab.reporting import trust_text
     from latentlab.reporting.clustering_summary import read_summary
     from latentlab.scoring.evaluate import read_labels
@@ -293,9 +294,13 @@ def _complete_summary(
     evaluate(run, clustering.name)
     project(run, sample, seed)
     decode(run, clustering.name)
+    tree(run, clustering.name)
+    take_looks(run)
     labels = read_labels(run)
     text = why_unlabelled(run) if labels is None else labels.origin
     summary = read_summary(clustering, _shown_images(run), labels, as_computed)
+    if summary.is_edited:
+        trust.append(trust_text.OF_THE_COMPUTED)
     return replace(summary, trust=tuple(trust), labels_text=text)
 
 

@@ -44,7 +44,7 @@ from latentlab.refinement.loop import (
 )
 from latentlab.refinement.refiner import Refinement, Refiner
 from latentlab.refinement.start import StartingClusters, start_from
-from latentlab.storage import checkpoints, guard, json_form, keras_files
+from latentlab.storage import checkpoints, guard, json_form, keras_files, npz
 from latentlab.storage.assignments import Assignments
 from latentlab.storage.clustering import (
     ASSIGNMENTS_NAME,
@@ -231,6 +231,16 @@ class DeepClustering(RunMethod):
         if folder.exists():
             with run.lock():
                 remove_folder(folder)
+
+    def centers(self, clustering: Clustering) -> np.ndarray:
+        """Return the centers of a finished clustering, float32 (k, d).
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        """
+        return npz.read_stored(clustering.folder / MODEL_NAME)["centers"]
 
     def assign(
         self, clustering: Clustering, images: ImageSet, shards: Iterable[np.ndarray]

@@ -9,6 +9,7 @@ from latentlab.clustering import consensus_files
 from latentlab.clustering.assigned import Assigned
 from latentlab.clustering.clusterer import Clusterer
 from latentlab.clustering.run_method import RunMethod
+from latentlab.clustering.tree import DENSITY, ClusterTree, ward_tree
 from latentlab.clustering.vector_clustering import VectorClustering
 from latentlab.data.images import ImageSet
 from latentlab.errors import ConfigError
@@ -98,6 +99,46 @@ def assign_vectors(clustering: Clustering, parts: Sequence[np.ndarray]) -> Itera
             yield assigned
     else:
         yield from method.assign_vectors(clustering, parts)
+
+
+def tree_of_clusters(clustering: Clustering) -> tuple[ClusterTree, np.ndarray]:
+    """Return the tree over the clusters of any kind of clustering, and their centers.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The saved clusters, as computed.
+
+    Returns
+    -------
+    tree : ClusterTree
+        By density if the method has such a tree, else by Ward's rule.
+    centers : ndarray of shape (k, d), float32
+        In the space of the features; of a consensus those of its reference member.
+
+    Raises
+    ------
+    RunError
+        If the clustering's files are missing or damaged.
+    """
+    sizes = np.bincount(clustering.assignments.clusters, minlength=clustering.k)
+    members = clustering.members
+    if members:
+        reference, new_numbers = consensus_files.reference_of(clustering, members)
+        centers = _method_of(reference).centers(reference)
+        centers = centers[np.argsort(new_numbers)]
+        return ward_tree(centers, sizes), centers
+    method = _method_of(clustering)
+    centers = method.centers(clustering)
+    merges = method.merges(clustering)
+    if merges is None:
+        return ward_tree(centers, sizes), centers
+    tree = ClusterTree.of_merges(merges, range(clustering.k), DENSITY)
+    return tree.with_sizes(sizes.tolist()), centers
+
+
+def _method_of(clustering: Clustering) -> RunMethod:
+    return run_method(clustering.options.method)
 
 
 def _numbered(stream: Iterator[Assigned]) -> Iterator[tuple[np.ndarray, Assigned]]:

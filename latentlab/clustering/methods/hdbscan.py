@@ -16,6 +16,7 @@ import numpy as np
 from latentlab.clustering.assigned import Assigned, canonical_order, distances_to
 from latentlab.clustering.clusterer import Clusterer, ClustererCapabilities, FittedClusters
 from latentlab.clustering.means import cluster_means
+from latentlab.clustering.tree import density_merges
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
@@ -62,14 +63,27 @@ class DensityClusters(FittedClusters):
         Features of the fitted images.
     labels : ndarray of shape (m,), int32
         Their clusters; -1 is noise.
+    tree : ndarray of shape (k - 1, 4), or None
+        Where the clusters join as the density falls, as `ClusterTree.merges`. None of files from
+        before there were trees.
     """
 
     reference: np.ndarray
     labels: np.ndarray
+    tree: np.ndarray | None = None
+
+    @property
+    def merges(self) -> np.ndarray | None:
+        """Where the clusters join as the density falls."""
+        return self.tree
 
     @classmethod
     def of(
-        cls, reference: np.ndarray, labels: np.ndarray, facts: Mapping[str, object]
+        cls,
+        reference: np.ndarray,
+        labels: np.ndarray,
+        facts: Mapping[str, object],
+        tree: np.ndarray | None = None,
     ) -> "DensityClusters":
         """Make the clusters of fitted images; the centers are computed.
 
@@ -81,11 +95,13 @@ class DensityClusters(FittedClusters):
             The cluster of each fitted image.
         facts : mapping of str to object
             Facts about the fit, for result.json.
+        tree : ndarray of shape (k - 1, 4), or None
+            As in `tree`.
         """
         n_clusters = int(labels.max()) + 1
         no_members = np.zeros((n_clusters, reference.shape[1]), np.float32)
         centers = cluster_means(reference, labels, no_members)
-        return cls(centers, reference, labels, facts=facts)
+        return cls(centers, reference, labels, tree, facts=facts)
 
     def assign(self, vectors: np.ndarray) -> Assigned:
         """Assign feature vectors (n, d) to the clusters of the nearest fitted images.
@@ -115,8 +131,9 @@ class DensityClusters(FittedClusters):
         return Assigned(cluster, distance, margin, noise=is_noise)
 
     def to_arrays(self) -> dict[str, np.ndarray]:
-        """Return features and clusters of the fitted images by name."""
-        return {"reference": self.reference, "labels": self.labels}
+        """Return features and clusters of the fitted images, and the tree, by name."""
+        arrays = {"reference": self.reference, "labels": self.labels}
+        return arrays if self.tree is None else arrays | {"tree": self.tree}
 
     def _shares(self, neighbor_clusters: np.ndarray) -> np.ndarray:
         """Return the share of each cluster, (n, k), among the neighbours' clusters (n, m)."""
@@ -180,11 +197,13 @@ class HDBSCAN(Clusterer):
             "noise": float((labels == NOISE).mean()),
             "min_cluster_size": smallest,
         }
-        return DensityClusters.of(matrix.astype(np.float32), _by_size(labels, k), facts)
+        numbered = _by_size(labels, k)
+        tree = density_merges(model._single_linkage_tree_, numbered)
+        return DensityClusters.of(matrix.astype(np.float32), numbered, facts, tree)
 
     def load(self, arrays: Mapping[str, np.ndarray]) -> DensityClusters:
         """Return the clusters from their saved arrays."""
-        return DensityClusters.of(arrays["reference"], arrays["labels"], {})
+        return DensityClusters.of(arrays["reference"], arrays["labels"], {}, arrays.get("tree"))
 
     def _check(self, min_cluster_size: int, min_samples: int, n_images: int) -> None:
         size_fits = 2 <= min_cluster_size <= n_images // 2
