@@ -28,7 +28,7 @@ PAUSE = 0.05  # seconds
 
 @dataclass(frozen=True)
 class ViewState:
-    """The clusters as they were edited, as templates/view.js reads them.
+    """The clusters as they were edited, as templates/page/edit.js reads them.
 
     Attributes
     ----------
@@ -76,7 +76,7 @@ class Viewer:
         data = summary.run.config.data or DataOptions()
         are_stored = StoredPictures(summary.run.path).are_there
         self.pictures = PictureReader(summary.images, data, are_stored)
-        self._scripts = html.page_scripts("report.js", "view.js")
+        self._scripts = html.page_scripts("view")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
         _, self._positions = summary.read_map()
 

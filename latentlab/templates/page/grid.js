@@ -1,0 +1,215 @@
+// A grid of pictures that holds only what is in view. Several may be on one page; each has its own state.
+//
+// latentlab.Grid(element, {label, show, describe, colourOf, onOpen, onPick, onCursor, size}) with
+//   show(holder, row, size): puts the picture of a row into an element of so many pixels a side
+//   describe(row): its name;  colourOf(row): colour of its lower edge, or null
+"use strict";
+(() => {
+const {element, inNextFrame} = latentlab;
+const GAP = 6;
+const TALLEST = 12e6;  // pixels that a browser scrolls through surely
+const BESIDE = 1.5;    // views above and below that are ready
+let made = 0;
+
+function Grid(holder, options) {
+  const name = `grid${++made}`;
+  const space = element("div", {class: "space", role: "presentation"});
+  const box = element("div", {class: "grid", role: "listbox", tabindex: "0", "aria-label": options.label, "aria-multiselectable": "true"}, space);
+  holder.replaceChildren(box);
+  const cells = new Map();  // place in the list -> its element
+  const picked = new Set();
+  let rows = new Int32Array(0), size = options.size ?? 128, columns = 1, drawn = size, pitch = size + GAP, cursor = -1, anchor = -1;
+
+  // Where the cells are
+
+  const lines = () => Math.ceil(rows.length / columns);
+  const tall = () => lines() * pitch + GAP;
+  const shownTall = () => Math.min(tall(), TALLEST);
+  // What is scrolled past of all lines; the browser scrolls through less if there are very many.
+  function scrolled() {
+    const room = shownTall() - box.clientHeight;
+    return room > 0 && tall() > TALLEST ? box.scrollTop / room * (tall() - box.clientHeight) : box.scrollTop;
+  }
+  function scrollToTop(top) {
+    const room = tall() - box.clientHeight;
+    box.scrollTop = room > 0 && tall() > TALLEST ? top / room * (shownTall() - box.clientHeight) : top;
+  }
+  function layOut() {
+    const across = box.clientWidth - GAP;
+    if (across <= 0) return;
+    const first = Math.floor(scrolled() / pitch) * columns;
+    columns = Math.max(1, Math.round(across / (size + GAP)));
+    pitch = Math.floor(across / columns);  // pictures of about the size, so that they fill the line
+    drawn = pitch - GAP;
+    space.style.height = `${shownTall()}px`;
+    clear();
+    scrollToTop(Math.floor(first / columns) * pitch);
+    fill();
+  }
+  function clear() {
+    for (const cell of cells.values()) cell.remove();
+    cells.clear();
+  }
+
+  // Cells
+
+  const refill = inNextFrame(() => fill());
+  function fill() {
+    const top = scrolled(), room = box.clientHeight;
+    if (!room) return;
+    const from = Math.max(0, Math.floor((top - room * BESIDE) / pitch)) * columns;
+    const to = Math.min(rows.length, Math.ceil((top + room * (1 + BESIDE)) / pitch) * columns);
+    for (const [place, cell] of cells) if (place < from || place >= to) { cell.remove(); cells.delete(place); }
+    const shift = box.scrollTop - top, fresh = [];
+    for (let place = from; place < to; place++) {
+      const cell = cells.get(place) ?? newCell(place, fresh);
+      cell.style.transform = `translate(${GAP + place % columns * pitch}px, ${GAP + Math.floor(place / columns) * pitch + shift}px)`;
+    }
+    space.append(...fresh);
+    sortCells();
+  }
+  function newCell(place, fresh) {
+    const row = rows[place], picture = element("span", {class: "picture"});
+    const cell = element("div", {role: "option", class: "cell", id: `${name}-${place}`, "aria-setsize": rows.length, "aria-posinset": place + 1,
+      "aria-label": options.describe(row), title: options.describe(row), style: {width: `${drawn}px`, height: `${drawn}px`}},
+      picture, element("span", {class: "tick", "aria-hidden": "true"}));
+    cell.dataset.place = place;
+    cell.dataset.row = row;
+    cells.set(place, cell);
+    options.show(picture, row, drawn - 6);
+    dress(cell, place);
+    fresh.push(cell);
+    return cell;
+  }
+  // Readers go through the cells in the order of the document.
+  function sortCells() {
+    let before = -1, isSorted = true;
+    for (const cell of space.children) {
+      const place = Number(cell.dataset.place);
+      if (place < before) isSorted = false;
+      before = place;
+    }
+    if (!isSorted) space.append(...[...space.children].sort((a, b) => a.dataset.place - b.dataset.place));
+  }
+  function dress(cell, place) {
+    const row = rows[place];
+    cell.setAttribute("aria-selected", String(picked.has(row)));
+    cell.classList.toggle("cursor", place === cursor);
+    cell.style.borderBottomColor = options.colourOf?.(row) ?? "transparent";
+    const badge = options.badge?.(row) ?? "";
+    let sign = cell.querySelector(".badge");
+    if (badge && !sign) cell.append(sign = element("span", {class: "badge"}));
+    if (sign) { sign.textContent = latentlab.plain(badge); sign.hidden = !badge; }
+  }
+  function redress() { for (const [place, cell] of cells) dress(cell, place); }
+
+  // The cursor
+
+  function reveal(place) {
+    const line = Math.floor(place / columns) * pitch, top = scrolled();
+    if (line < top) scrollToTop(line);
+    else if (line + pitch + GAP > top + box.clientHeight) scrollToTop(line + pitch + GAP - box.clientHeight);
+    fill();
+  }
+  function setCursor(place, tells = true) {
+    if (!rows.length) return;
+    cursor = Math.max(0, Math.min(rows.length - 1, place));
+    reveal(cursor);
+    box.setAttribute("aria-activedescendant", `${name}-${cursor}`);
+    redress();
+    if (tells) options.onCursor?.(rows[cursor]);
+  }
+
+  // What is picked
+
+  function toldPick() {
+    redress();
+    options.onPick?.(picked);
+  }
+  function toggle(place) {
+    const row = rows[place];
+    picked.has(row) ? picked.delete(row) : picked.add(row);
+    anchor = place;
+    toldPick();
+  }
+  function pickRange(from, to) {
+    for (let place = Math.min(from, to); place <= Math.max(from, to); place++) picked.add(rows[place]);
+    toldPick();
+  }
+  function pickAll() { rows.forEach(row => picked.add(row)); toldPick(); }
+  function pickNone() { picked.clear(); anchor = -1; toldPick(); }
+
+  // Mouse and keys
+
+  const placeOf = event => Number(event.target.closest?.(".cell")?.dataset.place ?? -1);
+  box.addEventListener("click", event => {
+    const place = placeOf(event);
+    if (place < 0) return;
+    setCursor(place);
+    if (event.shiftKey && anchor >= 0) pickRange(anchor, place);
+    else if (event.ctrlKey || event.metaKey || event.target.closest(".tick")) toggle(place);
+    else options.onOpen?.(rows[place], place);
+  });
+  box.addEventListener("pointerover", event => { const place = placeOf(event); options.onHover?.(place < 0 ? null : rows[place]); });
+  box.addEventListener("pointerleave", () => options.onHover?.(null));
+  const perView = () => Math.max(1, Math.floor(box.clientHeight / pitch)) * columns;
+  const steps = {
+    ArrowRight: () => 1, ArrowLeft: () => -1, ArrowDown: () => columns, ArrowUp: () => -columns,
+    PageDown: perView, PageUp: () => -perView(), Home: () => -rows.length, End: () => rows.length,
+  };
+  function step(key, extends_) {
+    const from = cursor;
+    const by = steps[key](), next = cursor < 0 ? (by > 1 && key === "End" ? rows.length - 1 : 0) : cursor + by;
+    if (key === "ArrowDown" && next >= rows.length && Math.floor(cursor / columns) === lines() - 1) return;
+    if (key === "ArrowUp" && next < 0) return;
+    setCursor(next);
+    if (extends_ && from >= 0) { if (anchor < 0) anchor = from; pickRange(anchor, cursor); }
+  }
+  box.addEventListener("keydown", event => {
+    if (event.altKey || !rows.length) return;
+    const commands = event.ctrlKey || event.metaKey;
+    if (commands && event.key.toLowerCase() === "a") pickAll();
+    else if (steps[event.key]) step(event.key, event.shiftKey);
+    else if (event.key === " " && cursor >= 0) toggle(cursor);
+    else if (event.key === "Enter" && cursor >= 0) options.onOpen?.(rows[cursor], cursor);
+    else return;
+    event.preventDefault();
+    event.stopPropagation();
+  });
+  box.addEventListener("focus", () => { if (cursor < 0 && rows.length && box.matches(":focus-visible")) setCursor(0); });
+  box.addEventListener("scroll", refill, {passive: true});
+
+  let shown = "";
+  new ResizeObserver(() => {
+    const now = `${box.clientWidth}x${box.clientHeight}`;
+    if (now !== shown) { shown = now; layOut(); }
+  }).observe(box);
+
+  return {
+    element: box, picked,
+    get rows() { return rows; },
+    get cursor() { return cursor < 0 ? null : rows[cursor]; },
+    get size() { return size; },
+    get columns() { return columns; },
+    setRows(newRows, keeps = false) {
+      const row = cursor < 0 ? -1 : rows[cursor], top = box.scrollTop;
+      rows = newRows;
+      cursor = keeps && row >= 0 ? rows.indexOf(row) : -1;
+      anchor = -1;
+      box.removeAttribute("aria-activedescendant");
+      clear();
+      space.style.height = `${shownTall()}px`;
+      box.scrollTop = keeps ? top : 0;
+      layOut();
+      if (cursor >= 0) setCursor(cursor, false);
+    },
+    setLabel(text) { box.setAttribute("aria-label", latentlab.plain(text)); },
+    setSize(pixels) { size = pixels; layOut(); if (cursor >= 0) setCursor(cursor, false); },
+    goTo(row, tells = false) { const place = rows.indexOf(row); if (place >= 0) setCursor(place, tells); },
+    focus() { box.focus({preventScroll: true}); if (cursor < 0) setCursor(0); },
+    redress, pickAll, pickNone,
+    toggle(row) { const place = rows.indexOf(row); if (place >= 0) toggle(place); },
+  };
+}
+latentlab.Grid = Grid;
+})();

@@ -1,0 +1,302 @@
+// What is beside the map: the clusters, the head of what is open, the legend, and the small picture at the pointer.
+"use strict";
+(() => {
+const {store, thumbs, element, button, dot, note, count, images, percent, bars, byId} = latentlab;
+const hooks = {cluster: [], selection: []};  // of edit.js
+const STRIP = 14;      // images of a cluster that the overview may show
+const TIP_SIDE = 128;
+
+// Colours of the points
+
+function coloursOf(group) {
+  const of = group.kind === "categories" ? categoryInks(group) : numberInks(group);
+  return Uint32Array.from(group.values, of);
+}
+function categoryInks(group) {
+  const inks = group.colours.map(latentlab.inkOf), grey = latentlab.inkOf(group.grey);
+  return value => value < 0 ? grey : inks[value];
+}
+function numberInks(group) {
+  const inks = store.data.ramp.map(latentlab.inkOf), scale = (inks.length - 1) / (group.high - group.low || 1), grey = latentlab.inkOf("#c4c8ce");
+  return value => inks[Math.max(0, Math.min(inks.length - 1, Math.round((value - group.low) * scale)))] ?? grey;
+}
+function levels() {
+  const {passing, inScope} = store;
+  if (!passing && !inScope) return null;
+  return Uint8Array.from({length: store.n}, (_, row) => passing && !passing[row] ? 0 : inScope && !inScope[row] ? 1 : 2);
+}
+let painted = {};
+function paint() {
+  const group = store.groups[store.colour] ?? store.groups.cluster;
+  if (painted.group !== group) painted = {group, colours: coloursOf(group), names: namesOf(group)};
+  latentlab.map.paint(painted.colours, levels());
+  const off = store.filters.get(store.colour)?.off;
+  latentlab.map.setNames(painted.names.filter(name => !off?.has(name.category)));
+}
+function namesOf(group) {
+  if (group.kind !== "categories" || group.names.length > 60 || store.colour === "split") return [];
+  const found = group.names.map((text, category) => ({text: shortName(text), category, colour: group.colours[category], ink: group.inks[category],
+    rows: store.rowsOf(store.colour, category)})).filter(name => name.rows.length);
+  return found.sort((a, b) => b.rows.length - a.rows.length).map(({rows, ...name}) => ({...name, ...densest(rows)}));
+}
+function shortName(text) {
+  const bare = text.replace(/^cluster (\d+)$/, "$1");
+  return bare.length > 18 ? `${bare.slice(0, 17)}…` : bare;
+}
+// Where rows are densest on a coarse grid: a median may lie between two parts of a group.
+function densest(rows) {
+  const [left, right, bottom, top] = latentlab.map.extent, cells = new Map();
+  for (const row of rows) {
+    const x = store.xy[2 * row], y = store.xy[2 * row + 1];
+    const key = Math.floor(12 * (x - left) / (right - left || 1)) * 64 + Math.floor(12 * (y - bottom) / (top - bottom || 1));
+    const cell = cells.get(key) ?? [0, 0, 0];
+    cell[0] += x; cell[1] += y; cell[2]++;
+    cells.set(key, cell);
+  }
+  const best = [...cells.values()].reduce((a, b) => b[2] > a[2] ? b : a);
+  return {x: best[0] / best[2], y: best[1] / best[2]};
+}
+
+// The legend, whose entries switch groups on and off
+
+function legend() {
+  const group = store.groups[store.colour];
+  if (group.kind === "numbers") return byId("legend").replaceChildren(...ramp(group));
+  const off = store.filters.get(store.colour)?.off ?? new Set();
+  const entries = [...group.names.keys(), -1].filter(category => store.rowsOf(store.colour, category).length);
+  byId("legend").replaceChildren(...entries.map(category => entry(group, category, off)));
+}
+function ramp(group) {
+  return [element("span", {}, `${group.title}: ${valueOf(group.low)}`),
+    element("span", {class: "ramp", role: "img", "aria-label": "from dark blue, low, to yellow, high", style: {background: `linear-gradient(90deg, ${store.data.ramp.join(",")})`}}),
+    element("span", {}, valueOf(group.high))];
+}
+const valueOf = value => String(Number(value.toPrecision(3)));
+function entry(group, category, off) {
+  const text = category < 0 ? group.missing : group.names[category], number = store.rowsOf(store.colour, category).length;
+  const toggle = element("button", {type: "button", class: "toggle", "aria-pressed": String(!off.has(category)), title: `show or hide ${text}`, "data-category": category, onclick: () => {
+    latentlab.find.toggle(store.colour, category);
+    byId("legend").querySelector(`[data-category="${category}"]`)?.focus();
+  }}, dot(category < 0 ? group.grey : group.colours[category]));
+  if (store.colour !== "cluster" || category < 0) toggle.append(latentlab.plain(`${text} (${count(number)})`));
+  else toggle.setAttribute("aria-label", `show ${text}`);
+  const open = store.colour === "cluster" && category >= 0
+    && button(text, () => latentlab.go.cluster(category), {class: "open", title: `open ${text}: ${images(number)}`});
+  return element("span", {class: "entry"}, toggle, open);
+}
+
+// The overview: every cluster with its typical images
+
+function overview() {
+  const shownRows = store.passing;
+  const cards = store.filled().map(cluster => card(cluster, shownRows));
+  byId("overview").replaceChildren(...cards);
+  const watcher = new IntersectionObserver(seen => {
+    for (const {isIntersecting, target} of seen) if (isIntersecting) { watcher.unobserve(target); fillStrip(target); }
+  }, {root: byId("overview"), rootMargin: "300px"});
+  for (const strip of byId("overview").querySelectorAll(".strip")) watcher.observe(strip);
+}
+function card(cluster) {
+  const {number} = cluster, size = store.sizeOf(number);
+  const labels = cluster.labels.slice(0, 3).map(([name, share]) => `${name} ${percent(share)}`).join(", ");
+  const open = button(store.clusterName(number), () => latentlab.go.cluster(number), {class: "name"});
+  return element("article", {class: `card ${cluster.status ?? ""}`, "aria-label": store.clusterName(number), "data-number": number},
+    element("h3", {}, dot(store.clusterColour(number)), open, statusSign(cluster)),
+    element("div", {class: "strip", style: {minHeight: store.data.pictures ? `${stripSide() + 8}px` : "0"}}),
+    element("p", {class: "note"}, [images(size), suggestion(cluster), labels && `labels: ${labels}`].filter(Boolean).join(" · ")));
+}
+function suggestion(cluster) { return cluster.suggested ? `suggested name: ${cluster.suggested}` : ""; }
+function statusSign(cluster) {
+  return cluster.status ? element("span", {class: `status ${cluster.status}`}, cluster.status) : null;
+}
+// As many images as one line holds.
+function fillStrip(strip) {
+  const number = Number(strip.closest(".card").dataset.number), side = store.data.pictures ? stripSide() : 140;
+  const most = Math.max(1, Math.min(STRIP, Math.floor((strip.clientWidth + 4) / (side + 4))));
+  strip.replaceChildren(...typical(number, most).map(row => {
+    const holder = element("span", {class: "picture", style: {width: `${side}px`, height: store.data.pictures ? `${side}px` : "auto"}});
+    thumbs.show(holder, row, side);
+    return element("button", {type: "button", class: "small", tabindex: "-1", title: store.describe(row), "aria-label": store.describe(row),
+      onclick: () => { latentlab.go.cluster(number); latentlab.go.image(row); }}, holder);
+  }));
+}
+const stripSide = () => Math.min(160, Number(byId("size").value));
+function typical(number, most) {
+  const rows = store.rowsOf("cluster", number).filter(row => (!store.passing || store.passing[row]) && (!store.data.pictures || store.hasPicture(row)));
+  const distance = store.groups.distance?.values;
+  return Array.from(distance ? rows.sort((a, b) => distance[a] - distance[b]) : rows).slice(0, most);
+}
+
+// The head of what is open
+
+function head() {
+  const parts = {overview: overviewHead, all: allHead, cluster: clusterHead, rows: rowsHead, like: rowsHead}[store.scope.kind]();
+  byId("head").replaceChildren(...parts.filter(Boolean));
+}
+function overviewHead() {
+  const isSearch = latentlab.find.isFiltered();
+  return [element("div", {class: "row"}, element("h2", {tabindex: "-1"}, store.query ? `${images(store.rows.length)} found` : `${images(store.n)} in ${count(store.filled().length)} clusters`),
+    element("span", {class: "grow"}), button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})), isSearch && note(shownText())];
+}
+function allHead() {
+  return [element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "to-clusters"}), element("h2", {tabindex: "-1"}, "All images")), note(shownText())];
+}
+function shownText() {
+  const all = store.scope.kind === "cluster" ? store.rowsOf("cluster", store.scope.number).length : store.scope.rows?.length ?? store.n;
+  const shown = store.rows.length;
+  return shown === all ? images(all) : `${count(shown)} of ${images(all)}`;
+}
+function clusterHead() {
+  const {number} = store.scope, cluster = store.clusters[number], total = store.sizeOf(number);
+  const all = store.clusters.reduce((sum, one) => sum + store.sizeOf(one.number), 0);
+  const hasSplit = store.clusters.some(one => one.sizes.test);
+  const onMap = store.rowsOf("cluster", number).length;
+  const texts = [`${images(total)}, ${percent(total / all)} of all`, hasSplit && `${count(cluster.sizes.train)} training, ${count(cluster.sizes.test)} held-out`,
+    onMap < total && `${count(onMap)} on the map`, suggestion(cluster)];
+  return [
+    element("div", {class: "row"},
+      button("Clusters", latentlab.go.overview, {id: "to-clusters", title: "O"}),
+      button("‹", () => stepCluster(-1), {"aria-label": "previous cluster", title: "previous cluster ["}),
+      button("›", () => stepCluster(1), {"aria-label": "next cluster", title: "next cluster ]"}),
+      element("h2", {tabindex: "-1"}, dot(store.clusterColour(number)), store.clusterName(number)), statusSign(cluster)),
+    note(texts.filter(Boolean).join(" · ")),
+    ...hooks.cluster.map(hook => hook(number)),
+    aboutCluster(cluster)];
+}
+function stepCluster(by) {
+  const all = store.filled(), at = all.findIndex(one => one.number === store.scope.number);
+  latentlab.go.cluster(all[(at + by + all.length) % all.length].number);
+}
+// What else is known of a cluster: labels, the decoded mean code, what refinement moved.
+let aboutIsOpen = false;
+function aboutCluster(cluster) {
+  const {labels} = store.groups.label ? cluster : {labels: []};
+  const parts = [
+    labels.length && element("div", {}, element("h4", {}, "Labels, held out from all training"), bars(labels.map(([name, share]) => [name, share, labelColour(name)]))),
+    cluster.centroid && element("div", {}, element("h4", {}, "Decoded mean code"),
+      element("img", {class: "few", src: cluster.centroid, alt: `What the decoder makes of the mean code of ${store.clusterName(cluster.number)}`})),
+    cluster.moves && element("div", {}, element("h4", {}, "What refinement moved"), note(movesText(cluster.moves)))].filter(Boolean);
+  if (!parts.length) return null;
+  const made = element("details", {class: "about", open: aboutIsOpen}, element("summary", {}, "About this cluster"), element("div", {class: "about-parts"}, ...parts));
+  made.addEventListener("toggle", () => { aboutIsOpen = made.open; });
+  return made;
+}
+function labelColour(name) { const {label} = store.groups; return label.colours[label.names.indexOf(name)]; }
+function movesText(moves) {
+  const list = (pairs, word) => pairs.length ? ` (${pairs.map(([other, number]) => `${count(number)} ${word} ${store.clusterName(other)}`).join(", ")})` : "";
+  return `${images(moves.stayed)} stayed; ${count(moves["moved in"])} came${list(moves.in, "from")}, ${count(moves["moved out"])} left${list(moves.out, "to")}.`;
+}
+function rowsHead() {
+  const {rows, title, kind} = store.scope;
+  return [
+    element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "clear", title: "Escape"}), element("h2", {tabindex: "-1"}, title)),
+    note(kind === "like" ? `${shownText()}, the most alike first` : shownText()),
+    kind === "rows" && shares(rows)];
+}
+function shares(rows) {
+  const part = name => {
+    const group = store.groups[name], counts = new Map();
+    for (const row of rows) counts.set(group.values[row], (counts.get(group.values[row]) ?? 0) + 1);
+    return [...counts].sort((a, b) => b[1] - a[1]).slice(0, 6).map(([value, number]) =>
+      [value < 0 ? group.missing : group.names[value], number / rows.length, value < 0 ? group.grey : group.colours[value]]);
+  };
+  return element("details", {class: "about"}, element("summary", {}, "What they are"), element("div", {class: "about-parts"},
+    ...["cluster", "label"].filter(name => store.groups[name]).map(name => element("div", {}, element("h4", {}, `By ${name}`), bars(part(name))))));
+}
+
+// Which of overview, grid and picture is shown, and what the grid lacks
+
+function layout() {
+  const hasImage = store.image !== null;
+  const isOverview = store.scope.kind === "overview" && !store.query;
+  byId("picture").hidden = !hasImage;
+  byId("overview").hidden = hasImage || !isOverview;
+  byId("grid").hidden = hasImage || isOverview || !store.rows.length;
+  for (const name of ["head", "tools"]) byId(name).hidden = hasImage;
+  document.querySelector(".verdict").hidden = hasImage || !isOverview;
+  byId("sorting").hidden = isOverview;
+  byId("chips").hidden = hasImage || !latentlab.find.isFiltered();
+  byId("lacks").hidden = hasImage || isOverview;
+  byId("lacks").replaceChildren(...lacks());
+}
+function lacks() {
+  if (!store.rows.length) return [note("No image is left by the search and the filters."), button("Clear all", latentlab.find.clearFilters)];
+  if (!store.withheld) return [];
+  return [note(`${count(store.withheld)} more are on the map; this file has no pictures of them, latentlab view has.`),
+    button("List them too", () => { store.set({withoutPictures: true}); })];
+}
+
+// What is picked, and the actions on it
+
+function selected() {
+  const picked = latentlab.grid.picked;
+  if (picked.size) return Int32Array.from(picked);
+  return store.scope.kind === "rows" ? store.rows : null;
+}
+function actions() {
+  const rows = selected(), {size} = latentlab.grid.picked;
+  byId("actions").hidden = !rows || store.image !== null;
+  if (!rows) return;
+  const kept = byId("actions").contains(document.activeElement) ? document.activeElement.id : "";
+  byId("actions").replaceChildren(
+    element("span", {class: "count", role: "status"}, size ? `${count(size)} picked` : `all ${count(rows.length)}`),
+    ...hooks.selection.map(hook => hook(() => Array.from(selected()))),
+    button("Save their list", () => saveList(selected()), {id: "save-list"}),
+    size ? button("Pick none", latentlab.grid.pickNone, {id: "pick-none"}) : "");
+  if (kept) byId(kept)?.focus();
+}
+function saveList(rows) {
+  const columns = [["id", row => quote(store.ids[row])], ["cluster", row => store.groups.cluster.values[row]],
+    ["cluster_name", row => quote(store.valueText("cluster", row))]];
+  for (const name of ["label", "mark", "tag"]) if (store.groups[name]) columns.push([name, row => quote(store.groups[name].values[row] < 0 ? "" : store.valueText(name, row))]);
+  const lines = [columns.map(([name]) => name).join(","), ...Array.from(rows, row => columns.map(([, value]) => value(row)).join(","))];
+  const link = element("a", {href: URL.createObjectURL(new Blob([lines.join("\n") + "\n"], {type: "text/csv"})), download: "selection.csv"});
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+// No spreadsheet takes a cell for a formula, as in storage/text_tables.py.
+function quote(text) {
+  const isFormula = /^['\s]*[=+\-@\t\r＝＋－＠]/.test(text) && !/^[+-]?\d+(\.\d+)?([eE][+-]?\d+)?$/.test(text);
+  return `"${(isFormula ? `'${text}` : text).replaceAll('"', '""')}"`;
+}
+
+// The small picture at the pointer
+
+let hovered = null;
+async function tip(row, x, y) {
+  const holder = byId("tip"), box = byId("map").getBoundingClientRect();
+  latentlab.map.setHint(row);
+  if (row === null) { hovered = null; holder.hidden = true; return; }
+  if (row === hovered) return;
+  hovered = row;
+  const canvas = element("canvas", {width: TIP_SIDE, height: TIP_SIDE});
+  const drawn = await thumbs.draw(canvas, row).catch(() => false);
+  if (row !== hovered) return;
+  holder.replaceChildren(drawn ? canvas : "", element("div", {}, ...tipTexts(row).map(text => element("div", {}, text))));
+  holder.dataset.row = row;
+  holder.hidden = false;
+  const own = holder.getBoundingClientRect();
+  holder.style.left = `${Math.max(4, Math.min(box.left + x + 16, innerWidth - own.width - 6))}px`;
+  holder.style.top = `${Math.max(4, Math.min(box.top + y + 16, innerHeight - own.height - 6))}px`;
+}
+function tipTexts(row) {
+  const texts = [store.ids[row], ["cluster", "split"].filter(name => store.groups[name]).map(name => store.valueText(name, row)).join(", ")];
+  for (const name of ["label", "confidence", "margin", "agreement", "mark", "tag"]) if (store.groups[name]) texts.push(`${name}: ${store.valueText(name, row)}`);
+  return texts;
+}
+
+// Colour of the points
+
+function fillColours() {
+  const names = Object.keys(store.groups);
+  if (!store.groups[store.colour]) store.colour = "cluster";
+  byId("colour-by").replaceChildren(...names.map(name => element("option", {selected: name === store.colour}, name)));
+}
+function start() {
+  fillColours();
+  byId("colour-by").onchange = () => { store.colour = byId("colour-by").value; paint(); legend(); };
+}
+function forget() { painted = {}; }
+
+latentlab.panels = {start, paint, legend, overview, head, layout, actions, tip, hooks, fillColours, forget, stepCluster, selected, saveList};
+})();
