@@ -19,7 +19,7 @@ import numpy as np
 import latentlab
 from latentlab.data.images import Unreadable
 from latentlab.plain_text import printable_lines
-from latentlab.reporting import bokeh_map, deep_figures, text, thumbnails
+from latentlab.reporting import deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.intake_panel import IntakePanel
 from latentlab.reporting.page_data import PageData, atlas_data, page_data
@@ -43,6 +43,11 @@ FIGURES = (
     *deep_figures.CAPTIONS,
 )
 
+EDITING = "edit.js"  # only where clusters can be edited
+PAGE_SCRIPTS = (  # in latentlab/templates/page, in the order in which they must run
+    *("elements.js", "store.js", "thumbs.js", "map.js", "grid.js", "picture.js", "find.js"),
+    *("tree.js", "panels.js", "keys.js", EDITING, "start.js"),
+)
 DATA_FIGURES = ("loss", "reconstructions", "centroids", "paths", "original-images")
 
 
@@ -83,7 +88,7 @@ class Page:
         return template("report.html.jinja2").render(
             title=f"{public(summary.images.name)}: {summary.k} clusters",
             version=latentlab.__version__,
-            style=read_asset("report.css"),
+            style=read_asset("report.css") + read_asset("page/page.css"),
             policy=self.policy,
             photos=summary.has_photos,
             trust=summary.trust,
@@ -132,7 +137,7 @@ def render_report(
     str
     """
     # The page without thumbnails: its size says how much room they have.
-    scripts = page_scripts("report.js")
+    scripts = page_scripts("report")
     page = Page(
         summary=summary,
         data=page_data(summary, "report"),
@@ -173,7 +178,7 @@ def template(name: str) -> "jinja2.Template":
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    # Bokeh's references must come after the objects that they name.
+    # The groups of the page come in the order in which they are offered.
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False, "separators": (",", ":")}
     return environment.get_template(name)
 
@@ -193,22 +198,23 @@ def _shown(value: object) -> object:
     return printable_lines(value) if type(value) is str else value
 
 
-def page_scripts(*names: str) -> list[str]:
-    """Return the JavaScript of Bokeh and of files of ours.
+def page_scripts(mode: str) -> list[str]:
+    """Return the JavaScript of a page.
 
     None of it can end the script element that it is put into.
 
     Parameters
     ----------
-    *names : str
-        Files in latentlab/templates.
+    mode : {"report", "view"}
+        A file, or the page of a server, whose clusters can be edited.
 
     Returns
     -------
     list of str
         In the order in which they must run.
     """
-    scripts = [*bokeh_map.scripts(), *map(read_asset, names)]
+    names = [name for name in PAGE_SCRIPTS if name != EDITING or mode == "view"]
+    scripts = [read_asset(f"page/{name}") for name in names]
     return [script.replace("</script", r"<\/script") for script in scripts]
 
 
