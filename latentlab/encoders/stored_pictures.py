@@ -7,6 +7,7 @@ map only, where there are more than those. "small" holds the 32x32x3 numbers of 
 the baselines cluster. Width and height are those of the original, upright.
 """
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.data.images import ImageSet
-from latentlab.encoders.stored_parts import image_set, part_paths
+from latentlab.encoders.stored_parts import PARTS_IN_MEMORY, image_set, part_paths
 from latentlab.errors import RunError
 from latentlab.storage import tables
 
@@ -80,6 +81,10 @@ class StoredPictures:
         """
         return self._image_set(name, SMALL_SHAPE, _small_pixels)
 
+    def thumbnails(self) -> "StoredThumbnails":
+        """Return the thumbnails as they are stored, in their own shapes."""
+        return StoredThumbnails(self._parts())
+
     def sizes(self) -> np.ndarray | None:
         """Return width and height of each original, int64 (n, 2); None if they are not stored."""
         paths = self._parts()
@@ -103,6 +108,44 @@ class StoredPictures:
                 hint=f"Make them with: `embed(run={str(self.run_folder)!r})`",
             )
         return image_set(name, paths, shape, _read_part, convert)
+
+
+class StoredThumbnails:
+    """The thumbnails of a run by the positions of their images; a few parts stay in memory.
+
+    Parameters
+    ----------
+    paths : list of pathlib.Path
+        The parts.
+    """
+
+    def __init__(self, paths: list[Path]) -> None:
+        self._paths = paths
+        self._part = functools.lru_cache(PARTS_IN_MEMORY)(_read_part)
+
+    def read(self, position: int) -> bytes | None:
+        """Return one thumbnail as a WebP file; None for an image without one.
+
+        Parameters
+        ----------
+        position : int
+            Position of the image in the run, at least 0.
+
+        Raises
+        ------
+        RunError
+            If a part is damaged.
+        """
+        number = int(np.searchsorted(self._starts, position, side="right")) - 1
+        part = self._part(self._paths[number])
+        content: bytes | None = part.thumbs[position - int(self._starts[number])].as_py()
+        return content
+
+    @functools.cached_property
+    def _starts(self) -> np.ndarray:
+        """Position of the first image of each part, and the number of all images."""
+        counts = [len(tables.read(path, ["split"])) for path in self._paths]
+        return np.cumsum([0, *counts])
 
 
 def picture_table(

@@ -22,7 +22,8 @@ from latentlab.plain_text import printable_lines
 from latentlab.reporting import deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.intake_panel import IntakePanel
-from latentlab.reporting.page_data import PageData, atlas_data, page_data
+from latentlab.reporting.page_data import PageData, page_data
+from latentlab.reporting.page_pictures import page_pictures
 from latentlab.reporting.privacy import Privacy, public_ids
 from latentlab.scoring import tables
 from latentlab.storage import guard
@@ -147,14 +148,12 @@ def render_report(
     )
     if not summary.has_pictures:
         return page.html()
-    # Base64 makes four thirds of the thumbnails' bytes.
-    room = max(0, LARGEST_PAGE - len(page.html().encode())) * 3 // 4
-    atlas = _atlas(summary, min(thumbnails.BUDGET, room), tick)
+    room = max(0, LARGEST_PAGE - len(page.html().encode()))
+    made = page_pictures(summary, room, tick)
 
     # The same page with thumbnails.
-    data = dataclasses.replace(page.data, atlas=atlas_data(atlas))
-    full_page = dataclasses.replace(page, data=data, sheets=atlas.sheets, atlas_note=atlas.note)
-    return full_page.html()
+    data = dataclasses.replace(page.data, atlas=made.atlas, neighbours=made.neighbours)
+    return dataclasses.replace(page, data=data, sheets=made.sheets, atlas_note=made.note).html()
 
 
 def template(name: str) -> "jinja2.Template":
@@ -305,18 +304,6 @@ def inline_png(path: Path) -> str:
     guard.reading(path)
     with Image.open(path) as picture:
         return thumbnails.data_uri(np.asarray(picture.convert("RGB")), quality=WEBP_QUALITY)
-
-
-def _atlas(
-    summary: ClusteringSummary, budget: int, tick: Callable[[int], object]
-) -> thumbnails.Atlas:
-    """Return thumbnails of the images on the map."""
-    _, positions = summary.read_map()
-
-    def read(rows: np.ndarray) -> np.ndarray:
-        return summary.images.read(positions[rows])
-
-    return thumbnails.build_atlas(len(positions), read, budget=budget, tick=tick)
 
 
 def _hashes(scripts: Sequence[str]) -> str:

@@ -279,26 +279,6 @@ def page_data(
     return data if mode == "view" else _with_public_ids(data, summary)
 
 
-def atlas_data(atlas: thumbnails.Atlas) -> AtlasData:
-    """Return where the thumbnails of an atlas are.
-
-    Parameters
-    ----------
-    atlas : thumbnails.Atlas
-        The atlas of the images on the map.
-    """
-    has_default_order = (atlas.place == np.arange(len(atlas.place))).all()
-    return AtlasData(
-        side=atlas.side,
-        columns=atlas.columns,
-        per_sheet=thumbnails.PER_SHEET,
-        ratio=pack(atlas.shapes),
-        place=None if has_default_order else pack(atlas.place),
-        choice="all" if (atlas.place >= 0).all() else "sample",
-        per_cluster=0,
-    )
-
-
 def _with_public_ids(data: PageData, summary: ClusteringSummary) -> PageData:
     """Return the data of a page without folders in ids that are absolute paths."""
     ids = summary.images.ids.tolist()

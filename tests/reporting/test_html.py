@@ -13,7 +13,7 @@ def test_long_ids_cost_thumbnails_and_not_the_size_of_the_page(reported, monkeyp
     monkeypatch.setattr(pages, "LARGEST_PAGE", len(whole.encode()) - 5_000)
     smaller = pages.render_report(summary, {})
     assert len(smaller.encode()) < len(whole.encode()) - 4_000
-    assert "thumbnail of 32 pixels" in whole
-    assert "thumbnail of 32 pixels" not in smaller
+    assert "every image of the map has a thumbnail" in whole
+    assert "every image of the map has a thumbnail" not in smaller
     monkeypatch.setattr(pages, "LARGEST_PAGE", 0)
     assert "0 of " in pages.render_report(summary, {})  # and a page nevertheless
