@@ -32,11 +32,14 @@ class RunView:
         The run, or its folder.
     name : str or None
         Name of the clustering; None is the newest.
+    as_computed : bool
+        Leave edits made by hand out.
 
     Attributes
     ----------
     summary : ClusteringSummary
-        The clustering as the report shows it.
+        The clustering as the report shows it: with names and other edits made by hand, unless
+        `as_computed`.
 
     Raises
     ------
@@ -44,14 +47,16 @@ class RunView:
         If there is no such run, or it has no such clustering.
     """
 
-    def __init__(self, run: "str | Path | Run", name: str | None = None) -> None:
+    def __init__(
+        self, run: "str | Path | Run", name: str | None = None, as_computed: bool = False
+    ) -> None:
         opened = run if isinstance(run, Run) else Run.open(run)
-        self.summary: ClusteringSummary = pipeline.look(opened, name)
+        self.summary: ClusteringSummary = pipeline.look(opened, name, as_computed)
 
     def __repr__(self) -> str:
         path = str(self.summary.run.path)
-        size = f"{len(self.summary.images):,} images in {self.summary.k} clusters"
-        return f"RunView({path!r}, {self.summary.name!r}): {size}"
+        size = f"{len(self.summary.images):,} images in {len(self.summary.shown)} clusters"
+        return f"RunView({path!r}, {self.summary.name!r}): {size}, {self.summary.edit_note}"
 
     def plot_map(self, by: str = "cluster") -> "Figure":
         """Draw the map of the images.
@@ -75,7 +80,7 @@ class RunView:
         summary = self.summary
         if by == "cluster":
             groups = summary.clusters
-            names = [str(i) for i in range(summary.k)]
+            names = [summary.given_name(i) or str(i) for i in range(summary.k)]
         elif by == "label" and summary.classes is not None:
             groups = summary.classes
             names = list(summary.class_names)
@@ -84,7 +89,8 @@ class RunView:
                 ": known are cluster and, if the data has labels, label", field="by", value=by
             )
         xy, positions = summary.read_map()
-        return plots.scatter(xy, groups[positions], names, f"By {by}", summary.map_note())
+        title = f"By {by}" + (f", {summary.edit_note}" if by == "cluster" else "")
+        return plots.scatter(xy, groups[positions], names, title, summary.map_note())
 
     def plot_losses(self) -> "Figure":
         """Draw the loss curves of the fit.
@@ -105,17 +111,19 @@ class RunView:
     def _repr_html_(self) -> str:
         """Return the summary, the map if there is one, and typical images, without scripts."""
         summary = self.summary
-        title = html.escape(f"{summary.images.name}: {summary.name}")
+        title = html.escape(f"{summary.images.name}: {summary.name}, {summary.edit_note}")
         sentences = [
             f"<p style='margin:0.2em 0'>{html.escape(sentence)}</p>"
             for sentence in text.summary_sentences(summary)
         ]
         rows = cluster_rows(summary, IMAGES_PER_CLUSTER, MOST_CLUSTERS)
         colours = palettes.categories(summary.k)
-        table = "".join(_row_html(row, colours[row.number]) for row in rows)
+        has_labels = summary.classes is not None
+        table = "".join(_row_html(row, colours[row.number], has_labels) for row in rows)
+        heads = _heads(has_labels)
         return (
             f"<div style='max-width:60em'><h3>{title}</h3>{''.join(sentences)}{self._map_html()}"
-            f"<table>{table}</table></div>"
+            f"<table>{heads}{table}</table></div>"
         )
 
     def _map_html(self) -> str:
@@ -130,17 +138,25 @@ class RunView:
         )
 
 
-def _row_html(row: ClusterRow, colour: str) -> str:
-    """Return a cluster as a row of a table: number, size, commonest labels, images."""
+def _row_html(row: ClusterRow, colour: str, has_labels: bool) -> str:
+    """Return a cluster as a row of a table: number and name, size, commonest labels, images."""
     labels = ", ".join(f"{name} {share:.0%}" for name, share in row.labels)
     images = "".join(map(_image_html, row.images))
+    dot = f"<span style='color:{colour}' aria-hidden='true'>&#9679;</span>"
     cells = [
-        f"<td><span style='color:{colour}'>&#9679;</span> {row.number}</td>",
+        f"<th scope='row' style='text-align:left'>{dot} {html.escape(row.numbered_name)}</th>",
         f"<td>{row.size:,}</td>",
-        f"<td>{html.escape(labels)}</td>",
+        *([f"<td>{html.escape(labels)}</td>"] if has_labels else []),
         f"<td style='text-align:left'>{images}</td>",
     ]
     return f"<tr>{''.join(cells)}</tr>"
+
+
+def _heads(has_labels: bool) -> str:
+    """Return the headings of the table of clusters."""
+    names = ["cluster", "images", *(["commonest labels"] if has_labels else []), "nearest images"]
+    cells = [f"<th scope='col' style='text-align:left'>{name}</th>" for name in names]
+    return f"<thead><tr>{''.join(cells)}</tr></thead>"
 
 
 def _image_html(image: GalleryImage) -> str:

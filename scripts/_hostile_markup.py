@@ -29,7 +29,6 @@ from latentlab.cli import cli
 from latentlab.plain_text import printable
 from latentlab.reporting import html as pages
 from latentlab.reporting import paper_figures, plots
-from latentlab.reporting.edits import Editor
 from latentlab.reporting.export import FORMATS, export_clusters
 from latentlab.storage import text_tables
 from latentlab.storage.run import Run
@@ -217,11 +216,10 @@ def _exports(name: str, folder: Path) -> str:
     """Export a run whose labels and clusters have that name."""
     name = _whole(name)
     summary = pipeline.look(Run.open(STORED_RUN), "kmeans-k4")
-    summary = dataclasses.replace(summary, class_names=(name,) * len(summary.class_names))
-    edited = Editor(summary.clustering).state()
-    edited = dataclasses.replace(edited, names=(name,) * len(edited.names))
+    class_names = (name,) * len(summary.class_names)
+    summary = dataclasses.replace(summary, class_names=class_names, names=(name,) * summary.k)
     for form in FORMATS:
-        export_clusters(summary, edited, form, folder / f"out-{form}")
+        export_clusters(summary, form, folder / f"out-{form}")
     with (folder / "out-csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     if any(_is_formula(cell) for row in rows for cell in row.values()):

@@ -8,6 +8,7 @@ import click
 from latentlab.cli._group import cli
 from latentlab.cli._options import name_option, open_named
 from latentlab.cli._output import json_option, print_result
+from latentlab.cli.edits_shown import as_computed_option
 from latentlab.cli.errors import Translator
 from latentlab.cli.moved import moved_option, open_moved
 from latentlab.errors import ConfigError
@@ -25,11 +26,13 @@ if TYPE_CHECKING:
     help="Folder for the page (index.html), tables (CSV, Markdown, LaTeX), comparison.json and the"
     " figure.",
 )
+@as_computed_option
 @json_option
-def compare(named: tuple[str, ...], out: str) -> None:
+def compare(named: tuple[str, ...], out: str, as_computed: bool) -> None:
     """Compare clusterings of the same images with the first one.
 
-    Shows what moved, and paired differences of the scores.
+    Shows what moved, and paired differences of the scores. Clusters are compared as they were
+    edited in view.
     """
     from latentlab import pipeline
     from latentlab.cli.texts.compare import comparison_text
@@ -39,7 +42,7 @@ def compare(named: tuple[str, ...], out: str) -> None:
             "compare needs two clusterings or more: RUN RUN, or RUN:NAME RUN:NAME for several of"
             " one run."
         )
-    comparison = pipeline.compare([open_named(text) for text in named], out)
+    comparison = pipeline.compare([open_named(text) for text in named], out, as_computed)
     print_result(comparison, f"{comparison_text(comparison)}\n\n{out}")
 
 

@@ -16,6 +16,7 @@ from latentlab.cli._options import (
 )
 from latentlab.cli._output import json_option, print_result, say, with_intake
 from latentlab.cli.cluster_request import ClusterRequest
+from latentlab.cli.edits_shown import as_computed_option, tell_edits
 from latentlab.cli.generated import OptionWithNames, option_of, together
 from latentlab.cli.places import Place, place_options
 from latentlab.config import AUTO, ClusterOptions
@@ -209,9 +210,12 @@ def _recommended_k(run: "Run", request: ClusterRequest) -> int:
 
 def _print_clustering(clustering: "Clustering") -> None:
     from latentlab.cli.texts.cluster import clusters_text
+    from latentlab.reporting.edits import AS_COMPUTED, Editor
 
     result = clustering.result
-    place = {"run": str(clustering.run.path), "name": clustering.name}
+    note = Editor(clustering).note_as_computed()  # of clusters that were there already
+    tell_edits(clustering.name, "" if note == AS_COMPUTED else note)
+    place = {"run": str(clustering.run.path), "name": clustering.name, "edits": note}
     text = clusters_text(clustering.folder, result.sizes["train"], result.values)
     print_result(with_intake(place | result.to_json(), clustering.run), text)
 
@@ -239,22 +243,37 @@ def _advise(run: "Run", request: ClusterRequest) -> None:
 @click.option(
     "--out", default="predictions.parquet", show_default=True, help="Parquet file to write."
 )
+@as_computed_option
 @json_option
 def predict(
-    run_path: str, name: str | None, embeddings: str | None, out: str, **values: Any
+    run_path: str,
+    name: str | None,
+    embeddings: str | None,
+    out: str,
+    as_computed: bool,
+    **values: Any,
 ) -> None:
-    """Assign new images, or new vectors, to the clusters of a run."""
+    """Assign new images, or new vectors, to the clusters of a run.
+
+    Names, merged and dropped clusters of view hold for them too.
+    """
     from latentlab import pipeline
     from latentlab.data import account
+    from latentlab.reporting import edited_predictions
+    from latentlab.reporting.edits import AS_COMPUTED
+    from latentlab.storage.json_form import to_json
 
     run = open_run(run_path, tells_intake=False)  # that of the new images is told
     clustering = run.clustering(name)
     if embeddings is not None:
-        path = str(pipeline.predict_vectors(run, clustering.name, embeddings, out))
+        path = str(pipeline.predict_vectors(run, clustering.name, embeddings, out, as_computed))
     else:
-        path = str(pipeline.predict(run, clustering.name, data_of(values), out))
+        path = str(pipeline.predict(run, clustering.name, data_of(values), out, as_computed))
+    note = edited_predictions.note_of_file(path)
+    tell_edits(clustering.name, "" if note == AS_COMPUTED else note)
     place = {"run": str(run.path), "name": clustering.name, "out": path}
-    print_result(place | {"intake": account.of_file(path)}, path)
+    facts = {"edits": note, "clusters": to_json(edited_predictions.clusters_of_file(path))}
+    print_result(place | {"intake": account.of_file(path)} | facts, path)
 
 
 @click.command("choose-k")

@@ -4,6 +4,7 @@ import click
 
 from latentlab.cli._options import by_k_options, name_option, run_option
 from latentlab.cli._output import json_option, print_result, with_intake
+from latentlab.cli.edits_shown import as_computed_option, facts_of, tell_edits
 from latentlab.cli.moved import moved_option, open_moved
 from latentlab.cli.places import Place, place_options
 from latentlab.config import ClusterOptions
@@ -13,20 +14,29 @@ from latentlab.config import ClusterOptions
 @run_option
 @moved_option
 @name_option
+@as_computed_option
 @json_option
-def evaluate(run_path: str, moved_to: str | None, name: str | None) -> None:
-    """Score the clusters against held-out labels, beside chance and baselines."""
+def evaluate(run_path: str, moved_to: str | None, name: str | None, as_computed: bool) -> None:
+    """Score the clusters against held-out labels, beside chance and baselines.
+
+    Clusters are scored as they were edited in view; scores.json has the scores as computed.
+    """
     from latentlab import pipeline
     from latentlab.cli.texts.scores import scores_text
+    from latentlab.storage.json_form import to_json
 
     run = open_moved(run_path, moved_to)
-    scores = pipeline.evaluate(run, name)
-    if scores is None:
-        why = pipeline.why_unlabelled(run)
+    computed = pipeline.evaluate(run, name)
+    shown = pipeline.look(run, name, as_computed)
+    facts = facts_of(shown)
+    if shown.scores is None:
+        why = "no image with a label is left in a cluster"
+        if computed is None:
+            why = pipeline.why_unlabelled(run)
         text = f"nothing is scored: {why}; latentlab report shows the clusters"
-        print_result({"rows": [], "labels": why}, text)
+        print_result({"rows": [], "labels": why} | facts, text)
     else:
-        print_result(scores, scores_text(scores))
+        print_result(to_json(shown.scores) | facts, scores_text(shown.scores))
 
 
 @click.command("score-by-k")
@@ -93,10 +103,13 @@ def audit(run_path: str, moved_to: str | None, name: str | None) -> None:
     from latentlab import pipeline
     from latentlab.cli.texts.audit import audit_text
     from latentlab.reporting.audit import audit_folder
+    from latentlab.reporting.edits import AS_COMPUTED, Editor
     from latentlab.storage.json_form import to_json
 
     clustering = open_moved(run_path, moved_to).clustering(name)
     report = pipeline.audit(clustering.run, clustering.name)
     folder = audit_folder(clustering)
-    place = {"run": clustering.run.path, "name": clustering.name, "folder": folder}
+    note = Editor(clustering).note_as_computed()
+    tell_edits(clustering.name, "" if note == AS_COMPUTED else note)
+    place = {"run": clustering.run.path, "name": clustering.name, "folder": folder, "edits": note}
     print_result(place | to_json(report), audit_text(report, folder))

@@ -14,6 +14,7 @@ from latentlab.cli._options import (
     typed_or_last_run,
 )
 from latentlab.cli._output import json_option, print_result, say
+from latentlab.cli.edits_shown import as_computed_option, shown_clusters
 from latentlab.cli.moved import moved_option, open_moved
 from latentlab.errors import ConfigError
 
@@ -26,13 +27,30 @@ EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
 @name_option
 @sample_option
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of UMAP and its sample.")
+@as_computed_option
+@click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 @json_option
-def report(run_path: str, moved_to: str | None, name: str | None, sample: int, seed: int) -> None:
-    """Score, lay out and write one HTML file and its pictures."""
+def report(  # noqa: PLR0913  # a flag each
+    run_path: str,
+    moved_to: str | None,
+    name: str | None,
+    sample: int,
+    seed: int,
+    as_computed: bool,
+    opens: bool,
+) -> None:
+    """Score, lay out and write one HTML file and its pictures.
+
+    Clusters are shown as they were edited in view.
+    """
     from latentlab import pipeline
 
-    page = str(pipeline.report(open_moved(run_path, moved_to), name, sample, seed))
-    print_result({"run": run_path, "page": page}, page)
+    run = open_moved(run_path, moved_to)
+    page = pipeline.report(run, name, sample, seed, as_computed)
+    place = {"run": run_path, "page": str(page)}
+    print_result(place | shown_clusters(run, name, as_computed), str(page))
+    if opens:
+        _launch(page)
 
 
 @click.command()
@@ -47,22 +65,30 @@ def report(run_path: str, moved_to: str | None, name: str | None, sample: int, s
     help="Formats, separated by commas.",
 )
 @click.option("--out", type=click.Path(), help="Folder [default: report/figures of the run].")
+@as_computed_option
 @json_option
-def figures(
-    run_path: str, moved_to: str | None, name: str | None, formats: str, out: str | None
+def figures(  # noqa: PLR0913  # a flag each
+    run_path: str,
+    moved_to: str | None,
+    name: str | None,
+    formats: str,
+    out: str | None,
+    as_computed: bool,
 ) -> None:
     """Draw figures fit for a paper.
 
-    The map with cluster names and typical images, labels, galleries, losses.
+    The map with cluster names and typical images, labels, galleries, losses. Clusters are shown as
+    they were edited in view.
     """
     from latentlab import pipeline
 
     folder = out or Path(run_path) / "report" / "figures"
-    written = pipeline.figures(
-        open_moved(run_path, moved_to), folder, name, tuple(formats.split(","))
-    )
+    run = open_moved(run_path, moved_to)
+    chosen = tuple(formats.split(","))
+    written = pipeline.figures(run, folder, name, chosen, as_computed=as_computed)
     paths = list(map(str, written))
-    print_result({"run": run_path, "files": paths}, "\n".join(paths))
+    place = {"run": run_path, "files": paths}
+    print_result(place | shown_clusters(run, name, as_computed), "\n".join(paths))
 
 
 @click.command()
@@ -106,10 +132,27 @@ def _open_in_browser(address: str, stack: contextlib.ExitStack) -> None:
 
     try:
         # Not the address itself: other users can see the command lines of programs.
-        click.launch(str(stack.enter_context(opening_page(address))))
+        page = stack.enter_context(opening_page(address))
     except OSError as error:
-        problem = error.strerror or error
-        click.echo(f"The browser cannot be opened ({problem}); open the address in it.", err=True)
+        _tell_of_no_browser(error)
+    else:
+        _launch(page)
+
+
+def _launch(page: Path) -> None:
+    """Open a page in the browser; say so where that cannot be done, since the page is there."""
+    try:
+        status = click.launch(str(page.resolve()))
+    except OSError as error:
+        _tell_of_no_browser(error)
+    else:
+        if status:
+            _tell_of_no_browser("there is none")
+
+
+def _tell_of_no_browser(error: OSError | str) -> None:
+    problem = error if isinstance(error, str) else error.strerror or error
+    say(f"The browser cannot be opened ({problem}); open the address in it.", err=True)
 
 
 @click.command()
@@ -143,6 +186,7 @@ def _open_in_browser(address: str, stack: contextlib.ExitStack) -> None:
     help="Write a copy of the whole run to give away, into a folder or .zip file, without paths,"
     " user and machine.",
 )
+@as_computed_option
 @json_option
 @click.pass_context
 def export(  # noqa: PLR0913  # a flag each
@@ -154,15 +198,19 @@ def export(  # noqa: PLR0913  # a flag each
     out: str,
     link: bool,
     is_shared: bool,
+    as_computed: bool,
 ) -> None:
     """Write clusters, as they were edited in view, for other programs; or a run to give away."""
     from latentlab import pipeline
 
     if is_shared:
-        _share(run_path, out, typed_names(context) & {"file_format", "name", "link"})
+        choices = {"file_format", "name", "link", "as_computed"}
+        _share(run_path, out, typed_names(context) & choices)
         return
-    path = str(pipeline.export(open_moved(run_path, moved_to), file_format, out, name, link))
-    print_result({"run": run_path, "format": file_format, "out": path}, path)
+    run = open_moved(run_path, moved_to)
+    path = str(pipeline.export(run, file_format, out, name, link, as_computed))
+    place = {"run": run_path, "format": file_format, "out": path}
+    print_result(place | shown_clusters(run, name, as_computed), path)
 
 
 def _share(run_path: str, out: str, needless: frozenset[str]) -> None:

@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.pipeline.run_data import open_run_images, open_shown_images
 from latentlab.progress import log
@@ -17,6 +15,7 @@ from latentlab.storage.files import atomic_path
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
+    from latentlab.reporting.clustering_summary import ClusteringSummary
     from latentlab.scoring.compare import Candidate, CommonImages, Comparison
     from latentlab.scoring.labels import Labels
     from latentlab.scoring.verify import Check, Verification
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
 DAMAGES = (RunError, DataError, OSError, ValueError, KeyError, zipfile.BadZipFile)
 
 
-def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Comparison":
+def compare(
+    named: list[tuple[Run, str | None]], folder: str | Path, as_computed: bool = False
+) -> "Comparison":
     """Compare clusterings of the same images with the first of them.
 
     Parameters
@@ -34,6 +35,8 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
         Runs with the name of their clusters; None is the newest.
     folder : str or pathlib.Path
         Where comparison.json, a page, three tables and a figure go.
+    as_computed : bool
+        Leave edits made by hand out.
 
     Returns
     -------
@@ -44,38 +47,55 @@ def compare(named: list[tuple[Run, str | None]], folder: str | Path) -> "Compari
     ------
     DataError
         If the runs share no image or split them differently.
+    RunError
+        If edits are damaged or were made for other assignments, unless `as_computed`.
     """
     from latentlab.encoders import model_files
-    from latentlab.scoring.compare import common_images, comparison_frame
+    from latentlab.reporting.clustering_summary import read_summary
+    from latentlab.scoring.compare import ComparedClusters, common_images, comparison_frame
     from latentlab.scoring.evaluate import read_labels
     from latentlab.storage import json_form, text_tables
 
     clusterings = [run.clustering(name) for run, name in named]
     labels = read_labels(clusterings[0].run, keep=False)
-    candidates = _candidates(clusterings)
+    summaries = [
+        read_summary(item, open_shown_images(item.run), labels, as_computed) for item in clusterings
+    ]
+    candidates = _candidates(summaries)
     pretraining = {
         candidate.name: model_files.describe(item.run).pretraining
         for candidate, item in zip(candidates, clusterings, strict=True)
     }
     comparison = _comparison_of(common_images(candidates), labels)
-    comparison = dataclasses.replace(comparison, pretraining=pretraining)
+    sides = tuple(
+        ComparedClusters(candidate.name, candidate.edits, candidate.clusters or ())
+        for candidate in candidates
+    )
+    comparison = dataclasses.replace(comparison, pretraining=pretraining, sides=sides)
     target = Path(folder)
     json_form.write(target / "comparison.json", comparison)
     text_tables.write(comparison_frame(comparison), target, "comparison")
     _draw_comparison(comparison, target / "comparison.png")
-    _write_comparison_page(comparison, clusterings, labels, target / "index.html")
+    _write_comparison_page(comparison, summaries, target / "index.html")
     return comparison
 
 
-def _candidates(clusterings: list[Clustering]) -> "list[Candidate]":
-    """Return the clusterings by names that tell them apart: the last parts of their paths."""
+def _candidates(summaries: "list[ClusteringSummary]") -> "list[Candidate]":
+    """Return the clusterings by names that tell them apart: the last parts of their paths.
+
+    Images that are in no cluster, since theirs was dropped by hand, are left out.
+    """
     from latentlab.reporting.privacy import shortest_ends
     from latentlab.scoring.compare import Candidate
+    from latentlab.storage.assignments import Assignments
 
-    places = shortest_ends([str(item.run.path.resolve()) for item in clusterings])
+    places = shortest_ends([str(item.run.path.resolve()) for item in summaries])
     candidates = []
-    for place, item in zip(places, clusterings, strict=True):
-        candidates.append(Candidate(f"{place}:{item.name}", item.assignments, item.k))
+    for place, item in zip(places, summaries, strict=True):
+        assignments = Assignments(item.images.ids, item.images.splits, item.clusters)
+        clustered = assignments.at(item.clusters >= 0)
+        name = f"{place}:{item.name}"
+        candidates.append(Candidate(name, clustered, item.k, item.edit_note, item.listed()))
     return candidates
 
 
@@ -99,31 +119,21 @@ def _comparison_of(common: "CommonImages", labels: "Labels | None") -> "Comparis
 
 def _draw_comparison(comparison: "Comparison", target: Path) -> None:
     """Draw the differences of the scores; without labels, what moved to the second clustering."""
-    from latentlab.reporting import plots
+    from latentlab.reporting import comparison_page, plots
 
     second = comparison.others[0]
     if second.scores is not None:
         figure = plots.score_differences(comparison.others, comparison.first)
     else:
-        figure = plots.transfer_heatmap(
-            np.array(second.overlap),
-            f"of {comparison.first}",
-            f"of {second.name}",
-            "Images by their clusters in both",
-        )
+        figure = comparison_page.overlap_figure(comparison, second)
     plots.save_png(figure, target)
 
 
 def _write_comparison_page(
-    comparison: "Comparison",
-    clusterings: list[Clustering],
-    labels: "Labels | None",
-    target: Path,
+    comparison: "Comparison", summaries: "list[ClusteringSummary]", target: Path
 ) -> None:
     from latentlab.reporting import comparison_page
-    from latentlab.reporting.clustering_summary import read_summary
 
-    summaries = [read_summary(item, open_shown_images(item.run), labels) for item in clusterings]
     with atomic_path(target) as path:
         path.write_text(comparison_page.render_comparison(comparison, summaries), encoding="utf-8")
 

@@ -327,7 +327,13 @@ def cluster_vectors(
     return cluster_file(Path(path), options, Path(target))
 
 
-def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -> Path:
+def predict(
+    run: Run,
+    name: str | None,
+    data: DataOptions,
+    target: str | Path,
+    as_computed: bool = False,
+) -> Path:
     """Assign new images to the clusters of a run.
 
     Parameters
@@ -339,8 +345,10 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
     data : DataOptions
         The new images.
     target : str or pathlib.Path
-        The parquet file to write: id, cluster, distance, margin and soft; its metadata hold the
-        intake account of the images.
+        The parquet file to write: id, cluster, cluster_name, distance, margin and soft; its
+        metadata hold the intake account of the images, and whether edits are applied.
+    as_computed : bool
+        Leave edits made by hand out, see `latentlab.reporting.edited_predictions`.
 
     Returns
     -------
@@ -351,12 +359,15 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
     ------
     DataError
         If the images cannot be brought to the shape of the run's.
+    RunError
+        If the edits are damaged or were made for other assignments, unless `as_computed`.
     """
     import pyarrow as pa
 
     from latentlab import backend
     from latentlab.clustering.vector_clustering import assigned_table
     from latentlab.refinement.run_methods import assign_images
+    from latentlab.reporting.edited_predictions import with_edits
     from latentlab.storage import tables
 
     clustering = run.clustering(name)
@@ -368,7 +379,7 @@ def predict(run: Run, name: str | None, data: DataOptions, target: str | Path) -
         parts.append(assigned_table(images.ids[indices].tolist(), assigned))
     if not parts:
         raise DataError(f"{images.name}: none of the {len(images)} images can be read.")
-    table = pa.concat_tables(parts)
+    table = with_edits(pa.concat_tables(parts), clustering, as_computed)
     intake = _intake_of(images, np.concatenate(assigned_positions))
     account.tell(intake)
     return tables.write(Path(target), account.with_metadata(table, intake))

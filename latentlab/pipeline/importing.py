@@ -362,7 +362,9 @@ def _report(run: Run, report: ImportReport) -> None:
 # New vectors
 
 
-def predict_vectors(run: Run, name: str | None, path: str | Path, target: str | Path) -> Path:
+def predict_vectors(
+    run: Run, name: str | None, path: str | Path, target: str | Path, as_computed: bool = False
+) -> Path:
     """Assign new vectors to the clusters of a run.
 
     Parameters
@@ -374,8 +376,10 @@ def predict_vectors(run: Run, name: str | None, path: str | Path, target: str | 
     path : str or pathlib.Path
         A file of vectors of the kind that the clustered features start from.
     target : str or pathlib.Path
-        The parquet file to write: id, cluster, distance, margin and soft. Vectors that are not
-        finite are left out.
+        The parquet file to write: id, cluster, cluster_name, distance, margin and soft. Vectors
+        that are not finite are left out.
+    as_computed : bool
+        Leave edits made by hand out, see `latentlab.reporting.edited_predictions`.
 
     Returns
     -------
@@ -392,6 +396,7 @@ def predict_vectors(run: Run, name: str | None, path: str | Path, target: str | 
     from latentlab.clustering.vector_clustering import assigned_table
     from latentlab.encoders import model_files
     from latentlab.refinement.run_methods import SHARD, assign_vectors
+    from latentlab.reporting.edited_predictions import with_edits
 
     clustering = run.clustering(name)
     table = _read_like(Path(path), run.config.vectors)
@@ -411,7 +416,8 @@ def predict_vectors(run: Run, name: str | None, path: str | Path, target: str | 
     for assigned in assign_vectors(clustering, shards):
         start = sum(part.num_rows for part in parts)
         parts.append(assigned_table(ids[start : start + len(assigned.cluster)], assigned))
-    return tables.write(Path(target), pa.concat_tables(parts))
+    edited = with_edits(pa.concat_tables(parts), clustering, as_computed)
+    return tables.write(Path(target), edited)
 
 
 def _read_like(path: Path, recorded: VectorFile | None) -> VectorTable:

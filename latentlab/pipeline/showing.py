@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from latentlab.data.images import ImageSet, Unreadable
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
-from latentlab.pipeline.naming import take_looks, tree
+from latentlab.pipeline.hierarchy import tree
+from latentlab.pipeline.naming import take_looks
 from latentlab.pipeline.run_data import IMAGE_LIST, open_named_images, open_shown_images
 from latentlab.pipeline.scoring import evaluate, why_unlabelled
 from latentlab.pipeline.trusting import trust_of
@@ -80,7 +81,13 @@ def decode(run: Run, name: str | None = None) -> None:
     run.do_stage(f"decode/{clustering.name}", config, make, uses_network=True)
 
 
-def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0) -> Path:
+def report(
+    run: Run,
+    name: str | None = None,
+    sample: int = MAP_SAMPLE,
+    seed: int = 0,
+    as_computed: bool = False,
+) -> Path:
     """Write the report on clusters: one HTML file and its pictures.
 
     Parameters
@@ -91,6 +98,8 @@ def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
         Its clusters; None is the newest.
     sample, seed : int
         As for `project`.
+    as_computed : bool
+        Leave edits made by hand out.
 
     Returns
     -------
@@ -99,25 +108,24 @@ def report(run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: in
     """
     from latentlab.reporting.report import write_report
 
-    summary = _complete_summary(run.clustering(name), sample, seed)
+    summary = _complete_summary(run.clustering(name), sample, seed, as_computed)
     stage = f"report/{summary.name}"
-    with (
-        run.lock(),
-        run.stage(stage, {"name": summary.name, "sample": sample, "seed": seed}) as outputs,
-    ):
+    config = {"name": summary.name, "sample": sample, "seed": seed, "edits": summary.edit_note}
+    with run.lock(), run.stage(stage, config) as outputs:
         # The folder holds one report.
         run.forget(*(listed for listed in run.stage_names() if listed.startswith("report/")))
         outputs += write_report(summary)
     return run.path / "report" / "index.html"
 
 
-def figures(
+def figures(  # noqa: PLR0913  # as the flags of the command
     run: Run,
     folder: str | Path,
     name: str | None = None,
     formats: tuple[str, ...] = FIGURE_FORMATS,
     sample: int = MAP_SAMPLE,
     seed: int = 0,
+    as_computed: bool = False,
 ) -> list[Path]:
     """Write figures fit for a paper.
 
@@ -133,6 +141,8 @@ def figures(
         Of "png", "svg" and "pdf".
     sample, seed : int
         As for `project`.
+    as_computed : bool
+        Leave edits made by hand out.
 
     Returns
     -------
@@ -146,7 +156,7 @@ def figures(
     """
     from latentlab.reporting import paper_figures
 
-    summary = _complete_summary(run.clustering(name), sample, seed)
+    summary = _complete_summary(run.clustering(name), sample, seed, as_computed)
     return paper_figures.write_figures(summary, Path(folder), formats)
 
 
@@ -186,7 +196,12 @@ def viewer(
 
 
 def export(
-    run: Run, file_format: str, out: str | Path, name: str | None = None, link: bool = False
+    run: Run,
+    file_format: str,
+    out: str | Path,
+    name: str | None = None,
+    link: bool = False,
+    as_computed: bool = False,
 ) -> Path:
     """Write clusters, with the edits made by hand, for other programs.
 
@@ -202,6 +217,8 @@ def export(
         Its clusters; None is the newest.
     link : bool
         folders: link to the pictures of an image folder instead of copying them.
+    as_computed : bool
+        Leave edits made by hand out.
 
     Returns
     -------
@@ -215,14 +232,12 @@ def export(
     RunError
         If `out` cannot be written, or the edits were made for other assignments.
     """
-    from latentlab.reporting.edits import Editor
     from latentlab.reporting.export import export_clusters
 
-    summary = look(run, name, as_computed=True)
+    summary = look(run, name, as_computed)
     if file_format == "projector":
         embed(run)
-    edited = Editor(summary.clustering).state()
-    return export_clusters(summary, edited, file_format, Path(out), link)
+    return export_clusters(summary, file_format, Path(out), link)
 
 
 def share(run: Run, out: str | Path) -> "Shared":

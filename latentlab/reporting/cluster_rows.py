@@ -19,6 +19,8 @@ class ClusterRow:
     ----------
     number : int
         Number of the cluster.
+    name : str
+        Name that it was given, else "cluster N".
     size : int
         Number of its images.
     labels : list of (str, float)
@@ -28,15 +30,22 @@ class ClusterRow:
     """
 
     number: int
+    name: str
     size: int
     labels: list[tuple[str, float]]
     images: list[GalleryImage]
+
+    @property
+    def numbered_name(self) -> str:
+        """Its number, and its name if it was given one, such as "3 cats"."""
+        is_named = self.name != f"cluster {self.number}"
+        return f"{self.number} {self.name}" if is_named else str(self.number)
 
 
 def cluster_rows(
     summary: ClusteringSummary, n_images: int, n_clusters: int | None = None
 ) -> list[ClusterRow]:
-    """Return one row per cluster.
+    """Return one row per cluster that is shown; those that edits have emptied have none.
 
     Parameters
     ----------
@@ -56,12 +65,14 @@ def cluster_rows(
     ids = summary.images.ids.tolist()
     name_of = dict(zip(ids, public_ids(ids), strict=True))
     rows = []
-    for cluster, positions in enumerate(summary.gallery("nearest", n_images)[:n_clusters]):
+    nearest = summary.gallery("nearest", n_images)
+    for cluster in summary.shown[:n_clusters]:
         members = summary.members(cluster)
-        images = gallery_images(summary, positions, sources)
+        images = gallery_images(summary, nearest[cluster], sources)
         rows.append(
             ClusterRow(
                 number=cluster,
+                name=summary.cluster_name(cluster),
                 size=len(members),
                 labels=summary.label_mix(members, MOST_LABELS),
                 images=[replace(image, id=name_of[image.id]) for image in images],

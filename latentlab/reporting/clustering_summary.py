@@ -12,19 +12,18 @@ from latentlab.encoders.model_files import EncoderDescription
 from latentlab.errors import RunError
 from latentlab.features.spec import FeatureSpec
 from latentlab.reporting import thumbnails, umap_map
-from latentlab.reporting.edits import EditedClusters, Editor
+from latentlab.reporting.edits import AS_COMPUTED, EditedClusters, Editor, edit_note
 from latentlab.scoring.evaluate import align, scores_after_edits
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import Scores, read_scores
 from latentlab.storage import guard, tables
-from latentlab.storage.clustering import SCORES_NAME, Clustering
+from latentlab.storage.clustering import SCORES_NAME, Clustering, NamedCluster
 from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
 
 GALLERY_IMAGES = 1200  # images of all galleries of a page together, about
 FEWEST_IN_GALLERY = 4
 MOST_IN_GALLERY = 12
-AS_COMPUTED = "as computed"
 
 
 @dataclass(frozen=True)
@@ -141,8 +140,37 @@ class ClusteringSummary:
         """
         if number < 0:
             return ""
-        given = self.names[number] if number < len(self.names) else ""
-        return given or f"cluster {number}"
+        return self.given_name(number) or f"cluster {number}"
+
+    def given_name(self, number: int) -> str:
+        """Return the name that a cluster was given, "" for none.
+
+        Parameters
+        ----------
+        number : int
+            Number of the cluster.
+        """
+        return self.names[number] if number < len(self.names) else ""
+
+    def numbered_name(self, number: int) -> str:
+        """Return a cluster's number and the name it was given, as ticks and cards show it.
+
+        Parameters
+        ----------
+        number : int
+            Number of the cluster.
+
+        Returns
+        -------
+        str
+            Such as "3 cats", or "3".
+        """
+        return f"{number} {self.given_name(number)}".strip()
+
+    @property
+    def edit_remark(self) -> str:
+        """What is shown where it could be taken for something else; "" if there are no edits."""
+        return "" if self.edit_note == AS_COMPUTED else self.edit_note
 
     @property
     def shown(self) -> tuple[int, ...]:
@@ -154,6 +182,33 @@ class ClusteringSummary:
     def sizes(self) -> np.ndarray:
         """Return the number of images of each cluster, int64 (k,)."""
         return np.bincount(self.clusters[self.clusters >= 0], minlength=self.k)
+
+    def listed(self) -> tuple[NamedCluster, ...]:
+        """Return number, name, size and status of each cluster that is shown."""
+        sizes = self.sizes().tolist()
+        status = self.status or ("",) * self.k
+        return tuple(
+            NamedCluster(number, self.cluster_name(number), sizes[number], status[number])
+            for number in self.shown
+        )
+
+    @property
+    def dropped(self) -> int:
+        """Number of images that are in no cluster, since theirs was dropped by hand."""
+        return int((self.clusters < 0).sum())
+
+    def contingency(self) -> np.ndarray:
+        """Return the images of `split` by class, int64 (clusters shown, n_classes).
+
+        Raises
+        ------
+        ValueError
+            If there are no scores.
+        """
+        if self.scores is None:
+            raise ValueError("there are no scores")
+        table = np.array(self.scores.contingency[self.split])
+        return table[list(self.shown)]
 
     def with_edits(
         self, edited: EditedClusters, count: int, is_rescored: bool = True
@@ -180,7 +235,7 @@ class ClusteringSummary:
             marks=edited.marks,
             tags=edited.tags,
             edit_count=count,
-            edit_note=f"with {edits_text(count)}" if count else AS_COMPUTED,
+            edit_note=edit_note(count),
         )
         has_same_k = len(edited.names) == self.k
         if has_same_k and (edited.clusters == self.clusters).all():
@@ -446,41 +501,10 @@ def read_summary(
     """
     computed = _read_computed(clustering, images, labels)
     if as_computed:
-        return replace(computed, edit_note=as_computed_note(clustering))
+        return replace(computed, edit_note=Editor(clustering).note_as_computed())
     editor = Editor(clustering)
     log = editor.read()
     return computed.with_edits(editor.state_after(log), len(log.edits))
-
-
-def edits_text(count: int) -> str:
-    """Return how many edits there are in words.
-
-    Parameters
-    ----------
-    count : int
-        Number of edits.
-
-    Examples
-    --------
-    >>> edits_text(1), edits_text(3)
-    ('1 edit by hand', '3 edits by hand')
-    """
-    return f"{count:,} {'edit' if count == 1 else 'edits'} by hand"
-
-
-def as_computed_note(clustering: Clustering) -> str:
-    """Return what is said of clusters that are shown as computed, and of edits that are left out.
-
-    Parameters
-    ----------
-    clustering : Clustering
-        The clustering.
-    """
-    try:
-        count = len(Editor(clustering).read().edits)
-    except RunError:  # as computed is also for those whose edits are damaged
-        return AS_COMPUTED
-    return f"{AS_COMPUTED}, without {edits_text(count)}" if count else AS_COMPUTED
 
 
 def _read_computed(

@@ -12,7 +12,7 @@ from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import tables
-from latentlab.scoring.compare import Comparison
+from latentlab.scoring.compare import Comparison, SideComparison
 from latentlab.storage import guard
 
 if TYPE_CHECKING:
@@ -157,13 +157,40 @@ def _figures(comparison: Comparison, sides: Sequence[Side]) -> "dict[str, Figure
     if all(compared.scores is not None for compared in comparison.others):
         figures["scores"] = plots.score_differences(comparison.others, comparison.first)
     for i, compared in enumerate(comparison.others):
-        figures[f"overlap-{i}"] = plots.transfer_heatmap(
-            np.array(compared.overlap),
-            f"of {comparison.first}",
-            f"of {compared.name}",
-            "Images by their clusters in both",
-        )
+        figures[f"overlap-{i}"] = overlap_figure(comparison, compared)
     return figures
+
+
+def overlap_figure(comparison: Comparison, compared: SideComparison) -> "Figure":
+    """Draw how many images the clusters of the first and of another clustering share.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        The comparison.
+    compared : SideComparison
+        One of its sides.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    sides = [comparison.first, compared.name]
+    shown, names = zip(*(_shown_on(comparison, side) for side in sides), strict=True)
+    return plots.transfer_heatmap(
+        np.array(compared.overlap)[np.ix_(*shown)],
+        f"of {comparison.first}",
+        f"of {compared.name}",
+        "Images by their clusters in both",
+        names,
+    )
+
+
+def _shown_on(comparison: Comparison, name: str) -> tuple[list[int], list[str]]:
+    """Return the numbers of the clusters of a side that are shown, and their names."""
+    side = next(side for side in comparison.sides if side.name == name)
+    numbers = [cluster.number for cluster in side.clusters]
+    return numbers, [comparison.cluster_name(name, number) for number in numbers]
 
 
 def _trained_sides(sides: Sequence[Side]) -> list[Side]:
@@ -204,23 +231,29 @@ def _clusters_of(summary: ClusteringSummary, ids: np.ndarray) -> np.ndarray:
 
 def _matched_rows(sides: Sequence[Side]) -> list[MatchedRow]:
     """Return one row per cluster of the first side, then the clusters without a partner."""
-    galleries = [cluster_rows(side.summary, IMAGES_PER_CLUSTER) for side in sides]
-    k = sides[0].summary.k
+    galleries = [_gallery(side.summary) for side in sides]
+    first = sides[0].summary
+    colours = palettes.categories(first.k)
     rows = []
-    for cluster, colour in enumerate(palettes.categories(k)):
+    for cluster in first.shown:
         cells = []
         for side, gallery in zip(sides, galleries, strict=True):
             is_matched = cluster in side.partners
             cells.append(gallery[side.partners.index(cluster)] if is_matched else None)
-        rows.append(MatchedRow(str(cluster), colour, cells))
+        rows.append(MatchedRow(first.numbered_name(cluster), colours[cluster], cells))
     for number, side in enumerate(sides):
-        colours = side.colours(k)
-        for cluster, partner in enumerate(side.partners):
-            if partner is None:
+        colours = side.colours(first.k)
+        for cluster in side.summary.shown:
+            if side.partners[cluster] is None:
                 cells = [None] * len(sides)
                 cells[number] = galleries[number][cluster]
                 rows.append(MatchedRow(NO_PARTNER, colours[cluster], cells))
     return rows
+
+
+def _gallery(summary: ClusteringSummary) -> dict[int, ClusterRow]:
+    """Return the row of each cluster that is shown, by its number."""
+    return {row.number: row for row in cluster_rows(summary, IMAGES_PER_CLUSTER)}
 
 
 def _fact_rows(sides: Sequence[Side]) -> list[dict[str, str]]:
@@ -248,5 +281,6 @@ def _facts(side: Side) -> dict[str, str]:
     return facts | {
         "method": options.method,
         "features": str(side.summary.features),
-        "k": str(side.summary.k),
+        "k": str(len(side.summary.shown)),
+        "edits": side.summary.edit_note,
     }

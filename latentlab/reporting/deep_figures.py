@@ -11,6 +11,7 @@ import numpy as np
 from latentlab.refinement.loop import RefinementSummary, Reseeding, RollBack
 from latentlab.reporting import plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.edits import AS_COMPUTED
 from latentlab.storage import guard, json_form, npz
 from latentlab.storage.clustering import (
     DECODED_NAME,
@@ -61,14 +62,16 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
         Names are those of `CAPTIONS`.
     """
     figures: dict[str, Figure] = {}
+    computed = f" ({AS_COMPUTED})" if summary.is_edited else ""
     if summary.confidence is not None:
+        title = f"Confidence of the assignments{computed}"
         figures["confidence"] = plots.histogram(
-            summary.confidence, "largest soft assignment", "Confidence of the assignments"
+            summary.confidence, "largest soft assignment", title
         )
     if summary.start is not None:
         figures |= _moved_figures(summary, summary.start)
     figures |= _history_figures(summary.clustering)
-    figures |= _decoded_figures(summary.clustering)
+    figures |= _decoded_figures(summary.clustering, computed)
     return figures
 
 
@@ -123,7 +126,8 @@ def _moved_figures(summary: ClusteringSummary, start: np.ndarray) -> dict[str, "
     for target in range(min(k, SHOWN_CLUSTERS)):
         movers = np.flatnonzero((clusters == target) & (start != target))
         surest = movers[np.argsort(-summary.margin[movers], kind="stable")][:MOVED_IMAGES]
-        rows.append((f"into {target} ({len(movers):,})", summary.images.read(surest)))
+        name = summary.numbered_name(target)
+        rows.append((f"into {name} ({len(movers):,})", summary.images.read(surest)))
     if any(len(images) for _, images in rows):
         title = "Images that refinement moved"
         figures["moved-images"] = plots.cluster_gallery(rows, title, MOVED_IMAGES)
@@ -142,8 +146,11 @@ def _history_figures(clustering: Clustering) -> dict[str, "Figure"]:
     return {"size-history": plots.size_history(sizes, rounds)}
 
 
-def _decoded_figures(clustering: Clustering) -> dict[str, "Figure"]:
-    """Return decoded mean codes and the ways between them, if there are any."""
+def _decoded_figures(clustering: Clustering, computed: str) -> dict[str, "Figure"]:
+    """Return decoded mean codes and the ways between them, if there are any.
+
+    `computed` follows the titles: what is decoded are the clusters before edits.
+    """
     path = clustering.folder / DECODED_NAME
     if not guard.is_there(path):
         return {}
@@ -151,9 +158,9 @@ def _decoded_figures(clustering: Clustering) -> dict[str, "Figure"]:
     centroids = decoded["centroids"]
     paths = decoded["paths"]
     k = len(centroids)
-    title = "Decoded mean code of each cluster"
+    title = f"Decoded mean code of each cluster{computed}"
     centroid_grid = plots.image_grid(centroids[:SHOWN_CENTROIDS], title, columns=min(10, k))
     rows = [(f"{i} to {(i + 1) % k}", path) for i, path in enumerate(paths[:SHOWN_CLUSTERS])]
-    title = "From one cluster to the next"
+    title = f"From one cluster to the next{computed}"
     path_grid = plots.cluster_gallery(rows, title, paths.shape[1])
     return {"centroids": centroid_grid, "paths": path_grid}

@@ -48,6 +48,7 @@ from latentlab.storage.files import append_line, read_json, write_json
 
 FORMAT = 2
 OLDEST_FORMAT = 1  # of a file without tags, acceptances and rejections, which older versions read
+AS_COMPUTED = "as computed"
 ACCEPTED = "accepted"
 REJECTED = "rejected"
 TAG_SEPARATOR = "; "  # between the tags of an image in tables
@@ -174,6 +175,23 @@ class Edit(abc.ABC):
             If the edit names clusters or images that do not exist, or its values are no such names.
         """
         self.check(edited)
+        return self._change(edited)
+
+    def apply_to_clusters(self, edited: EditedClusters) -> EditedClusters:
+        """Return the clusters after what this edit does to whole clusters.
+
+        Parameters
+        ----------
+        edited : EditedClusters
+            The clusters before, with other images than those that the edit was made for.
+
+        Returns
+        -------
+        EditedClusters
+        """
+        if "images" in self.field_names():
+            about_none: Any = {"images": ()}
+            return replace(self, **about_none)._change(edited)
         return self._change(edited)
 
     @abc.abstractmethod
@@ -619,6 +637,38 @@ class EditLog:
         }
 
 
+def edits_text(count: int) -> str:
+    """Return how many edits there are in words.
+
+    Parameters
+    ----------
+    count : int
+        Number of edits.
+
+    Examples
+    --------
+    >>> edits_text(1), edits_text(3)
+    ('1 edit by hand', '3 edits by hand')
+    """
+    return f"{count:,} {'edit' if count == 1 else 'edits'} by hand"
+
+
+def edit_note(count: int) -> str:
+    """Return what outputs say of clusters with so many edits.
+
+    Parameters
+    ----------
+    count : int
+        Number of edits.
+
+    Examples
+    --------
+    >>> edit_note(0), edit_note(3)
+    ('as computed', 'with 3 edits by hand')
+    """
+    return f"with {edits_text(count)}" if count else AS_COMPUTED
+
+
 class Editor:
     """The edits of one clustering.
 
@@ -756,6 +806,14 @@ class Editor:
         entry = recorded.get(self.clustering.name) if isinstance(recorded, dict) else None
         value = entry.get(name) if isinstance(entry, dict) else None
         return value if isinstance(value, type(default)) else default
+
+    def note_as_computed(self) -> str:
+        """Return what outputs say of the clusters as computed, and of edits that are left out."""
+        try:
+            count = len(self.read().edits)
+        except RunError:  # as computed is also for those whose edits are damaged
+            return AS_COMPUTED
+        return f"{AS_COMPUTED}, without {edits_text(count)}" if count else AS_COMPUTED
 
     def state(self) -> EditedClusters:
         """Return the clusters after all edits.

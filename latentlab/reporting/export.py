@@ -1,7 +1,8 @@
 """Edited clusters for other programs: CSV, parquet with images, class folders, COCO, TensorBoard.
 
-Every form holds the clusters after the edits of `latentlab view`. Images of dropped clusters are
-left out.
+Every form holds the clusters of the summary: after the edits of `latentlab view`, or as computed if
+that was asked for. The column clustering, and the description of COCO, say which. Images of dropped
+clusters are left out.
 """
 
 import hashlib
@@ -31,7 +32,7 @@ from latentlab.plain_text import printable_lines
 from latentlab.progress import log, track
 from latentlab.reporting import thumbnails, umap_map
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.reporting.edits import EditedClusters
+from latentlab.reporting.edits import TAG_SEPARATOR
 from latentlab.reporting.privacy import Privacy, public_ids
 from latentlab.storage import guard, text_tables
 from latentlab.storage.files import atomic_folder, atomic_path
@@ -91,32 +92,33 @@ class Selection:
                 bar.update(start + len(positions))
 
 
-def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
+def select(summary: ClusteringSummary) -> Selection:
     """Return the images outside dropped clusters, with a table about them.
 
-    Its columns are id, split, cluster (int32), cluster_name, distance and margin (to the assigned
-    centers, before edits). If there are any: confidence, agreement, mark, label, projection_x and
-    projection_y. The last two are null for images that are not on the map.
+    Its columns are id, split, cluster (int32), cluster_name, clustering (its name, and whether it
+    is edited), distance and margin (to the assigned centers, before edits). If there are any:
+    cluster_status, confidence, agreement, mark, tags, label, projection_x and projection_y. The
+    last two are null for images that are not on the map.
 
     Parameters
     ----------
     summary : ClusteringSummary
         The clustering.
-    edited : EditedClusters
-        Its clusters after the edits.
 
     Returns
     -------
     Selection
     """
-    positions = np.flatnonzero(edited.clusters >= 0)
-    clusters = edited.clusters[positions]
+    positions = np.flatnonzero(summary.clusters >= 0)
+    clusters = summary.clusters[positions]
+    numbers = clusters.tolist()
     ids = summary.images.ids[positions].tolist()
     columns: dict[str, object] = {
         "id": _public_ids_at(summary, positions),
         "split": summary.images.splits[positions].tolist(),
         "cluster": clusters.astype(np.int32),
-        "cluster_name": [edited.name(cluster) for cluster in clusters.tolist()],
+        "cluster_name": list(map(summary.cluster_name, numbers)),
+        "clustering": [_state(summary)] * len(positions),
         "distance": summary.distance[positions],
         "margin": summary.margin[positions],
     }
@@ -124,13 +126,23 @@ def select(summary: ClusteringSummary, edited: EditedClusters) -> Selection:
         columns["confidence"] = summary.confidence[positions].astype(np.float32)
     if summary.agreement is not None:
         columns["agreement"] = summary.agreement[positions].astype(np.float32)
-    if edited.marks:
-        columns["mark"] = [edited.marks.get(image_id) for image_id in ids]
+    if any(summary.status):
+        columns["cluster_status"] = [summary.status[number] or None for number in numbers]
+    if summary.marks:
+        columns["mark"] = [summary.marks.get(image_id) for image_id in ids]
+    if summary.tags:
+        joined = [TAG_SEPARATOR.join(summary.tags.get(image_id, ())) or None for image_id in ids]
+        columns["tags"] = pa.array(joined, pa.string())
     if summary.classes is not None:
         columns["label"] = _labels(summary.classes[positions], summary.class_names)
     if guard.is_there(summary.map_path):
         columns |= _map_columns(summary, positions)
     return Selection(summary, positions, pa.table(columns))
+
+
+def _state(summary: ClusteringSummary) -> str:
+    """Return the name of the clustering and whether edits are applied."""
+    return f"{summary.name}, {summary.edit_note}"
 
 
 def _public_ids_at(summary: ClusteringSummary, positions: np.ndarray) -> list[str]:
@@ -140,20 +152,14 @@ def _public_ids_at(summary: ClusteringSummary, positions: np.ndarray) -> list[st
 
 
 def export_clusters(
-    summary: ClusteringSummary,
-    edited: EditedClusters,
-    file_format: str,
-    out: Path,
-    link: bool = False,
+    summary: ClusteringSummary, file_format: str, out: Path, link: bool = False
 ) -> Path:
     """Write clusters for another program.
 
     Parameters
     ----------
     summary : ClusteringSummary
-        The clustering.
-    edited : EditedClusters
-        Its clusters after the edits.
+        The clustering, edited or as computed.
     file_format : {"csv", "parquet", "folders", "coco", "projector"}
         What to write.
     out : pathlib.Path
@@ -180,7 +186,7 @@ def export_clusters(
             f"{file_format} needs images, and the run was made of vectors alone.",
             hint=f"Choose one of {', '.join(sorted(set(FORMATS) - set(PICTURE_FORMATS)))}.",
         )
-    selection = select(summary, edited)
+    selection = select(summary)
     if not len(selection.positions):
         raise ConfigError(
             "every cluster is dropped, so there is nothing to export.",
@@ -498,7 +504,7 @@ def _write_coco(selection: Selection, folder: Path) -> None:
     _write_pngs(selection, [folder / "images" / name for name in names])
     summary = selection.summary
     data_name = Privacy.of(summary.run).public(summary.images.name)
-    title = f"clusters {summary.name} of {data_name}"
+    title = f"clusters {_state(summary)}, of {data_name}"
     content = {
         "info": {"description": title, "version": "1.0"},
         "licenses": [],
@@ -540,7 +546,9 @@ def _coco_categories(selection: Selection) -> list[dict[str, object]]:
     named = set(zip(selection.clusters, selection.cluster_names, strict=True))
     categories: list[dict[str, object]] = []
     for cluster, name in sorted(named):
-        categories.append({"id": cluster + 1, "name": name, "supercategory": "cluster"})
+        category = {"id": cluster + 1, "name": name, "supercategory": "cluster"}
+        status = selection.summary.status[cluster]
+        categories.append(category | ({"status": status} if status else {}))
     return categories
 
 

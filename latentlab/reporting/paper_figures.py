@@ -1,7 +1,8 @@
 """Figures for a paper: one or two columns wide, text of 6 to 8 points, as PNG, SVG or PDF.
 
 The data map has a card for each large cluster at its sides: number, size, commonest label and
-typical images, tied by a line to where the cluster is densest.
+typical images, tied by a line to where the cluster is densest. Figures of clusters that were edited
+by hand say so, in their caption and in the metadata of the file.
 """
 
 from collections.abc import Mapping, Sequence
@@ -55,6 +56,7 @@ STYLE: Any = {
 }
 # Without dates, so that the same figure gives the same file.
 METADATA: Mapping[str, Any] = {"pdf": {"CreationDate": None}, "svg": {"Date": None}, "png": {}}
+SUBJECT_KEYS = {"pdf": "Subject", "svg": "Description", "png": "Description"}
 NAME_STYLE: Mapping[str, Any] = {
     "fontsize": 6,
     "fontweight": "bold",
@@ -112,10 +114,11 @@ def write_figures(
     if unknown:
         raise ConfigError(f"unknown format {min(unknown)!r}: known are {', '.join(FORMATS)}.")
     paths = []
+    subject = f"clusters {summary.name}, {summary.edit_note}"
     with matplotlib.rc_context(STYLE):
         for name, figure in draw_figures(summary).items():
             for file_format in formats:
-                paths.append(_save(figure, folder / f"{name}.{file_format}"))
+                paths.append(_save(figure, folder / f"{name}.{file_format}", subject))
     return paths
 
 
@@ -135,11 +138,12 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
         trained by latentlab.
     """
     figures = _maps(summary) if summary.has_map else {}
-    if summary.has_pictures:
+    if summary.has_pictures and summary.shown:
         figures["nearest"] = gallery(summary)
     if summary.scores is not None:
-        table = np.array(summary.scores.contingency[summary.split])
-        figures["labels"] = label_bars(table, summary.class_names)
+        names = list(map(summary.numbered_name, summary.shown))
+        figure = label_bars(summary.contingency(), summary.class_names, names)
+        figures["labels"] = _remarked(figure, summary)
     if summary.run.config.is_autoencoder:
         figures["loss"] = loss_curve(summary.run.metrics())
     return figures
@@ -150,10 +154,11 @@ def _maps(summary: ClusteringSummary) -> dict[str, "Figure"]:
     xy, positions = summary.read_map()
     note = summary.map_note()
     clusters = summary.clusters[positions]
-    numbers = [str(cluster) for cluster in range(summary.k)]
+    names = [summary.given_name(cluster) or str(cluster) for cluster in range(summary.k)]
+    remarks = "; ".join(filter(None, (note, summary.edit_remark)))
     figures = {
-        "datamap": data_map(summary, xy, clusters),
-        "map-clusters": point_map(xy, clusters, numbers, note),
+        "datamap": _remarked(data_map(summary, xy, clusters), summary),
+        "map-clusters": point_map(xy, clusters, names, remarks),
     }
     if summary.classes is not None:
         classes = summary.classes[positions]
@@ -161,10 +166,21 @@ def _maps(summary: ClusteringSummary) -> dict[str, "Figure"]:
     return figures
 
 
-def _save(figure: "Figure", target: Path) -> Path:
+def _remarked(figure: "Figure", summary: ClusteringSummary) -> "Figure":
+    """Return a figure with what is said of edits made by hand below it, if anything is."""
+    if summary.edit_remark:
+        axis = figure.axes[0]
+        label = "\n".join(filter(None, (axis.get_xlabel(), summary.edit_remark)))
+        axis.set_xlabel(label, fontsize=5, color="#555555")
+    return figure
+
+
+def _save(figure: "Figure", target: Path, subject: str) -> Path:
+    """Write a figure, with its subject in the metadata of the file."""
     file_format = target.suffix.removeprefix(".")
+    metadata = {**METADATA[file_format], SUBJECT_KEYS[file_format]: subject}
     with atomic_path(target) as path:
-        figure.savefig(path, format=file_format, dpi=DPI, metadata=METADATA[file_format])
+        figure.savefig(path, format=file_format, dpi=DPI, metadata=metadata)
     return target
 
 
@@ -203,10 +219,11 @@ def point_map(
     aspect = float(np.clip(y_range / max(x_range, 1e-9), 0.5, 1.3))
     figure, axis = _canvas(width, NOTE_HEIGHT + width * aspect)
     _draw_points(axis, xy, groups, len(names))
-    for group, name in enumerate(names if len(names) <= MOST_NAMES else []):
+    shown = np.unique(groups[groups >= 0]).tolist()
+    for group in shown if len(shown) <= MOST_NAMES else []:
         anchor = densest(xy[groups == group])
         if anchor is not None:
-            _add_name(axis, anchor, shortened(name, MAP_NAME))
+            _add_name(axis, anchor, shortened(names[group], MAP_NAME))
     axis.set_xlabel(note.replace("; ", "\n", 1), fontsize=5, color="#555555")
     return figure
 
@@ -374,9 +391,9 @@ class _Card:
         return HPacker(children=children, align="center", pad=0, sep=2)
 
     def _text(self, summary: ClusteringSummary) -> str:
-        """Return number and size of the cluster, and its commonest label."""
+        """Return number, name and size of the cluster, and its commonest label."""
         members = summary.members(self.cluster)
-        text = f"{self.cluster}  ({len(members):,})"
+        text = _sized_name(summary, self.cluster, CARD_LABEL)
         mix = summary.label_mix(members, 1)
         if mix:
             name, share = mix[0]
@@ -423,13 +440,14 @@ def _columns(anchors: Mapping[int, np.ndarray]) -> tuple[list[int], list[int]]:
 
 def _largest_clusters(summary: ClusteringSummary, most: int) -> list[int]:
     """Return the numbers of the largest clusters that are not empty, the largest first."""
-    sizes = _sizes(summary)
+    sizes = summary.sizes()
     return [int(cluster) for cluster in np.argsort(-sizes, kind="stable")[:most] if sizes[cluster]]
 
 
-def _sizes(summary: ClusteringSummary) -> np.ndarray:
-    clusters = summary.clusters
-    return np.bincount(clusters[clusters >= 0], minlength=summary.k)
+def _sized_name(summary: ClusteringSummary, cluster: int, longest: int) -> str:
+    """Return number, given name and size of a cluster, such as "3 cats  (120)"."""
+    name = shortened(summary.numbered_name(cluster), longest)
+    return f"{name}  ({summary.sizes()[cluster]:,})"
 
 
 # Others
@@ -454,7 +472,6 @@ def gallery(
     matplotlib.figure.Figure
     """
     largest = sorted(_largest_clusters(summary, most))
-    sizes = _sizes(summary)
     positions = summary.gallery("nearest", columns)
     figure, axis = _canvas(ONE_COLUMN, 0.3 * len(largest) + 0.1)
     mosaic = _mosaic(summary.images, [positions[cluster] for cluster in largest], columns)
@@ -463,10 +480,10 @@ def gallery(
     row_height = mosaic.shape[0] / len(largest)
     heights = (np.arange(len(largest)) + 0.5) * row_height - 0.5
     axis.set(xticks=[], yticks=heights)
-    axis.set_yticklabels([f"{cluster}  ({sizes[cluster]:,})" for cluster in largest])
+    axis.set_yticklabels([_sized_name(summary, cluster, CARD_LABEL) for cluster in largest])
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
-    return figure
+    return _remarked(figure, summary)
 
 
 def _mosaic(images: ImageSet, rows: Sequence[np.ndarray], columns: int) -> np.ndarray:
@@ -482,7 +499,9 @@ def _mosaic(images: ImageSet, rows: Sequence[np.ndarray], columns: int) -> np.nd
     return mosaic
 
 
-def label_bars(table: np.ndarray, class_names: Sequence[str]) -> "Figure":
+def label_bars(
+    table: np.ndarray, class_names: Sequence[str], cluster_names: Sequence[str] | None = None
+) -> "Figure":
     """Draw the share of each label in each cluster as stacked bars.
 
     Parameters
@@ -491,6 +510,8 @@ def label_bars(table: np.ndarray, class_names: Sequence[str]) -> "Figure":
         Images by cluster and class.
     class_names : sequence of str
         Name of each class.
+    cluster_names : sequence of k str, or None
+        Name of each cluster; None takes the numbers from 0.
 
     Returns
     -------
@@ -507,6 +528,8 @@ def label_bars(table: np.ndarray, class_names: Sequence[str]) -> "Figure":
             _name_bars(axis, left, shares[:, label], name, colours[label])
         left += shares[:, label]
     axis.set(xlim=(0, 100), xlabel="% of the cluster", ylabel="cluster", yticks=range(k))
+    if cluster_names is not None:
+        axis.set_yticklabels([shortened(name, CARD_LABEL) for name in cluster_names])
     axis.invert_yaxis()
     if len(class_names) <= 20:
         figure.legend(**LEGEND_BELOW)

@@ -157,7 +157,7 @@ def scatter(
     groups : ndarray of shape (n,), int
         Index into `names`; -1 is drawn grey.
     names : sequence of str
-        Name of each group.
+        Name of each group; those without points are left out.
     title : str
         Title of the figure.
     note : str
@@ -173,15 +173,18 @@ def scatter(
     colours = palettes.categories(len(names))
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
     draw_points(axis, xy, groups, colours, size=size, alpha=0.7)
+    shown = np.unique(groups[groups >= 0]).tolist()
     # Empty scatters make the legend.
-    for number, name in enumerate(names):
+    for number in shown:
+        name = names[number]
         members = xy[groups == number]
         axis.scatter([], [], color=colours[number], label=legend_name(name, len(members)))
-        if len(members) and len(names) <= MOST_NAMED_GROUPS:
+        if len(shown) <= MOST_NAMED_GROUPS:
             _add_name(axis, np.median(members, axis=0), figure_name(name), colours[number])
     axis.set(xticks=[], yticks=[], title=title)
     axis.set_xlabel(note, fontsize=8)
-    axis.legend(fontsize=7, ncols=1 + len(names) // (MOST_NAMED_GROUPS + 1), **LEGEND_AT_RIGHT)
+    if shown:
+        axis.legend(fontsize=7, ncols=1 + len(shown) // (MOST_NAMED_GROUPS + 1), **LEGEND_AT_RIGHT)
     return figure
 
 
@@ -499,7 +502,12 @@ def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
 # Tables
 
 
-def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: str) -> "Figure":
+def contingency_heatmap(
+    table: np.ndarray,
+    class_names: Sequence[str],
+    title: str,
+    cluster_names: Sequence[str] | None = None,
+) -> "Figure":
     """Draw the share of each class in each cluster.
 
     Parameters
@@ -510,6 +518,8 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
         Name of each class.
     title : str
         Title of the figure.
+    cluster_names : sequence of k str, or None
+        Name of each cluster; None takes the numbers from 0.
 
     Returns
     -------
@@ -517,11 +527,12 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
     """
     import seaborn
 
-    from latentlab.reporting.drawing import figure_name, plain_texts
+    from latentlab.reporting.drawing import plain_texts
 
     k, n_classes = table.shape
     figure, axis = _axes(min(3.5 + 0.62 * n_classes, 16), min(1.8 + 0.42 * k, 16))
     sizes = table.sum(axis=1)
+    rows = _ticks(cluster_names or list(map(str, range(k))))
     shares = 100 * table / np.maximum(sizes[:, None], 1)
     texts = _cell_texts(shares, lambda share: f"{share:.0f}" if share >= 0.5 else "")
     with plain_texts():  # seaborn lays the names out at once
@@ -530,8 +541,8 @@ def contingency_heatmap(table: np.ndarray, class_names: Sequence[str], title: st
             ax=axis,
             annot=texts if table.size <= MOST_CELL_TEXTS else False,
             vmin=0,
-            xticklabels=[figure_name(name, LONGEST_TICK) for name in class_names],
-            yticklabels=[f"{cluster} ({size:,})" for cluster, size in enumerate(sizes)],
+            xticklabels=_ticks(class_names),
+            yticklabels=[f"{name} ({size:,})" for name, size in zip(rows, sizes, strict=True)],
             cbar_kws={"label": "% of the cluster"},
             **HEATMAP_STYLE,
         )
@@ -546,6 +557,7 @@ def transfer_heatmap(
     before: str = "before",
     after: str = "after",
     title: str = "What refinement moved",
+    names: tuple[Sequence[str], Sequence[str]] | None = None,
 ) -> "Figure":
     """Draw how many images went from each cluster to each other.
 
@@ -559,6 +571,8 @@ def transfer_heatmap(
         Ends the label of the columns, "cluster after".
     title : str
         Title of the figure.
+    names : pair of sequences of str, or None
+        Names of the clusters before and after; None takes the numbers from 0.
 
     Returns
     -------
@@ -566,7 +580,7 @@ def transfer_heatmap(
     """
     import seaborn
 
-    from latentlab.reporting.drawing import LONGEST_TITLE
+    from latentlab.reporting.drawing import LONGEST_TITLE, plain_texts
 
     before, after = shortened(before, LONGEST_TITLE), shortened(after, LONGEST_TITLE)
 
@@ -575,7 +589,12 @@ def transfer_heatmap(
     figure, axis = _axes(width, height)
     texts = _cell_texts(counts, lambda count: f"{count:,}" if count else "")
     annotations = texts if k * k <= MOST_CELL_TEXTS else False
-    seaborn.heatmap(np.log1p(counts), ax=axis, annot=annotations, cbar=False, **HEATMAP_STYLE)
+    ticks = {}
+    if names is not None:
+        ticks = {"yticklabels": _ticks(names[0]), "xticklabels": _ticks(names[1])}
+    options = {"annot": annotations, "cbar": False, **ticks, **HEATMAP_STYLE}
+    with plain_texts():  # seaborn lays the names out at once
+        seaborn.heatmap(np.log1p(counts), ax=axis, **options)
     axis.set_title(title)
     axis.set_xlabel(f"cluster {after}", fontsize=_fitting_size(after, width))
     axis.set_ylabel(f"cluster {before}", fontsize=_fitting_size(before, height))
@@ -587,6 +606,13 @@ def _fitting_size(name: str, inches: float) -> float:
     # A letter is about 0.6 times as wide as high; a fifth of the side is not the axis.
     fitting = 0.8 * 72 * inches / (0.6 * len(f"cluster {name}"))
     return float(np.clip(fitting, 5, LABEL_SIZE))
+
+
+def _ticks(names: Sequence[str]) -> list[str]:
+    """Return names from outside as the ticks of a heatmap have room for them."""
+    from latentlab.reporting.drawing import figure_name
+
+    return [figure_name(name, LONGEST_TICK) for name in names]
 
 
 def _cell_texts(values: np.ndarray, write: Callable[[Any], str]) -> np.ndarray:

@@ -84,7 +84,7 @@ def draw_figures(summary: ClusteringSummary) -> Figures:
         figures["original-images"] = plots.image_grid(first_images, title)
     figures |= training_figures(summary.run)
     figures |= map_figures(summary)
-    if summary.has_pictures:
+    if summary.has_pictures and summary.shown:
         figures |= gallery_figures(summary)
     figures |= deep_figures.draw_figures(summary)
     figures |= score_figures(summary)
@@ -144,10 +144,11 @@ def map_figures(summary: ClusteringSummary) -> Figures:
     mapped = "code" if summary.encoder.has_code else "embedding"
     title = f"UMAP of the {mapped} of {_data_title(summary)}, coloured by"
     note = summary.map_note()
-    cluster_names = [str(i) for i in range(summary.k)]
+    cluster_names = [summary.given_name(i) or str(i) for i in range(summary.k)]
+    remark = _in_brackets(summary.edit_remark)
     figures = {
         "umap-clusters": plots.scatter(
-            xy, summary.clusters[positions], cluster_names, f"{title} clusters", note
+            xy, summary.clusters[positions], cluster_names, f"{title} clusters{remark}", note
         )
     }
     if summary.classes is not None:
@@ -175,8 +176,10 @@ def gallery_figures(summary: ClusteringSummary) -> Figures:
     figures = {}
     for kind, title in GALLERY_TITLES.items():
         rows = []
-        for cluster, positions in enumerate(summary.gallery(kind, count)[:GALLERY_CLUSTERS]):
-            rows.append((f"cluster {cluster}", summary.images.read(positions)))
+        positions = summary.gallery(kind, count)
+        for cluster in summary.shown[:GALLERY_CLUSTERS]:
+            rows.append((summary.cluster_name(cluster), summary.images.read(positions[cluster])))
+        title += _in_brackets(summary.edit_remark)
         figures[f"gallery-{kind}"] = plots.cluster_gallery(rows, title, count)
     return figures
 
@@ -202,11 +205,17 @@ def score_figures(summary: ClusteringSummary) -> Figures:
         by_k = json_form.read(KScores, by_k_path)
         figures["by-k"] = plots.score_curve(by_k.rows, summary.split)
     figures["contingency"] = plots.contingency_heatmap(
-        np.array(summary.scores.contingency[summary.split]),
+        summary.contingency(),
         summary.class_names,
-        f"Labels in each cluster, {summary.split} split",
+        f"Labels in each cluster, {summary.split} split{_in_brackets(summary.edit_remark)}",
+        list(map(summary.numbered_name, summary.shown)),
     )
     return figures
+
+
+def _in_brackets(remark: str) -> str:
+    """Return what is said of edits as the end of a title; "" if nothing is."""
+    return f" ({remark})" if remark else ""
 
 
 def _data_title(summary: ClusteringSummary) -> str:

@@ -5,8 +5,6 @@ import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import PureWindowsPath
 
-import numpy as np
-
 from latentlab.data import account
 from latentlab.data.images import TEST, TRAIN
 from latentlab.data.pictures.form_summary import FormSummary
@@ -16,8 +14,10 @@ from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.reporting import audit
 from latentlab.reporting.audit import AuditReport
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.edits import AS_COMPUTED
 from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import purity_gap, tables
+from latentlab.scoring.evaluate import EDITED
 from latentlab.scoring.probes import ProbeReport, ProbeRow
 from latentlab.scoring.scores import ALL, MethodScores, Scores
 from latentlab.storage import guard, json_form
@@ -29,6 +29,11 @@ from latentlab.storage.run import Run
 # (docs/decisions/0067-equal-scores.md).
 EQUAL_WITHIN = 0.02
 PIXELS = "pixels"  # the method of probes on raw pixels
+EDITED_SCORES = (
+    "These are scores of clusters edited by hand: whoever edited may have seen labels, and images"
+    " of dropped clusters do not count, so they say what the edited clusters hold and not how good"
+    " the method is."
+)
 COMMIT_DIGITS = 12
 DIGEST_DIGITS = 12
 
@@ -45,11 +50,11 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     -------
     list of str
     """
-    sizes = np.bincount(summary.clusters, minlength=summary.k)
-    size_range = f"{sizes.min():,} to {sizes.max():,}"
-    sentences = [f"{len(summary.images):,} images in {summary.k} clusters of {size_range} images."]
+    sentences = [_sizes_sentence(summary)]
     if summary.scores is None:
         reason = Privacy.of(summary.run).public(summary.labels_text) or "the data has no labels"
+        if summary.classes is not None and summary.is_edited:
+            reason = "no image with a label is left in a cluster"
         why = f"{reason}, so nothing can be scored"
         sentences.append(f"{why[0].upper()}{why[1:]}: look at the galleries to judge.")
         return sentences
@@ -60,11 +65,13 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     baselines = methods[1:]
     sentences.append(_score_sentence(clustering))
     sentences.append(_over_all_sentence(summary.scores, clustering.method))
+    if clustering.method.endswith(EDITED):
+        sentences.append(EDITED_SCORES)
     sentences.append(_pretraining_sentence(summary.encoder.pretraining))
     gap = summary.scores.gap.get(summary.split)
     sentences.append(purity_gap.gap_text(gap, summary.class_names))
     if baselines:
-        sentences.append(_baseline_sentence(clustering, baselines))
+        sentences.append(_baseline_sentence(clustering, baselines, summary.is_edited))
     return list(filter(None, sentences))
 
 
@@ -90,6 +97,8 @@ def further_sentences(summary: ClusteringSummary) -> list[str]:
     report = audit.read_audit(summary.clustering)
     if report is not None:
         sentences.append(_audit_sentences(report))
+        if summary.is_edited:
+            sentences.append(f"The audit is of the clusters {AS_COMPUTED}.")
     return list(filter(None, sentences))
 
 
@@ -171,7 +180,7 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
     public = Privacy.of(run).public
     table = {
         "run": run.path.resolve().name,
-        "clusters": summary.name,
+        "clusters": f"{summary.name}, {summary.edit_note}",
         "command": shlex.join(map(public, run.fact("argv", []))),
         "data": _data_text(summary),
         "labels": summary.labels_text,
@@ -244,6 +253,20 @@ def _picture_facts(run: Run, card: EncoderCard) -> dict[str, str]:
 # Sentences
 
 
+def _sizes_sentence(summary: ClusteringSummary) -> str:
+    """Return how many images are in how many clusters, and whether these are as computed."""
+    sizes = summary.sizes()[list(summary.shown)]
+    n_images = f"{len(summary.images) - summary.dropped:,} images"
+    if not len(sizes):
+        return f"Every cluster was dropped ({summary.edit_note})."
+    clusters = f"{len(sizes)} {'cluster' if len(sizes) == 1 else 'clusters'}"
+    size_range = f"{sizes.min():,} to {sizes.max():,}"
+    sentence = f"{n_images} in {clusters} of {size_range} images, {summary.edit_note}"
+    if summary.dropped:
+        sentence += f"; {summary.dropped:,} images are in none, since theirs was dropped"
+    return f"{sentence}."
+
+
 def _over_all_sentence(scores: Scores, method: str) -> str:
     """Return the purity over all images; "" in scores of older versions."""
     over_all = scores.by_method(ALL).get(method)
@@ -285,7 +308,9 @@ def _score_sentence(clustering: MethodScores) -> str:
     )
 
 
-def _baseline_sentence(clustering: MethodScores, baselines: Sequence[MethodScores]) -> str:
+def _baseline_sentence(
+    clustering: MethodScores, baselines: Sequence[MethodScores], is_edited: bool
+) -> str:
     best = max(baselines, key=lambda baseline: baseline.headline("purity").value)
     purity = clustering.headline("purity").value
     best_purity = best.headline("purity").value
@@ -294,6 +319,13 @@ def _baseline_sentence(clustering: MethodScores, baselines: Sequence[MethodScore
         verdict = "better than"
     elif purity > best_purity - EQUAL_WITHIN:
         verdict = "no better than"
+    n_images = best.headline("purity").n
+    if is_edited and n_images != clustering.headline("purity").n:
+        # What hands have taken out makes the rest purer.
+        return (
+            f"The best baseline, {best.method}, reaches {best_purity:.3f}, on all {n_images:,}"
+            " images: that is another set, so the two numbers cannot be compared."
+        )
     return (
         f"The best baseline, {best.method}, reaches {best_purity:.3f}: so these clusters are"
         f" {verdict} what needs no training."
@@ -360,9 +392,25 @@ def _left_out_text(run: Run) -> str:
 
 
 def _settings_text(settings: Mapping[str, object]) -> str:
-    """Return recorded settings as text, without empty ones."""
-    parts = [f"{name} {value}" for name, value in settings.items() if value not in ({}, None, "")]
-    return ", ".join(parts)
+    """Return recorded settings as text, without empty ones; those within others follow them."""
+    parts = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            parts.append(_settings_text(value))
+        elif value is not None:
+            parts.append(_setting_text(name.replace("_", " "), value))
+    return ", ".join(filter(None, parts))
+
+
+def _setting_text(name: str, value: object) -> str:
+    """Return one setting as words; "" if it is empty."""
+    if isinstance(value, bool):
+        return name if value else f"no {name}"
+    if isinstance(value, list | tuple):
+        value = " ".join(map(str, value))
+    if isinstance(value, float):
+        value = f"{value:g}"
+    return "" if value == "" else f"{name} {value}"
 
 
 def _version_text(run: Run) -> str:

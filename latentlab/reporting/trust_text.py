@@ -4,6 +4,7 @@ from latentlab.clustering.trust import Measures
 from latentlab.clustering.trust_report import TrustReport
 
 LABEL_FREE = "No label was read for this."
+OF_THE_COMPUTED = "All this is about the clusters as computed, before edits by hand."
 
 
 def sentences(report: TrustReport) -> list[str]:

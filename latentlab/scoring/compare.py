@@ -18,6 +18,7 @@ from latentlab.data.images import TEST, TRAIN
 from latentlab.errors import DataError
 from latentlab.scoring import intervals, metrics
 from latentlab.storage.assignments import Assignments
+from latentlab.storage.clustering import NamedCluster
 from latentlab.storage.json_form import json_field, to_json
 
 if TYPE_CHECKING:
@@ -37,12 +38,18 @@ class Candidate(NamedTuple):
     assignments : Assignments
         Ids, splits and clusters of its images.
     k : int
-        Number of clusters.
+        Number of clusters, with empty ones.
+    edits : str
+        Whether its clusters are as computed or with edits by hand.
+    clusters : tuple of NamedCluster, or None
+        The clusters that are shown, with their names; None for all, without names.
     """
 
     name: str
     assignments: Assignments
     k: int
+    edits: str = ""
+    clusters: tuple[NamedCluster, ...] | None = None
 
 
 class Side(NamedTuple):
@@ -55,12 +62,20 @@ class Side(NamedTuple):
     clusters : ndarray of shape (n,), int
         Cluster of each image.
     k : int
-        Number of clusters.
+        Number of clusters, with empty ones.
+    shown : tuple of int, or None
+        The clusters that can be matched; None for all.
     """
 
     name: str
     clusters: np.ndarray
     k: int
+    shown: tuple[int, ...] | None = None
+
+    @property
+    def matchable(self) -> list[int]:
+        """The numbers of the clusters that can be matched."""
+        return list(range(self.k)) if self.shown is None else list(self.shown)
 
 
 class CommonImages(NamedTuple):
@@ -161,6 +176,25 @@ class SideComparison:
 
 
 @dataclass(frozen=True)
+class ComparedClusters:
+    """The clusters of one side as they were compared.
+
+    Attributes
+    ----------
+    name : str
+        The side, as tables name it.
+    edits : str
+        "as computed", or "with 3 edits by hand".
+    clusters : tuple of NamedCluster
+        Every cluster that is shown.
+    """
+
+    name: str
+    edits: str
+    clusters: tuple[NamedCluster, ...]
+
+
+@dataclass(frozen=True)
 class Comparison:
     """What comparison.json holds.
 
@@ -175,16 +209,35 @@ class Comparison:
     pretraining : mapping of str to str, or None
         Labels used in the pretraining of each clustering's encoder: a data set's name, "none" or
         "unknown"; None in comparisons of older versions.
+    sides : tuple of ComparedClusters
+        The first clustering and the others; empty in comparisons of older versions.
     """
 
     first: str
     images: int
     others: tuple[SideComparison, ...]
     pretraining: Mapping[str, str] | None = json_field(optional=True)
+    sides: tuple[ComparedClusters, ...] = json_field(optional=True, default=())
+
+    def cluster_name(self, side: str, number: int) -> str:
+        """Return number and name of a cluster, such as "3 cats"; the number alone without a name.
+
+        Parameters
+        ----------
+        side : str
+            Name of the side.
+        number : int
+            Number of its cluster.
+        """
+        for compared in self.sides:
+            for cluster in compared.clusters if compared.name == side else ():
+                if cluster.number == number and cluster.name != f"cluster {number}":
+                    return f"{number} {cluster.name}"
+        return str(number)
 
 
 def common_images(candidates: Sequence[Candidate]) -> CommonImages:
-    """Cut clusterings to the images that all of them have.
+    """Cut clusterings to the images that all of them have in a cluster.
 
     Parameters
     ----------
@@ -210,10 +263,14 @@ def common_images(candidates: Sequence[Candidate]) -> CommonImages:
     # Their clusters and splits, in the order of the ids.
     sides = []
     splits = []
-    for name, assignments, k in candidates:
+    for item in candidates:
+        assignments = item.assignments
         order = np.argsort(assignments.ids)
         places = order[np.searchsorted(assignments.ids, ids, sorter=order)]
-        sides.append(Side(name, assignments.clusters[places], k))
+        shown = None
+        if item.clusters is not None:
+            shown = tuple(cluster.number for cluster in item.clusters)
+        sides.append(Side(item.name, assignments.clusters[places], item.k, shown))
         splits.append(assignments.splits[places])
     if any((split != splits[0]).any() for split in splits):
         raise DataError(
@@ -245,7 +302,10 @@ def overlap_of(first: Side, second: Side) -> SideComparison:
     0.25
     """
     table = metrics.contingency(first.clusters, second.clusters, first.k, second.k)
-    partner = metrics.maps_of(table.T).matched
+    rows, columns = np.array(first.matchable), np.array(second.matchable)
+    matched = metrics.maps_of(table[np.ix_(rows, columns)].T).matched
+    partner = np.full(second.k, -1)
+    partner[columns] = np.where(matched < 0, -1, rows[matched])
     stayed = metrics.mapped_share(table.T, partner)
     return SideComparison(
         name=second.name,

@@ -29,6 +29,28 @@ HISTORY_NAME = "history.jsonl"
 
 
 @dataclass(frozen=True)
+class NamedCluster:
+    """One cluster as outputs list it.
+
+    Attributes
+    ----------
+    number : int
+        Its number.
+    name : str
+        The name that it was given by hand, else "cluster N".
+    images : int
+        Number of its images.
+    status : str
+        "accepted" or "rejected" by hand; "" for neither.
+    """
+
+    number: int
+    name: str
+    images: int
+    status: str = ""
+
+
+@dataclass(frozen=True)
 class ClusterResult:
     """The result of a clustering: result.json.
 

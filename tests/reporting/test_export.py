@@ -15,7 +15,7 @@ from PIL import Image
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.errors import ConfigError, RunError
-from latentlab.reporting.edits import Drop, Editor, Mark, Name
+from latentlab.reporting.edits import Drop, Editor, Mark, Name, Reject, Tag
 from latentlab.reporting.export import file_names
 from latentlab.storage.run import Run
 
@@ -38,6 +38,7 @@ def test_csv_and_parquet_hold_the_edited_clusters(edited_run, tmp_path):
     assert csv["cluster"].tolist() == edited.clusters[edited.clusters >= 0].tolist()
     assert set(csv.loc[csv["cluster"] == 0, "cluster_name"]) == {"a/../b: <c>"}
     assert (csv["mark"] == "odd").sum() <= 1
+    assert set(csv["clustering"]) == {"kmeans-k4, with 3 edits by hand"}
     table = pq.read_table(pipeline.export(run, "parquet", tmp_path / "x.parquet"))
     assert table["id"].to_pylist() == csv["id"].tolist()
     assert (
@@ -56,6 +57,31 @@ def test_csv_and_parquet_hold_the_edited_clusters(edited_run, tmp_path):
     assert set(features) == set(table.column_names)
 
 
+def test_tags_and_judgements_are_columns(run_with_map, tmp_path):
+    run = Run.open(shutil.copytree(run_with_map.path, tmp_path / "run"))
+    editor = Editor(run.clustering("kmeans-k4"))
+    image_id, *_ = editor.state().ids.tolist()
+    for edit in (Tag([image_id], "odd"), Tag([image_id], "blurred"), Reject([2])):
+        editor.add(edit)
+    csv = pd.read_csv(pipeline.export(run, "csv", tmp_path / "x.csv"), index_col="id")
+    assert csv["tags"].dropna().to_dict() == {image_id: "odd; blurred"}
+    assert set(csv.loc[csv["cluster"] == 2, "cluster_status"]) == {"rejected"}
+    assert csv.loc[csv["cluster"] != 2, "cluster_status"].isna().all()
+    coco = pipeline.export(run, "coco", tmp_path / "coco") / "annotations.json"
+    status = {one["id"]: one.get("status") for one in json.loads(coco.read_text())["categories"]}
+    assert status == {1: None, 2: None, 3: "rejected", 4: None}
+
+
+def test_what_was_computed_is_exported_where_it_is_asked_for(edited_run, tmp_path):
+    computed = edited_run.clustering("kmeans-k4").assignments
+    path = pipeline.export(edited_run, "csv", tmp_path / "x.csv", as_computed=True)
+    csv = pd.read_csv(path)
+    assert csv["cluster"].tolist() == computed.clusters.tolist()
+    assert set(csv["cluster_name"]) == {f"cluster {number}" for number in range(4)}
+    assert set(csv["clustering"]) == {"kmeans-k4, as computed, without 3 edits by hand"}
+    assert "mark" not in csv
+
+
 def test_folders_coco_and_projector(edited_run, tmp_path):
     run, edited = edited_run, Editor(edited_run.clustering("kmeans-k4")).state()
     kept = edited.clusters[edited.clusters >= 0]
@@ -72,6 +98,7 @@ def test_folders_coco_and_projector(edited_run, tmp_path):
     )
     assert [one["category_id"] - 1 for one in coco["annotations"]] == kept.tolist()
     assert {one["id"] for one in coco["categories"]} == {1, 2, 3}
+    assert "with 3 edits by hand" in coco["info"]["description"]
     assert all(
         (tmp_path / "coco" / "images" / one["file_name"]).is_file() for one in coco["images"]
     )

@@ -19,18 +19,21 @@ def comparison_text(comparison: Comparison) -> str:
     str
     """
     lines = [f"against {comparison.first}, {comparison.images:,} images that all have"]
+    lines += [f"clusters {side.edits}: {side.name}" for side in comparison.sides]
     for side in comparison.others:
-        lines += ["", _moves(side)]
+        lines += ["", _moves(side, comparison)]
         lines += [_difference(row) for row in side.scores or ()]
     if comparison.pretraining and comparison.others[0].scores:
         lines += ["", pretraining_of_each(comparison.pretraining)]
     return "\n".join(lines)
 
 
-def _moves(side: SideComparison) -> str:
+def _moves(side: SideComparison, comparison: Comparison) -> str:
     flows = []
     for flow in side.flows[:SHOWN_FLOWS]:
-        flows.append(f"{flow.images:,} from {flow.source} to {flow.target}")
+        source = comparison.cluster_name(comparison.first, flow.source)
+        target = comparison.cluster_name(side.name, flow.target)
+        flows.append(f"{flow.images:,} from {source} to {target}")
     largest = f" ({', '.join(flows)})" if flows else ""
     return f"{side.name}: {side.moved:.1%} of the images are outside matched clusters{largest}"
 
