@@ -102,9 +102,16 @@ def figures(  # noqa: PLR0913  # a flag each
     default=0,
     help="Port on this machine [default: a free one].",
 )
+@as_computed_option
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
-def view(
-    run_path: str, moved_to: str | None, name: str | None, sample: int, port: int, opens: bool
+def view(  # noqa: PLR0913  # a flag each
+    run_path: str,
+    moved_to: str | None,
+    name: str | None,
+    sample: int,
+    port: int,
+    as_computed: bool,
+    opens: bool,
 ) -> None:
     """Look at a run in the browser, and name, merge, split and drop its clusters.
 
@@ -112,8 +119,12 @@ def view(
     """
     from latentlab import pipeline
 
-    server = pipeline.viewer(open_moved(run_path, moved_to), name, sample, port=port)
-    say(f"{server.address}\nCtrl-C ends it; edits are kept in {server.viewer.editor.path}")
+    run = open_moved(run_path, moved_to)
+    server = pipeline.viewer(run, name, sample, port=port, as_computed=as_computed)
+    edits = f"edits are kept in {server.viewer.editor.path}"
+    if as_computed:
+        edits = "clusters are shown as computed and are not changed"
+    say(f"{server.address}\nCtrl-C ends it; {edits}")
     sys.stdout.flush()
     try:
         with contextlib.ExitStack() as stack:

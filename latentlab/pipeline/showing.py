@@ -160,8 +160,13 @@ def figures(  # noqa: PLR0913  # as the flags of the command
     return paper_figures.write_figures(summary, Path(folder), formats)
 
 
-def viewer(
-    run: Run, name: str | None = None, sample: int = MAP_SAMPLE, seed: int = 0, port: int = 0
+def viewer(  # noqa: PLR0913  # as the flags of the command
+    run: Run,
+    name: str | None = None,
+    sample: int = MAP_SAMPLE,
+    seed: int = 0,
+    port: int = 0,
+    as_computed: bool = False,
 ) -> "Server":
     """Return the server of `latentlab view`.
 
@@ -175,6 +180,8 @@ def viewer(
         As for `project`.
     port : int
         Port on this machine; 0 is a free one.
+    as_computed : bool
+        Leave edits made by hand out, and take none.
 
     Returns
     -------
@@ -192,7 +199,7 @@ def viewer(
 
     # The viewer applies the edits itself, as they come.
     summary = _complete_summary(run.clustering(name), sample, seed, as_computed=True)
-    return Server(Viewer(summary, training_figures(run)), port)
+    return Server(Viewer(summary, training_figures(run), as_computed), port)
 
 
 def export(

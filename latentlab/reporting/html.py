@@ -87,7 +87,7 @@ class Page:
         summary = self.summary
         public = Privacy.of(summary.run).public
         return template("report.html.jinja2").render(
-            title=f"{public(summary.images.name)}: {summary.k} clusters",
+            title=f"{public(summary.images.name)}: {text.clusters_text(len(summary.shown))}",
             version=latentlab.__version__,
             style=read_asset("report.css") + read_asset("page/page.css"),
             policy=self.policy,

@@ -5,7 +5,7 @@ Each class is one object of that JSON. Arrays are sent as bytes in base64, or by
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from latentlab.data.images import TEST, TRAIN
 from latentlab.reporting import bokeh_map, palettes, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary, Moves, gallery_size
+from latentlab.reporting.edits import TAG_SEPARATOR
 from latentlab.reporting.packed import Address, Pack, PackedArray, PointStore, inside, pack
 from latentlab.reporting.page_groups import (
     Categories,
@@ -266,7 +267,7 @@ def page_data(
         mode=mode,
         pictures=summary.has_pictures,
         count=len(positions),
-        edited=EditedData("as computed", 0),
+        edited=EditedData(summary.edit_note, summary.edit_count),
         xy=keep("xy", xy.astype(np.float32)),
         ids=ids if store is None else store.keep_texts("ids", ids),
         groups=groups_of(summary, positions, keep),
@@ -317,12 +318,9 @@ def groups_of(summary: ClusteringSummary, positions: np.ndarray, keep: Pack = in
     -------
     dict of str to Categories, Numbers or Texts
         "cluster", "label" if there are labels, "split" if any image is held out, "confidence" or
-        "margin", "distance", and "agreement" of a consensus.
+        "margin", "distance", "agreement" of a consensus, and what `edited_groups` returns.
     """
-    cluster_names = [f"cluster {i}" for i in range(summary.k)]
-    groups: dict[str, Group] = {
-        "cluster": cluster_group(summary.clusters[positions], cluster_names, keep)
-    }
+    groups = edited_groups(summary, positions, keep)
     if summary.classes is not None:
         classes = summary.classes[positions]
         groups["label"] = categories("label", classes, summary.class_names, "no label", keep)
@@ -343,21 +341,34 @@ def groups_of(summary: ClusteringSummary, positions: np.ndarray, keep: Pack = in
     return groups
 
 
-def mark_group(ids: np.ndarray, marks: Mapping[str, str]) -> Categories:
-    """Return the marks that people gave to images as a group of the map.
+def edited_groups(
+    summary: ClusteringSummary, positions: np.ndarray, keep: Pack = inside
+) -> dict[str, Group]:
+    """Return the quantities that edits by hand change.
 
     Parameters
     ----------
-    ids : ndarray of shape (n,), str
-        Ids of the images on the map.
-    marks : mapping of str to str
-        Image id -> mark.
+    summary : ClusteringSummary
+        The clustering, edited or as computed.
+    positions : ndarray of int
+        Positions of the images on the map.
+    keep : callable
+        Where the values go, see `Pack`.
 
     Returns
     -------
-    Categories
+    dict of str to Categories
+        "cluster"; "mark" and "tag" if any image has one.
     """
-    return word_group("mark", ids, marks, "not marked")
+    names = list(map(summary.cluster_name, range(summary.k)))
+    ids = summary.images.ids[positions]
+    groups: dict[str, Group] = {"cluster": cluster_group(summary.clusters[positions], names, keep)}
+    if summary.marks:
+        groups["mark"] = word_group("mark", ids, summary.marks, "not marked")
+    if summary.tags:
+        joined = {image_id: TAG_SEPARATOR.join(tags) for image_id, tags in summary.tags.items()}
+        groups["tag"] = word_group("tag", ids, joined, "without a tag")
+    return groups
 
 
 def gallery_side(summary: ClusteringSummary) -> int:
@@ -429,9 +440,7 @@ def gallery_images(
     return list(map(GalleryImage, ids, texts, sources(positions)))
 
 
-def clusters_of(
-    summary: ClusteringSummary, sources: ImageSources, names: Sequence[str] = ()
-) -> list[ClusterData]:
+def clusters_of(summary: ClusteringSummary, sources: ImageSources) -> list[ClusterData]:
     """Return the page's data about each cluster.
 
     Parameters
@@ -440,14 +449,11 @@ def clusters_of(
         The clustering.
     sources : callable
         Where the images of galleries come from, see `ImageSources`.
-    names : sequence of str
-        Name of each cluster; none are "cluster" and their number.
 
     Returns
     -------
     list of ClusterData
     """
-    names = names or [f"cluster {number}" for number in range(summary.k)]
     count = gallery_size(summary.k)
     nearest = summary.gallery("nearest", count)
     ambiguous = summary.gallery("ambiguous", count)
@@ -460,9 +466,9 @@ def clusters_of(
         clusters.append(
             ClusterData(
                 number=cluster,
-                name=names[cluster],
+                name=summary.cluster_name(cluster),
                 suggested=None,
-                status="",
+                status=summary.status[cluster],
                 sizes={split: int((splits == split).sum()) for split in (TRAIN, TEST)},
                 labels=summary.label_mix(members),
                 centroid=centroids[cluster] if cluster < len(centroids) else None,

@@ -75,6 +75,22 @@ def summary_sentences(summary: ClusteringSummary) -> list[str]:
     return list(filter(None, sentences))
 
 
+def clusters_text(count: int) -> str:
+    """Return how many clusters there are in words.
+
+    Parameters
+    ----------
+    count : int
+        Their number.
+
+    Examples
+    --------
+    >>> clusters_text(1), clusters_text(4)
+    ('1 cluster', '4 clusters')
+    """
+    return f"{count:,} {'cluster' if count == 1 else 'clusters'}"
+
+
 def further_sentences(summary: ClusteringSummary) -> list[str]:
     """Return what else affects the scores: their spread over seeds, probes, the data audit.
 
@@ -259,7 +275,7 @@ def _sizes_sentence(summary: ClusteringSummary) -> str:
     n_images = f"{len(summary.images) - summary.dropped:,} images"
     if not len(sizes):
         return f"Every cluster was dropped ({summary.edit_note})."
-    clusters = f"{len(sizes)} {'cluster' if len(sizes) == 1 else 'clusters'}"
+    clusters = clusters_text(len(sizes))
     size_range = f"{sizes.min():,} to {sizes.max():,}"
     sentence = f"{n_images} in {clusters} of {size_range} images, {summary.edit_note}"
     if summary.dropped:

@@ -1,6 +1,5 @@
 """What `latentlab view` shows: the page of a report with full-size images and clusters to edit."""
 
-import dataclasses
 import threading
 import time
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import ConfigError
 from latentlab.reporting import edits, html, page_data, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.reporting.page_data import Categories, ClusterData
+from latentlab.reporting.page_data import ClusterData, Groups
 from latentlab.reporting.viewer_pictures import Picture, PictureReader
 from latentlab.storage.run import RunInUseError
 
@@ -33,7 +32,7 @@ class ViewState:
     Attributes
     ----------
     groups : dict of str to Categories
-        "cluster" and, if images were marked, "mark": new colours of the map.
+        "cluster" and, if images have them, "mark" and "tag": new colours of the map.
     clusters : list of ClusterData
         Every cluster.
     edits, undone : int
@@ -44,7 +43,7 @@ class ViewState:
         What a change of these clusters must name, so that none is made on an older state.
     """
 
-    groups: dict[str, Categories]
+    groups: Groups
     clusters: list[ClusterData]
     edits: int
     undone: int
@@ -59,20 +58,29 @@ class Viewer:
     ----------
     summary : ClusteringSummary
         The clustering, in a run that has a map.
+        As computed: the viewer applies the edits itself, as they come.
     figures : mapping of str to matplotlib.figure.Figure
         Figures of the page.
+    as_computed : bool
+        Leave the edits out, and take none.
 
     Raises
     ------
     RunError
-        If the edits are damaged, or were made for other assignments.
+        If the edits are damaged, or were made for other assignments, unless `as_computed`.
     """
 
-    def __init__(self, summary: ClusteringSummary, figures: "Mapping[str, Figure]") -> None:
+    def __init__(
+        self,
+        summary: ClusteringSummary,
+        figures: "Mapping[str, Figure]",
+        as_computed: bool = False,
+    ) -> None:
         self.summary = summary
+        self.as_computed = as_computed
         self.editor = edits.Editor(summary.clustering)
         self._changing = threading.Lock()
-        self.editor.state()  # damaged edits are reported before the server starts
+        self._read_edits()  # damaged ones are reported before the server starts
         data = summary.run.config.data or DataOptions()
         are_stored = StoredPictures(summary.run.path).are_there
         self.pictures = PictureReader(summary.images, data, are_stored)
@@ -82,14 +90,15 @@ class Viewer:
 
     def html(self) -> str:
         """Return the page."""
+        summary = self._edited(self._read_edits(), is_rescored=True)
         note = "images are shown in the size that the run has"
         if not self.summary.has_pictures:
             note = ""
         elif self.summary.images.source:
             note = "one image opens in the size that its file has"
         page = html.Page(
-            summary=self.summary,
-            data=page_data.page_data(self.summary, "view", self._sources),
+            summary=summary,
+            data=page_data.page_data(summary, "view", self._sources),
             pictures=self._figures,
             scripts=self._scripts,
             atlas_note=note,
@@ -141,24 +150,29 @@ class Viewer:
 
     def state(self) -> ViewState:
         """Return the page's data about the edited clusters."""
-        log = self.editor.read()  # once, since another viewer may change it in between
-        edited = self.editor.state_after(log)
-        summary = edited_summary(self.summary, edited)
-        # New colours of the map.
-        clusters = summary.clusters[self._positions]
-        names = [edited.name(cluster) for cluster in range(summary.k)]
-        groups = {"cluster": page_data.cluster_group(clusters, names)}
-        if edited.marks:
-            ids = summary.images.ids[self._positions]
-            groups["mark"] = page_data.mark_group(ids, edited.marks)
+        log = self._read_edits()  # once, since another viewer may change it in between
+        summary = self._edited(log)
         return ViewState(
-            groups=groups,
-            clusters=page_data.clusters_of(summary, self._sources, names),
+            groups=page_data.edited_groups(summary, self._positions),
+            clusters=page_data.clusters_of(summary, self._sources),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",
             version=log.version(),
         )
+
+    def _read_edits(self) -> edits.EditLog:
+        """Return the edits that are shown."""
+        if self.as_computed:
+            return edits.EditLog(self.summary.name, "")
+        return self.editor.read()
+
+    def _edited(self, log: edits.EditLog, is_rescored: bool = False) -> ClusteringSummary:
+        """Return the clusters after some edits, with their scores if they are asked for."""
+        if self.as_computed:
+            return self.summary
+        edited = self.editor.state_after(log)
+        return self.summary.with_edits(edited, len(log.edits), is_rescored)
 
     def change(self, action: str, wanted: object) -> ViewState:
         """Change the clusters as a request asks.
@@ -188,6 +202,8 @@ class Viewer:
         made_on = wanted.get("made_on") if isinstance(wanted, dict) else None
         if not isinstance(wanted, dict) or not isinstance(made_on, str):
             raise ConfigError("a change is an object that says by made_on what it was made on.")
+        if self.as_computed:
+            raise ConfigError("clusters are shown as computed here, so none is changed.")
         with self._changing:
             self._keep(action, wanted.get("edit"), made_on)
             return self.state()
@@ -211,27 +227,6 @@ class Viewer:
             self.editor.undo(made_on)
         else:
             self.editor.redo(made_on)
-
-
-def edited_summary(summary: ClusteringSummary, edited: edits.EditedClusters) -> ClusteringSummary:
-    """Return a summary with the clusters as they were edited.
-
-    Parameters
-    ----------
-    summary : ClusteringSummary
-        The clustering.
-    edited : EditedClusters
-        Its clusters after the edits.
-
-    Returns
-    -------
-    ClusteringSummary
-        What refinement moved is left out if any cluster was edited.
-    """
-    has_same_k = len(edited.names) == summary.k
-    if has_same_k and (edited.clusters == summary.clusters).all():
-        return summary
-    return dataclasses.replace(summary, clusters=edited.clusters, k=len(edited.names), start=None)
 
 
 def image_addresses(positions: np.ndarray) -> list[str]:
