@@ -1,10 +1,12 @@
 """Reports and the viewer in a real browser, from disk, with the network off."""
 
 import contextlib
+import csv
 import http.server
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,8 +25,13 @@ from latentlab.reporting.viewer_opening import opening_page
 
 
 @pytest.fixture(scope="module")
-def driver(tmp_path_factory):
-    driver = browsing.start(tmp_path_factory.mktemp("downloads"))
+def downloads(tmp_path_factory):
+    return tmp_path_factory.mktemp("downloads")
+
+
+@pytest.fixture(scope="module")
+def driver(downloads):
+    driver = browsing.start(downloads)
     yield driver
     driver.quit()
 
@@ -62,7 +69,7 @@ def page(request, driver):
 def lonely_row(page) -> int:
     """Return the row of the point that is farthest from every other: no other lies on it."""
     return page.run("""
-        const n = latentlab.data.ids.length;
+        const n = latentlab.store.n;
         const at = [...Array(n).keys()].map(row => latentlab.pixelOf(row));
         const apart = (p, q) => Math.hypot(p[0] - q[0], p[1] - q[1]);
         const gap = row => Math.min(
@@ -81,6 +88,30 @@ def pixels(page, selector: str) -> list[int]:
     )
 
 
+def rows_of(page, cluster: int) -> list[int]:
+    return page.run("return [...latentlab.store.rowsOf('cluster', arguments[0])]", cluster)
+
+
+def press(page, *keys: str) -> None:
+    """Press keys where the focus is."""
+    page.mouse().send_keys(*keys).perform()
+
+
+def focused(page) -> str:
+    """Return the role, or the kind, of the element that has the focus."""
+    return page.run(
+        "const one = document.activeElement; return one.getAttribute('role') ?? one.localName"
+    )
+
+
+def choose(page, identifier: str, value: str) -> None:
+    page.run(
+        "const s = document.getElementById(arguments[0]); s.value = arguments[1]; s.onchange()",
+        identifier,
+        value,
+    )
+
+
 def test_hover_shows_the_image_of_the_point(page):
     row = lonely_row(page)
     page.hover(row)
@@ -90,43 +121,50 @@ def test_hover_shows_the_image_of_the_point(page):
         row,
     )
     texts = page.texts("#tip div div")
-    assert texts[0] == page.run("return latentlab.data.ids[arguments[0]]", row)
+    assert texts[0] == page.run("return latentlab.store.ids[arguments[0]]", row)
     assert any(text.startswith("label: ") for text in texts)
     shown = pixels(page, "#tip canvas")
     assert len(set(shown[::4])) > 5, "the thumbnail is blank"
     wanted = page.driver.execute_async_script(
-        """const canvas = Object.assign(document.createElement("canvas"), {width: 96, height: 96});
-        const read = () => [...canvas.getContext("2d").getImageData(0, 0, 96, 96).data];
-        latentlab.drawRow(canvas, arguments[0]).then(() => arguments[1](read()))""",
+        """const canvas = document.createElement("canvas");
+        canvas.width = canvas.height = 128;
+        const read = () => [...canvas.getContext("2d").getImageData(0, 0, 128, 128).data];
+        latentlab.thumbs.draw(canvas, arguments[0]).then(() => arguments[1](read()))""",
         row,
     )
     assert shown == wanted
     assert page.errors() == []
 
 
-def test_lasso_selects_what_is_inside_and_tells_of_it(page):
+def drag_around_the_left_half(page) -> int:
+    """Draw a lasso around the left of the map; return where it ends."""
     page.find("#lasso").click()
     page.wait("document.getElementById('lasso').getAttribute('aria-pressed') === 'true'")
     page.pixel(0)
-    box = page.run(
+    left, top, width, height = page.run(
         "const b = document.getElementById('map').getBoundingClientRect();"
         "return [b.left, b.top, b.width, b.height]"
     )
-    left, top, right, bottom = box[0] + 10, box[1] + 10, box[0] + box[2] * 0.5, box[1] + box[3] - 10
-    page.lasso(
-        [(int(x), int(y)) for x, y in ((left, top), (right, top), (right, bottom), (left, bottom))]
-    )
-    page.wait("latentlab.state.selection.length > 0")
-    rows = page.run("return latentlab.state.selection")
+    right = int(left + width * 0.55)
+    corners = ((left + 4, top + 4), (right, top + 4), (right, top + height - 4))
+    page.lasso([(int(x), int(y)) for x, y in (*corners, (left + 4, top + height - 4))])
+    page.wait("latentlab.store.scope.kind === 'rows'")
+    return right
+
+
+def test_lasso_selects_what_is_inside_and_tells_of_it(page):
+    right = drag_around_the_left_half(page)
+    rows = page.run("return [...latentlab.store.scope.rows]")
     inside = page.run(
-        "return latentlab.data.ids.map((_, row) => row)"
+        "return latentlab.store.ids.map((_, row) => row)"
         ".filter(row => latentlab.pixelOf(row)[0] < arguments[0])",
-        int(right),
+        right,
     )
     assert set(rows) == set(inside)
-    assert page.find("#panel h3").text == f"{len(rows)} images selected"
+    assert page.find("#head h2").text == f"{len(rows)} images selected"
+    assert page.run("return latentlab.grid.rows.length") == len(rows)
     page.find("#clear").click()
-    assert page.run("return latentlab.state.selection.length") == 0
+    assert page.run("return latentlab.store.scope.kind") == "overview"
     assert page.errors() == []
 
 
@@ -136,55 +174,250 @@ def test_colours_switch_and_the_legend_hides_groups(page):
     assert {"cluster", "label", "split"} < set(choices)
     assert {"confidence", "margin"} & set(choices)
     for choice in choices:
-        page.run(
-            "const s = document.getElementById('colour-by'); s.value = arguments[0]; s.onchange()",
-            choice,
-        )
+        choose(page, "colour-by", choice)
         seen[choice] = page.run(
-            "return [...Bokeh.documents[0].get_model_by_name('points').data.colour].join()"
+            "return latentlab.store.ids.map((_, row) => latentlab.map.colourOf(row)).join()"
         )
     assert len(set(seen.values())) == len(choices)
-    page.run("const s = document.getElementById('colour-by'); s.value = 'split'; s.onchange()")
+    choose(page, "colour-by", "split")
     page.find("#legend button").click()
     shown = page.run(
-        "return Bokeh.documents[0].get_model_by_name('shown').booleans.filter(Boolean).length"
+        "return latentlab.store.ids.filter((_, row) => latentlab.map.levelOf(row)).length"
     )
-    assert shown == page.run("return latentlab.rowsOf('split', 1).length")
+    assert shown == page.run("return latentlab.store.rowsOf('split', 1).length")
+    assert "split: test" in page.texts("#chips .chip")[0]
+    page.find("#chips button").click()
+    assert page.run("return latentlab.store.passing") is None
     assert page.errors() == []
 
 
 def test_a_cluster_opens_from_legend_card_and_address_and_closes(page):
     page.find("#legend button.open").click()
-    assert page.find("#panel h3").text == "cluster 0"
+    assert page.find("#head h2").text == "cluster 0"
     assert "#cluster-0" in page.driver.current_url
-    sizes = page.run("return latentlab.data.clusters[0].sizes")
-    assert f"{sizes['train']} training, {sizes['test']} held-out" in page.find("#panel").text
-    assert page.run("return document.querySelectorAll('#panel .thumbs img').length") > 10
-    assert page.run("return document.querySelector('#panel .big img').naturalWidth") in (16, 32), (
+    sizes = page.run("return latentlab.store.clusters[0].sizes")
+    assert f"{sizes['train']} training, {sizes['test']} held-out" in page.find("#head").text
+    page.find("#head .about summary").click()
+    assert page.run("return document.querySelector('.about img').naturalWidth") in (16, 32), (
         "no decoded mean code"
     )
-    assert page.run(
-        "return Bokeh.documents[0].get_model_by_name('points').selected.indices.length"
-    ) == len(page.run("return latentlab.rowsOf('cluster', 0)"))
-    page.run("document.querySelectorAll('.card button')[0].scrollIntoView()")
-    page.run("document.querySelectorAll('.card h3 button')[3].click()")
-    assert page.find("#panel h3").text == "cluster 3"
+    own = set(rows_of(page, 0))
+    levels = page.run("return latentlab.store.ids.map((_, row) => latentlab.map.levelOf(row))")
+    assert {row for row, level in enumerate(levels) if level == 2} == own
+    assert set(page.run("return [...latentlab.grid.rows]")) == own
+    page.find("#to-clusters").click()
+    page.run("document.querySelectorAll('.card .name')[3].click()")
+    assert page.find("#head h2").text == "cluster 3"
     page.driver.back()
-    page.wait("document.querySelector('#panel h3').textContent === 'cluster 0'")
+    page.driver.back()
+    page.wait("document.querySelector('#head h2').textContent === 'cluster 0'")
+    page.driver.refresh()
+    page.driver.execute_async_script("window.latentlab.ready.then(arguments[0])")
+    assert page.find("#head h2").text == "cluster 0"
     assert page.errors() == []
 
 
-def test_search_finds_an_image_by_its_id_and_keys_move_the_map(page):
+def test_the_first_screen_shows_images_of_every_cluster_in_view(page):
+    page.wait("document.querySelectorAll('.card .strip .picture canvas').length > 10")
+    in_window = page.run("""
+        const inside = box => box.top >= 0 && box.bottom <= innerHeight && box.width > 0;
+        return [...document.querySelectorAll('.card .strip canvas')]
+            .filter(one => inside(one.getBoundingClientRect())).length""")
+    assert in_window > 10
+
+
+def test_mouse_leads_from_the_first_screen_to_images_like_the_last_of_a_cluster(page):
+    page.run("document.querySelectorAll('.card .name')[1].scrollIntoView()")
+    page.mouse().click(page.driver.find_elements("css selector", ".card .name")[1]).perform()
+    rows = page.run("return [...latentlab.grid.rows]")
+    assert set(rows) == set(rows_of(page, 1))
+    last = rows[-1]
+    page.run("const box = latentlab.grid.element; box.scrollTop = box.scrollHeight")
+    page.wait("document.querySelector('.cell[data-row=\"' + arguments[0] + '\"]')", last)
+    page.mouse().click(page.find(f'.cell[data-row="{last}"]')).perform()
+    page.wait("latentlab.store.image === arguments[0]", last)
+    page.wait("document.querySelector('.frame canvas').width > 10")
+    assert len(set(pixels(page, ".frame canvas")[::4])) > 5, "the picture is blank"
+    assert page.find("#picture h2").text == page.run(
+        "return latentlab.store.ids[arguments[0]]", last
+    )
+    ring_at = page.run(
+        "const b = document.getElementById('map').getBoundingClientRect();"
+        "return [b.left + b.width / 2, b.top + b.height / 2]"
+    )
+    page.wait("Math.abs(latentlab.pixelOf(arguments[0])[0] - arguments[1]) < 3", last, ring_at[0])
+    page.mouse().click(page.find("#more")).perform()
+    page.wait("latentlab.store.scope.kind === 'like'")
+    alike = page.run("return [...latentlab.grid.rows]")
+    assert alike[0] == last
+    assert len(alike) > 5
+    assert page.errors() == []
+
+
+def test_keys_alone_lead_from_the_first_screen_to_images_like_the_last_of_a_cluster(page):
     from selenium.webdriver.common.keys import Keys
 
-    wanted = page.run("return latentlab.data.ids[123]")
-    page.find("#search").send_keys(wanted, Keys.ENTER)
-    assert page.find("#panel h3").text == wanted
+    press(page, "2")
+    page.wait("latentlab.store.scope.kind === 'cluster'")
+    assert focused(page) == "listbox"
+    press(page, Keys.END)
+    rows = page.run("return [...latentlab.grid.rows]")
+    assert set(rows) == set(rows_of(page, 1))
+    active = page.run(
+        "const id = document.activeElement.getAttribute('aria-activedescendant');"
+        "return document.getElementById(id)?.dataset.row"
+    )
+    assert int(active) == rows[-1]
+    press(page, Keys.ENTER)
+    page.wait("latentlab.store.image === arguments[0]", rows[-1])
+    press(page, Keys.ARROW_LEFT, Keys.ARROW_LEFT, Keys.ARROW_RIGHT)
+    page.wait("latentlab.store.image === arguments[0]", rows[-2])
+    press(page, "s")
+    page.wait("latentlab.store.scope.kind === 'like'")
+    assert page.run("return latentlab.grid.rows[0]") == rows[-2]
+    assert focused(page) == "listbox"
+    press(page, Keys.ESCAPE)
+    assert page.run("return latentlab.store.scope.kind") == "overview"
+    assert page.errors() == []
+
+
+def test_tab_leads_through_the_page_and_every_stop_has_a_name(page):
+    from selenium.webdriver.common.keys import Keys
+
+    for state in ("", "latentlab.go.cluster(0)", "latentlab.go.image(latentlab.store.rows[0])"):
+        page.run(state)
+        tree = page.driver.execute_cdp_cmd("Accessibility.getFullAXTree", {})["nodes"]
+        stops = [
+            (node["role"]["value"], node.get("name", {}).get("value", ""))
+            for node in tree
+            if not node.get("ignored")
+            and {"name": "focusable", "value": {"type": "booleanOrUndefined", "value": True}}
+            in node.get("properties", [])
+            and node["role"]["value"] != "RootWebArea"
+        ]
+        assert len(stops) > 15
+        assert [stop for stop in stops if not stop[1].strip()] == []
+    page.run("latentlab.go.overview(); document.activeElement.blur()")
+    reached = set()
+    for _ in range(60):
+        press(page, Keys.TAB)
+        reached.add(page.run("const one = document.activeElement; return one.className || one.id"))
+    assert {"skip", "search", "surface", "name", "colour-by"} <= reached
+
+
+def test_search_filters_and_order_decide_what_the_grid_shows(page):
+    from selenium.webdriver.common.keys import Keys
+
+    wanted = page.run("return latentlab.store.ids[123]")
+    press(page, "/")
+    press(page, *wanted)
+    page.wait("latentlab.store.query === arguments[0]", wanted)
+    press(page, Keys.ENTER)
+    page.wait("latentlab.store.rows.includes(123)")
+    assert page.run(
+        "return [...latentlab.store.rows]"
+        ".every(row => latentlab.store.ids[row].includes(arguments[0]))",
+        wanted,
+    )
+    page.run("latentlab.find.clearFilters(); latentlab.go.scope({kind: 'all'})")
+    choose(page, "sort", "distance")
+    distances = "latentlab.store.groups.distance.values"
+    assert page.run(
+        f"const values = [...latentlab.grid.rows].map(row => {distances}[row]);"
+        "return values.every((value, i) => !i || values[i - 1] <= value)"
+    )
+    page.find("#direction").click()
+    assert page.run(f"return {distances}[latentlab.grid.rows[0]] === Math.max(...{distances})")
+    page.find("#filter summary").click()
+    low = page.run(f"return {distances}[latentlab.grid.rows[9]]")
+    field = page.find("input[aria-label='distance from']")
+    field.send_keys(str(low + 1e-6), Keys.TAB)
+    assert page.run("return latentlab.grid.rows.length") == 9
+    label = page.run("return latentlab.store.groups.label.names[2]")
+    page.run("latentlab.find.clearFilters()")
+    page.find("#search").send_keys(label)
+    page.wait("latentlab.store.query === arguments[0]", label)
+    assert set(page.run("return [...latentlab.store.rowsOf('label', 2)]")) <= set(
+        page.run("return [...latentlab.store.rows]")
+    )
+    page.find("#search").clear()
+    page.find("#search").send_keys("nothing has this name")
+    page.wait("latentlab.store.rows.length === 0")
+    assert "No image is left" in page.find("#lacks").text
+    assert page.errors() == []
+
+
+def test_images_are_picked_by_keys_and_their_list_is_saved(page, downloads):
+    from selenium.webdriver.common.keys import Keys
+
+    press(page, "3", " ", Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, "x")
+    picked = page.run("return [...latentlab.grid.picked]")
+    rows = page.run("return [...latentlab.grid.rows]")
+    assert picked == [rows[0], rows[2]]
+    page.mouse().key_down(Keys.SHIFT).send_keys(Keys.ARROW_RIGHT).key_up(Keys.SHIFT).perform()
+    assert page.run("return latentlab.grid.picked.size") == 3
+    assert "3 picked" in page.find("#actions").text
+    path = downloads / "selection.csv"
+    path.unlink(missing_ok=True)
+    page.find("#save-list").click()
+    deadline = time.monotonic() + 10
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    with path.open(newline="", encoding="utf-8") as file:
+        saved = list(csv.DictReader(file))
+    chosen = [*picked, rows[3]]
+    ids = page.run("return arguments[0].map(row => latentlab.store.ids[row])", chosen)
+    assert [row["id"] for row in saved] == ids
+    assert {row["cluster"] for row in saved} == {"2"}
+    assert {row["cluster_name"] for row in saved} == {"cluster 2"}
+    press(page, Keys.ESCAPE)
+    assert page.run("return latentlab.grid.picked.size") == 0
+    assert page.errors() == []
+
+
+def test_the_map_moves_by_keys_and_selects_what_is_in_view(page):
+    from selenium.webdriver.common.keys import Keys
+
     place = page.run("return latentlab.pixelOf(123)")
-    page.find("#map").send_keys(Keys.ARROW_RIGHT)
+    surface = page.find("#map .surface")
+    surface.send_keys(Keys.ARROW_RIGHT)
     assert page.run("return latentlab.pixelOf(123)")[0] < place[0] - 20
-    page.find("#map").send_keys("0")
-    assert page.run("return document.getElementById('matches').hidden")
+    surface.send_keys("0")
+    assert page.run("return latentlab.pixelOf(123)") == pytest.approx(place)
+    surface.send_keys(*"++++++")
+    page.run("latentlab.map.centre(123)")
+    page.driver.execute_async_script("setTimeout(arguments[0], 400)")
+    press(page, "v")
+    rows = page.run("return [...latentlab.store.scope.rows]")
+    assert 123 in rows
+    assert 0 < len(rows) < page.run("return latentlab.store.n")
+    assert page.errors() == []
+
+
+def test_two_maps_and_grids_on_a_page_have_each_their_own_state(page):
+    page.run("""
+        const box = document.createElement('div');
+        box.style = 'position: fixed; left: 0; top: 0; width: 300px;'
+            + 'height: 300px; display: flex';
+        document.body.append(box);
+        const xy = latentlab.store.xy.map(value => -value);
+        window.second = latentlab.Map(box, {xy, label: 'second'});
+        window.second.paint(Uint32Array.from({length: xy.length / 2}, () => 0xff0000ff), null);
+        window.before = latentlab.pixelOf(5);
+        window.second.zoom(3);
+        const other = document.createElement('div');
+        other.style = 'position: fixed; right: 0; top: 0; width: 300px;'
+            + 'height: 300px; display: flex';
+        document.body.append(other);
+        window.cells = latentlab.Grid(other, {label: 'second', size: 50,
+            show: latentlab.thumbs.show, describe: row => `row ${row}`});
+        window.cells.setRows(Int32Array.from([7, 8, 9]));""")
+    assert page.run("return latentlab.pixelOf(5)") == page.run("return window.before")
+    assert page.run("return window.second.getView().scale") == pytest.approx(3)
+    assert page.run("return latentlab.map.getView().scale") == pytest.approx(1)
+    page.wait("document.querySelectorAll('[aria-label=second] .cell').length === 3")
+    page.run("window.cells.toggle(8)")
+    assert page.run("return [latentlab.grid.picked.size, window.cells.picked.size]") == [0, 1]
     assert page.errors() == []
 
 
@@ -195,9 +428,9 @@ def test_nothing_is_asked_of_any_network(page):
 
 
 def test_every_picture_has_an_alternative_text_and_every_control_a_name(page):
-    page.run("latentlab.openCluster(0)")
+    page.run("latentlab.go.cluster(0)")
     assert (
-        page.run("return [...document.querySelectorAll('img')].filter(one => !one.alt).length") == 0
+        page.run("return [...document.images].filter(one => !one.hasAttribute('alt')).length") == 0
     )
     assert (
         page.run("""return [...document.querySelectorAll('button, select, input')]
@@ -241,8 +474,9 @@ def test_a_class_named_like_a_script_is_text(driver, tmp_path):
     page = browsing.Page(
         driver, reported(DataOptions(data=str(tmp_path / "photos"), size=16), tmp_path / "run", k=3)
     )
-    page.run("latentlab.openCluster(0); latentlab.openRow(0)")
-    page.run("const s = document.getElementById('colour-by'); s.value = 'label'; s.onchange()")
+    page.run("latentlab.go.cluster(0); latentlab.go.image(0); latentlab.go.alike(0)")
+    page.run("latentlab.go.overview(); latentlab.map.showAll()")
+    choose(page, "colour-by", "label")
     page.hover(lonely_row(page))
     page.wait("!document.getElementById('tip').hidden")
     legend = "".join(page.texts("#legend"))
@@ -317,7 +551,7 @@ def test_view_opens_from_a_file_and_tells_no_other_port_its_secrets(driver, shar
     ):
         page = browsing.Page(driver, opening.as_uri())
         assert page.driver.current_url == server.session.origin + server.session.path
-        page.run("latentlab.openRow(3)")
+        page.run("latentlab.go.image(3)")
         page.wait("document.querySelector('.original img')?.naturalWidth > 0")
         shown = page.run("return document.querySelector('.original').href")
         page.driver.refresh()
@@ -360,7 +594,7 @@ def test_two_tabs_lose_no_edit_and_say_what_was_not_done(driver, shared_run):
         assert "Not done" in second.find("#notice").text
         assert "another tab or viewer" in second.find("#notice").text
         second.find("#reload").click()
-        second.wait("latentlab.clusterName(2) === 'name 2'")
+        second.wait("latentlab.store.clusterName(2) === 'name 2'")
         assert second.run(name % (4, "late")) is True
         driver.close()
         driver.switch_to.window(first)
@@ -386,18 +620,18 @@ def test_view_opens_a_photo_in_the_size_of_its_file(driver, tmp_path):
     with viewing(
         driver, DataOptions(data=str(tmp_path / "photos"), size=16), tmp_path / "run", k=2
     ) as (page, run):
-        page.run("latentlab.openRow(3)")
+        page.run("latentlab.go.image(3)")
         page.wait("document.querySelector('.original img')?.naturalWidth === 300")
-        assert "300 x 200 pixels" in page.find("#panel").text
+        assert "300 x 200 pixels" in page.find("#picture").text
         assert page.run(
             "const i = document.querySelector('.original img');"
-            "return i.clientWidth <= i.closest('#panel').clientWidth"
+            "return i.clientWidth <= i.closest('#picture').clientWidth"
         )
         assert page.find(".original").get_attribute("href").endswith("/original/3")
         (tmp_path / "photos" / "1.png").unlink()
-        page.run("latentlab.openRow(1)")
+        page.run("latentlab.go.image(1)")
         page.wait(
-            "document.getElementById('panel').textContent.includes('cannot be read any more')"
+            "document.getElementById('picture').textContent.includes('cannot be read any more')"
         )
 
 
@@ -405,49 +639,32 @@ def test_view_saves_an_edit_undoes_it_and_exports(viewed, tmp_path):
     page, run = viewed
     edits = run.path / "clusters" / "kmeans-k5" / "edits.json"
     page.hover(lonely_row(page))
-    page.wait(
-        "!document.getElementById('tip').hidden && !document.querySelector('#tip canvas').hidden"
-    )
+    page.wait("!document.getElementById('tip').hidden && document.querySelector('#tip canvas')")
     assert len(set(pixels(page, "#tip canvas")[::4])) > 5
-    page.run("latentlab.openCluster(2)")
+    page.run("latentlab.go.cluster(2)")
     page.find("#name-text").clear()
     page.find("#name-text").send_keys("<i>ones</i>")
     page.find("#name").click()
-    page.wait("latentlab.clusterName(2) === '<i>ones</i>'")
-    assert page.find("#panel h3").text == "<i>ones</i>"
+    page.wait("latentlab.store.clusterName(2) === '<i>ones</i>'")
+    assert page.find("#head h2").text == "<i>ones</i>"
     assert read_json(edits)["edits"][0]["name"] == "<i>ones</i>"
 
-    page.find("#lasso").click()
-    page.pixel(0)
-    box = page.run(
-        "const b = document.getElementById('map').getBoundingClientRect();"
-        "return [b.left, b.top, b.width, b.height]"
-    )
-    right, bottom = int(box[0] + box[2] * 0.55), int(box[1] + box[3] - 8)
-    page.lasso(
-        [
-            (int(box[0] + 8), int(box[1] + 8)),
-            (right, int(box[1] + 8)),
-            (right, bottom),
-            (int(box[0] + 8), bottom),
-        ]
-    )
-    page.wait("latentlab.state.selection.length > 0")
-    chosen = page.run("return latentlab.state.selection.map(row => latentlab.data.ids[row])")
+    drag_around_the_left_half(page)
+    chosen = page.run("return [...latentlab.store.scope.rows].map(row => latentlab.store.ids[row])")
     page.find("#split").click()
-    page.wait("latentlab.data.clusters.length === 6")
+    page.wait("latentlab.store.clusters.length === 6")
     assert set(read_json(edits)["edits"][1]["images"]) == set(chosen)
-    page.run("latentlab.openCluster(5)")
+    page.run("latentlab.go.cluster(5)")
     page.find("#drop").click()
-    page.wait("latentlab.sizeOf(5) === 0")
+    page.wait("latentlab.store.sizeOf(5) === 0")
     page.find("#undo").click()
-    page.wait("latentlab.sizeOf(5) > 0")
+    page.wait("latentlab.store.sizeOf(5) > 0")
     assert [edit["action"] for edit in read_json(edits)["edits"]] == ["name", "split"]
     assert [edit["action"] for edit in read_json(edits)["undone"]] == ["drop"]
 
     page.driver.refresh()
     page.driver.execute_async_script("window.latentlab.ready.then(arguments[0])")
-    assert page.run("return [latentlab.sizeOf(5), latentlab.clusterName(2)]") == [
+    assert page.run("return [latentlab.store.sizeOf(5), latentlab.store.clusterName(2)]") == [
         len(chosen),
         "<i>ones</i>",
     ]

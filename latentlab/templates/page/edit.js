@@ -40,7 +40,8 @@ async function take(found) {
   undo.disabled = !found.edits;
   redo.disabled = !found.undone;
   notice.textContent = found.edits ? `${count(found.edits)} ${found.edits === 1 ? "edit" : "edits"} saved; the last ${found.last}` : "no edits";
-  await store.replace(found.groups, found.clusters);
+  const more = Object.fromEntries(["tree", "edited"].filter(name => name in found).map(name => [name, found[name]]));
+  await store.replace(found.groups, found.clusters, more);
   if (image !== null) picture.show(image);
   if (kept) byId(kept)?.focus();
 }

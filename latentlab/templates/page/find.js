@@ -126,7 +126,7 @@ function filterText(name, filter) {
   if (!filter.off) return `${name} ${filter.low > -Infinity ? `from ${shortNumber(filter.low)}` : ""} ${filter.high < Infinity ? `to ${shortNumber(filter.high)}` : ""}`.replace(/\s+/g, " ").trim();
   const group = store.groups[name], names = [...filter.off].map(one => one < 0 ? group.missing : group.names[one]);
   const on = group.names.filter((_, i) => !filter.off.has(i) && store.rowsOf(name, i).length);
-  if (on.length && on.length < names.length && on.length < 4) return `${name}: ${on.join(", ")}`;
+  if (on.length && on.length <= names.length && on.length < 4) return `${name}: ${on.join(", ")}`;
   return `${name}: not ${names.slice(0, 3).join(", ")}${names.length > 3 ? ` and ${count(names.length - 3)} more` : ""}`;
 }
 

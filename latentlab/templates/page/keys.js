@@ -70,6 +70,7 @@ function start() {
   add(["[", "]"], "the cluster before or after", name => store.scope.kind === "cluster" && inBrowser() ? latentlab.panels.stepCluster(name === "[" ? -1 : 1) : false);
   add("o", "overview of the clusters", () => { latentlab.go.overview(); });
   add("a", "all images in one grid", () => { latentlab.go.scope({kind: "all"}); latentlab.grid.focus(); });
+  if (latentlab.tree.isThere()) add("c", "tree of the clusters", () => { latentlab.go.scope({kind: "tree"}); byId("cut").focus(); });
   add("g", "to the grid", () => byId("grid").hidden ? false : latentlab.grid.focus());
   add("m", "to the map", () => latentlab.map.element.focus());
   add("l", "lasso on or off", () => latentlab.map.toggleTool("lasso"));

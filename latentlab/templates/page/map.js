@@ -475,7 +475,7 @@ function LatentMap(holder, options) {
     getView() { return {...view, scale: view.scale / whole}; },
     setView({x, y, scale}) { Object.assign(view, {x, y, scale: scale * whole}); redraw(); },
     extent, redraw, showAll, zoom, pan, centre, showRows, setTool, toggleTool, setPictures, selectView, resize,
-    tool: () => tool,
+    tool: () => tool, colourOf: row => colours[row], levelOf: row => levelOf ? levelOf[row] : 2,
   });
 }
 

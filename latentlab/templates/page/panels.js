@@ -85,58 +85,71 @@ function entry(group, category, off) {
   return element("span", {class: "entry"}, toggle, open);
 }
 
-// The overview: every cluster with its typical images
+// The overview: every cluster, or group of a cut through the tree, with its typical images
 
-function overview() {
-  const shownRows = store.passing;
-  const cards = store.filled().map(cluster => card(cluster, shownRows));
-  byId("overview").replaceChildren(...cards);
-  const watcher = new IntersectionObserver(seen => {
-    for (const {isIntersecting, target} of seen) if (isIntersecting) { watcher.unobserve(target); fillStrip(target); }
-  }, {root: byId("overview"), rootMargin: "300px"});
-  for (const strip of byId("overview").querySelectorAll(".strip")) watcher.observe(strip);
+function entries() {
+  if (store.scope.kind === "tree") return latentlab.tree.entries();
+  return store.filled().map(cluster => ({
+    key: cluster.number, name: store.clusterName(cluster.number), colour: store.clusterColour(cluster.number), size: store.sizeOf(cluster.number), cluster,
+    rows: () => store.rowsOf("cluster", cluster.number), open: () => latentlab.go.cluster(cluster.number)}));
 }
-function card(cluster) {
-  const {number} = cluster, size = store.sizeOf(number);
-  const labels = cluster.labels.slice(0, 3).map(([name, share]) => `${name} ${percent(share)}`).join(", ");
-  const open = button(store.clusterName(number), () => latentlab.go.cluster(number), {class: "name"});
-  return element("article", {class: `card ${cluster.status ?? ""}`, "aria-label": store.clusterName(number), "data-number": number},
-    element("h3", {}, dot(store.clusterColour(number)), open, statusSign(cluster)),
+function overview() {
+  const strips = new Map();
+  byId("overview").replaceChildren(...entries().map(entry => {
+    const made = card(entry);
+    strips.set(made.querySelector(".strip"), entry);
+    return made;
+  }));
+  const watcher = new IntersectionObserver(seen => {
+    for (const {isIntersecting, target} of seen) if (isIntersecting) { watcher.unobserve(target); fillStrip(target, strips.get(target)); }
+  }, {root: byId("overview"), rootMargin: "300px"});
+  for (const strip of strips.keys()) watcher.observe(strip);
+}
+function card({key, name, colour, size, cluster, open}) {
+  const labels = (cluster?.labels ?? []).slice(0, 3).map(([label, share]) => `${label} ${percent(share)}`).join(", ");
+  return element("article", {class: `card ${cluster?.status ?? ""}`, "aria-label": name, "data-number": key},
+    element("h3", {}, dot(colour), button(name, open, {class: "name"}), statusSign(cluster)),
     element("div", {class: "strip", style: {minHeight: store.data.pictures ? `${stripSide() + 8}px` : "0"}}),
     element("p", {class: "note"}, [images(size), suggestion(cluster), labels && `labels: ${labels}`].filter(Boolean).join(" · ")));
 }
-function suggestion(cluster) { return cluster.suggested ? `suggested name: ${cluster.suggested}` : ""; }
+function suggestion(cluster) {
+  return cluster?.suggested && cluster.suggested !== store.clusterName(cluster.number) ? `suggested name: ${cluster.suggested}` : "";
+}
 function statusSign(cluster) {
-  return cluster.status ? element("span", {class: `status ${cluster.status}`}, cluster.status) : null;
+  return cluster?.status ? element("span", {class: `status ${cluster.status}`}, cluster.status) : null;
 }
 // As many images as one line holds.
-function fillStrip(strip) {
-  const number = Number(strip.closest(".card").dataset.number), side = store.data.pictures ? stripSide() : 140;
-  const most = Math.max(1, Math.min(STRIP, Math.floor((strip.clientWidth + 4) / (side + 4))));
-  strip.replaceChildren(...typical(number, most).map(row => {
+function fillStrip(strip, {rows, open}) {
+  const side = store.data.pictures ? stripSide() : 140;
+  const most = Math.max(1, Math.min(STRIP, Math.floor(strip.clientWidth / (side + 8))));
+  strip.replaceChildren(...typical(rows(), most).map(row => {
     const holder = element("span", {class: "picture", style: {width: `${side}px`, height: store.data.pictures ? `${side}px` : "auto"}});
     thumbs.show(holder, row, side);
     return element("button", {type: "button", class: "small", tabindex: "-1", title: store.describe(row), "aria-label": store.describe(row),
-      onclick: () => { latentlab.go.cluster(number); latentlab.go.image(row); }}, holder);
+      onclick: () => { open(); latentlab.go.image(row); }}, holder);
   }));
 }
 const stripSide = () => Math.min(160, Number(byId("size").value));
-function typical(number, most) {
-  const rows = store.rowsOf("cluster", number).filter(row => (!store.passing || store.passing[row]) && (!store.data.pictures || store.hasPicture(row)));
+function typical(rows, most) {
+  const shown = rows.filter(row => (!store.passing || store.passing[row]) && (!store.data.pictures || store.hasPicture(row)));
   const distance = store.groups.distance?.values;
-  return Array.from(distance ? rows.sort((a, b) => distance[a] - distance[b]) : rows).slice(0, most);
+  return Array.from(distance ? shown.sort((a, b) => distance[a] - distance[b]) : shown).slice(0, most);
 }
 
 // The head of what is open
 
 function head() {
-  const parts = {overview: overviewHead, all: allHead, cluster: clusterHead, rows: rowsHead, like: rowsHead}[store.scope.kind]();
+  const parts = {overview: overviewHead, tree: treeHead, all: allHead, cluster: clusterHead, rows: rowsHead, like: rowsHead}[store.scope.kind]();
   byId("head").replaceChildren(...parts.filter(Boolean));
 }
 function overviewHead() {
   const isSearch = latentlab.find.isFiltered();
   return [element("div", {class: "row"}, element("h2", {tabindex: "-1"}, store.query ? `${images(store.rows.length)} found` : `${images(store.n)} in ${count(store.filled().length)} clusters`),
-    element("span", {class: "grow"}), button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})), isSearch && note(shownText())];
+    element("span", {class: "grow"}), latentlab.tree.isThere() && button("Tree", () => latentlab.go.scope({kind: "tree"}), {id: "open-tree", title: "which clusters belong together"}),
+    button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})), isSearch && note(shownText())];
+}
+function treeHead() {
+  return [element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "to-clusters"}), element("h2", {tabindex: "-1"}, "Which clusters belong together"))];
 }
 function allHead() {
   return [element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "to-clusters"}), element("h2", {tabindex: "-1"}, "All images")), note(shownText())];
@@ -172,10 +185,10 @@ let aboutIsOpen = false;
 function aboutCluster(cluster) {
   const {labels} = store.groups.label ? cluster : {labels: []};
   const parts = [
-    labels.length && element("div", {}, element("h4", {}, "Labels, held out from all training"), bars(labels.map(([name, share]) => [name, share, labelColour(name)]))),
-    cluster.centroid && element("div", {}, element("h4", {}, "Decoded mean code"),
+    labels.length && element("div", {}, element("h3", {}, "Labels, held out from all training"), bars(labels.map(([name, share]) => [name, share, labelColour(name)]))),
+    cluster.centroid && element("div", {}, element("h3", {}, "Decoded mean code"),
       element("img", {class: "few", src: cluster.centroid, alt: `What the decoder makes of the mean code of ${store.clusterName(cluster.number)}`})),
-    cluster.moves && element("div", {}, element("h4", {}, "What refinement moved"), note(movesText(cluster.moves)))].filter(Boolean);
+    cluster.moves && element("div", {}, element("h3", {}, "What refinement moved"), note(movesText(cluster.moves)))].filter(Boolean);
   if (!parts.length) return null;
   const made = element("details", {class: "about", open: aboutIsOpen}, element("summary", {}, "About this cluster"), element("div", {class: "about-parts"}, ...parts));
   made.addEventListener("toggle", () => { aboutIsOpen = made.open; });
@@ -201,19 +214,20 @@ function shares(rows) {
       [value < 0 ? group.missing : group.names[value], number / rows.length, value < 0 ? group.grey : group.colours[value]]);
   };
   return element("details", {class: "about"}, element("summary", {}, "What they are"), element("div", {class: "about-parts"},
-    ...["cluster", "label"].filter(name => store.groups[name]).map(name => element("div", {}, element("h4", {}, `By ${name}`), bars(part(name))))));
+    ...["cluster", "label"].filter(name => store.groups[name]).map(name => element("div", {}, element("h3", {}, `By ${name}`), bars(part(name))))));
 }
 
 // Which of overview, grid and picture is shown, and what the grid lacks
 
 function layout() {
   const hasImage = store.image !== null;
-  const isOverview = store.scope.kind === "overview" && !store.query;
+  const isTree = store.scope.kind === "tree", isOverview = (store.scope.kind === "overview" || isTree) && !store.query;
   byId("picture").hidden = !hasImage;
   byId("overview").hidden = hasImage || !isOverview;
   byId("grid").hidden = hasImage || isOverview || !store.rows.length;
   for (const name of ["head", "tools"]) byId(name).hidden = hasImage;
-  document.querySelector(".verdict").hidden = hasImage || !isOverview;
+  document.querySelector(".verdict").hidden = hasImage || !isOverview || isTree;
+  byId("tree").hidden = hasImage || !isTree || !isOverview;
   byId("sorting").hidden = isOverview;
   byId("chips").hidden = hasImage || !latentlab.find.isFiltered();
   byId("lacks").hidden = hasImage || isOverview;
@@ -297,6 +311,13 @@ function start() {
   byId("colour-by").onchange = () => { store.colour = byId("colour-by").value; paint(); legend(); };
 }
 function forget() { painted = {}; }
+function recolour(name) {
+  store.colour = name;
+  forget();
+  fillColours();
+  paint();
+  legend();
+}
 
-latentlab.panels = {start, paint, legend, overview, head, layout, actions, tip, hooks, fillColours, forget, stepCluster, selected, saveList};
+latentlab.panels = {start, paint, legend, overview, head, layout, actions, tip, hooks, fillColours, forget, recolour, stepCluster, selected, saveList};
 })();

@@ -26,7 +26,7 @@ function show(row) {
     element("div", {class: "picture-body"},
       element("div", {class: "frame"}, ...framed(row)),
       element("div", {class: "facts"},
-        element("h3", {tabindex: "-1"}, store.ids[row]),
+        element("h2", {}, store.ids[row]),
         number >= 0 && element("p", {}, button("", () => latentlab.go.cluster(number), {class: "to-cluster"})),
         facts(row),
         ...hooks.map(hook => hook(row)),
@@ -93,7 +93,7 @@ async function showAlike(row) {
   let rows;
   try { rows = await store.alike(row); } catch { return; }
   if (store.image !== row || !rows.length) return;
-  byId("alike").replaceChildren(element("h4", {}, "Most like it"), element("div", {class: "strip"}, ...rows.slice(0, ALIKE).map(small)));
+  byId("alike").replaceChildren(element("h3", {}, "Most like it"), element("div", {class: "strip"}, ...rows.slice(0, ALIKE).map(small)));
 }
 
 function small(row) {

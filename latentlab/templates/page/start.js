@@ -5,10 +5,10 @@ const {store, panels, find, picture, byId, images} = latentlab;
 
 // Where one is, as the address tells it: #cluster-3, #all, #cluster-3/image-17; other names are tabs.
 
-const ADDRESS = /^#(clusters|all|cluster-(\d+)|selection)?(?:\/?image-(\d+))?$/;
+const ADDRESS = /^#(clusters|all|tree|cluster-(\d+)|selection)?(?:\/?image-(\d+))?$/;
 function address() {
   const {scope, image} = store;
-  const place = {overview: "", all: "all", cluster: `cluster-${scope.number}`}[scope.kind] ?? "selection";
+  const place = {overview: "", all: "all", tree: "tree", cluster: `cluster-${scope.number}`}[scope.kind] ?? "selection";
   const shown = image === null ? place : `${place}/image-${image}`;
   return shown ? `#${shown}` : location.pathname + location.search;
 }
@@ -76,8 +76,14 @@ function rowsChanged() {
   panels.actions();
   byId("found").textContent = store.query ? `${images(store.rows.length)} found` : "";
   if (!byId("overview").hidden) panels.overview();
+  if (!byId("tree").hidden) latentlab.tree.show();
+}
+// On a phone the panel is below the map.
+function revealPanel() {
+  if (matchMedia("(max-width: 900px)").matches && store.scope.kind !== "overview") byId("panel").scrollIntoView({block: "start"});
 }
 function scopeChanged() {
+  revealPanel();
   find.fillSort();
   latentlab.grid.setLabel(`Images of ${byId("head").querySelector("h2")?.textContent ?? "the selection"}`);
   latentlab.map.setRing(null);
@@ -90,6 +96,7 @@ function imageChanged() {
   latentlab.map.setRing(store.image);
   if (store.image === null) return document.body.classList.remove("wide");
   picture.show(store.image);
+  revealPanel();
   latentlab.map.centre(store.image);
 }
 
@@ -110,7 +117,7 @@ function route() {
   showTab("browse");
   if (state?.scope?.rows) store.open({...state.scope, rows: Int32Array.from(state.scope.rows)});
   else if (found[2] && store.sizeOf(Number(found[2]))) store.open({kind: "cluster", number: Number(found[2])});
-  else store.open({kind: found[1] === "all" ? "all" : "overview"});
+  else store.open({kind: found[1] === "all" || found[1] === "tree" && latentlab.tree.isThere() ? found[1] : "overview"});
   const row = Number(found[3] ?? -1);
   if (found[3] && row < store.n) store.openImage(row);
 }
@@ -169,18 +176,22 @@ async function start() {
   store.on("rows", rowsChanged);
   store.on("scope", scopeChanged);
   store.on("image", imageChanged);
+  store.on("scope", () => { if (store.scope.kind !== "tree" && store.groups.level) latentlab.tree.hide(); });
   store.on("clusters", () => { panels.forget(); panels.fillColours(); find.fillSort(); });
   const copy = byId("copy-command");
   if (copy) copy.onclick = () => navigator.clipboard?.writeText(byId("command").textContent).then(() => { copy.textContent = "Copied"; });
   addEventListener("popstate", route);
-  addEventListener("resize", latentlab.inNextFrame(() => { if (!byId("overview").hidden) panels.overview(); }));
+  addEventListener("resize", latentlab.inNextFrame(() => {
+    if (!byId("tree").hidden) latentlab.tree.show();
+    else if (!byId("overview").hidden) panels.overview();
+  }));
   route();
-  latentlab.tree.start();
   await latentlab.afterStart?.();
   requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("latentlab-shown")));
   return performance.now() - begun;
 }
 
+latentlab.pixelOf = row => latentlab.map.pixelOf(row);
 latentlab.go = go;
 latentlab.showTab = showTab;
 latentlab.ready = start();

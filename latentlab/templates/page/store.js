@@ -228,6 +228,13 @@ function openImage(row) {
   events.emit("image");
 }
 
+// Adds a group that the page has made itself, or takes it away.
+function setGroup(name, group) {
+  members.delete(name);
+  if (group) store.groups[name] = group;
+  else delete store.groups[name];
+}
+
 // Takes groups that have changed, and the clusters as they now are.
 async function replace(changed, clusters, more = {}) {
   for (const name of ["mark", "tag"]) if (!changed[name]) { delete store.groups[name]; members.delete(name); }
@@ -238,6 +245,7 @@ async function replace(changed, clusters, more = {}) {
   }
   store.clusters = clusters;
   Object.assign(data, more);
+  setGroup("level", null);
   const {scope} = store;
   if (scope.kind === "cluster" && !sizeOf(scope.number)) store.scope = {kind: "overview"};
   refresh();
@@ -246,7 +254,7 @@ async function replace(changed, clusters, more = {}) {
 }
 
 Object.assign(store, {unpack, rowsOf, sizeOf, filled, clusterName, clusterColour, valueText, rowOf, rowAt, describe, hasPicture,
-  findsAlike, alike, activeFilters, set, open, openImage, replace, ask, load});
+  findsAlike, alike, activeFilters, set, open, openImage, replace, setGroup, ask, load});
 latentlab.store = store;
 latentlab.bytesOf = bytesOf;
 })();
