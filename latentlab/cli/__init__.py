@@ -21,6 +21,7 @@ from latentlab.cli.checking import compare, verify  # noqa: E402
 from latentlab.cli.choosing_encoder import choose_encoder  # noqa: E402
 from latentlab.cli.clustering import choose_k, cluster, predict  # noqa: E402
 from latentlab.cli.fitting import embed, fit, sweep  # noqa: E402
+from latentlab.cli.hierarchy import cut  # noqa: E402
 from latentlab.cli.importing import import_  # noqa: E402
 from latentlab.cli.listing import encoders, methods, runs, schema, sources  # noqa: E402
 from latentlab.cli.plugin_commands import plugins  # noqa: E402
@@ -33,7 +34,7 @@ __all__ = ["cli", "main"]
 
 _COMMANDS = (
     *(fit, sweep, embed, import_),
-    *(cluster, predict, update, choose_k, choose_encoder),
+    *(cluster, cut, predict, update, choose_k, choose_encoder),
     *(evaluate, trust, score_by_k, probe, audit),
     *(report, figures, view, export),
     *(compare, verify),

@@ -36,6 +36,8 @@ class ClusterRequest:
         Number of seeds to unite.
     refit : bool
         Whether each seed gets its own encoder.
+    tree : bool
+        Whether the clusters are joined to larger ones, too.
     values : mapping
         Field of `ClusterOptions` -> value, defaults included.
     settings : mapping
@@ -51,6 +53,7 @@ class ClusterRequest:
     k: int | str | None
     seeds: int | None
     refit: bool
+    tree: bool
     values: Mapping[str, Any]
     settings: Mapping[str, Any]
     typed: frozenset[str]
@@ -73,6 +76,7 @@ class ClusterRequest:
             k=params["k"],
             seeds=params["seeds"],
             refit=params["refit"],
+            tree=params["tree"],
             values={name: params[name] for name in OPTION_NAMES},
             settings=parse_settings(params["settings"]),
             typed=typed_names(context),
@@ -106,6 +110,8 @@ class ClusterRequest:
             raise ConfigError(
                 f"{given} would do nothing beside --embeddings: leave one of them out."
             )
+        if self.tree:
+            raise ConfigError("--tree needs a run: make one with latentlab import.")
         if self.k == AUTO or self.seeds:
             raise ConfigError(
                 "--k auto and --seeds need a run: make one with latentlab import, or give the"

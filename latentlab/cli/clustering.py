@@ -97,6 +97,12 @@ method_options = together(
         is_flag=True,
         help="With --seeds: fit an encoder for each seed too, for the spread of the whole run.",
     ),
+    click.option(
+        "--tree",
+        is_flag=True,
+        help="Join the clusters to larger ones too, step by step; latentlab cut takes any number of"
+        " them without a new fit.",
+    ),
     option_of(ClusterOptions, "augment"),
     click.option(
         "--set",
@@ -137,7 +143,7 @@ def _cluster_run(run: "Run", request: ClusterRequest) -> None:
     from latentlab import pipeline
 
     clustering = pipeline.cluster(run, _options_for(run, request))
-    _print_clustering(clustering)
+    _print_clustering(clustering, request.tree)
     _advise(run, request)
 
 
@@ -147,7 +153,7 @@ def _cluster_seeds(run: "Run", request: ClusterRequest) -> None:
 
     options = _options_for(run, request)
     clustering = pipeline.cluster_seeds(run, options, request.seeds or 0, request.refit)
-    _print_clustering(clustering)
+    _print_clustering(clustering, request.tree)
     _advise(run, request)
 
 
@@ -208,15 +214,22 @@ def _recommended_k(run: "Run", request: ClusterRequest) -> int:
     return choice.k
 
 
-def _print_clustering(clustering: "Clustering") -> None:
+def _print_clustering(clustering: "Clustering", with_tree: bool) -> None:
+    from latentlab import pipeline
     from latentlab.cli.texts.cluster import clusters_text
+    from latentlab.cli.texts.tree import tree_text
     from latentlab.reporting.edits import AS_COMPUTED, Editor
+    from latentlab.storage.json_form import to_json
 
     result = clustering.result
     note = Editor(clustering).note_as_computed()  # of clusters that were there already
     tell_edits(clustering.name, "" if note == AS_COMPUTED else note)
     place = {"run": str(clustering.run.path), "name": clustering.name, "edits": note}
     text = clusters_text(clustering.folder, result.sizes["train"], result.values)
+    if with_tree:
+        tree = pipeline.tree(clustering.run, clustering.name)
+        place["tree"] = to_json(tree)
+        text = f"{text}\n{tree_text(tree)}"
     print_result(with_intake(place | result.to_json(), clustering.run), text)
 
 

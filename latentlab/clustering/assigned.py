@@ -1,6 +1,7 @@
 """Where feature vectors belong: cluster, distance and margin of each."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -70,6 +71,59 @@ class Assigned:
             top_two = np.pad(soft, ((0, 0), (1, 0)))
         distance = distances[np.arange(len(cluster)), cluster]
         return cls(cluster, distance, top_two[:, 1] - top_two[:, 0], soft.astype(np.float32))
+
+
+def grouped(assigned: Assigned, groups: np.ndarray) -> Assigned:
+    """Return where vectors belong after some clusters were joined.
+
+    Each vector follows its cluster, so that the clusters before lie within those after. The
+    probability of a joined cluster is the sum of its parts'.
+
+    Parameters
+    ----------
+    assigned : Assigned
+        The clusters before.
+    groups : ndarray of shape (k,), int
+        New cluster of each cluster.
+
+    Returns
+    -------
+    Assigned
+        Distances stay those to the centers of the parts; so do margins without probabilities.
+
+    Examples
+    --------
+    >>> soft = np.array([[0.4, 0.35, 0.25]], np.float32)
+    >>> one = Assigned.from_probabilities(soft, np.ones((1, 3), np.float32))
+    >>> joined = grouped(one, np.array([0, 1, 1]))
+    >>> int(joined.cluster[0]), joined.soft.round(2).tolist(), float(joined.margin[0])
+    (0, [[0.4000000059604645, 0.6000000238418579]], 0.0)
+    """
+    cluster = groups[assigned.cluster].astype(np.int32)
+    if assigned.soft is None:
+        return replace(assigned, cluster=cluster)
+    soft = np.zeros((len(cluster), int(groups.max()) + 1), np.float32)
+    np.add.at(soft.T, groups, assigned.soft.T)
+    rows = np.arange(len(cluster))
+    others = soft.copy()
+    others[rows, cluster] = 0
+    margin = np.maximum(soft[rows, cluster] - others.max(axis=1), 0)
+    return replace(assigned, cluster=cluster, margin=margin, soft=soft)
+
+
+def joined(parts: Sequence[Assigned]) -> Assigned:
+    """Return the parts of an assignment as one; columns that the first lacks are left out.
+
+    Parameters
+    ----------
+    parts : sequence of Assigned
+        In the order of the vectors.
+    """
+    columns = {}
+    for column in fields(Assigned):
+        if getattr(parts[0], column.name) is not None:
+            columns[column.name] = np.concatenate([getattr(part, column.name) for part in parts])
+    return Assigned(**columns)
 
 
 def distances_to(centers: np.ndarray, vectors: np.ndarray) -> np.ndarray:

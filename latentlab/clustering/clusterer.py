@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from latentlab.clustering.assigned import Assigned, distances_to
+from latentlab.clustering.assigned import Assigned, distances_to, grouped
+from latentlab.clustering.means import cluster_means
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 from latentlab.errors import ConfigError, DataError
@@ -43,6 +44,16 @@ class FittedClusters(abc.ABC):
     def assign(self, vectors: np.ndarray) -> Assigned:
         """Assign `vectors`, feature vectors of shape (n, d)."""
 
+    def grouped(self, groups: np.ndarray) -> "FittedClusters":
+        """Return these clusters with some of them joined.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (k,), int
+            New cluster of each cluster.
+        """
+        return Grouped(_mean_centers(self.centers, groups), self, groups)
+
     @abc.abstractmethod
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return everything that `Clusterer.load` needs as named arrays, for an .npz file."""
@@ -66,6 +77,60 @@ class Centers(FittedClusters):
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return the centers by name."""
         return {"centers": self.centers}
+
+    def grouped(self, groups: np.ndarray) -> "FittedClusters":
+        """Return clusters with several centers each; the nearest of them counts.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (k,), int
+            New cluster of each center.
+        """
+        return GroupedCenters(_mean_centers(self.centers, groups), self, groups)
+
+
+@dataclass(frozen=True)
+class Grouped(FittedClusters):
+    """Fitted clusters of which some were joined.
+
+    Attributes
+    ----------
+    parts : FittedClusters
+        The clusters before.
+    groups : ndarray of shape (k,), int
+        New cluster of each of them.
+    """
+
+    parts: FittedClusters
+    groups: np.ndarray
+
+    def assign(self, vectors: np.ndarray) -> Assigned:
+        """Assign `vectors`, of shape (n, d), to the parts; they follow these."""
+        return grouped(self.parts.assign(vectors), self.groups)
+
+    def to_arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of the parts, and the groups, by name."""
+        return {**self.parts.to_arrays(), "groups": self.groups}
+
+
+@dataclass(frozen=True)
+class GroupedCenters(Grouped):
+    """Clusters with several centers each: an image belongs to that of the nearest.
+
+    Examples
+    --------
+    >>> centers = Centers(np.array([[0.0], [1.0], [9.0]], np.float32))
+    >>> joined = centers.grouped(np.array([0, 0, 1]))
+    >>> joined.assign(np.array([[0.5]], np.float32)).margin.tolist()
+    [8.0]
+    """
+
+    def assign(self, vectors: np.ndarray) -> Assigned:
+        """Assign `vectors`, of shape (n, d); margins are those between the joined clusters."""
+        to_parts = distances_to(self.parts.centers, vectors)
+        nearest = np.full((len(vectors), len(self.centers)), np.inf, np.float32)
+        np.minimum.at(nearest.T, self.groups, to_parts.T)
+        return Assigned.from_distances(nearest)
 
 
 @dataclass(frozen=True)
@@ -144,6 +209,11 @@ class Clusterer(Plugin, abc.ABC):
     @abc.abstractmethod
     def load(self, arrays: Mapping[str, np.ndarray]) -> FittedClusters:
         """Return fitted clusters from the `arrays` of `to_arrays`; other names are ignored."""
+
+
+def _mean_centers(centers: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Return the mean center of each group, float32 (groups, d)."""
+    return cluster_means(centers, groups, centers[: int(groups.max()) + 1])
 
 
 def number_of_clusters(options: ClusterOptions) -> int:

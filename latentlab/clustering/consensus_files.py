@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from latentlab.clustering import consensus
-from latentlab.clustering.assigned import Assigned
+from latentlab.clustering.assigned import Assigned, grouped
+from latentlab.clustering.cuts import groups_of, origin_of
 from latentlab.clustering.vector_clustering import as_assignments
 from latentlab.config import ClusterOptions
 from latentlab.data.images import TRAIN
@@ -112,7 +113,7 @@ def vote(
     Parameters
     ----------
     clustering : Clustering
-        The consensus.
+        The consensus, or one of which clusters were joined.
     streams : sequence of iterator
         What each member says: (positions, where they belong), shard by shard.
 
@@ -121,11 +122,13 @@ def vote(
     RunError
         If result.json does not say how the members' clusters match.
     """
-    maps, reference = _matches(clustering, len(streams))
+    groups = groups_of(clustering)
+    maps, reference = _matches(origin_of(clustering), len(streams))
     for parts in zip(*streams, strict=True):
         assigned = [part for _, part in parts]
         clusters = [part.cluster for part in assigned]
         shares = consensus.vote(clusters, maps)
         clusters_by_vote = consensus.choose(clusters, maps, reference, shares)
         indices = parts[0][0]
-        yield indices, consensus.as_assigned(assigned, clusters_by_vote, shares, maps)
+        whole = consensus.as_assigned(assigned, clusters_by_vote, shares, maps)
+        yield indices, whole if groups is None else grouped(whole, groups)

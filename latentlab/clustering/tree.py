@@ -76,6 +76,26 @@ class ClusterTree:
             merges.append((a, b, height, counts[-1]))
         return replace(self, merges=tuple(merges))
 
+    def above(self, groups: np.ndarray) -> "ClusterTree":
+        """Return the rest of the tree after a cut.
+
+        Parameters
+        ----------
+        groups : ndarray of int
+            New number of the cluster of each number; those of a group lie below one junction.
+        """
+        node = [int(groups[cluster]) for cluster in self.leaves]
+        n_groups = len(set(node))
+        merges: list[tuple[int, int, float, int]] = []
+        for a, b, height, size in self.merges:
+            first, second = sorted((node[a], node[b]))
+            if first == second:
+                node.append(first)
+                continue
+            node.append(n_groups + len(merges))
+            merges.append((first, second, height, size))
+        return replace(self, merges=tuple(merges), leaves=tuple(range(n_groups)))
+
     def cut(self, k: int) -> np.ndarray:
         """Return the group of each leaf, int (leaves,), where k groups are left.
 

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from latentlab.clustering.assigned import Assigned
 from latentlab.clustering.clusterer import Clusterer, FittedClusters
+from latentlab.clustering.cuts import groups_of, origin_of
 from latentlab.clustering.run_method import RunMethod, Traits
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
@@ -112,6 +113,25 @@ class VectorClustering(RunMethod):
         for vectors in parts:
             yield clusters.assign(features.transform(vectors))
 
+    def assign_grouped(
+        self, clustering: Clustering, groups: np.ndarray, parts: Iterable[np.ndarray]
+    ) -> Iterator[Assigned]:
+        """Yield where the vectors of each part belong once some clusters are joined.
+
+        Parameters
+        ----------
+        clustering : Clustering
+            A finished clustering of this method.
+        groups : ndarray of shape (k,), int
+            New cluster of each of its clusters.
+        parts : iterable of ndarray of shape (m, d), float32
+            Vectors of the kind that its features start from.
+        """
+        features, clusters = self._load(clustering)
+        joined = clusters.grouped(groups)
+        for vectors in parts:
+            yield joined.assign(features.transform(vectors))
+
     def centers(self, clustering: Clustering) -> np.ndarray:
         """Return the centers of a finished clustering, float32 (k, d).
 
@@ -133,10 +153,12 @@ class VectorClustering(RunMethod):
         return self._load(clustering)[1].merges
 
     def _load(self, clustering: Clustering) -> tuple[FittedFeatures, FittedClusters]:
-        path = clustering.folder / MODEL_NAME
+        path = origin_of(clustering).folder / MODEL_NAME
+        groups = groups_of(clustering)
         try:
             arrays = read_npz(path)
-            return FittedFeatures.from_arrays(arrays), self.plugin.load(arrays)
+            features, clusters = FittedFeatures.from_arrays(arrays), self.plugin.load(arrays)
+            return features, clusters if groups is None else clusters.grouped(groups)
         except (OSError, ValueError, KeyError) as error:
             raise RunError(f"{path} is missing or damaged ({error}). Cluster again.") from error
 

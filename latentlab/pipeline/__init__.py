@@ -11,7 +11,8 @@ stopped. The modules follow the path:
     encoder_choice  which encoder          choose_encoder
     clustering    codes to clusters        cluster, cluster_seeds; choose_k; predict
     trusting      how far to trust them    trust_of
-    naming        clusters to a tree       tree, take_looks
+    hierarchy     clusters to fewer        tree, cut
+    naming        looks of images          take_looks
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, share;
                                            look
@@ -34,6 +35,7 @@ from latentlab.pipeline.clustering import (
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.encoder_choice import choose_encoder
 from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
+from latentlab.pipeline.hierarchy import cut, tree
 from latentlab.pipeline.importing import (
     ImportReport,
     import_report,
@@ -41,7 +43,7 @@ from latentlab.pipeline.importing import (
     predict_vectors,
 )
 from latentlab.pipeline.moving import look_in
-from latentlab.pipeline.naming import take_looks, tree
+from latentlab.pipeline.naming import take_looks
 from latentlab.pipeline.pretrained import default_encoder, use_encoder
 from latentlab.pipeline.run_data import (
     open_run_images,
@@ -85,6 +87,7 @@ __all__ = [
     "choose_encoder",
     "trust_of",
     "tree",
+    "cut",
     "take_looks",
     "update",
     "UpdateReport",

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from latentlab.clustering.cuts import CUT_OF, OF, origin_of
 from latentlab.config import ClusterOptions
 from latentlab.data import account, whereabouts
 from latentlab.data.image_changes import (
@@ -28,6 +29,7 @@ from latentlab.encoders.embedding import Embeddings, write_inputs
 from latentlab.encoders.stored_inputs import StoredInputs
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.pipeline.clustering import cluster, cluster_seeds
+from latentlab.pipeline.hierarchy import cut
 from latentlab.pipeline.run_data import (
     IMAGE_LIST,
     REMOVED,
@@ -155,18 +157,20 @@ def _check_kind(run: Run) -> None:
 
 def _recluster(run: Run) -> tuple[str, ...]:
     """Make every clustering of a run anew; return their names."""
-    wanted: list[tuple[str, ClusterOptions, int]] = []
-    for clustering in run.clusterings():
-        members = clustering.record.setting("members") or []
-        wanted.append((clustering.name, clustering.options, len(members)))
-    for name, options, members in wanted:
+    wanted: list[tuple[str, ClusterOptions, int, str]] = []
+    for clustering in sorted(run.clusterings(), key=_order):
+        origin = clustering.record.setting(CUT_OF) or ""
+        wanted.append((clustering.name, clustering.options, len(_members(clustering)), origin))
+    for name, options, members, origin in wanted:
         with run.lock():
             run.forget(f"{CLUSTER_STAGE}{name}")
-        if members:
+        if origin:
+            cut(run, min(options.k or 1, run.clustering(origin).k), origin)
+        elif members:
             cluster_seeds(run, options, members)
         else:
             cluster(run, options)
-    return tuple(name for name, _, _ in wanted)
+    return tuple(name for name, _, _, _ in wanted)
 
 
 @dataclass(frozen=True)
@@ -387,13 +391,10 @@ class _Update:
         assigned = {}
         dropped = []
         clusterings = self.subject.clusterings()
-        # A consensus comes after its members, whose new files it refers to.
-        for clustering in sorted(clusterings, key=lambda each: bool(_members(each))):
-            if any(place != "." for place, _ in _members(clustering)):
-                log.warning(
-                    "update: %s unites encoders of several seeds and is dropped; repeat it",
-                    clustering.name,
-                )
+        for clustering in sorted(clusterings, key=_order):
+            reason = _why_dropped(clustering, stages)
+            if reason:
+                log.warning("update: %s %s and is dropped; repeat it", clustering.name, reason)
                 dropped.append(clustering.name)
                 continue
             log.info("update: %s", clustering.name)
@@ -448,6 +449,9 @@ class _Update:
         if members:
             of = [stages[f"{CLUSTER_STAGE}{name}"].outputs_json() for _, name in members]
             config = record.config | {"of": of}
+        origin = record.setting(CUT_OF)
+        if origin is not None:
+            config = record.config | {OF: stages[f"{CLUSTER_STAGE}{origin}"].outputs_json()}
         return replace(
             record, config=config, config_sha256=fingerprint(config), outputs=tuple(outputs)
         )
@@ -566,6 +570,38 @@ def _check_any_left(difference: ImageChanges, table: pa.Table, run: Run) -> None
 def _members(clustering: Clustering) -> list[tuple[str, str]]:
     """Return folder and name of what a consensus unites; empty for other clusterings."""
     return [(place, name) for place, name in clustering.record.setting("members") or []]
+
+
+def _order(clustering: Clustering) -> int:
+    """Return 0 for plain clusterings, 1 for a consensus, 2 for a cut.
+
+    A consensus comes after its members and a cut after its origin, whose new files they refer to.
+    """
+    if clustering.record.setting(CUT_OF) is not None:
+        return 2
+    return 1 if _members(clustering) else 0
+
+
+def _why_dropped(clustering: Clustering, stages: Mapping[str, StageRecord]) -> str:
+    """Return why new images cannot be assigned in a clustering; "" if they can.
+
+    Parameters
+    ----------
+    clustering : Clustering
+        The clustering.
+    stages : mapping of str to StageRecord
+        What was taken before it.
+    """
+    if any(place != "." for place, _ in _members(clustering)):
+        return "unites encoders of several seeds"
+    if clustering.record.setting(CUT_OF) is None:
+        return ""
+    try:
+        origin = origin_of(clustering)
+    except RunError:
+        return "was cut from clusters that were made again"
+    is_there = f"{CLUSTER_STAGE}{origin.name}" in stages
+    return "" if is_there else "was cut from clusters that are dropped"
 
 
 def _with_further_columns(added: Assignments, before: Assignments) -> Assignments:

@@ -18,8 +18,9 @@ from typing import Any
 import numpy as np
 
 from latentlab import backend, plugins
-from latentlab.clustering.assigned import Assigned, canonical_order, distances_to
+from latentlab.clustering.assigned import Assigned, canonical_order, distances_to, grouped
 from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.cuts import groups_of, origin_of
 from latentlab.clustering.decoded_means import save_decoded
 from latentlab.clustering.means import RunningMeans
 from latentlab.clustering.run_method import RunMethod, Traits
@@ -246,11 +247,13 @@ class DeepClustering(RunMethod):
         self, clustering: Clustering, images: ImageSet, shards: Iterable[np.ndarray]
     ) -> Iterator[tuple[np.ndarray, Assigned]]:
         """Yield (positions, where they belong) for each shard, by the saved network."""
-        assigner, centers = _load(clustering)
+        assigner, centers = _load(origin_of(clustering))
+        groups = groups_of(clustering)
         for indices in shards:
             positions, pixels = images.read_readable(indices)
             if len(positions):
-                yield positions, _assign_shard(assigner, centers, pixels)
+                assigned = _assign_shard(assigner, centers, pixels)
+                yield positions, assigned if groups is None else grouped(assigned, groups)
 
 
 def load_assigner(path: Path) -> Any:

@@ -8,6 +8,7 @@ from latentlab import plugins
 from latentlab.clustering import consensus_files
 from latentlab.clustering.assigned import Assigned
 from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.cuts import groups_of, origin_of
 from latentlab.clustering.run_method import RunMethod
 from latentlab.clustering.tree import DENSITY, ClusterTree, ward_tree
 from latentlab.clustering.vector_clustering import VectorClustering
@@ -64,7 +65,7 @@ def assign_images(
         If the clustering's files are missing or damaged.
     """
     positions = list(images.shards(SHARD)) if shards is None else shards
-    members = clustering.members
+    members = origin_of(clustering).members
     if members:
         streams = [assign_images(member, images, positions) for member in members]
         yield from consensus_files.vote(clustering, streams)
@@ -92,7 +93,7 @@ def assign_vectors(clustering: Clustering, parts: Sequence[np.ndarray]) -> Itera
     method = run_method(clustering.options.method)
     if not isinstance(method, VectorClustering):
         raise ConfigError(f"{clustering.name} has an encoder of its own: give images, not vectors.")
-    members = clustering.members
+    members = origin_of(clustering).members
     if members:
         streams = [_numbered(assign_vectors(member, parts)) for member in members]
         for _, assigned in consensus_files.vote(clustering, streams):
@@ -122,6 +123,10 @@ def tree_of_clusters(clustering: Clustering) -> tuple[ClusterTree, np.ndarray]:
         If the clustering's files are missing or damaged.
     """
     sizes = np.bincount(clustering.assignments.clusters, minlength=clustering.k)
+    groups = groups_of(clustering)
+    if groups is not None:
+        tree, centers = tree_of_clusters(origin_of(clustering))
+        return tree.above(groups), _joined(centers, groups, origin_of(clustering))
     members = clustering.members
     if members:
         reference, new_numbers = consensus_files.reference_of(clustering, members)
@@ -135,6 +140,15 @@ def tree_of_clusters(clustering: Clustering) -> tuple[ClusterTree, np.ndarray]:
         return ward_tree(centers, sizes), centers
     tree = ClusterTree.of_merges(merges, range(clustering.k), DENSITY)
     return tree.with_sizes(sizes.tolist()), centers
+
+
+def _joined(centers: np.ndarray, groups: np.ndarray, origin: Clustering) -> np.ndarray:
+    """Return the centers of joined clusters: the means of their parts', weighted by images."""
+    sizes = np.bincount(origin.assignments.clusters, minlength=len(groups))
+    weights = np.zeros((int(groups.max()) + 1, len(groups)))
+    weights[groups, np.arange(len(groups))] = sizes
+    means = weights @ centers / np.maximum(weights.sum(axis=1), 1)[:, None]
+    return means.astype(np.float32)
 
 
 def _method_of(clustering: Clustering) -> RunMethod:

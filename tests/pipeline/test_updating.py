@@ -360,3 +360,26 @@ def test_kinds_of_runs_that_cannot_grow_say_so(tmp_path, made):
     array = pipeline.use_encoder(data, str(made / "small.onnx"), tmp_path / "array")
     with pytest.raises(ConfigError, match="lie in one array"):
         pipeline.update(array)
+
+
+def test_a_cut_takes_new_pictures_as_its_clusters_do(made, copied):
+    run = hide(made, Run.open(copied / "runs" / "pretrained"))
+    origin = run.clustering().name
+    cut = pipeline.cut(run, 2)
+    report = pipeline.update(run)
+    assert sum(report.assigned[cut.name]) == sum(report.assigned[origin]) == 10
+    before, after = run.clustering(origin).assignments, run.clustering(cut.name).assignments
+    assert len(set(zip(before.clusters, after.clusters, strict=True))) == 4
+    assert not pipeline.update(run).dropped  # the record names the new files of its origin
+    report = pipeline.update(run, recluster=True)
+    assert set(report.reclustered) == {origin, cut.name}
+    assert run.clustering(cut.name).k == 2
+
+
+def test_a_cut_of_clusters_that_were_made_again_is_dropped(made, copied):
+    run = hide(made, Run.open(copied / "runs" / "pretrained"))
+    origin = run.clustering()
+    cut = pipeline.cut(run, 2)
+    run.forget(f"cluster/{origin.name}")
+    pipeline.cluster(run, ClusterOptions(k=3, features="l2", label=origin.name))
+    assert pipeline.update(run).dropped == (cut.name,)

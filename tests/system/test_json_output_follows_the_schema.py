@@ -33,7 +33,8 @@ def printed(stripes_file, tmp_path_factory):
         words("cluster --run {} --k 4 --restarts 1 --seeds 2", run),
         words("cluster --run {} --method hdbscan --features pca3", run),
         words("cluster --run {} --k auto --restarts 1", run),
-        words("cluster --run {} --k 5 --restarts 1", other),
+        words("cluster --run {} --k 5 --restarts 1 --tree", other),
+        words("cut --run {} --k 2", other),
         words(
             "cluster --k 3 --embeddings {} --out {}",
             run / "embeddings" / "part-00000.parquet",

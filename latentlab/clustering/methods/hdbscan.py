@@ -130,6 +130,17 @@ class DensityClusters(FittedClusters):
         distance = distances_to(self.centers, vectors)[rows, cluster]
         return Assigned(cluster, distance, margin, noise=is_noise)
 
+    def grouped(self, groups: np.ndarray) -> "DensityClusters":
+        """Return the fitted images with some clusters joined.
+
+        Parameters
+        ----------
+        groups : ndarray of shape (k,), int
+            New cluster of each cluster.
+        """
+        labels = np.where(self.labels == NOISE, NOISE, groups[self.labels]).astype(np.int32)
+        return DensityClusters.of(self.reference, labels, {})
+
     def to_arrays(self) -> dict[str, np.ndarray]:
         """Return features and clusters of the fitted images, and the tree, by name."""
         arrays = {"reference": self.reference, "labels": self.labels}
