@@ -9,7 +9,7 @@ from latentlab.errors import ConfigError
 from latentlab.reporting import palettes, plots, text
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.reporting.page_data import GalleryImage
+from latentlab.reporting.gallery import GalleryImage
 from latentlab.storage import guard
 from latentlab.storage.run import Run
 
@@ -55,8 +55,10 @@ class RunView:
 
     def __repr__(self) -> str:
         path = str(self.summary.run.path)
-        size = f"{len(self.summary.images):,} images in {len(self.summary.shown)} clusters"
-        return f"RunView({path!r}, {self.summary.name!r}): {size}, {self.summary.edit_note}"
+        summary = self.summary
+        n_images = len(summary.images) - summary.dropped
+        size = f"{n_images:,} images in {text.clusters_text(len(summary.shown))}"
+        return f"RunView({path!r}, {summary.name!r}): {size}, {summary.edit_note}"
 
     def plot_map(self, by: str = "cluster") -> "Figure":
         """Draw the map of the images.

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from latentlab.reporting import thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.reporting.page_data import GalleryImage, gallery_images, thumbnail_sources
+from latentlab.reporting.gallery import GalleryImage, gallery_images, thumbnail_sources
 from latentlab.reporting.privacy import public_ids
 
 MOST_LABELS = 2

@@ -9,7 +9,7 @@ import numpy as np
 
 from latentlab.storage.json_form import json_field
 
-TYPES = ("int8", "uint8", "int32", "float32")  # that templates/page/store.js can read
+FOLDER = "points"  # of the addresses
 
 
 @dataclass(frozen=True)
@@ -106,8 +106,9 @@ class PointStore:
         values : ndarray
             See `pack`.
         """
-        self._contents[name] = _bytes_of(values)
-        return PackedArray(values.dtype.name, url=f"points/{name}")
+        key = _key(name)
+        self._contents[key] = _bytes_of(values)
+        return PackedArray(values.dtype.name, url=f"{FOLDER}/{key}")
 
     def keep_texts(self, name: str, texts: Sequence[str]) -> Address:
         """Keep texts and return their address.
@@ -119,18 +120,32 @@ class PointStore:
         texts : sequence of str
             The texts.
         """
-        self._contents[name] = "\n".join(map(json.dumps, texts)).encode()
-        return Address(f"points/{name}")
+        key = _key(name)
+        self._contents[key] = "\n".join(map(json.dumps, texts)).encode()
+        return Address(f"{FOLDER}/{key}")
 
-    def content(self, name: str) -> bytes | None:
-        """Return what is kept under a name; None if there is nothing.
+    def content(self, key: str) -> bytes | None:
+        """Return what is kept at an address; None if there is nothing.
 
         Parameters
         ----------
-        name : str
-            Name of an array or list.
+        key : str
+            The address without its folder.
         """
-        return self._contents.get(name)
+        return self._contents.get(key)
+
+
+def _key(name: str) -> str:
+    """Return a name as a part of an address: letters and digits of ASCII, and the codes of others.
+
+    >>> _key("taken on, UTC"), _key("..")
+    ('taken-20on-2c-20UTC', '-2e-2e')
+    """
+    parts = []
+    for sign in name:
+        is_plain = sign.isascii() and sign.isalnum()
+        parts.append(sign if is_plain else f"-{ord(sign):x}")
+    return "".join(parts)
 
 
 def _bytes_of(values: np.ndarray) -> bytes:

@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from latentlab.config import DataOptions
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.errors import ConfigError
-from latentlab.reporting import edits, html, page_data, plots
+from latentlab.reporting import edits, html, plots
+from latentlab.reporting.alike import Neighbours, Search
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.reporting.page_data import ClusterData, Groups
+from latentlab.reporting.packed import PointStore
+from latentlab.reporting.page_clusters import ClusterData, clusters_of
+from latentlab.reporting.page_data import MOST_INSIDE, MapPoints, page_data
+from latentlab.reporting.page_groups import Groups
+from latentlab.reporting.summary_groups import edited_groups
 from latentlab.reporting.viewer_pictures import Picture, PictureReader
 from latentlab.storage.run import RunInUseError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+NEIGHBOURS = 48  # images that are shown as alike
 ACTIONS = ("edit", "undo", "redo")
 PATIENCE = 3.0  # seconds; another viewer holds the run for a moment, a fit for longer
 PAUSE = 0.05  # seconds
@@ -82,11 +86,15 @@ class Viewer:
         self._changing = threading.Lock()
         self._read_edits()  # damaged ones are reported before the server starts
         data = summary.run.config.data or DataOptions()
-        are_stored = StoredPictures(summary.run.path).are_there
-        self.pictures = PictureReader(summary.images, data, are_stored)
+        stored = StoredPictures(summary.run.path)
+        thumbnails = stored.thumbnails() if stored.are_there else None
+        self.pictures = PictureReader(summary.images, data, thumbnails)
+        self.search = Search(summary.run)
         self._scripts = html.page_scripts("view")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
-        _, self._positions = summary.read_map()
+        self._points = MapPoints(*summary.read_map())
+        is_large = len(self._points.positions) > MOST_INSIDE
+        self._store = PointStore() if is_large else None
 
     def html(self) -> str:
         """Return the page."""
@@ -98,16 +106,12 @@ class Viewer:
             note = "one image opens in the size that its file has"
         page = html.Page(
             summary=summary,
-            data=page_data.page_data(summary, "view", self._sources),
+            data=page_data(summary, "view", points=self._points, store=self._store),
             pictures=self._figures,
             scripts=self._scripts,
             atlas_note=note,
         )
         return page.html()
-
-    @property
-    def _sources(self) -> page_data.ImageSources:
-        return image_addresses if self.summary.has_pictures else no_addresses
 
     def policy(self) -> str:
         """Return the content security policy of the page, which the server sends."""
@@ -127,6 +131,65 @@ class Viewer:
             None if there is no image at this position.
         """
         return self.pictures.image(position)
+
+    def thumb(self, position: int, side: int) -> Picture | None:
+        """Return the whole picture of an image in the size that is asked for.
+
+        Parameters
+        ----------
+        position : int
+            Position of the image in the run.
+        side : int
+            Pixels of the longer side, at most.
+
+        Returns
+        -------
+        Picture or None
+            None if there is no image at this position.
+
+        Raises
+        ------
+        DataError
+            If the images are gone or damaged.
+        """
+        return self.pictures.thumb(position, side)
+
+    def neighbours(self, position: int) -> Neighbours | None:
+        """Return the images that are most like one, among all images of the run.
+
+        Parameters
+        ----------
+        position : int
+            Position of the image in the run.
+
+        Returns
+        -------
+        Neighbours or None
+            None if there is no image at this position.
+
+        Raises
+        ------
+        RunError
+            If the run holds no vectors.
+        """
+        if not 0 <= position < len(self.summary.images):
+            return None
+        return self.search.nearest_to(position, NEIGHBOURS)
+
+    def content(self, key: str) -> bytes | None:
+        """Return what a large page leaves to its server.
+
+        Parameters
+        ----------
+        key : str
+            The address, see `PointStore`.
+
+        Returns
+        -------
+        bytes or None
+            None if there is nothing.
+        """
+        return None if self._store is None else self._store.content(key)
 
     def original(self, position: int) -> Picture | None:
         """Return the picture that an image was made of, in its full size.
@@ -153,8 +216,8 @@ class Viewer:
         log = self._read_edits()  # once, since another viewer may change it in between
         summary = self._edited(log)
         return ViewState(
-            groups=page_data.edited_groups(summary, self._positions),
-            clusters=page_data.clusters_of(summary, self._sources),
+            groups=edited_groups(summary, self._points.positions),
+            clusters=clusters_of(summary),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",
@@ -227,29 +290,3 @@ class Viewer:
             self.editor.undo(made_on)
         else:
             self.editor.redo(made_on)
-
-
-def image_addresses(positions: np.ndarray) -> list[str]:
-    """Return the paths, from the page, at which the server gives images of the run.
-
-    Parameters
-    ----------
-    positions : ndarray of int
-        Positions of the images.
-
-    Returns
-    -------
-    list of str
-    """
-    return [f"image/{position}" for position in positions.tolist()]
-
-
-def no_addresses(positions: np.ndarray) -> list[str]:
-    """Return no path for each image, for a run without pictures.
-
-    Parameters
-    ----------
-    positions : ndarray of int
-        Positions of the images.
-    """
-    return [""] * len(positions)

@@ -14,13 +14,17 @@ from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.data.images import ImageSet
 from latentlab.data.pictures.resizing import as_picture
+from latentlab.encoders.stored_pictures import SIDE, StoredThumbnails
 from latentlab.errors import LatentlabError
+from latentlab.reporting.whole_pictures import WholePictures, fitted
 
 if TYPE_CHECKING:
     import PIL.Image
 
 LARGEST_PNG = 1_000_000  # pixels; as JPEG, larger pictures take a tenth of the time and bytes
 JPEG_QUALITY = 95
+WEBP_QUALITY = 85
+LOSSLESS_SIDE = 64  # pixels; loss would show in so small a picture, and saves little
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class Picture:
     content : bytes
         The file.
     media_type : str
-        "image/png" or "image/jpeg".
+        "image/png", "image/jpeg" or "image/webp".
     """
 
     content: bytes
@@ -48,14 +52,17 @@ class PictureReader:
         The images.
     data : DataOptions
         The options that they were opened with.
-    are_stored : bool
-        The run stores the images itself: they are shown where an original cannot be read.
+    stored : StoredThumbnails or None
+        The thumbnails that the run stores: they are shown where an original cannot be read.
     """
 
-    def __init__(self, images: ImageSet, data: DataOptions, are_stored: bool = False) -> None:
+    def __init__(
+        self, images: ImageSet, data: DataOptions, stored: StoredThumbnails | None = None
+    ) -> None:
         self._images = images
         self._data = data
-        self._are_stored = are_stored
+        self._stored = stored
+        self._whole = WholePictures(images, data, stored)
         self._lock = threading.Lock()  # sources need not be safe for threads
 
     def image(self, position: int) -> Picture | None:
@@ -75,6 +82,40 @@ class PictureReader:
         with self._lock:
             picture = self._read(position)
         return encode_picture(picture)
+
+    def thumb(self, position: int, side: int) -> Picture | None:
+        """Return the whole picture of an image in the size that is asked for.
+
+        Parameters
+        ----------
+        position : int
+            Position of the image in the run.
+        side : int
+            Pixels of the longer side; a smaller picture stays as it is.
+
+        Returns
+        -------
+        Picture or None
+            None if there is no image at this position.
+
+        Raises
+        ------
+        DataError
+            If the images are gone or damaged.
+        """
+        if not 0 <= position < len(self._images):
+            return None
+        picture = self._large(position) if side > SIDE else None
+        picture = picture or self._whole.read([position])[0]
+        return encode_small(fitted(picture, side))
+
+    def _large(self, position: int) -> "PIL.Image.Image | None":
+        """Return the picture of an image in its full size; None if it was made of no file."""
+        try:
+            with self._lock:
+                return opening.open_picture(self._images, position, self._data)
+        except LatentlabError:
+            return None
 
     def original(self, position: int) -> Picture | None:
         """Return the picture that an image was made of; the image itself if there is no file.
@@ -109,12 +150,30 @@ class PictureReader:
         try:
             return opening.open_picture(self._images, position, self._data)
         except LatentlabError:
-            if not self._are_stored:
+            if self._stored is None:
                 raise
             return None
 
     def _read(self, position: int) -> "PIL.Image.Image":
         return as_picture(self._images.read(np.array([position]))[0])
+
+
+def encode_small(picture: "PIL.Image.Image") -> Picture:
+    """Return a small picture as WebP, without loss if it has few pixels.
+
+    Parameters
+    ----------
+    picture : PIL.Image.Image
+        The picture, of mode RGB.
+
+    Returns
+    -------
+    Picture
+    """
+    buffer = io.BytesIO()
+    is_tiny = max(picture.size) <= LOSSLESS_SIDE
+    picture.save(buffer, format="webp", lossless=is_tiny, quality=WEBP_QUALITY, method=0)
+    return Picture(buffer.getvalue(), "image/webp")
 
 
 def encode_picture(picture: "PIL.Image.Image") -> Picture:

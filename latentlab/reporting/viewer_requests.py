@@ -1,16 +1,22 @@
 """What the viewer answers: the page, images, the state of the edits, and changes of them."""
 
 import json
+import re
 from http import HTTPStatus
 
 from latentlab.errors import LatentlabError
 from latentlab.progress import log
+from latentlab.reporting.alike import Neighbours
 from latentlab.reporting.edits import StaleEditError
 from latentlab.reporting.viewer import ACTIONS, Viewer, ViewState
 from latentlab.reporting.viewer_http import JSON_TYPE, Answer, Refusal, bad
+from latentlab.reporting.viewer_pictures import Picture
 from latentlab.storage.json_form import to_json
 
 LONGEST_NUMBER = 11  # digits of an image's position
+SMALLEST_SIDE, LARGEST_SIDE = 16, 512  # pixels of a thumbnail
+SIDE_QUERY = re.compile(r"side=([1-9][0-9]{1,2})")
+BYTES_TYPE = "application/octet-stream"
 # A picture opened in a tab of its own needs the browser's styles, and nothing else.
 PICTURE_HEADERS = {
     "Cache-Control": "private, max-age=3600",
@@ -63,8 +69,12 @@ def _content(viewer: Viewer, method: str, path: str, body: bytes) -> Answer:
         return _page(viewer)
     if path == "state":
         return _state(viewer)
-    if kind in ("image", "original"):
+    if kind in ("image", "original", "thumb"):
         return _image(viewer, kind, number)
+    if kind == "neighbours":
+        return _neighbours(viewer, number)
+    if kind == "points":
+        return _points(viewer, number)
     raise _missing("there is nothing here")
 
 
@@ -91,17 +101,55 @@ def _changed(viewer: Viewer, action: str, body: bytes) -> Answer:
         raise bad("the request is nested too deeply") from error
 
 
-def _image(viewer: Viewer, kind: str, number: str) -> Answer:
-    if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
-        raise _missing("there is no such image")
-    read = viewer.image if kind == "image" else viewer.original
+def _image(viewer: Viewer, kind: str, name: str) -> Answer:
+    number, _, query = name.partition("?")
+    position = _position(number)
+    if query and kind != "thumb":
+        raise _missing("there is nothing here")
     try:
-        picture = read(int(number))
+        picture = _picture(viewer, kind, position, query)
     except LatentlabError as error:
         raise _missing(_line(error)) from error
     if picture is None:
         raise _missing("there is no such image")
     return Answer(HTTPStatus.OK, picture.content, picture.media_type, PICTURE_HEADERS)
+
+
+def _picture(viewer: Viewer, kind: str, position: int, query: str) -> Picture | None:
+    if kind == "thumb":
+        return viewer.thumb(position, _side(query))
+    return viewer.image(position) if kind == "image" else viewer.original(position)
+
+
+def _side(query: str) -> int:
+    """Return the size that a thumbnail is asked for in, by an address as thumb/7?side=128."""
+    match = SIDE_QUERY.fullmatch(query)
+    if match is None or not SMALLEST_SIDE <= int(match[1]) <= LARGEST_SIDE:
+        raise bad(f"a thumbnail is asked for with side={SMALLEST_SIDE} to {LARGEST_SIDE}")
+    return int(match[1])
+
+
+def _position(number: str) -> int:
+    if not (number.isascii() and number.isdigit() and len(number) <= LONGEST_NUMBER):
+        raise _missing("there is no such image")
+    return int(number)
+
+
+def _neighbours(viewer: Viewer, number: str) -> Answer:
+    try:
+        found = viewer.neighbours(_position(number))
+    except LatentlabError as error:
+        raise _missing(_line(error)) from error
+    if found is None:
+        raise _missing("there is no such image")
+    return _as_json(found)
+
+
+def _points(viewer: Viewer, key: str) -> Answer:
+    content = viewer.content(key)
+    if content is None:
+        raise _missing("there is nothing here")
+    return Answer(HTTPStatus.OK, content, BYTES_TYPE)
 
 
 def _require(method: str, allowed: str) -> None:
@@ -115,7 +163,7 @@ def _missing(reason: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, reason)
 
 
-def _as_json(state: ViewState) -> Answer:
+def _as_json(state: ViewState | Neighbours) -> Answer:
     return Answer(HTTPStatus.OK, json.dumps(to_json(state)).encode(), JSON_TYPE)
 
 

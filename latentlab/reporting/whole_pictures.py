@@ -5,6 +5,7 @@ sees them.
 """
 
 import io
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -14,6 +15,7 @@ import numpy as np
 
 from latentlab.config import DataOptions
 from latentlab.data.images import ImageSet
+from latentlab.data.originals import Picture
 from latentlab.data.pictures.decode import PictureForm, pillow_limits_off
 from latentlab.data.pictures.picture_decoding import DecodedPicture, decode_picture
 from latentlab.data.pictures.picture_pass import thread_count
@@ -30,7 +32,7 @@ FEWEST_PIXELS = 32  # of the form that is decoded beside a thumbnail, and not us
 
 
 class WholePictures:
-    """Reads images of a run as pictures.
+    """Reads images of a run as pictures; safe for threads.
 
     Parameters
     ----------
@@ -52,6 +54,7 @@ class WholePictures:
         self._data = data
         self._stored = stored
         self._reads_files = stored is None and images.source is not None
+        self._lock = threading.Lock()  # sources need not be safe for threads
 
     @classmethod
     def of(cls, summary: ClusteringSummary) -> "WholePictures":
@@ -92,19 +95,22 @@ class WholePictures:
         ]
 
     def _read_pixels(self, positions: Sequence[int]) -> "list[PIL.Image.Image]":
-        pixels = self._images.read(np.asarray(positions, np.int64))
+        with self._lock:
+            pixels = self._images.read(np.asarray(positions, np.int64))
         return [as_picture(image).convert("RGB") for image in pixels]
 
     def _read_stored(self, position: int) -> "PIL.Image.Image | None":
         """Return a stored thumbnail; None for an image without one."""
-        content = None if self._stored is None else self._stored.read(position)
+        with self._lock:
+            content = None if self._stored is None else self._stored.read(position)
         return None if content is None else opened(content)
 
     def _read_files(self, positions: Sequence[int]) -> "list[PIL.Image.Image | None]":
         """Return the pictures of files, made small; None for those that cannot be read."""
         source = self._images.source
         try:
-            files = [source(int(position)) for position in positions] if source else []
+            with self._lock:
+                files = [source(int(position)) for position in positions] if source else []
         except LatentlabError as error:
             self._reads_files = False
             log.info("pictures are shown as the run has them, since files are missing: %s", error)
@@ -112,9 +118,15 @@ class WholePictures:
         if not files:
             return [None] * len(positions)
         form = replace(PictureForm.of(self._data, FEWEST_PIXELS), grey=False, channels=3)
-        with pillow_limits_off(), ThreadPoolExecutor(thread_count()) as threads:
-            decoded = list(threads.map(lambda file: decode_picture(file, form, True), files))
-        return [_thumbnail_of(picture) for picture in decoded]
+
+        def small(file: Picture) -> "PIL.Image.Image | None":
+            return _thumbnail_of(decode_picture(file, form, True))
+
+        with pillow_limits_off():
+            if len(files) == 1:
+                return [small(files[0])]
+            with ThreadPoolExecutor(thread_count()) as threads:
+                return list(threads.map(small, files))
 
 
 def _thumbnail_of(decoded: DecodedPicture | str) -> "PIL.Image.Image | None":
