@@ -14,7 +14,7 @@ from latentlab.cli._output import envelope
 from latentlab.cli._signals import listen, received
 from latentlab.cli.errors import Translator
 from latentlab.errors import LatentlabError
-from latentlab.plain_text import printable_lines
+from latentlab.plain_text import printable, printable_lines
 
 INTERRUPTED = "interrupted. Repeating the same command resumes."
 OUT_OF_MEMORY = (
@@ -33,6 +33,11 @@ class _Group(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(self.commands)
 
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        for word in args:
+            _check_word(word, ctx)
+        return super().parse_args(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -48,6 +53,18 @@ class _Group(click.Group):
             ctx.exit(0)
         except Exception as error:
             _fail_unforeseen(error, ctx)
+
+
+def _check_word(word: str, ctx: click.Context) -> None:
+    """Refuse a word that no file can be named by: only a program can pass it on."""
+    try:
+        is_whole = b"\0" not in os.fsencode(word)
+    except UnicodeEncodeError:
+        is_whole = False
+    if not is_whole:
+        raise click.UsageError(
+            f"{printable(word)} holds a character that no file is named by.", ctx
+        )
 
 
 def _fail_unforeseen(error: Exception, ctx: click.Context) -> None:

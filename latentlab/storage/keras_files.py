@@ -8,6 +8,7 @@ Reasons: docs/decisions/0054-untrusted-files.md.
 """
 
 import io
+import math
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 LIMIT = 2 << 30  # bytes of the weights, unpacked; less in a small file
 LONGEST_TEXT = 16 << 20  # bytes of the configuration, unpacked
 LARGEST_NUMBER = 10_000_000  # that a configuration may ask for: units, padding, repetitions
+LARGEST_OUTPUT = 1 << 27  # numbers that a layer makes of one image: half a gigabyte
 NO_SIZES = ("seed", "shared_object_id")  # numbers that say no size, whatever they are
 MOST_ENTRIES = 100_000  # of the HDF5 file: groups may hold each other in a circle
 CONFIG_NAME = "config.json"
@@ -72,11 +74,13 @@ def load(path: Path) -> "keras.Model":
     OSError
         If the file cannot be opened.
     ValueError
-        As for `check`, or if Keras cannot build the model.
+        As for `check`, if Keras cannot build the model, or if the model has more numbers than the
+        file holds.
     """
     import keras
 
     check(path)
+    _check_sizes(path)
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
@@ -151,6 +155,44 @@ def _contents(path: Path) -> tuple[bytes, bytes]:
         for member in texts:  # Keras reads both
             memory_budget.parsed_json(archive.read(member), memory_budget.LEAST)
         return archive.read(CONFIG_NAME), archive.read(WEIGHTS_NAME)
+
+
+def _check_sizes(path: Path) -> None:
+    """Refuse a network that would take more memory than its file has weights for.
+
+    Numbers of a configuration multiply: two layers of 60,000 units have 3.6 billion weights. So
+    the network is built without any of its variables first, which takes no memory.
+    """
+    import keras
+
+    config, weights = _contents(path)
+    described = memory_budget.parsed_json(config, memory_budget.LEAST)
+    with keras.StatelessScope(initialize_variables=False):
+        network = keras.saving.deserialize_keras_object(described, safe_mode=True)
+    asked = sum(math.prod(variable.shape) for variable in network.variables)
+    stored = _count_of_weights(weights)
+    if asked > stored:
+        raise ValueError(f"its configuration asks for {asked:,} weights, and it holds {stored:,}")
+    for layer in network.layers:
+        for tensor in keras.tree.flatten(layer.output):
+            size = math.prod(length or 1 for length in tensor.shape)
+            if size > LARGEST_OUTPUT:
+                raise ValueError(f"its layer {layer.name} makes {size:,} numbers of one image")
+
+
+def _count_of_weights(content: bytes) -> int:
+    """Return how many numbers an HDF5 file holds, which `check` has passed."""
+    import h5py
+
+    sizes: list[int] = []
+
+    def add(name: str, item: Any) -> None:
+        if isinstance(item, h5py.Dataset):
+            sizes.append(int(item.size))
+
+    with h5py.File(io.BytesIO(content), "r") as file:
+        file.visititems(add)
+    return sum(sizes)
 
 
 def _check_names(value: Any) -> None:

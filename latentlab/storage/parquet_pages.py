@@ -1,8 +1,7 @@
 """The pages of parquet files by their headers: what a column unpacks to, without unpacking it.
 
 The footer of a file says how large its columns are, and may say anything. What a reader takes is in
-the header of each page: its packed and unpacked size, and its number of values. These are read
-here, in Thrift's compact protocol.
+the header of each page: its packed and unpacked size, and its number of values.
 """
 
 import struct
@@ -13,6 +12,9 @@ from typing import IO
 
 import pyarrow.parquet as pq
 
+from latentlab.storage.parquet_footer import Chunk, row_groups_of
+from latentlab.storage.thrift_compact import LIST, MAP, SET, STRUCT, CompactReader
+
 WIDTHS = {"BOOLEAN": 1, "INT32": 4, "FLOAT": 4, "INT64": 8, "DOUBLE": 8, "INT96": 12}
 BYTE_ARRAY = "BYTE_ARRAY"
 DATA_PAGES = {0: 5, 3: 8}  # kind of page -> field of its own header
@@ -21,7 +23,6 @@ PREFIXED = 7  # DELTA_BYTE_ARRAY: values that begin as the value before them
 FIRST_LOOK = 256  # bytes of a header that are read at once; statistics make some longer
 LONGEST_HEADER = 16 << 20  # bytes; Arrow's own limit
 MOST_PAGES = 500_000  # of a column of a row group
-_TRUE, _FALSE, _BYTE, _I16, _I32, _I64, _DOUBLE, _BINARY, _LIST, _SET, _MAP, _STRUCT = range(1, 13)
 
 
 @dataclass(frozen=True)
@@ -127,6 +128,9 @@ def leaves_of(path: Path, metadata: pq.FileMetaData, columns: list[str] | None) 
     leaves = []
     wanted = None if columns is None else frozenset(columns)
     with path.open("rb") as file:
+        groups = row_groups_of(file)
+        if any(len(chunks) != len(metadata.schema) for chunks in groups):
+            raise ValueError("its row groups differ in their columns")
         for number in range(len(metadata.schema)):
             column = metadata.schema.column(number)
             if not _is_wanted(column.path, wanted):
@@ -134,8 +138,8 @@ def leaves_of(path: Path, metadata: pq.FileMetaData, columns: list[str] | None) 
             width = WIDTHS.get(column.physical_type, max(0, column.length or 0))
             is_flat = column.path == column.name
             leaf = Leaf(column.path, width, column.max_repetition_level > 0, is_flat)
-            for group in range(metadata.num_row_groups):
-                for page in _pages(file, metadata.row_group(group).column(number)):
+            for chunks in groups:
+                for page in _pages(file, chunks[number]):
                     leaf.add(page)
             leaves.append(leaf)
     return leaves
@@ -149,20 +153,18 @@ def _is_wanted(path: str, columns: frozenset[str] | None) -> bool:
     return any(".".join(parts[:end]) in columns for end in range(1, len(parts)))
 
 
-def _pages(file: IO[bytes], chunk: pq.ColumnChunkMetaData) -> Iterator[Page]:
+def _pages(file: IO[bytes], chunk: Chunk) -> Iterator[Page]:
     """Yield the pages of a column in a row group, as far as Arrow reads them."""
-    place = chunk.data_page_offset
-    if chunk.has_dictionary_page and 0 < (chunk.dictionary_page_offset or 0) < place:
-        place = chunk.dictionary_page_offset
+    place = chunk.first_page_offset
     n_values = 0
     for _ in range(MOST_PAGES):
-        if n_values >= chunk.num_values:
+        if n_values >= chunk.n_values:
             return
         page, header_bytes = _page_at(file, place)
         place += header_bytes + page.packed
         n_values += page.n_values if page.kind in DATA_PAGES else 0
         yield page
-    raise ValueError(f"{chunk.path_in_schema} has more than {MOST_PAGES:,} pages")
+    raise ValueError(f"{chunk.path} has more than {MOST_PAGES:,} pages")
 
 
 def _page_at(file: IO[bytes], place: int) -> tuple[Page, int]:
@@ -172,17 +174,19 @@ def _page_at(file: IO[bytes], place: int) -> tuple[Page, int]:
         file.seek(place)
         content = file.read(length)
         try:
-            return _page(_Compact(content))
+            return _page(CompactReader(content))
         except (IndexError, struct.error):
             if len(content) < length or length >= LONGEST_HEADER:
                 raise ValueError("the header of a page is damaged") from None
             length *= 8
 
 
-def _page(header: "_Compact") -> tuple[Page, int]:
+def _page(header: CompactReader) -> tuple[Page, int]:
     numbers: dict[tuple[int, int], int] = {}
     for field, kind in header.fields():
-        if kind != _STRUCT or field not in (*DATA_PAGES.values(), 7):
+        if kind in (LIST, SET, MAP):  # no page has one
+            raise ValueError("the header of a page is damaged")
+        if kind != STRUCT or field not in (*DATA_PAGES.values(), 7):
             numbers[field, 0] = header.value(kind)
             continue
         for inner, inner_kind in header.fields():
@@ -196,69 +200,3 @@ def _page(header: "_Compact") -> tuple[Page, int]:
     if kind < 0 or min(unpacked, packed, n_values) < 0:
         raise ValueError("the header of a page is damaged")
     return Page(kind, unpacked, packed, n_values, encoding), header.place
-
-
-class _Compact:
-    """Numbers in Thrift's compact protocol; all other values are passed over.
-
-    Parameters
-    ----------
-    content : bytes
-        What is read from its beginning. IndexError where it ends too early.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content = content
-        self.place = 0
-
-    def fields(self) -> Iterator[tuple[int, int]]:
-        """Yield number and kind of each field of a struct; its value is read in between."""
-        number = 0
-        while head := self._byte():
-            step, kind = head >> 4, head & 15
-            number = number + step if step else self._whole()
-            yield number, kind
-
-    def value(self, kind: int) -> int:
-        """Return a number, or 0 once a value of another kind has been passed over."""
-        if kind in (_I16, _I32, _I64):
-            return self._whole()
-        if kind in (_BYTE, _DOUBLE):
-            self._skip(1 if kind == _BYTE else 8)
-        elif kind == _BINARY:
-            self._skip(self._varint())
-        elif kind == _STRUCT:
-            self._pass_over_struct()
-        elif kind not in (_TRUE, _FALSE):  # no page has lists or mappings
-            raise ValueError("the header of a page is damaged")
-        return 0
-
-    def _pass_over_struct(self) -> None:
-        """Pass over the fields of a struct; none of a page has a struct in it."""
-        for _, kind in self.fields():
-            if kind == _STRUCT:
-                raise ValueError("the header of a page is damaged")
-            self.value(kind)
-
-    def _byte(self) -> int:
-        byte = self._content[self.place]
-        self.place += 1
-        return byte
-
-    def _skip(self, count: int) -> None:
-        self.place += count
-        if self.place > len(self._content):
-            raise IndexError("the header goes on")
-
-    def _varint(self) -> int:
-        number = 0
-        for shift in range(0, 70, 7):
-            byte = self._byte()
-            number |= (byte & 0x7F) << shift
-            if byte < 0x80:
-                return number
-        raise ValueError("the header of a page is damaged")
-
-    def _whole(self) -> int:
-        number = self._varint()
-        return (number >> 1) ^ -(number & 1)

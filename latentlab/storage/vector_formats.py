@@ -256,7 +256,10 @@ class CsvVectors(VectorFormat):
         super().__init__(path, limit, is_trusted)
         lines = _first_lines(path)
         self._delimiter = max(DELIMITERS, key=lines[0].count)
-        rows = list(csv.reader(lines, delimiter=self._delimiter))
+        try:
+            rows = list(csv.reader(lines, delimiter=self._delimiter))
+        except csv.Error as error:
+            raise self.not_as_vectors(f"its first lines are no such values ({error})") from error
         self._has_header = _is_header(rows[0])
         example = rows[-1] if self._has_header else rows[0]
         if len(example) != len(rows[0]):

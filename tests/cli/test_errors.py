@@ -4,6 +4,7 @@ import logging
 import signal
 
 import pytest
+from click.testing import CliRunner
 
 from latentlab.cli import cli
 from latentlab.cli._group import _log_to_stderr
@@ -95,3 +96,17 @@ def test_what_no_stage_foresees_is_one_line_with_its_code(monkeypatch, capsys, e
     finally:
         [signal.signal(number, handler) for number, handler in kept.items()]
     assert capsys.readouterr().err.startswith(f"error: {text}")
+
+
+@pytest.mark.parametrize("word", ["a\0b", "\ud83e", "x/\udfff"])
+def test_a_word_that_can_name_no_file_is_wrong_use(word):
+    for words in (["runs", word], ["fit", "--data", word], [word]):
+        done = CliRunner().invoke(cli, words)
+        assert done.exit_code == 2
+        assert "holds a character that no file is named by" in done.output
+
+
+def test_bytes_of_a_name_that_are_no_text_may_be_a_file():
+    done = CliRunner().invoke(cli, ["evaluate", "--run", "r\udcff"])  # as Python passes b"\xff"
+    assert "holds no latentlab run" in done.output
+    assert done.exit_code == 4

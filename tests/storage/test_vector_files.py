@@ -125,6 +125,7 @@ def test_wrong_files_get_one_line(tmp_path):
     (tmp_path / "folder.csv").mkdir()
     text(tmp_path / "words.csv", "id,f", "a,1", "b,one")
     text(tmp_path / "ragged.csv", "id,f", "a,1", "b,1,2")
+    text(tmp_path / "long.csv", "id,f", "x" * 200_000 + ",1")  # more than csv takes
     text(tmp_path / "twice.csv", "f,f", "1,2")
     parquet(tmp_path / "ragged.parquet", v=[[1.0], [1.0, 2.0]])
     parquet(tmp_path / "nothing.parquet", word=["a"])
@@ -146,6 +147,7 @@ def test_wrong_files_get_one_line(tmp_path):
         "vectors.txt": ".parquet, .npy, .npz or .csv files",
         "words.csv": "cannot be read as vectors .*one",
         "ragged.csv": "cannot be read as vectors",
+        "long.csv": "larger than field limit",
         "twice.csv": "the same name",
         "ragged.parquet": "differ in length",
         "nothing.parquet": "has no vectors: it has word",

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from latentlab.data.formats.column_names import listed_columns
 from latentlab.errors import ConfigError, DataError
-from latentlab.storage import memory_budget
+from latentlab.storage import memory_budget, parquet_footer
 from latentlab.storage.memory_budget import TooLargeError
 from latentlab.storage.parquet_reading import PIECE, ParquetReader
 
@@ -305,12 +305,10 @@ def check_sizes(files: Sequence[Path], column: str, max_bytes: int | None) -> No
         If one is larger.
     """
     for file in files:
-        metadata = metadata_of(file)
         check_rows(file, max_bytes)
         with _errors_of(file):
             allowed = max_bytes or memory_budget.LARGEST
-            for group in range(metadata.num_row_groups):
-                size = _group_size(metadata.row_group(group), column)
+            for size in _group_sizes(file, column):
                 memory_budget.check(size, allowed, f"values of a row group of {column}")
             _rows_at_once(file, column, ROWS, max_bytes)
 
@@ -488,14 +486,15 @@ def is_bytes(kind: pa.DataType) -> bool:
     return bool(is_view or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _group_size(group: pq.RowGroupMetaData, column: str) -> int:
-    """Return the unpacked bytes of a column, of which a struct has several parts."""
-    size = 0
-    for number in range(group.num_columns):
-        part = group.column(number)
-        if part.path_in_schema == column or part.path_in_schema.startswith(f"{column}."):
-            size += part.total_uncompressed_size
-    return size
+def _group_sizes(file: Path, column: str) -> list[int]:
+    """Return the unpacked bytes of a column in each row group; a struct has several parts."""
+    with file.open("rb") as content:
+        groups = parquet_footer.row_groups_of(content)
+    sizes = []
+    for chunks in groups:
+        parts = [chunk for chunk in chunks if f"{chunk.path}.".startswith(f"{column}.")]
+        sizes.append(sum(chunk.unpacked for chunk in parts))
+    return sizes
 
 
 def _in_one_line(error: Exception) -> str:

@@ -17,10 +17,8 @@ from latentlab.data.formats.containers import LABEL_KEYS, MOST_LABEL_BYTES, Memb
 from latentlab.data.layouts.name_splits import name_classes
 from latentlab.data.source import ImageIndex, Source
 from latentlab.errors import ConfigError, DataError
-from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
+from latentlab.scoring.labels._encoding import MOST_DIGITS, Labels, encode_labels, first_labels
 from latentlab.storage import memory_budget
-
-MOST_DIGITS = 18  # of a number; more are a word
 
 
 def read_container_labels(name: str, data: DataOptions) -> Labels | None:

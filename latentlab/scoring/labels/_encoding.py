@@ -13,6 +13,7 @@ from latentlab.data.splits import first_of_each
 from latentlab.errors import DataError
 
 NO_CLASS = -1
+MOST_DIGITS = 18  # of a number; more are a word
 
 
 @dataclass(frozen=True)

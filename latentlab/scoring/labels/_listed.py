@@ -8,7 +8,7 @@ from latentlab.data.formats.path_tables import PathTable, table_columns
 from latentlab.data.layouts.name_splits import name_classes
 from latentlab.data.listed_source import ListedSet
 from latentlab.data.table_rows import listed_rows
-from latentlab.scoring.labels._encoding import Labels, encode_labels, first_labels
+from latentlab.scoring.labels._encoding import MOST_DIGITS, Labels, encode_labels, first_labels
 
 
 def labels_of_rows(table: PathTable, data: DataOptions) -> Labels | None:
@@ -74,7 +74,8 @@ def as_one_kind(values: Sequence[Any]) -> list[Any]:
     """
     texts = [None if value in (None, "") else str(value) for value in values]
     present = [text for text in texts if text is not None]
-    if all(text.removeprefix("-").isdecimal() for text in present):
+    digits = [text.removeprefix("-") for text in present]
+    if all(text.isdecimal() and len(text) <= MOST_DIGITS for text in digits):
         return [None if text is None else int(text) for text in texts]
     if all(isinstance(value, (int, float)) or value is None for value in values):
         return list(values)
