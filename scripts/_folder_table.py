@@ -1,6 +1,7 @@
 """The table of scripts/bench_folders.py as a CSV file, and the tables of its page."""
 
 import csv
+import math
 import statistics
 import typing
 from dataclasses import asdict, dataclass, fields
@@ -76,13 +77,16 @@ class Table:
             writer.writeheader()
             writer.writerows(asdict(row) for row in self.rows)
 
-    def means(self, name: str) -> dict[tuple[str, str, str], tuple[float, float]]:
-        """Return (folder, encoder, head) -> mean and standard deviation over seeds of a column."""
+    def means(self, name: str) -> dict[tuple[str, str, str], tuple[float, float | None]]:
+        """Return (folder, encoder, head) -> mean and standard deviation over seeds of a column.
+
+        There is no deviation (None) of a single seed.
+        """
         values: dict[tuple[str, str, str], list[float]] = {}
         for row in self.rows:
             values.setdefault(_key(row), []).append(getattr(row, name))
         return {
-            key: (statistics.mean(each), statistics.stdev(each) if len(each) > 1 else 0.0)
+            key: (statistics.mean(each), statistics.stdev(each) if len(each) > 1 else None)
             for key, each in values.items()
         }
 
@@ -108,11 +112,13 @@ def markdown(table: Table, name: str, heads: list[tuple[str, str]], folders: lis
     return "\n".join(lines)
 
 
-def _cell(value: tuple[float, float] | None, name: str) -> str:
-    if value is None:
+def _cell(value: tuple[float, float | None] | None, name: str) -> str:
+    if value is None or math.isnan(value[0]):  # a single seed agrees with no other
         return ""
-    spread = f" ± {value[1]:.3f}" if name == "purity" else ""
-    return f"{value[0]:.3f}{spread}"
+    mean, deviation = value
+    if name != "purity":
+        return f"{mean:.3f}"
+    return f"{mean:.3f}, one seed" if deviation is None else f"{mean:.3f} ± {deviation:.3f}"
 
 
 def _key(row: Row) -> tuple[str, str, str]:
