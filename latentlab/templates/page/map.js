@@ -16,12 +16,15 @@ const FADED = 0.16;          // of the colour of points beside those that are me
 
 // Random order of drawing, the same each time: points of the last cluster would otherwise cover all others.
 function shuffled(n) {
-  const order = Int32Array.from({length: n}, (_, i) => i);
+  const order = new Int32Array(n);
+  for (let i = 0; i < n; i++) order[i] = i;
   let seed = 32;
   for (let i = n - 1; i > 0; i--) {
     seed = (Math.imul(seed, 1664525) + 1013904223) >>> 0;
     const j = Math.floor(seed / 4294967296 * (i + 1));
-    [order[i], order[j]] = [order[j], order[i]];
+    const row = order[i];
+    order[i] = order[j];
+    order[j] = row;
   }
   return order;
 }
@@ -74,8 +77,9 @@ function packed([red, green, blue]) { return (255 << 24 | blue << 16 | green << 
 function LatentMap(holder, options) {
   const {xy} = options, n = xy.length / 2;
   const order = shuffled(n), extent = extentOf(xy), near = cellsOf(xy, extent);
-  const xs = Float32Array.from(order, row => xy[2 * row]), ys = Float32Array.from(order, row => xy[2 * row + 1]);
-  const inks = new Uint32Array(n), levels = new Uint8Array(n);  // in the order of drawing; levels: 0 hidden, 1 faded, 2 shown
+  const xs = new Float32Array(n), ys = new Float32Array(n);  // in the order of drawing, as inks and levels
+  for (let i = 0; i < n; i++) { xs[i] = xy[2 * order[i]]; ys[i] = xy[2 * order[i] + 1]; }
+  const inks = new Uint32Array(n), levels = new Uint8Array(n);  // levels: 0 hidden, 1 faded, 2 shown
   const points = element("canvas", {"aria-hidden": "true"}), above = element("canvas", {"aria-hidden": "true"});
   const surface = element("div", {class: "surface", tabindex: "0", role: "application", "aria-label": options.label,
     "aria-describedby": options.describedBy}, points, above);

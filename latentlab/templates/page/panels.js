@@ -10,7 +10,9 @@ const TIP_SIDE = 128;
 
 function coloursOf(group) {
   const of = group.kind === "categories" ? categoryInks(group) : numberInks(group);
-  return Uint32Array.from(group.values, of);
+  const inks = new Uint32Array(store.n);
+  for (let row = 0; row < inks.length; row++) inks[row] = of(group.values[row]);
+  return inks;
 }
 function categoryInks(group) {
   const inks = group.colours.map(latentlab.inkOf), grey = latentlab.inkOf(group.grey);
@@ -23,7 +25,9 @@ function numberInks(group) {
 function levels() {
   const {passing, inScope} = store;
   if (!passing && !inScope) return null;
-  return Uint8Array.from({length: store.n}, (_, row) => passing && !passing[row] ? 0 : inScope && !inScope[row] ? 1 : 2);
+  const found = new Uint8Array(store.n);
+  for (let row = 0; row < found.length; row++) found[row] = passing && !passing[row] ? 0 : inScope && !inScope[row] ? 1 : 2;
+  return found;
 }
 let painted = {};
 function paint() {
@@ -40,7 +44,7 @@ function namesOf(group) {
   return found.sort((a, b) => b.rows.length - a.rows.length).map(({rows, ...name}) => ({...name, ...densest(rows)}));
 }
 function shortName(text) {
-  const bare = text.replace(/^cluster (\d+)$/, "$1");
+  const bare = text.replace(/^clusters? ([\d, ]+)$/, "$1");
   return bare.length > 18 ? `${bare.slice(0, 17)}…` : bare;
 }
 // Where rows are densest on a coarse grid: a median may lie between two parts of a group.

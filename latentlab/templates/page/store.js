@@ -26,7 +26,12 @@ const store = {
   ...events,
 };
 
-function bytesOf(text) { return Uint8Array.from(atob(text), sign => sign.charCodeAt(0)); }
+function bytesOf(text) {
+  if (Uint8Array.fromBase64) return Uint8Array.fromBase64(text);
+  const signs = atob(text), bytes = new Uint8Array(signs.length);
+  for (let i = 0; i < bytes.length; i++) bytes[i] = signs.charCodeAt(i);
+  return bytes;
+}
 
 async function unpack(packed) {
   if (!packed) return null;
@@ -123,7 +128,7 @@ function hasPicture(row) {
 
 // Images like another: from the file, or from the server.
 function findsAlike(row) {
-  if (store.mode === "view") return Boolean(data.thumbs);
+  if (store.mode === "view") return true;
   return Boolean(store.neighbourRows) && hasPicture(row);
 }
 async function alike(row) {
@@ -199,13 +204,19 @@ function scopeRows() {
   return scope.rows ?? null;
 }
 
+function everyRow() {
+  const rows = new Int32Array(store.n);
+  for (let row = 0; row < rows.length; row++) rows[row] = row;
+  return rows;
+}
+
 function refresh() {
   const inside = scopeRows();
   store.passing = passingRows();
   store.inScope = inside && new Uint8Array(store.n);
   if (inside) for (const row of inside) store.inScope[row] = 1;
-  const rows = inside ?? Int32Array.from({length: store.n}, (_, row) => row);
-  const passing = store.passing ? rows.filter(row => store.passing[row]) : Int32Array.from(rows);
+  const rows = inside ?? everyRow();
+  const passing = store.passing ? rows.filter(row => store.passing[row]) : rows.slice();
   const shown = data.pictures && !store.withoutPictures ? passing.filter(hasPicture) : passing;
   store.withheld = passing.length - shown.length;
   store.rows = ordered(shown.length ? shown : passing);

@@ -46,7 +46,7 @@ function tile(row) {
 function address(row, size) {
   const wanted = size * Math.min(devicePixelRatio, 2);
   const side = SIDES.find(one => one >= wanted) ?? SIDES[SIDES.length - 1];
-  return store.data.thumbs ? `thumb/${store.position[row]}?side=${side}` : `image/${store.position[row]}`;
+  return `thumb/${store.position[row]}?side=${side}`;
 }
 function originalAddress(row) { return `original/${store.position[row]}`; }
 

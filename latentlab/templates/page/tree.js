@@ -37,6 +37,8 @@ function cutNodes(number) {
 
 function nameOf(node) {
   const names = [...node.clusters].sort((a, b) => store.sizeOf(b) - store.sizeOf(a)).map(store.clusterName);
+  const bare = names.map(name => /^cluster (\d+)$/.exec(name)?.[1]);
+  if (names.length > 1 && names.length < 6 && bare.every(Boolean)) return `clusters ${bare.join(", ")}`;
   return names.length > 3 ? `${names.slice(0, 2).join(", ")} and ${count(names.length - 2)} more` : names.join(", ");
 }
 function sizeOf(node) { return node.clusters.reduce((sum, number) => sum + store.sizeOf(number), 0); }
