@@ -4,6 +4,7 @@ Neither labels nor scores are read; tests/reporting/test_suggested_names.py give
 gets the same names.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,6 +21,8 @@ from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.privacy import public_ids
 from latentlab.storage import guard
 from latentlab.storage.run import Run
+
+WORD_SAMPLE = 20_000  # images whose names are read
 
 Columns = Mapping[str, Sequence[str | None]]
 """Texts that came with the images, by the name of their column; never that of labels."""
@@ -48,17 +51,23 @@ def suggested_names(
         One per cluster, such as "harbour" or "dark, bluish". None where nothing tells the cluster
         from the others.
     """
-    names = public_ids(summary.images.ids.tolist())
-    words = words_of_names(names, summary.run.config.data)
-    for texts in (columns or {}).values():
-        for own, text in zip(words, texts, strict=True):
-            own.extend(words_of(text or ""))
-    telling = telling_words(words, summary.clusters.tolist(), summary.k)
+    sources = [_words_of_images(summary, columns or {})]
     looks = looks_of(summary.run, shapes)
     if looks is not None:
-        of_looks = looks.words_of(summary.clusters, summary.k)
-        telling = [[*own, *more] for own, more in zip(telling, of_looks, strict=True)]
-    return tuple(different_names(telling))
+        sources.append(looks.words_of(summary.clusters, summary.k))
+    candidates = [list(itertools.chain(*words)) for words in zip(*sources, strict=True)]
+    return tuple(different_names(candidates))
+
+
+def _words_of_images(summary: ClusteringSummary, columns: Columns) -> list[list[str]]:
+    """Return the words of names and columns that stand for each cluster."""
+    rows = np.random.default_rng(0).permutation(len(summary.images))[:WORD_SAMPLE]
+    names = public_ids(summary.images.ids[rows].tolist())
+    words = words_of_names(names, summary.run.config.data)
+    for texts in columns.values():
+        for own, row in zip(words, rows.tolist(), strict=True):
+            own.extend(words_of(texts[row] or ""))
+    return telling_words(words, summary.clusters[rows].tolist(), summary.k)
 
 
 def looks_of(run: Run, shapes: Shapes | None = None) -> Looks | None:
