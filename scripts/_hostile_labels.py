@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import _memory_of_case
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -125,6 +126,7 @@ def _parquet(column: list[bytes], values: Any, version: str) -> Callable[[Path],
 def _file(name: str, content: bytes) -> Callable[[Path], str]:
     def run(folder: Path) -> str:
         (folder / name).write_bytes(content)
+        _memory_of_case.begin()
         images, pixels, known = open_all(data=str(folder / name), size=8, held_out=0.0)
         if len(pixels) != len(images):
             return f"{len(pixels)} pictures of {len(images)}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import _memory_of_case
 import numpy as np
 import pyarrow as pa
 from _hostile_files import Case, damaged
@@ -106,6 +107,7 @@ def _case(name: str, content: bytes) -> Callable[[Path], str]:
     def run(folder: Path) -> str:
         path = folder / name
         path.write_bytes(content)
+        _memory_of_case.begin()
         table = read_vector_file(path)
         beside = read_beside(path, table)
         if beside.num_columns and len(beside) != len(table.vectors):

@@ -15,7 +15,6 @@ import itertools
 import json
 import os
 import random
-import resource
 import shutil
 import signal
 import sys
@@ -25,6 +24,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import _memory_of_case
 from _hostile_archive_links import ALL as ARCHIVE_LINKS
 from _hostile_containers import ALL as CONTAINERS
 from _hostile_edits import ALL as EDITS
@@ -69,6 +69,7 @@ def judge(case: Case, folder: Path) -> dict[str, Any]:
     signal.signal(signal.SIGPROF, _hang)
     signal.setitimer(signal.ITIMER_PROF, LIMIT)
     outcome, said = "accepted", ""
+    _memory_of_case.begin()
     try:
         wrong = case.run(folder)
         if wrong:
@@ -83,7 +84,6 @@ def judge(case: Case, folder: Path) -> dict[str, Any]:
         signal.setitimer(signal.ITIMER_PROF, 0)
         os.chdir(place)
     seconds = time.process_time() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     evil = [
         str(path) for path in (folder, folder.parent, Path("/tmp")) for path in path.glob("evil*")
     ]
@@ -93,7 +93,7 @@ def judge(case: Case, folder: Path) -> dict[str, Any]:
         "outcome": outcome,
         "said": said,
         "seconds": round(seconds, 3),
-        "peak_mib": peak,
+        "above_mib": _memory_of_case.above(),
     }
     return row | {"outside": sorted(set(_written_outside) | set(evil))}
 
@@ -134,7 +134,7 @@ def _watch(folder: Path) -> None:
             path = os.path.abspath(os.fsdecode(written)) if named else f"{name} {arguments}"
             # Python's own platform module asks for uname; cases of surroundings start Python.
             is_ours = (
-                path.startswith((inside, "/dev/"))
+                path.startswith((inside, "/dev/", "/proc/self/clear_refs"))
                 or "__pycache__" in path
                 or "'uname'" in path
                 or (name == "subprocess.Popen" and arguments[0] == sys.executable)
@@ -174,7 +174,7 @@ def run_batch(batch: list[Case], work: Path, target: Path) -> None:
                 "outcome": "crash",
                 "said": f"status {status}",
                 "seconds": 0,
-                "peak_mib": 0,
+                "above_mib": 0,
                 "outside": [],
             }
             _append(target, row)
@@ -240,7 +240,7 @@ def report(rows: list[dict[str, Any]]) -> int:
         counts = {outcome: sum(row["outcome"] == outcome for row in own) for outcome in outcomes}
         print(
             f"{family:<12} {len(own):>5}  {counts}  {max(row['seconds'] for row in own):.1f}"
-            f" s  {max(row['peak_mib'] for row in own)} MiB"
+            f" s  {max(row['above_mib'] for row in own)} MiB"
         )
     faults = [
         row for row in rows if row["outcome"] not in ("accepted", "refused") or row["outside"]

@@ -139,7 +139,7 @@ def hostile(work: Path) -> tuple[list[Row], str]:
         "crashes",
         "outside",
         "seconds, largest",
-        "peak MiB",
+        "MiB above, largest",
     )
     lines = [f"| family | {' | '.join(head)} |", f"| --- |{' --- |' * len(head)}"]
     for family in [*dict.fromkeys(row["family"] for row in rows), "all"]:
@@ -155,7 +155,7 @@ def hostile(work: Path) -> tuple[list[Row], str]:
         shown += [
             sum(bool(row["outside"]) for row in own),
             max(row["seconds"] for row in own),
-            max(row["peak_mib"] for row in own),
+            max(row["above_mib"] for row in own),
         ]
         lines.append(f"| {family} | {' | '.join(map(str, shown))} |")
     counts = Counter(row["outcome"] for row in rows)
@@ -169,7 +169,7 @@ def hostile(work: Path) -> tuple[list[Row], str]:
             "crashes": counts["crash"],
             "wrong": counts["wrong"],
             "outside": sum(bool(row["outside"]) for row in rows),
-            "peak_mib": max(row["peak_mib"] for row in rows),
+            "above_mib": max(row["above_mib"] for row in rows),
             "seconds": round(sum(row["seconds"] for row in rows)),
         }.items()
     ]
