@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
+from latentlab.reporting.thumbnails import PHOTO_SIDE
 from latentlab.reporting.whole_pictures import fitted
 
 if TYPE_CHECKING:
     import PIL.Image
 
 SIDES = (192, 160, 128, 96, 64, 48, 32)  # pixels, in the order in which they are tried
-PHOTO_SIDE = 65  # pictures of at least as many pixels a side are photos
 LEAST_OF_PHOTOS = 64  # pixels that all photos get; below, larger ones of some serve better
 LARGEST_OF_SOME = 128  # pixels, where only some images get a thumbnail
 PER_CLUSTER = 100

@@ -1,7 +1,6 @@
 """Single small pictures, and a sheet of them for TensorBoard's projector.
 
-The thumbnails of a page are in `latentlab.reporting.atlas`. The pictures of galleries have 96, 64,
-48 or 32 pixels: the largest that keep `TILE_BUDGET`.
+The thumbnails of a page are in `latentlab.reporting.atlas`.
 """
 
 import base64
@@ -12,10 +11,6 @@ import numpy as np
 
 from latentlab.data.pictures.resizing import as_picture
 
-SMALLEST = 32  # pixels
-LARGE_SIDES = (96, 64, 48)  # tried before, if the images have at least PHOTO_SIDE pixels
-TILE_BUDGET = 4_500_000  # bytes of all single thumbnails
-TILES_MEASURED = 32
 THUMBNAIL_SIDE = 64
 PHOTO_SIDE = 65  # images of at least as many pixels a side are shown larger, and smoothly
 QUALITY = 60  # of WebP
@@ -92,37 +87,6 @@ def thumbnail(image: np.ndarray, side: int = THUMBNAIL_SIDE) -> str:
     str
     """
     return data_uri(_shrunk(image, side), quality=TILE_QUALITY)
-
-
-def tile_side(count: int, images: np.ndarray) -> int:
-    """Return the size of single thumbnails: the largest with which all of them fit.
-
-    Parameters
-    ----------
-    count : int
-        Number of thumbnails.
-    images : ndarray of shape (n, height, width, channels), uint8
-        Some of the images, at least one.
-
-    Returns
-    -------
-    int
-        Pixels a side.
-    """
-    sides = _large_sides(images)
-    if not sides:
-        return THUMBNAIL_SIDE
-    for side in sides:
-        sizes = [len(_webp(_shrunk(image, side), TILE_QUALITY)) for image in images]
-        if np.mean(sizes) * count <= TILE_BUDGET:
-            return side
-    return SMALLEST
-
-
-def _large_sides(images: np.ndarray) -> list[int]:
-    """Return the sizes that only large images have, the largest first."""
-    side = max(images.shape[1:3])
-    return [large for large in LARGE_SIDES if large <= side] if side >= PHOTO_SIDE else []
 
 
 def _shrunk(image: np.ndarray, side: int) -> np.ndarray:

@@ -16,7 +16,7 @@ from latentlab.cli.texts.compare import comparison_text
 from latentlab.cli.texts.scores import scores_text
 from latentlab.config import ClusterOptions, DataOptions, ImportOptions
 from latentlab.errors import ConfigError
-from latentlab.reporting.thumbnails import LARGE_SIDES
+from latentlab.reporting import viewer
 from latentlab.storage.run import Run
 
 PHOTOS = 60
@@ -82,11 +82,10 @@ def test_the_report_leaves_out_the_training_of_others_and_names_the_encoder(run)
 
 def test_pictures_of_the_page_are_larger_than_the_input_of_the_encoder(run):
     data = data_of(page(run))
-    assert data["atlas"]["side"] == LARGE_SIDES[0]
-    source = data["clusters"][0]["nearest"][0]["source"]
-    with Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))) as picture:
-        assert picture.size == (LARGE_SIDES[0], LARGE_SIDES[0])
-    assert 'class="photos"' in page(run)
+    assert data["atlas"]["choice"] == "all"
+    shapes = np.frombuffer(base64.b64decode(data["atlas"]["ratio"]["base64"]), np.uint8)
+    assert shapes.reshape(-1, 2).max(axis=1).tolist() == [data["atlas"]["side"]] * PHOTOS
+    assert data["atlas"]["side"] >= 96
 
 
 def test_scores_tell_the_purity_over_all_images_and_the_labels_of_the_pretraining(run):
@@ -185,7 +184,7 @@ def test_vectors_without_images_have_a_report_without_pictures(vectors):
     data = data_of(text)
     assert not data["pictures"]
     assert "atlas" not in data
-    assert {image["source"] for image in data["clusters"][0]["nearest"]} == {""}
+    assert "neighbours" not in data
     assert "mine.npy, 8 numbers each" in text
     assert "48 training and 12 held-out vectors" in text
     for absent in ("The first images", "is of the map has a thumbnail", "the decoder makes"):
@@ -194,7 +193,8 @@ def test_vectors_without_images_have_a_report_without_pictures(vectors):
 
 def test_vectors_without_images_are_viewed_compared_drawn_and_exported(vectors, tmp_path):
     with pipeline.viewer(vectors) as server:
-        assert server.viewer.state().clusters[0].nearest[0].source == ""
+        assert not server.viewer.neighbours(len(server.viewer.summary.images))
+        assert len(server.viewer.neighbours(0).positions) == viewer.NEIGHBOURS
         assert "<h1>" in server.viewer.html()
     names = vectors.clustering_names()
     pipeline.compare([(vectors, name) for name in names], tmp_path / "compared")
