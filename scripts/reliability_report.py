@@ -1,14 +1,16 @@
-"""Make reports/reliability from the trials of reliability.py, hostile_inputs.py and
+"""Make reports/reliability from the trials of reliability.py, damage_runs.py, hostile_inputs.py and
 fuzz_readers.py.
 
-python scripts/reliability_report.py --faults DIR --hostile DIR --fuzz DIR --machine "two cores of
-..."
+    python scripts/reliability_report.py [--faults DIR] [--damage DIR] [--hostile DIR] [--fuzz DIR]
+        --machine "two cores of ..."
+
+Tables of which no trial is given stay as they are.
 """
 
 import argparse
 import json
-import statistics
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +78,51 @@ def kills(work: Path) -> tuple[list[Row], str]:
         _figure("kill", "corrupt_files", sum(len(row["broken"]) for row in killed), command),
     ]
     return figures, "\n".join([*lines, "", text])
+
+
+def further(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of the kills in commands that read a finished run, and their table."""
+    command = "python scripts/reliability.py further --work DIR"
+    rows = [row for row in rows_of(work, "further") if row["kills"]]
+    lines = [
+        "| killed in | kills, each resumed | trials that ended in the same bits | files that"
+        " were not whole |",
+        "| --- | --- | --- | --- |",
+    ]
+    for stage in [*dict.fromkeys(row["stage"] for row in rows), "all"]:
+        of_stage = [row for row in rows if stage in (row["stage"], "all")]
+        broken = sum(len(row["broken"]) for row in of_stage)
+        counts = (_sum(of_stage, "kills"), _share(of_stage, "equal"), broken)
+        lines.append(f"| {stage} | {' | '.join(map(str, counts))} |")
+    resumed = sum(row["kills"] for row in rows if row["equal"])
+    figures = [
+        _figure("kill-further", "kills", _sum(rows, "kills"), command),
+        _figure("kill-further", "resumed", resumed, command, trials=len(rows)),
+    ]
+    return figures, "\n".join(lines)
+
+
+def damaged(work: Path) -> tuple[list[Row], str]:
+    """Return the figures of the damaged files, and their table by kind of damage."""
+    command = "python scripts/damage_runs.py --work DIR"
+    path = work / "damage.jsonl"
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    head = ("trials", "as without damage", "one line", "named by verify", "faults")
+    lines = [f"| damage | {' | '.join(head)} |", f"| --- |{' --- |' * len(head)}"]
+    for damage in [*dict.fromkeys(row["damage"] for row in rows), "all"]:
+        of_kind = [row for row in rows if damage in (row["damage"], "all")]
+        outcomes = Counter(end for row in of_kind for end in row["outcomes"].values())
+        counts = [outcomes[name] for name in ("as without damage", "one line", "named")]
+        faults = sum(bool(row["faults"]) for row in of_kind)
+        shown = (len(of_kind), *counts, faults)
+        lines.append(f"| {damage} | {' | '.join(map(str, shown))} |")
+    n_files = len({row["file"] for row in rows})
+    n_faults = sum(bool(row["faults"]) for row in rows)
+    figures = []
+    for metric, value in {"trials": len(rows), "files": n_files, "faults": n_faults}.items():
+        figures.append(_figure("damage", metric, value, command))
+    lines += ["", f"{n_files} files. Every trial runs six commands, `verify` among them."]
+    return figures, "\n".join(lines)
 
 
 def trials(work: Path) -> tuple[list[Row], str]:
@@ -254,41 +301,52 @@ def _share(rows: list[Row], key: str) -> str:
     return f"{sum(bool(row[key]) for row in known)} of {len(known)}"
 
 
+PARTS: dict[str, list[tuple[str, Callable[[Path], tuple[list[Row], str]]]]] = {
+    "faults": [("kills", kills), ("further", further), ("trials", trials)],
+    "damage": [("damage", damaged)],
+    "hostile": [("hostile", hostile), ("links", linked)],
+    "fuzz": [("fuzz", fuzzed)],
+}
+
+
+def with_table(page: str, name: str, table: str) -> str:
+    """Return the page with another table between the marks of its section."""
+    begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    before, _, rest = page.partition(begin)
+    if not rest:
+        raise SystemExit(f"the page has no section {name}")
+    return f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+
+
+def merged(before: list[Row], now: list[Row]) -> list[Row]:
+    """Return figures with those of the same methods replaced."""
+    methods = {(row["dataset"], row["method"]) for row in now}
+    return [row for row in before if (row["dataset"], row["method"]) not in methods] + now
+
+
 def main() -> None:
-    """Write README.md from its template and results.json."""
+    """Write the tables of README.md, and results.json."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    for name in ("faults", "hostile", "fuzz"):
-        parser.add_argument(f"--{name}", type=Path, required=True)
+    for name in PARTS:
+        parser.add_argument(f"--{name}", type=Path, help="Folder of trials.")
     parser.add_argument("--machine", required=True)
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "reliability")
     chosen = parser.parse_args()
-    parts = {
-        "kills": kills(chosen.faults),
-        "trials": trials(chosen.faults),
-        "hostile": hostile(chosen.hostile),
-        "links": linked(chosen.hostile),
-        "fuzz": fuzzed(chosen.fuzz),
-    }
     page = (chosen.out / "README.md").read_text()
-    for name, (_, table) in parts.items():
-        begin, end = f"<!-- {name} -->", f"<!-- /{name} -->"
-        before, _, rest = page.partition(begin)
-        page = f"{before}{begin}\n{table}\n{end}{rest.partition(end)[2]}"
+    figures: list[Row] = []
+    for source, sections in PARTS.items():
+        work = getattr(chosen, source)
+        for name, make in sections if work else ():
+            rows, table = make(work)
+            if rows and rows[0]["mean"]:  # a series of which there are no trials here
+                page = with_table(page, name, table)
+                figures += [row | {"device": "cpu-2", "machine": chosen.machine} for row in rows]
     (chosen.out / "README.md").write_text(page)
-    seconds = (
-        statistics.median(row["seconds"] for row in rows_of(chosen.faults, "kills"))
-        if rows_of(chosen.faults, "kills")
-        else None
-    )
-    figures = [
-        row | {"device": "cpu-2", "machine": chosen.machine}
-        for part, _ in parts.values()
-        for row in part
-    ]
-    write_json(chosen.out / "results.json", figures)
-    print(f"{len(figures)} figures; a kill with its resumption took {seconds} s (median)")
+    results = merged(json.loads((chosen.out / "results.json").read_text()), figures)
+    write_json(chosen.out / "results.json", results)
+    print(f"{len(figures)} figures of {len(results)}")
 
 
 if __name__ == "__main__":
