@@ -48,7 +48,6 @@ CODE_CACHES = (
 _ONLY_OF_GROUP = {
     "NUMBA_": ("NUMBA_CACHE_DIR", "NUMBA_NUM_THREADS", "NUMBA_THREADING_LAYER"),
     "KERAS_": ("KERAS_BACKEND", "KERAS_HOME", "KERAS_TORCH_DEVICE"),
-    "BOKEH_": (),
 }
 _SET = {
     "HDF5_PLUGIN_PRELOAD": "::",  # HDF5's way to say: load no plugins

@@ -33,8 +33,6 @@ PROBES = {
     "hdf5": CLOSED
     + "import h5py, numpy\nwith h5py.File.in_memory() as file:\n    file['a'] = numpy.arange(9)\n"
     "    print(file['a'][:].sum())",
-    "bokeh": CLOSED + "from bokeh.settings import settings\nfrom bokeh.resources import INLINE\n"
-    "print(INLINE.mode, settings.minified(), settings.log_level())",
     "hub": CLOSED + "import huggingface_hub.constants as constants, pathlib\n"
     "print(pathlib.Path(constants.HF_HOME).is_absolute(), constants.HF_HUB_OFFLINE)",
     "keras": CLOSED
@@ -62,7 +60,6 @@ VALUES_BY_PROBE = {
         *("HDF5_PLUGIN_PATH", "HDF5_VOL_CONNECTOR", "HDF5_DRIVER", "HDF5_EXT_PREFIX"),
         "HDF5_VDS_PREFIX",
     ),
-    "bokeh": ("BOKEH_RESOURCES", "BOKEH_MINIFIED", "BOKEH_LOG_LEVEL", "BOKEH_ROOTDIR"),
     "hub": ("HF_HOME", "HF_HUB_CACHE", "HF_XET_CACHE", "XDG_CACHE_HOME"),
     "keras": ("KERAS_HOME", "KERAS_MAX_EPOCHS", "XLA_FLAGS", "TF_PLUGGABLE_DEVICE_LIBRARY_PATH"),
     "git": ("GIT_DIR", "GIT_TRACE", "GIT_CONFIG_GLOBAL", "GIT_EXEC_PATH", "PATH"),
@@ -86,7 +83,6 @@ SETTINGS = {
         (b"opt: 0\ndisable_jit: 1\n", b"cache_dir: cache\n", b"- [", b"\xff\xfe", b"opt: wrong\n"),
     ),
     "keras.json": ("keras", (b'{"floatx": "float16"}', b"{", b'{"backend": "wicked"}')),
-    "bokeh.yaml": ("bokeh", (b"resources: cdn\n",)),
     "pyproject.toml": ("start", (b"[tool.latentlab]\nplugins = 'wicked'\n",)),
     "setup.cfg": ("start", (b"[options.entry_points]\nlatentlab.clustering = wicked=wicked:E\n",)),
     ".env": ("start", (b"LATENTLAB_PLUGINS=.\n",)),

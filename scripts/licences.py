@@ -25,7 +25,6 @@ SHIPPED = """
 | --- | --- |
 | all code, templates and scripts of this repository | MIT, LICENSE |
 | `latentlab/weights/`, encoders trained here | MIT; trained on CIFAR-10, which states none |
-| BokehJS, inside each report page, from the package bokeh | BSD-3-Clause |
 
 No other program or font is part of the package; what pip installs beside it is listed below.
 """

@@ -104,7 +104,6 @@ GONE = {
     "NUMBA_OPT": "wrong",
     "KERAS_HOME": "",
     "KERAS_MAX_EPOCHS": "wrong",
-    "BOKEH_RESOURCES": "cdn",
     "MATPLOTLIBRC": "settings",
     "MPLCONFIGDIR": "settings",
     "HF_HOME": "hub",

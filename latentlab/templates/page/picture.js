@@ -67,16 +67,21 @@ function* tileOf(row) {
   yield size;
 }
 
-// The picture that an image was made of, from the server; it opens alone in its full size.
+// The picture that an image was made of, from the server; it opens alone in its full size. Until it is there, its thumbnail is.
 function original(row) {
   const source = thumbs.originalAddress(row), size = note("");
-  const image = element("img", {src: source, alt: store.describe(row)});
-  const link = element("a", {class: "original", href: source, target: "_blank", title: "open in its full size"}, image);
-  image.onload = () => {
+  const holder = element("img", {src: thumbs.address(row, 256), alt: store.describe(row), class: "waits"});
+  const link = element("a", {class: "original", href: source, target: "_blank", title: "open in its full size"}, holder);
+  thumbs.load(source).then(image => {
+    image.alt = store.describe(row);
     image.classList.toggle("few", Math.max(image.naturalWidth, image.naturalHeight) < 96);
+    holder.replaceWith(image);
     size.textContent = `${count(image.naturalWidth)} x ${count(image.naturalHeight)} pixels`;
-  };
-  image.onerror = () => { link.hidden = true; size.textContent = "The file of this image cannot be read any more."; };
+  }, () => {
+    holder.remove();
+    link.hidden = true;
+    size.textContent = "The file of this image cannot be read any more.";
+  });
   return [link, size];
 }
 

@@ -87,6 +87,7 @@ function scopeChanged() {
   find.fillSort();
   latentlab.grid.setLabel(`Images of ${byId("head").querySelector("h2")?.textContent ?? "the selection"}`);
   latentlab.map.setRing(null);
+  latentlab.map.setHint(null);
   latentlab.grid.element.scrollTop = 0;
   if (store.scope.kind === "cluster") latentlab.map.showAll();
 }
