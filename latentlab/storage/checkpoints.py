@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from latentlab.errors import RunError
-from latentlab.storage import guard
+from latentlab.storage import guard, memory_budget
 from latentlab.storage.files import atomic_folder, fingerprint, remove_folder, sha256
 from latentlab.storage.integrity import DamagedFileError
 from latentlab.storage.npz import read_npz
@@ -129,7 +129,8 @@ def load(folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
         guard.reading(folder / STATE_NAME)
         guard.reading(folder / ARRAYS_NAME)
         arrays = read_npz(folder / ARRAYS_NAME)
-        return arrays, _state_of(json.loads((folder / STATE_NAME).read_text()), folder)
+        state = json.loads(memory_budget.json_content(folder / STATE_NAME))
+        return arrays, _state_of(state, folder)
     except DamagedFileError:
         raise RunError(
             f"the checkpoint {folder} was changed or damaged since it was written."

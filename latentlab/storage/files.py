@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from latentlab.errors import RunError
-from latentlab.storage import guard, integrity
+from latentlab.storage import guard, integrity, memory_budget
 
 TEMPORARY_PREFIX = ".tmp-"
 REPLACED_PREFIX = f"{TEMPORARY_PREFIX}replaced-"  # the old folder while a new one takes its name
@@ -346,7 +346,7 @@ def read_json(path: Path) -> Any:
     """
     guard.reading(path)
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(memory_budget.json_content(path).decode("utf-8"))
     except (OSError, ValueError, RecursionError) as error:
         raise RunError(f"{path} cannot be read ({error}). Run its stage again.") from error
 

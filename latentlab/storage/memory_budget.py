@@ -23,6 +23,7 @@ LARGEST = 2 << 30  # bytes, where neither reader nor user says otherwise
 ROW_BYTES = 128  # of an image or an entry in lists: its id, its split, a label
 OBJECT_BYTES = 64  # of a number or an empty text as a Python object, with its place in a list
 MOST_EMPTY = 1_000_000  # rows of an array that holds nothing
+SMALL_JSON = 1 << 20  # bytes; so many take no more than 30 times as much as Python objects
 PIECE = 1 << 20  # bytes that are read at once
 DEEPEST = 100  # lists and mappings of JSON within each other
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"', re.DOTALL)
@@ -172,6 +173,29 @@ def parsed_json(content: bytes | str, allowed: int, deepest: int = DEEPEST) -> A
         return json.loads(content)
     except RecursionError as error:
         raise ValueError("its lists and mappings stand within each other too deeply") from error
+
+
+def json_content(path: Path) -> bytes:
+    """Return the content of a JSON file of a run, of which it is known that it may be parsed.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    TooLargeError
+        If it would take more than `LARGEST` as Python objects.
+    """
+    size = path.stat().st_size
+    check(size, LARGEST, "its contents")
+    content = path.read_bytes()
+    if size > SMALL_JSON:
+        check(bytes_of_json(content), LARGEST, "its lists, mappings and texts")
+    return content
 
 
 def bytes_of_json(content: bytes | str) -> int:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from latentlab.errors import RunError
-from latentlab.storage import guard
+from latentlab.storage import guard, memory_budget
 
 CHECK = "check"
 CHECK_DIGITS = 16
@@ -108,8 +108,15 @@ def read_whole_part(path: Path) -> tuple[list[Row], int]:
         Without their checks.
     damaged_line : int
         Number of the line, from 1, that is not as it was written; 0 if all are.
+
+    Raises
+    ------
+    RunError
+        If the file has more than 2 GiB.
     """
     guard.inside(path)
+    if path.stat().st_size > memory_budget.LARGEST:
+        raise RunError(f"{path} is too large to be read. Restore it from a copy.")
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1]
     rows: list[Row] = []
     before = ""

@@ -41,7 +41,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from latentlab.errors import RunError
-from latentlab.storage import changes, guard, integrity, json_form, rows, seal
+from latentlab.storage import changes, guard, integrity, json_form, memory_budget, rows, seal
 from latentlab.storage.changes import JOURNAL, Changes
 from latentlab.storage.files import (
     TEMPORARY_PREFIX,
@@ -623,7 +623,7 @@ def read_manifest(folder: Path) -> Manifest:
     path = folder / MANIFEST_NAME
     guard.refuse_outside(os.path.abspath(folder), os.path.abspath(path))  # also before it is opened
     try:
-        content = path.read_bytes()
+        content = memory_budget.json_content(path)
         value = json.loads(content.decode("utf-8"))
         manifest = Manifest.from_json(value, folder)
         integrity.refuse_broken_seal(content, value)
@@ -685,7 +685,7 @@ def _cannot_lock(path: Path, error: Exception) -> RunError:
 def _holder(path: Path) -> str:
     guard.reading(path / HOLDER_NAME)
     try:
-        holder = json.loads((path / HOLDER_NAME).read_text())
+        holder = json.loads(memory_budget.json_content(path / HOLDER_NAME))
         return f" (process {holder['pid']} on {holder['host']} since {holder['since']})"
     except (OSError, ValueError, KeyError, TypeError):
         return ""

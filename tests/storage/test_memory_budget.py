@@ -10,9 +10,12 @@ import pyarrow.parquet as pq
 import pytest
 from helpers.files import ROOT
 
-from latentlab.storage import memory_budget
+from latentlab.errors import RunError
+from latentlab.storage import memory_budget, rows
+from latentlab.storage.files import read_json
 from latentlab.storage.memory_budget import TooLargeError
 from latentlab.storage.parquet_reading import ParquetReader
+from latentlab.storage.run import read_manifest
 
 MOST = 512  # MiB above what the same reader takes of a sound file
 
@@ -224,3 +227,24 @@ def test_a_user_who_trusts_a_file_raises_the_limit(tmp_path):
         ParquetReader(path).table()
     table = ParquetReader(path, 1 << 30, is_trusted=True).table()
     assert table["text"].to_pylist() == ["x" * (9 << 20)] * 3
+
+
+@pytest.mark.parametrize("name", ["run.json", "metrics.jsonl", "checkpoints/1/state.json"])
+def test_files_of_a_run_that_are_gigabytes_long_are_refused_before_they_are_read(tmp_path, name):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("wb") as file:
+        file.truncate(3 << 30)  # it takes no room on the disk
+    readers = {
+        "run.json": lambda: read_manifest(tmp_path),
+        "metrics.jsonl": lambda: rows.read(path),
+        "checkpoints/1/state.json": lambda: read_json(path),
+    }
+    with pytest.raises(RunError, match="too large|its contents take 3,221,225,472 bytes"):
+        readers[name]()
+
+
+def test_a_file_of_a_run_with_millions_of_lists_is_refused(tmp_path):
+    (tmp_path / "result.json").write_text("[" + "[]," * 40_000_000 + "0]")  # 120 MB, 4 GB of lists
+    with pytest.raises(RunError, match="lists, mappings and texts"):
+        read_json(tmp_path / "result.json")

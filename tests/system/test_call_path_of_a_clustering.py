@@ -11,7 +11,7 @@ from latentlab.config import ClusterOptions, DataOptions, FitOptions
 
 PACKAGE = f"{Path(latentlab.__file__).parent}/"
 # What every open and write of a file passes on its way: nobody who follows a clustering goes there.
-DOORS = {f"{PACKAGE}storage/guard.py", f"{PACKAGE}storage/integrity.py"}
+DOORS = {f"{PACKAGE}storage/{name}.py" for name in ("guard", "integrity", "memory_budget")}
 
 
 SMALL = FitOptions(epochs=1, batch_size=50, arch_options={"width": 4, "code_channels": 4})
