@@ -297,10 +297,12 @@ def _draw_points(axis: "Axes", xy: np.ndarray, groups: np.ndarray, n_groups: int
 
 def _add_name(axis: "Axes", place: np.ndarray, text: str) -> None:
     """Write a group's name with a white halo."""
-    from matplotlib.patheffects import withStroke
+    from matplotlib.patheffects import Stroke
 
-    halo = [withStroke(linewidth=1.8, foreground="white")]
+    # Matplotlib draws a text with effects as curves: the name itself has none, so it stays text.
+    halo = [Stroke(linewidth=1.8, foreground="white")]
     axis.text(place[0], place[1], text, path_effects=halo, **NAME_STYLE)
+    axis.text(place[0], place[1], text, **NAME_STYLE)
 
 
 # Cards
