@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.columns import ImageColumns, telling_columns
 from latentlab.data.formats.file_sets import file_splits
 from latentlab.data.formats.frames_in_rows import further_frames
 from latentlab.data.formats.listed_paths import listed_pictures
@@ -17,6 +18,7 @@ from latentlab.data.formats.parquet_columns import (
     find_split_column,
     home_of,
     parquet_files_of,
+    plain_columns,
 )
 from latentlab.data.formats.parquet_files import (
     ColumnReader,
@@ -31,6 +33,7 @@ from latentlab.data.layouts.name_splits import name_splits
 from latentlab.data.listed_source import ListedSet, listed_set
 from latentlab.data.source import SHARD_IMAGES, ImageIndex, Shard
 
+MOST_READ = 100  # columns
 NO_LABELS = "no labels, since no column is named as labels are"
 
 
@@ -133,3 +136,38 @@ def _column_splits(
     if name is None:
         return None
     return table_splits(all_values(files, name, data.max_bytes), name)
+
+
+def columns_of_parquet(path: Path, data: DataOptions) -> ImageColumns:
+    """Return what parquet files say of their images beside pictures, labels and splits.
+
+    Parameters
+    ----------
+    path : Path
+        See `parquet_files_of`.
+    data : DataOptions
+        As for `parquet_rows`.
+
+    Raises
+    ------
+    DataError
+        If a file is missing or damaged, or no column holds pictures or names them.
+    """
+    rows = parquet_rows(path, data)
+    files = parquet_files_of(path)
+    home = home_of(path, files)
+    image = find_picture_column(files, data.image_column, data.max_bytes, home).name
+    used = [
+        image,
+        find_label_column(files[0], image, data.label_column),
+        find_split_column(files[0], image),
+    ]
+    values = {}
+    for name in plain_columns(files[0])[:MOST_READ]:
+        if name not in used:
+            values[name] = all_values(files, name, data.max_bytes)
+    if isinstance(rows, PictureRows):
+        return telling_columns(rows.index().ids.tolist(), values, used)
+    chosen = rows.pictures.rows
+    values = {name: [column[row] for row in chosen] for name, column in values.items()}
+    return telling_columns(rows.pictures.ids, values, used)

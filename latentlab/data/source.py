@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.columns import ImageColumns
 from latentlab.data.intake import Intake
 from latentlab.data.layouts.policies import AUTO
 from latentlab.data.originals import Picture
@@ -197,6 +198,28 @@ class Source(Plugin, abc.ABC):
             ids.append(shard.ids)
             splits.append(shard.splits)
         return ImageIndex(np.concatenate(ids), np.concatenate(splits))
+
+    def columns(self, data: DataOptions, options: Any) -> ImageColumns | None:
+        """Return what the source says of its images beside labels and splits, for looking only.
+
+        Parameters
+        ----------
+        data : DataOptions
+            What to open.
+        options : Options
+            The source's own options.
+
+        Returns
+        -------
+        ImageColumns or None
+            None, by default, if it says nothing.
+
+        Raises
+        ------
+        DataError
+            If the data are missing or damaged.
+        """
+        return None
 
     def intake(self, data: DataOptions, options: Any) -> Intake:
         """Return what the source passes over, and where it found splits and labels.

@@ -171,6 +171,7 @@ def page_data(
     suggested: Sequence[str | None] = (),
     points: MapPoints | None = None,
     store: PointStore | None = None,
+    words: bool = False,
 ) -> PageData:
     """Return the data of a page, without an atlas.
 
@@ -188,6 +189,8 @@ def page_data(
         The images on the map; None reads them.
     store : PointStore or None
         Takes what belongs to each image, if the server sends it; None puts it into the page.
+    words : bool
+        Whether the server searches by words.
 
     Returns
     -------
@@ -209,6 +212,7 @@ def page_data(
         position=keep("position", position) if mode == "view" else None,
         clusters=clusters_of(summary, suggested),
         tree=tree_of(summary),
+        words=words,
     )
 
 

@@ -249,6 +249,18 @@ def find_split_column(file: Path, image_column: str) -> str | None:
     return column_named([name for name in names if name != image_column], SPLIT_COLUMNS)
 
 
+def plain_columns(file: Path) -> list[str]:
+    """Return the columns of numbers, texts and truth values, without those of class labels.
+
+    Parameters
+    ----------
+    file : Path
+        A parquet file.
+    """
+    names = [field.name for field in schema_of(file) if _is_plain(field.type)]
+    return [name for name in names if not declared_classes(file, name)]
+
+
 def declared_classes(file: Path, column: str) -> tuple[str, ...]:
     """Return the class names that Hugging Face datasets wrote into the metadata; none is ().
 

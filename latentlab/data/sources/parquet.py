@@ -13,6 +13,7 @@ from dataclasses import replace
 from typing import ClassVar
 
 from latentlab.config import DataOptions
+from latentlab.data.columns import ImageColumns
 from latentlab.data.formats.file_sets import stray_pictures
 from latentlab.data.intake import Intake, joined
 from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
@@ -58,6 +59,12 @@ class Parquet(Source):
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return the rows that are passed over, and where splits and labels come from."""
         return self.reading(data, options).intake
+
+    def columns(self, data: DataOptions, options: NoOptions) -> ImageColumns | None:
+        """Return the columns of numbers and texts beside pictures, labels and splits."""
+        from latentlab.data.parquet_rows import columns_of_parquet
+
+        return columns_of_parquet(self.path(data), data)
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the name of the file or folder."""

@@ -10,12 +10,14 @@ else. The id is the path.
 from typing import ClassVar
 
 from latentlab.config import DataOptions
+from latentlab.data.columns import ImageColumns
 from latentlab.data.formats.path_tables import open_table
 from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
 from latentlab.data.listed_source import ListedSet, ListedSource
 from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.source import SourceCapabilities
-from latentlab.data.table_rows import listed_rows
+from latentlab.data.table_rows import columns_of_rows, listed_rows
+from latentlab.options import NoOptions
 
 
 class Table(ListedSource):
@@ -31,3 +33,7 @@ class Table(ListedSource):
     def listed(self, data: DataOptions) -> ListedSet:
         """Return the picture files."""
         return listed_rows(open_table(self.path(data), data.max_bytes), data)
+
+    def columns(self, data: DataOptions, options: NoOptions) -> ImageColumns | None:
+        """Return the columns beside paths, labels and splits."""
+        return columns_of_rows(open_table(self.path(data), data.max_bytes), data)
