@@ -43,6 +43,8 @@ import --embeddings {{}}/vectors.npy --run {{}}/imported
 cluster --run {{}}/run --k 4
 cluster --run {{}}/run --k 4 --method dcec --set max_steps=6 --set interval=3 --name deep
 cluster --run {{}}/imported --k 4
+cluster --run {{}}/run --k 4 --tree
+cut --run {{}}/run --k 2 --name kmeans-k4
 predict --run {{}}/run --data {{}}/photos --out {{}}/predictions.parquet
 choose-k --run {{}}/run --ks 2:5
 choose-encoder --data {{}}/photos --k 4
@@ -54,6 +56,8 @@ audit --run {{}}/run
 report --run {{}}/run
 figures --run {{}}/run --format png
 view {{}}/run
+suggest --run {{}}/run
+search one --run {{}}/imported --words {{}}/text_model.onnx
 export --run {{}}/run --format csv --out {{}}/clusters.csv
 export --run {{}}/run --format folders --out {{}}/folders
 export --run {{}}/run --format projector --out {{}}/projector
@@ -172,7 +176,32 @@ def make_inputs(folder: Path) -> None:
         place.mkdir(parents=True, exist_ok=True)
         image = Image.fromarray((pixels * 15.9).astype(np.uint8)).resize((16, 16))
         image.save(place / f"{number:03}.png")
+    write_text_encoder(folder, digits.data.shape[1])
     np.save(folder / "vectors.npy", digits.data[:60].astype(np.float32))
+
+
+def write_text_encoder(folder: Path, size: int) -> None:
+    """Write a network and a tokenizer that know two words, with vectors of `size` numbers."""
+    import numpy as np
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    table = np.random.default_rng(0).normal(size=(3, size)).astype(np.float32)
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "input_ids"], ["tokens"]),
+            helper.make_node("ReduceMax", ["tokens"], ["text_embeds"], axes=[1], keepdims=0),
+        ],
+        "text",
+        [helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["n", "t"])],
+        [helper.make_tensor_value_info("text_embeds", TensorProto.FLOAT, ["n", size])],
+        [numpy_helper.from_array(table, "table")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    save(helper.make_model(graph, opset_imports=opsets, ir_version=9), folder / "text_model.onnx")
+    model = {"type": "WordLevel", "vocab": {"?": 0, "one": 1, "two": 2}, "unk_token": "?"}
+    tokenizer = {"version": "1.0", "added_tokens": [], "model": model}
+    tokenizer["pre_tokenizer"] = {"type": "Whitespace"}
+    (folder / "tokenizer.json").write_text(json.dumps(tokenizer), encoding="utf-8")
 
 
 def environment(folder: Path) -> dict[str, str]:

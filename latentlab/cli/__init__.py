@@ -26,6 +26,7 @@ from latentlab.cli.importing import import_  # noqa: E402
 from latentlab.cli.listing import encoders, methods, runs, schema, sources  # noqa: E402
 from latentlab.cli.plugin_commands import plugins  # noqa: E402
 from latentlab.cli.scoring import audit, evaluate, probe, score_by_k  # noqa: E402
+from latentlab.cli.searching import search, suggest  # noqa: E402
 from latentlab.cli.showing import export, figures, report, view  # noqa: E402
 from latentlab.cli.trusting import trust  # noqa: E402
 from latentlab.cli.updating import update  # noqa: E402
@@ -37,6 +38,7 @@ _COMMANDS = (
     *(cluster, cut, predict, update, choose_k, choose_encoder),
     *(evaluate, trust, score_by_k, probe, audit),
     *(report, figures, view, export),
+    *(search, suggest),
     *(compare, verify),
     *(runs, sources, encoders, methods, plugins, schema),
 )

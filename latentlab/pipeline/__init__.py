@@ -13,6 +13,7 @@ stopped. The modules follow the path:
     trusting      how far to trust them    trust_of
     hierarchy     clusters to fewer        tree, cut
     naming        looks of images          take_looks
+    searching     words and images         search, suggest
     scoring       clusters to scores       evaluate; score_by_k, probe, audit: these read labels
     showing       scores to pictures       project, decode, report; figures, viewer, export, share;
                                            look
@@ -52,6 +53,7 @@ from latentlab.pipeline.run_data import (
     run_image_shape,
 )
 from latentlab.pipeline.scoring import audit, evaluate, probe, score_by_k, why_unlabelled
+from latentlab.pipeline.searching import FoundImage, SuggestedNames, search, suggest
 from latentlab.pipeline.showing import (
     decode,
     export,
@@ -89,6 +91,10 @@ __all__ = [
     "tree",
     "cut",
     "take_looks",
+    "search",
+    "suggest",
+    "FoundImage",
+    "SuggestedNames",
     "update",
     "UpdateReport",
     "look_in",

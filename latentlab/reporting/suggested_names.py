@@ -1,4 +1,4 @@
-"""Suggested names of clusters: words of names and columns, or else what sets the images apart.
+"""Suggested names: words of names and columns or of a vocabulary, or what sets images apart.
 
 Neither labels nor scores are read; tests/reporting/test_suggested_names.py gives other labels and
 gets the same names.
@@ -6,6 +6,7 @@ gets the same names.
 
 import itertools
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from latentlab.clustering.cluster_words import (
     words_of_names,
 )
 from latentlab.clustering.looks import LOOKS_NAME, Looks, looks_of_shapes
+from latentlab.encoders.vocabulary import Vocabulary
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.privacy import public_ids
 from latentlab.storage import guard
@@ -29,6 +31,71 @@ Columns = Mapping[str, Sequence[str | None]]
 
 Shapes = tuple[Sequence[float], Sequence[float]]
 """Widths and heights of the original pictures, NaN where they are not known."""
+
+
+@dataclass(frozen=True)
+class NameSource:
+    """What names of clusters are made of; read once, for clusters that may change by hand.
+
+    Attributes
+    ----------
+    rows : ndarray of shape (m,), int
+        Positions of images, at most 20,000 at random.
+    words : list of list of str
+        Words of the names and columns of these images.
+    vocabulary : Vocabulary or None
+        Words of a list that an image-text encoder has compared with the images.
+    looks : Looks or None
+        Brightness, colour and more of a sample of the images.
+    """
+
+    rows: np.ndarray
+    words: list[list[str]]
+    vocabulary: Vocabulary | None
+    looks: Looks | None
+
+    @classmethod
+    def of(
+        cls,
+        summary: ClusteringSummary,
+        columns: Columns | None = None,
+        shapes: Shapes | None = None,
+    ) -> "NameSource":
+        """Read what there is; parameters as those of `suggested_names`.
+
+        Parameters
+        ----------
+        summary : ClusteringSummary
+            The clustering; only its images and its run are read.
+        columns : mapping of str to sequence of n str, or None
+            Texts or categories that came with the images.
+        shapes : (sequence of n float, sequence of n float), or None
+            Widths and heights of the original pictures.
+        """
+        rows = np.random.default_rng(0).permutation(len(summary.images))[:WORD_SAMPLE]
+        names = public_ids(summary.images.ids[rows].tolist())
+        words = words_of_names(names, summary.run.config.data)
+        for texts in (columns or {}).values():
+            for own, row in zip(words, rows.tolist(), strict=True):
+                own.extend(words_of(texts[row] or ""))
+        return cls(rows, words, Vocabulary.read(summary.run), looks_of(summary.run, shapes))
+
+    def names(self, clusters: np.ndarray, k: int) -> tuple[str | None, ...]:
+        """Return a name for each cluster; None where nothing tells it from the others.
+
+        Parameters
+        ----------
+        clusters : ndarray of shape (n,), int
+            Cluster of each image of the run, -1 for none.
+        k : int
+            Number of clusters.
+        """
+        sources = [telling_words(self.words, clusters[self.rows].tolist(), k)]
+        for further in (self.vocabulary, self.looks):
+            if further is not None:
+                sources.append(further.words_of(clusters, k))
+        candidates = [list(itertools.chain(*words)) for words in zip(*sources, strict=True)]
+        return tuple(different_names(candidates))
 
 
 def suggested_names(
@@ -51,23 +118,7 @@ def suggested_names(
         One per cluster, such as "harbour" or "dark, bluish". None where nothing tells the cluster
         from the others.
     """
-    sources = [_words_of_images(summary, columns or {})]
-    looks = looks_of(summary.run, shapes)
-    if looks is not None:
-        sources.append(looks.words_of(summary.clusters, summary.k))
-    candidates = [list(itertools.chain(*words)) for words in zip(*sources, strict=True)]
-    return tuple(different_names(candidates))
-
-
-def _words_of_images(summary: ClusteringSummary, columns: Columns) -> list[list[str]]:
-    """Return the words of names and columns that stand for each cluster."""
-    rows = np.random.default_rng(0).permutation(len(summary.images))[:WORD_SAMPLE]
-    names = public_ids(summary.images.ids[rows].tolist())
-    words = words_of_names(names, summary.run.config.data)
-    for texts in columns.values():
-        for own, row in zip(words, rows.tolist(), strict=True):
-            own.extend(words_of(texts[row] or ""))
-    return telling_words(words, summary.clusters[rows].tolist(), summary.k)
+    return NameSource.of(summary, columns, shapes).names(summary.clusters, summary.k)
 
 
 def looks_of(run: Run, shapes: Shapes | None = None) -> Looks | None:

@@ -4,9 +4,12 @@ import json
 
 import pytest
 from helpers.files import ROOT
+from helpers.image_text import write_pair
 from helpers.processes import latentlab_in_turn, words
+from helpers.vectors import write_pictures
 
 jsonschema = pytest.importorskip("jsonschema")
+pytest.importorskip("tokenizers")
 
 
 SCHEMA = json.loads((ROOT / "latentlab" / "schemas" / "output.schema.json").read_text())
@@ -20,6 +23,7 @@ def printed(stripes_file, tmp_path_factory):
     """Return command line -> finished process of commands that work on one run."""
     folder = tmp_path_factory.mktemp("json")
     run, other = folder / "runs" / "a", folder / "runs" / "b"
+    write_pictures(folder / "photos", list("abab"))
     commands = [
         words("fit --data {} --run {} " + FIT, stripes_file, run),
         words("fit --data {} --run {} --seed 1 " + FIT, stripes_file, other),
@@ -59,6 +63,14 @@ def printed(stripes_file, tmp_path_factory):
         words("export --run {} --name kmeans-k4-seeds2 --out {}", run, folder / "clusters.csv"),
         words("figures --run {} --name kmeans-k4-seeds2 --format svg", run),
         words("trust --run {} --name kmeans-k4", run),
+        words("suggest --run {} --name kmeans-k4", run),
+        words(
+            "embed --encoder {} --data {} --run {}",
+            write_pair(folder / "clip"),
+            folder / "photos",
+            folder / "photos-run",
+        ),
+        words("search red --run {}", folder / "photos-run"),
         words("update --run {}", run),
         words(
             "import --embeddings {} --run {}",
