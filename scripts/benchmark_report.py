@@ -9,7 +9,7 @@ RUN is a run whose newest clusters are evaluated, such as that of
     latentlab cluster --k 10 --restarts 2 --run RUN; latentlab evaluate --run RUN
 UMAP and page are made anew, then opened in headless Chromium. Opening is timed from the navigation
 to the first frame after the map, its colours, the legend and the clusters are there; moving by real
-mouse events, counted are frames that Bokeh painted.
+mouse events, counted are the frames that the map drew.
 """
 
 import argparse
@@ -98,7 +98,6 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
                 )
             )
             rates.append(pan(page))
-            renderer = page.run("return latentlab.renderer")
             errors = page.errors()
             if errors:
                 raise SystemExit(f"the console complains: {errors[0]}")
@@ -108,7 +107,6 @@ def look(address: str, downloads: Path) -> dict[str, Any]:
         "opening": statistics.median(openings),
         "opening, processor": statistics.median(work),
         "frames a second while panning": statistics.median(rates),
-        "renderer": renderer,
         "all openings": openings,
         "all rates": rates,
     }
@@ -122,7 +120,6 @@ const wait = () => {
   mark ? told(mark.startTime) : setTimeout(wait, 20);
 };
 wait();"""
-WATCH = "window.painted = 0; latentlab.view().repainted.connect(() => { window.painted++; });"
 
 
 def pan(page: browsing.Page) -> float:
@@ -133,7 +130,7 @@ def pan(page: browsing.Page) -> float:
         " b.top, b.width, b.height]"
     )
     x, y = box[0] + box[2] * 0.3, box[1] + box[3] * 0.3
-    page.run(WATCH)
+    before = page.run("return latentlab.map.frames")
     send = lambda kind, x: page.driver.execute_cdp_cmd(  # noqa: E731
         "Input.dispatchMouseEvent",
         {"type": kind, "x": x, "y": y, "button": "left", "buttons": 1, "clickCount": 1},
@@ -144,7 +141,7 @@ def pan(page: browsing.Page) -> float:
         send("mouseMoved", x + 4 * (step if step < MOVES / 2 else MOVES - step))
     seconds = time.perf_counter() - started
     send("mouseReleased", x)
-    return page.run("return window.painted") / seconds
+    return (page.run("return latentlab.map.frames") - before) / seconds
 
 
 def main() -> None:
@@ -206,8 +203,7 @@ def write(out: Path, run: Run, told: dict[str, Any]) -> None:
         "",
         f"The report of {images:,} images of {run.data_name}: `{COMMAND}`, whose"
         " docstring says how RUN is made.",
-        f"{os.cpu_count()} CPU cores, no GPU; Chromium without a window, drawing by"
-        f" {told['renderer']}.",
+        f"{os.cpu_count()} CPU cores, no GPU; Chromium without a window.",
         f"Opening and panning are medians of {OPENINGS} fresh browsers:"
         f" {', '.join(f'{t:.2f} s' for t in told['all openings'])};",
         f"{', '.join(f'{r:.0f}' for r in told['all rates'])} frames a second, while the mouse"

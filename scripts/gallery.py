@@ -72,42 +72,30 @@ def colour(by: str) -> str:
     )
 
 
-TOP = "document.getElementById('map-part').scrollIntoView();"
-
-
 def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
     """Shoot the two reports in several states."""
     page = browsing.Page(driver, address(digits))
-    shoot(page, out / "report-digits-cluster.png", f"latentlab.openCluster(1); {TOP}")
+    shoot(page, out / "report-digits-cluster.png", "latentlab.go.cluster(1)")
     shoot(
         page,
         out / "report-digits-dark.png",
-        theme("dark") + colour("confidence") + "latentlab.close();" + TOP,
+        theme("dark") + colour("confidence") + "latentlab.go.overview();",
     )
     shoot(
         page,
         out / "report-digits-cards.png",
-        theme("light")
-        + colour("cluster")
-        + "document.getElementById('clusters').scrollIntoView();",
+        theme("light") + colour("cluster") + "latentlab.go.overview();",
     )
     page = browsing.Page(driver, address(cifar))
-    shoot(page, out / "report-cifar10.png", theme("light") + "window.scrollTo(0, 0);")
-    shoot(
-        page, out / "report-cifar10-labels.png", colour("label") + "latentlab.openCluster(0);" + TOP
-    )
-    row = page.run("return latentlab.rowsOf('cluster', 3)[7]")
-    page.run(colour("cluster") + "latentlab.close();")
+    shoot(page, out / "report-cifar10.png", theme("light"))
+    shoot(page, out / "report-cifar10-labels.png", colour("label") + "latentlab.go.cluster(0);")
+    row = page.run("return latentlab.store.rowsOf('cluster', 3)[7]")
+    page.run(colour("cluster") + "latentlab.go.overview();")
     page.hover(row)
     shoot(page, out / "report-cifar10-hover.png")
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     page = browsing.Page(driver, address(digits))
-    shoot(
-        page,
-        out / "report-phone.png",
-        "latentlab.openCluster(3); window.scrollTo(0,"
-        " document.getElementById('map-part').offsetTop);",
-    )
+    shoot(page, out / "report-phone.png", "latentlab.go.cluster(3);")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
 
 
@@ -130,12 +118,12 @@ def viewer(driver: Any, digits: Path, out: Path) -> None:
         thread.start()
         page = browsing.Page(driver, server.address)
         page.driver.execute_async_script(
-            """const [name, done] = arguments, {edit, rowsOf, data} = latentlab;
-            edit("/edit", {action: "name", cluster: 1, name})
-                .then(() => edit("/edit", {action: "merge", clusters: [0, 2]})).then(done);""",
+            """const [name, done] = arguments, {edit} = latentlab;
+            edit("edit", {action: "name", cluster: 1, name})
+                .then(() => edit("edit", {action: "merge", clusters: [0, 2]})).then(done);""",
             f"the digit {commonest(digits, 1)}",
         )
-        shoot(page, out / "view.png", f"latentlab.openCluster(1); {TOP}")
+        shoot(page, out / "view.png", "latentlab.go.cluster(1)")
         server.shutdown()
         server.server_close()
 

@@ -30,8 +30,9 @@ const FIXED = [
   ["Grid", "arrows, Page Up and Down, Home, End; Enter opens; Space picks; Shift and arrows pick on; Ctrl+A picks all"],
   ["Picture", "← and → step, Escape leads back"],
 ];
+function shownKeys(keys) { return keys.length > 3 ? `${keys[0]} to ${keys[keys.length - 1]}` : keys.join(" or "); }
 function fillDialog() {
-  const rows = [...FIXED, ...bound.map(one => [one.keys.join(" or "), one.text])];
+  const rows = [...FIXED, ...bound.map(one => [shownKeys(one.keys), one.text])];
   const lettersBox = element("input", {type: "checkbox", id: "letters", checked: letters, onchange: event => {
     letters = event.target.checked;
     latentlab.remember("latentlab-letters", letters ? "on" : "off");

@@ -12,6 +12,7 @@ const REST = 140;            // ms after which all are drawn
 const PICTURES = 700;        // points in view up to which pictures stand on the map
 const PICTURE_SIDE = 44;
 const NEAR = 9;              // pixels in which a point is hit
+const TOOLS = 34;      // pixels below the points, where the tools are
 const FADED = 0.16;          // of the colour of points beside those that are meant
 
 // Random order of drawing, the same each time: points of the last cluster would otherwise cover all others.
@@ -103,12 +104,12 @@ function LatentMap(holder, options) {
 
   function fitScale() {
     const room = Math.min(48, Math.min(width, height) / 8);
-    return Math.min((width - room) / Math.max(extent[1] - extent[0], 1e-6), (height - room) / Math.max(extent[3] - extent[2], 1e-6));
+    return Math.min((width - room) / Math.max(extent[1] - extent[0], 1e-6), (height - room - TOOLS) / Math.max(extent[3] - extent[2], 1e-6));
   }
   function showAll() {
     cancelAnimationFrame(glide);
     whole = fitScale();
-    Object.assign(view, {x: (extent[0] + extent[1]) / 2, y: (extent[2] + extent[3]) / 2, scale: whole});
+    Object.assign(view, {x: (extent[0] + extent[1]) / 2, y: (extent[2] + extent[3]) / 2 - TOOLS / 2 / whole, scale: whole});
     moved();
   }
   function zoom(factor, x = width / 2, y = height / 2) {
@@ -461,7 +462,7 @@ function LatentMap(holder, options) {
     const was = whole;
     whole = fitScale();
     if (wasResized) view.scale *= whole / was;
-    else view.scale = whole;
+    else Object.assign(view, {scale: whole, y: view.y - TOOLS / 2 / whole});
     wasResized = true;
     redraw();
   }

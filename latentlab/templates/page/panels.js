@@ -97,13 +97,14 @@ function entries() {
     key: cluster.number, name: store.clusterName(cluster.number), colour: store.clusterColour(cluster.number), size: store.sizeOf(cluster.number), cluster,
     rows: () => store.rowsOf("cluster", cluster.number), open: () => latentlab.go.cluster(cluster.number)}));
 }
-function overview() {
+function overview(fillsAll = false) {
   const strips = new Map();
   byId("overview").replaceChildren(...entries().map(entry => {
     const made = card(entry);
     strips.set(made.querySelector(".strip"), entry);
     return made;
   }));
+  if (fillsAll) return void strips.forEach((entry, strip) => fillStrip(strip, entry));
   const watcher = new IntersectionObserver(seen => {
     for (const {isIntersecting, target} of seen) if (isIntersecting) { watcher.unobserve(target); fillStrip(target, strips.get(target)); }
   }, {root: byId("overview"), rootMargin: "300px"});

@@ -89,7 +89,7 @@ function scopeChanged() {
   latentlab.map.setRing(null);
   latentlab.map.setHint(null);
   latentlab.grid.element.scrollTop = 0;
-  if (store.scope.kind === "cluster") latentlab.map.showAll();
+  if (store.scope.kind !== "rows") latentlab.map.showAll();
 }
 function imageChanged() {
   panels.layout();
@@ -182,6 +182,7 @@ async function start() {
   const copy = byId("copy-command");
   if (copy) copy.onclick = () => navigator.clipboard?.writeText(byId("command").textContent).then(() => { copy.textContent = "Copied"; });
   addEventListener("popstate", route);
+  addEventListener("beforeprint", () => panels.overview(true));
   addEventListener("resize", latentlab.inNextFrame(() => {
     if (!byId("tree").hidden) latentlab.tree.show();
     else if (!byId("overview").hidden) panels.overview();
