@@ -371,6 +371,8 @@ def main() -> int:
     parser.add_argument("--only", choices=("plain", "offline"))
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
+    # A shell lets what it starts in the background ignore Ctrl-C, by which the viewer is ended.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     refuse_gaps()
     if given.out is None:
         run_all(given.work.resolve(), given.seconds, given.only)
