@@ -16,6 +16,7 @@ from latentlab.cli._options import (
 from latentlab.cli._output import json_option, print_result, say
 from latentlab.cli.edits_shown import as_computed_option, shown_clusters
 from latentlab.cli.moved import moved_option, open_moved
+from latentlab.cli.searching import words_option
 from latentlab.errors import ConfigError
 
 EXPORT_FORMATS = ("csv", "parquet", "folders", "coco", "projector")
@@ -103,6 +104,7 @@ def figures(  # noqa: PLR0913  # a flag each
     help="Port on this machine [default: a free one].",
 )
 @as_computed_option
+@words_option
 @click.option("--open", "opens", is_flag=True, help="Open the page in the browser.")
 def view(  # noqa: PLR0913  # a flag each
     run_path: str,
@@ -111,6 +113,7 @@ def view(  # noqa: PLR0913  # a flag each
     sample: int,
     port: int,
     as_computed: bool,
+    words: str | None,
     opens: bool,
 ) -> None:
     """Look at a run in the browser, and name, merge, split and drop its clusters.
@@ -120,7 +123,7 @@ def view(  # noqa: PLR0913  # a flag each
     from latentlab import pipeline
 
     run = open_moved(run_path, moved_to)
-    server = pipeline.viewer(run, name, sample, port=port, as_computed=as_computed)
+    server = pipeline.viewer(run, name, sample, port=port, as_computed=as_computed, words=words)
     edits = f"edits are kept in {server.viewer.editor.path}"
     if as_computed:
         edits = "clusters are shown as computed and are not changed"

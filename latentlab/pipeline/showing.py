@@ -5,12 +5,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentlab.data.images import ImageSet, Unreadable
+from latentlab.pipeline.describing import score_outliers, take_columns
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.hierarchy import tree
 from latentlab.pipeline.naming import take_looks
 from latentlab.pipeline.run_data import IMAGE_LIST, open_named_images, open_shown_images
 from latentlab.pipeline.scoring import evaluate, why_unlabelled
 from latentlab.pipeline.trusting import trust_of
+from latentlab.pipeline.word_search import word_search_of
 from latentlab.storage import tables
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
@@ -167,6 +169,7 @@ def viewer(  # noqa: PLR0913  # as the flags of the command
     seed: int = 0,
     port: int = 0,
     as_computed: bool = False,
+    words: str | Path | None = None,
 ) -> "Server":
     """Return the server of `latentlab view`.
 
@@ -182,6 +185,9 @@ def viewer(  # noqa: PLR0913  # as the flags of the command
         Port on this machine; 0 is a free one.
     as_computed : bool
         Leave edits made by hand out, and take none.
+    words : str, pathlib.Path or None
+        ONNX file of the text part of the run's image-text encoder, to search by words; None looks
+        for it beside the image part.
 
     Returns
     -------
@@ -192,6 +198,8 @@ def viewer(  # noqa: PLR0913  # as the flags of the command
     ------
     RunError
         If the port is taken, or the edits were made for other assignments.
+    ConfigError
+        If `words` is of another model.
     """
     from latentlab.reporting.report import training_figures
     from latentlab.reporting.viewer import Viewer
@@ -199,7 +207,8 @@ def viewer(  # noqa: PLR0913  # as the flags of the command
 
     # The viewer applies the edits itself, as they come.
     summary = _complete_summary(run.clustering(name), sample, seed, as_computed=True)
-    return Server(Viewer(summary, training_figures(run), as_computed), port)
+    search = word_search_of(run, words)
+    return Server(Viewer(summary, training_figures(run), as_computed, search), port)
 
 
 def export(
@@ -318,6 +327,8 @@ def _complete_summary(
     decode(run, clustering.name)
     tree(run, clustering.name)
     take_looks(run)
+    take_columns(run)
+    score_outliers(run)
     labels = read_labels(run)
     text = why_unlabelled(run) if labels is None else labels.origin
     summary = read_summary(clustering, _shown_images(run), labels, as_computed)

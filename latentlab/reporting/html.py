@@ -21,10 +21,12 @@ from latentlab.data.images import Unreadable
 from latentlab.plain_text import printable_lines
 from latentlab.reporting import deep_figures, text, thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.image_facts import ImageFacts
 from latentlab.reporting.intake_panel import IntakePanel
-from latentlab.reporting.page_data import PageData, page_data
+from latentlab.reporting.page_data import MapPoints, PageData, PageExtras, page_data
 from latentlab.reporting.page_pictures import page_pictures
 from latentlab.reporting.privacy import Privacy, public_ids
+from latentlab.reporting.suggested_names import suggested_names
 from latentlab.scoring import tables
 from latentlab.storage import guard
 from latentlab.storage.clustering import DECODED_NAME
@@ -141,7 +143,7 @@ def render_report(
     scripts = page_scripts("report")
     page = Page(
         summary=summary,
-        data=page_data(summary, "report"),
+        data=_data_of(summary),
         pictures=pictures,
         scripts=scripts,
         policy=report_policy(scripts),
@@ -154,6 +156,17 @@ def render_report(
     # The same page with thumbnails.
     data = dataclasses.replace(page.data, atlas=made.atlas, neighbours=made.neighbours)
     return dataclasses.replace(page, data=data, sheets=made.sheets, atlas_note=made.note).html()
+
+
+def _data_of(summary: ClusteringSummary) -> PageData:
+    """Return the data of a page that may be passed on, without an atlas."""
+    points = MapPoints(*summary.read_map())
+    facts = ImageFacts.of(summary).public(Privacy.of(summary.run))
+    extras = PageExtras(
+        groups=facts.groups(points.positions),
+        suggested=suggested_names(summary, facts.texts, facts.shapes),
+    )
+    return page_data(summary, "report", extras, points)
 
 
 def template(name: str) -> "jinja2.Template":

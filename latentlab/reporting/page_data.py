@@ -5,7 +5,7 @@ Each class is one object of that JSON. Arrays are sent as bytes in base64, or by
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -164,14 +164,31 @@ class MapPoints:
     positions: np.ndarray
 
 
+@dataclass(frozen=True)
+class PageExtras:
+    """What a page shows beside the summary of a clustering.
+
+    Attributes
+    ----------
+    groups : mapping of str to Categories, Numbers or Texts
+        Further quantities of the images on the map.
+    suggested : sequence of str or None
+        A name that the images of each cluster suggest; empty for none.
+    words : bool
+        Whether the server searches by words.
+    """
+
+    groups: Groups = field(default_factory=dict)
+    suggested: Sequence[str | None] = ()
+    words: bool = False
+
+
 def page_data(
     summary: ClusteringSummary,
     mode: str,
-    further: Groups | None = None,
-    suggested: Sequence[str | None] = (),
+    extras: PageExtras | None = None,
     points: MapPoints | None = None,
     store: PointStore | None = None,
-    words: bool = False,
 ) -> PageData:
     """Return the data of a page, without an atlas.
 
@@ -181,21 +198,18 @@ def page_data(
         The clustering, in a run that has a map.
     mode : {"report", "view"}
         A file, or the page of a server.
-    further : mapping of str to Categories, Numbers or Texts, or None
-        Quantities of the images on the map that the summary does not hold.
-    suggested : sequence of str or None
-        A name that the images of each cluster suggest; empty for none.
+    extras : PageExtras or None
+        What the summary does not hold.
     points : MapPoints or None
         The images on the map; None reads them.
     store : PointStore or None
         Takes what belongs to each image, if the server sends it; None puts it into the page.
-    words : bool
-        Whether the server searches by words.
 
     Returns
     -------
     PageData
     """
+    extras = extras or PageExtras()
     points = points or MapPoints(*summary.read_map())
     keep = inside if store is None else store.keep
     position = points.positions.astype(np.int32)
@@ -207,12 +221,12 @@ def page_data(
         edited=EditedData(summary.edit_note, summary.edit_count),
         xy=keep("xy", points.xy.astype(np.float32)),
         ids=_ids_of(summary, points, mode, store),
-        groups={**groups_of(summary, points.positions, keep), **(further or {})},
+        groups={**groups_of(summary, points.positions, keep), **extras.groups},
         ramp=palettes.ramp(RAMP_COLOURS),
         position=keep("position", position) if mode == "view" else None,
-        clusters=clusters_of(summary, suggested),
+        clusters=clusters_of(summary, extras.suggested),
         tree=tree_of(summary),
-        words=words,
+        words=extras.words,
     )
 
 

@@ -8,14 +8,17 @@ from typing import TYPE_CHECKING
 
 from latentlab.config import DataOptions
 from latentlab.encoders.stored_pictures import StoredPictures
+from latentlab.encoders.word_search import Found, WordSearch
 from latentlab.errors import ConfigError
 from latentlab.reporting import edits, html, plots
 from latentlab.reporting.alike import Neighbours, Search
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.image_facts import ImageFacts
 from latentlab.reporting.packed import PointStore
 from latentlab.reporting.page_clusters import ClusterData, clusters_of
-from latentlab.reporting.page_data import MOST_INSIDE, MapPoints, page_data
+from latentlab.reporting.page_data import MOST_INSIDE, MapPoints, PageExtras, page_data
 from latentlab.reporting.page_groups import Groups
+from latentlab.reporting.suggested_names import NameSource
 from latentlab.reporting.summary_groups import edited_groups
 from latentlab.reporting.viewer_pictures import Picture, PictureReader
 from latentlab.storage.run import RunInUseError
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 NEIGHBOURS = 48  # images that are shown as alike
+FOUND = 500  # images that are shown for words
 ACTIONS = ("edit", "undo", "redo")
 PATIENCE = 3.0  # seconds; another viewer holds the run for a moment, a fit for longer
 PAUSE = 0.05  # seconds
@@ -67,6 +71,8 @@ class Viewer:
         Figures of the page.
     as_computed : bool
         Leave the edits out, and take none.
+    words : WordSearch or None
+        The search by words; None without an image-text encoder.
 
     Raises
     ------
@@ -79,6 +85,7 @@ class Viewer:
         summary: ClusteringSummary,
         figures: "Mapping[str, Figure]",
         as_computed: bool = False,
+        words: WordSearch | None = None,
     ) -> None:
         self.summary = summary
         self.as_computed = as_computed
@@ -90,11 +97,16 @@ class Viewer:
         thumbnails = stored.thumbnails() if stored.are_there else None
         self.pictures = PictureReader(summary.images, data, thumbnails)
         self.search = Search(summary.run)
+        self.words = words
+        facts = ImageFacts.of(summary)
+        self._names = NameSource.of(summary, facts.texts, facts.shapes)
         self._scripts = html.page_scripts("view")
         self._figures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
         self._points = MapPoints(*summary.read_map())
         is_large = len(self._points.positions) > MOST_INSIDE
         self._store = PointStore() if is_large else None
+        # Edits change none of it.
+        self._further = facts.groups(self._points.positions, self._store)
 
     def html(self) -> str:
         """Return the page."""
@@ -104,14 +116,22 @@ class Viewer:
             note = ""
         elif self.summary.images.source:
             note = "one image opens in the size that its file has"
+        extras = PageExtras(
+            groups=self._further,
+            suggested=self._suggested(summary),
+            words=self.words is not None,
+        )
         page = html.Page(
             summary=summary,
-            data=page_data(summary, "view", points=self._points, store=self._store),
+            data=page_data(summary, "view", extras, self._points, self._store),
             pictures=self._figures,
             scripts=self._scripts,
             atlas_note=note,
         )
         return page.html()
+
+    def _suggested(self, summary: ClusteringSummary) -> tuple[str | None, ...]:
+        return self._names.names(summary.clusters, summary.k)
 
     def policy(self) -> str:
         """Return the content security policy of the page, which the server sends."""
@@ -176,6 +196,28 @@ class Viewer:
             return None
         return self.search.nearest_to(position, NEIGHBOURS)
 
+    def found(self, text: str) -> Found | None:
+        """Return the images that fit words best, among all images of the run.
+
+        Parameters
+        ----------
+        text : str
+            Words, such as "a red car".
+
+        Returns
+        -------
+        Found or None
+            None without an image-text encoder.
+
+        Raises
+        ------
+        ConfigError
+            If there are no words, or too many.
+        DataError
+            If the network fails.
+        """
+        return None if self.words is None else self.words.search(text, FOUND)
+
     def content(self, key: str) -> bytes | None:
         """Return what a large page leaves to its server.
 
@@ -217,7 +259,7 @@ class Viewer:
         summary = self._edited(log)
         return ViewState(
             groups=edited_groups(summary, self._points.positions),
-            clusters=clusters_of(summary),
+            clusters=clusters_of(summary, self._suggested(summary)),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",

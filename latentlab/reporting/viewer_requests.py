@@ -3,8 +3,10 @@
 import json
 import re
 from http import HTTPStatus
+from urllib.parse import unquote
 
-from latentlab.errors import LatentlabError
+from latentlab.encoders.word_search import Found
+from latentlab.errors import ConfigError, LatentlabError
 from latentlab.progress import log
 from latentlab.reporting.alike import Neighbours
 from latentlab.reporting.edits import StaleEditError
@@ -16,6 +18,7 @@ from latentlab.storage.json_form import to_json
 LONGEST_NUMBER = 11  # digits of an image's position
 SMALLEST_SIDE, LARGEST_SIDE = 16, 512  # pixels of a thumbnail
 SIDE_QUERY = re.compile(r"side=([1-9][0-9]{1,2})")
+WORDS_PATH = "words?q="
 BYTES_TYPE = "application/octet-stream"
 # A picture opened in a tab of its own needs the browser's styles, and nothing else.
 PICTURE_HEADERS = {
@@ -73,6 +76,8 @@ def _content(viewer: Viewer, method: str, path: str, body: bytes) -> Answer:
         return _image(viewer, kind, number)
     if kind == "neighbours":
         return _neighbours(viewer, number)
+    if path.startswith(WORDS_PATH):
+        return _found(viewer, path.removeprefix(WORDS_PATH))
     if kind == "points":
         return _points(viewer, number)
     raise _missing("there is nothing here")
@@ -145,6 +150,21 @@ def _neighbours(viewer: Viewer, number: str) -> Answer:
     return _as_json(found)
 
 
+def _found(viewer: Viewer, query: str) -> Answer:
+    """Return the images that fit words, by an address as words?q=a%20red%20car."""
+    try:
+        text = unquote(query, errors="strict")
+    except UnicodeError as error:
+        raise bad("the words are no text in UTF-8") from error
+    try:
+        found = viewer.found(text)
+    except ConfigError as error:
+        raise bad(_line(error)) from error
+    if found is None:
+        raise _missing("there is no image-text encoder, so words find nothing")
+    return _as_json(found)
+
+
 def _points(viewer: Viewer, key: str) -> Answer:
     content = viewer.content(key)
     if content is None:
@@ -163,7 +183,7 @@ def _missing(reason: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, reason)
 
 
-def _as_json(state: ViewState | Neighbours) -> Answer:
+def _as_json(state: ViewState | Neighbours | Found) -> Answer:
     return Answer(HTTPStatus.OK, json.dumps(to_json(state)).encode(), JSON_TYPE)
 
 
