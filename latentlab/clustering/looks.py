@@ -17,7 +17,7 @@ SAMPLE = 4000  # images of a run that are looked at
 LOOKS_NAME = "looks.npz"
 LUMA = (0.299, 0.587, 0.114)
 LEAST_EFFECT = 0.8  # standard deviations between a cluster's images and the others: "large"
-LEAST_SURE = 4.0  # standard errors of that difference
+LEAST_SURE = 3.0  # standard errors of that difference
 FEWEST = 5  # images of a cluster, and of the others, that are compared
 
 # What more and what less of each look is called.
