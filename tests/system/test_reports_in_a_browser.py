@@ -394,6 +394,34 @@ def test_the_map_moves_by_keys_and_selects_what_is_in_view(page):
     assert page.errors() == []
 
 
+def test_the_tree_of_the_clusters_is_cut_anywhere_and_its_nodes_open(page):
+    from selenium.webdriver.common.keys import Keys
+
+    page.find("#open-tree").click()
+    count = page.run("return latentlab.store.filled().length")
+    page.wait("document.querySelectorAll('.card').length === arguments[0]", count)
+    page.find("#cut").click()
+    page.run("const cut = document.getElementById('cut'); cut.value = 4; cut.oninput()")
+    page.wait("document.querySelectorAll('.card').length === 4")
+    press(page, Keys.ARROW_LEFT)
+    page.wait("document.querySelectorAll('.card').length === 3")
+    assert page.run("return new Set(latentlab.store.groups.level.values).size") == 3
+    assert page.run("return latentlab.store.colour") == "level"
+    opened = page.run("""
+        const nodes = [...document.querySelectorAll('.node')];
+        nodes[nodes.length - 1].focus();
+        return nodes[nodes.length - 1].getAttribute('aria-label')""")
+    press(page, Keys.ENTER)
+    page.wait("latentlab.store.scope.kind === 'rows'")
+    everything = page.run("return latentlab.store.n")
+    assert f"{everything} images" in opened  # the last node is the root
+    assert page.run("return latentlab.grid.rows.length") == everything
+    assert page.run("return latentlab.store.colour") == "cluster"
+    page.driver.back()
+    page.wait("latentlab.store.scope.kind === 'tree'")
+    assert page.errors() == []
+
+
 def test_two_maps_and_grids_on_a_page_have_each_their_own_state(page):
     page.run("""
         const box = document.createElement('div');
@@ -633,6 +661,45 @@ def test_view_opens_a_photo_in_the_size_of_its_file(driver, tmp_path):
         page.wait(
             "document.getElementById('picture').textContent.includes('cannot be read any more')"
         )
+
+
+def test_view_judges_names_and_tags_by_keys(viewed):
+    from selenium.webdriver.common.keys import Keys
+
+    page, run = viewed
+    press(page, "1", "y")
+    page.wait("latentlab.store.clusters[0].status === 'accepted'")
+    page.wait("latentlab.store.scope.number === 1")
+    press(page, "n")
+    page.wait("latentlab.store.clusters[1].status === 'rejected'")
+    page.wait("latentlab.store.scope.number === 2")
+    press(page, "e", *"twos", Keys.ENTER)
+    page.wait("latentlab.store.clusterName(2) === 'twos'")
+    assert page.find("#head h2").text == "twos"
+    press(page, Keys.ESCAPE, "g", " ", "t", *"odd one")
+    picked = page.run("return latentlab.store.ids[[...latentlab.grid.picked][0]]")
+    page.find("#tag").click()
+    page.wait("latentlab.store.groups.tag")
+    edits = read_json(run.path / "clusters" / "kmeans-k5" / "edits.json")["edits"]
+    assert [edit["action"] for edit in edits] == ["accept", "reject", "name", "tag"]
+    assert edits[3]["images"] == [picked]
+    page.find("#head h2").click()
+    page.mouse().key_down(Keys.CONTROL).send_keys("z").key_up(Keys.CONTROL).perform()
+    page.wait("!latentlab.store.groups.tag")
+    assert page.errors() == []
+
+
+def test_view_shows_originals_in_the_grid_and_finds_images_that_are_alike(viewed):
+    page, _ = viewed
+    page.run("latentlab.go.cluster(1)")
+    page.wait("document.querySelector('.cell img')?.naturalWidth > 0")
+    row = page.run("return latentlab.grid.rows[0]")
+    page.run("latentlab.go.image(arguments[0])", row)
+    page.wait("document.querySelectorAll('#alike button').length > 5")
+    page.find("#more").click()
+    page.wait("latentlab.store.scope.kind === 'like'")
+    assert page.run("return latentlab.grid.rows[0]") == row
+    assert page.errors() == []
 
 
 def test_view_saves_an_edit_undoes_it_and_exports(viewed, tmp_path):

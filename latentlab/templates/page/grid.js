@@ -47,7 +47,7 @@ function Grid(holder, options) {
     fill();
   }
   function clear() {
-    for (const cell of cells.values()) cell.remove();
+    for (const cell of cells.values()) drop(cell);
     cells.clear();
   }
 
@@ -59,14 +59,25 @@ function Grid(holder, options) {
     if (!room) return;
     const from = Math.max(0, Math.floor((top - room * BESIDE) / pitch)) * columns;
     const to = Math.min(rows.length, Math.ceil((top + room * (1 + BESIDE)) / pitch) * columns);
-    for (const [place, cell] of cells) if (place < from || place >= to) { cell.remove(); cells.delete(place); }
+    for (const [place, cell] of cells) if (place < from || place >= to) { drop(cell); cells.delete(place); }
     const shift = box.scrollTop - top, fresh = [];
-    for (let place = from; place < to; place++) {
+    for (const place of inOrder(from, to, Math.floor((top + room / 2) / pitch) * columns)) {
       const cell = cells.get(place) ?? newCell(place, fresh);
       cell.style.transform = `translate(${GAP + place % columns * pitch}px, ${GAP + Math.floor(place / columns) * pitch + shift}px)`;
     }
     space.append(...fresh);
     sortCells();
+  }
+  // What is in view comes before what is beside it.
+  function inOrder(from, to, middle) {
+    const places = Array.from({length: Math.max(0, to - from)}, (_, i) => from + i);
+    return places.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
+  }
+  // A picture that has not come yet need not come any more.
+  function drop(cell) {
+    const image = cell.querySelector("img");
+    if (image && !image.complete) image.removeAttribute("src");
+    cell.remove();
   }
   function newCell(place, fresh) {
     const row = rows[place], picture = element("span", {class: "picture"});

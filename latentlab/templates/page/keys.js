@@ -17,7 +17,10 @@ function nameOf(event) {
 
 function pressed(event) {
   if (event.defaultPrevented || event.altKey || byId("keys-dialog").open) return;
-  if (event.target.closest("input, select, textarea, [contenteditable]")) return;
+  if (event.target.closest("input, select, textarea")) {
+    if (event.key === "Escape" && !latentlab.go.closeDrops()) event.target.blur();
+    return;
+  }
   const name = nameOf(event);
   if (!letters && name.length === 1) return;
   const found = bound.find(one => one.keys.includes(name));

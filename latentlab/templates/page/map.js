@@ -90,7 +90,7 @@ function LatentMap(holder, options) {
   const view = {x: (extent[0] + extent[1]) / 2, y: (extent[2] + extent[3]) / 2, scale: 1};  // scale: pixels per unit
   let width = 1, height = 1, dense = 1, pixels = null, buffer = null;
   let colours = null, named = [], placedNames = [], ring = null, hint = null, tool = "move", lasso = null, isMoving = false, restTimer = 0;
-  let whole = 1, showsPictures = Boolean(options.picture), levelOf = null, base = [255, 255, 255], wasResized = false, glide = 0;
+  let whole = 1, showsPictures = Boolean(options.picture), levelOf = null, base = [255, 255, 255], showsAll = true, glide = 0;
   const map = {frames: 0, element: surface};
 
   // Places
@@ -108,18 +108,24 @@ function LatentMap(holder, options) {
   }
   function showAll() {
     cancelAnimationFrame(glide);
-    whole = fitScale();
-    Object.assign(view, {x: (extent[0] + extent[1]) / 2, y: (extent[2] + extent[3]) / 2 - TOOLS / 2 / whole, scale: whole});
+    fit();
     moved();
+  }
+  function fit() {
+    whole = fitScale();
+    showsAll = true;
+    Object.assign(view, {x: (extent[0] + extent[1]) / 2, y: (extent[2] + extent[3]) / 2 - TOOLS / 2 / whole, scale: whole});
   }
   function zoom(factor, x = width / 2, y = height / 2) {
     const [atX, atY] = [fromX(x), fromY(y)];
+    showsAll = false;
     view.scale = Math.max(whole / 4, Math.min(whole * 2000, view.scale * factor));
     view.x = atX - (x - width / 2) / view.scale;
     view.y = atY + (y - height / 2) / view.scale;
     moved();
   }
   function pan(right, down) {
+    showsAll = false;
     view.x -= right / view.scale;
     view.y += down / view.scale;
     moved();
@@ -134,6 +140,7 @@ function LatentMap(holder, options) {
   }
   function glideTo(x, y, scale) {
     cancelAnimationFrame(glide);
+    showsAll = false;
     const from = {...view}, began = performance.now();
     if (matchMedia("(prefers-reduced-motion: reduce)").matches || options.still) { Object.assign(view, {x, y, scale}); return moved(); }
     const step = now => {
@@ -460,10 +467,11 @@ function LatentMap(holder, options) {
       canvas.height = Math.round(height * dense);
     }
     const was = whole;
-    whole = fitScale();
-    if (wasResized) view.scale *= whole / was;
-    else Object.assign(view, {scale: whole, y: view.y - TOOLS / 2 / whole});
-    wasResized = true;
+    if (showsAll) fit();
+    else {
+      whole = fitScale();
+      view.scale *= whole / was;
+    }
     redraw();
   }
   new ResizeObserver(resize).observe(surface);
@@ -478,7 +486,7 @@ function LatentMap(holder, options) {
     setHint(row) { if (hint !== row) { hint = row; redraw(); } },
     pixelOf(row) { const box = surface.getBoundingClientRect(), [x, y] = placeOf(row); return [box.left + x, box.top + y]; },
     getView() { return {...view, scale: view.scale / whole}; },
-    setView({x, y, scale}) { Object.assign(view, {x, y, scale: scale * whole}); redraw(); },
+    setView({x, y, scale}) { showsAll = false; Object.assign(view, {x, y, scale: scale * whole}); redraw(); },
     extent, redraw, showAll, zoom, pan, centre, showRows, setTool, toggleTool, setPictures, selectView, resize,
     tool: () => tool, colourOf: row => colours[row], levelOf: row => levelOf ? levelOf[row] : 2,
   });

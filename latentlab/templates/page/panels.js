@@ -146,12 +146,14 @@ function typical(rows, most) {
 function head() {
   const parts = {overview: overviewHead, tree: treeHead, all: allHead, cluster: clusterHead, rows: rowsHead, like: rowsHead}[store.scope.kind]();
   byId("head").replaceChildren(...parts.filter(Boolean));
+  byId("said").textContent = [...byId("head").querySelectorAll("h2, .note")].map(one => one.textContent).slice(0, 2).join(", ");
 }
 function overviewHead() {
   const isSearch = latentlab.find.isFiltered();
   return [element("div", {class: "row"}, element("h2", {tabindex: "-1"}, store.query ? `${images(store.rows.length)} found` : `${images(store.n)} in ${count(store.filled().length)} clusters`),
     element("span", {class: "grow"}), latentlab.tree.isThere() && button("Tree", () => latentlab.go.scope({kind: "tree"}), {id: "open-tree", title: "which clusters belong together"}),
-    button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})), isSearch && note(shownText())];
+    button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})),
+    (isSearch || store.data.edited?.count) && note([store.data.edited?.count && `the clusters are shown ${store.data.edited.note}`, isSearch && shownText()].filter(Boolean).join(" · "))];
 }
 function treeHead() {
   return [element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "to-clusters"}), element("h2", {tabindex: "-1"}, "Which clusters belong together"))];
@@ -170,7 +172,7 @@ function clusterHead() {
   const hasSplit = store.clusters.some(one => one.sizes.test);
   const onMap = store.rowsOf("cluster", number).length;
   const texts = [`${images(total)}, ${percent(total / all)} of all`, hasSplit && `${count(cluster.sizes.train)} training, ${count(cluster.sizes.test)} held-out`,
-    onMap < total && `${count(onMap)} on the map`, suggestion(cluster)];
+    onMap < total && `${count(onMap)} on the map`, store.rows.length < onMap && `${count(store.rows.length)} shown`, suggestion(cluster)];
   return [
     element("div", {class: "row"},
       button("Clusters", latentlab.go.overview, {id: "to-clusters", title: "O"}),

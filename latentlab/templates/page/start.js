@@ -20,6 +20,7 @@ function keep(replaces = false) {
 }
 
 const go = {
+  closeDrops,
   scope(scope, fromHistory = false) {
     showTab("browse");
     latentlab.grid.picked.clear();
@@ -51,6 +52,7 @@ const go = {
   },
   // One level up: from a picture to its grid, from a grid to the clusters.
   back() {
+    if (closeDrops()) return;
     if (document.body.classList.contains("wide") && store.image !== null) return picture.toggleWide();
     if (store.image !== null) return go.closeImage();
     if (latentlab.grid.picked.size) return latentlab.grid.pickNone();
@@ -99,6 +101,14 @@ function imageChanged() {
   picture.show(store.image);
   revealPanel();
   latentlab.map.centre(store.image);
+}
+
+// Closes what has dropped open over the page, but for that around an element; tells whether any was open.
+function closeDrops(around = null) {
+  const open = [...document.querySelectorAll("details.drop[open]")].filter(one => !one.contains(around));
+  for (const one of open) one.open = false;
+  if (!around) open[0]?.querySelector("summary").focus();
+  return open.length > 0;
 }
 
 // Tabs
@@ -181,6 +191,7 @@ async function start() {
   store.on("clusters", () => { panels.forget(); panels.fillColours(); find.fillSort(); });
   const copy = byId("copy-command");
   if (copy) copy.onclick = () => navigator.clipboard?.writeText(byId("command").textContent).then(() => { copy.textContent = "Copied"; });
+  document.addEventListener("click", event => closeDrops(event.target));
   addEventListener("popstate", route);
   addEventListener("beforeprint", () => panels.overview(true));
   addEventListener("resize", latentlab.inNextFrame(() => {
