@@ -25,6 +25,7 @@ Numbers stay: a cluster that was merged or dropped is empty.
 import abc
 import dataclasses
 import datetime
+import functools
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -88,6 +89,24 @@ class StaleEditError(RunError):
         )
 
 
+class Places:
+    """Where each image is among many.
+
+    Parameters
+    ----------
+    ids : ndarray of shape (n,), str
+        Image ids.
+    """
+
+    def __init__(self, ids: np.ndarray) -> None:
+        self._ids = ids
+
+    @functools.cached_property
+    def number_of(self) -> dict[str, int]:
+        """Image id -> its position."""
+        return {image_id: position for position, image_id in enumerate(self._ids.tolist())}
+
+
 @dataclass(frozen=True)
 class EditedClusters:
     """Clusters after some edits.
@@ -106,6 +125,8 @@ class EditedClusters:
         One per cluster: "accepted", "rejected", or "" for neither.
     tags : mapping of str to tuple of str
         Image id -> its tags, in the order in which they were given.
+    places : Places or None
+        Where each image is among the ids; made by itself, and the same after every edit.
     """
 
     ids: np.ndarray
@@ -114,10 +135,25 @@ class EditedClusters:
     marks: Mapping[str, str] = field(default_factory=dict)
     status: tuple[str, ...] = ()
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    places: Places | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         missing = len(self.names) - len(self.status)
         object.__setattr__(self, "status", (*self.status, *[""] * missing))
+        if self.places is None:
+            object.__setattr__(self, "places", Places(self.ids))
+
+    def positions(self, images: Sequence[str]) -> np.ndarray:
+        """Return where images are among the ids, int64 (n images,).
+
+        Parameters
+        ----------
+        images : sequence of str
+            Ids of some of them.
+        """
+        assert self.places is not None  # __post_init__ has made them
+        number_of = self.places.number_of
+        return np.array([number_of[image_id] for image_id in images], np.int64)
 
     def name(self, cluster: int) -> str:
         """Return the name of a cluster.
@@ -176,6 +212,27 @@ class Edit(abc.ABC):
         """
         self.check(edited)
         return self._change(edited)
+
+    def apply_again(self, edited: EditedClusters) -> EditedClusters:
+        """Return the clusters after this edit of a log, all of whose images may be gone since.
+
+        Parameters
+        ----------
+        edited : EditedClusters
+            The clusters before.
+
+        Returns
+        -------
+        EditedClusters
+            With the same numbers of clusters as when the edit was made.
+
+        Raises
+        ------
+        ConfigError
+            As `apply`.
+        """
+        has_no_image = getattr(self, "images", None) in ([], ())
+        return self.apply_to_clusters(edited) if has_no_image else self.apply(edited)
 
     def apply_to_clusters(self, edited: EditedClusters) -> EditedClusters:
         """Return the clusters after what this edit does to whole clusters.
@@ -297,7 +354,7 @@ class Split(Edit):
         return f"made a cluster of {len(self.images):,} images"
 
     def _change(self, edited: EditedClusters) -> EditedClusters:
-        moved = _moved(edited, np.isin(edited.ids, self.images), len(edited.names))
+        moved = _moved(edited, edited.positions(self.images), len(edited.names))
         return replace(moved, names=(*edited.names, ""), status=(*moved.status, ""))
 
 
@@ -326,7 +383,7 @@ class Move(Edit):
         return f"moved {len(self.images):,} images to cluster {self.cluster}"
 
     def _change(self, edited: EditedClusters) -> EditedClusters:
-        return _moved(edited, np.isin(edited.ids, self.images), self.cluster)
+        return _moved(edited, edited.positions(self.images), self.cluster)
 
 
 @dataclass(frozen=True)
@@ -520,10 +577,10 @@ def parse_edit(value: Any) -> Edit:
     return kind(**values)
 
 
-def _moved(edited: EditedClusters, is_moved: np.ndarray, cluster: int) -> EditedClusters:
-    """Return the clusters with some images in another one."""
+def _moved(edited: EditedClusters, moved: np.ndarray, cluster: int) -> EditedClusters:
+    """Return the clusters with some images, by position or bool, in another one."""
     clusters = edited.clusters.copy()
-    clusters[is_moved] = cluster
+    clusters[moved] = cluster
     return replace(edited, clusters=clusters)
 
 
@@ -547,7 +604,8 @@ def _check_images(action: str, images: Any, edited: EditedClusters) -> None:
     is_list = isinstance(images, list | tuple) and len(images) > 0
     if not is_list or not all(isinstance(image_id, str) for image_id in images):
         raise ConfigError(f"{action} needs a list of image ids.")
-    unknown = set(images) - set(edited.ids.tolist())
+    assert edited.places is not None
+    unknown = [image_id for image_id in images if image_id not in edited.places.number_of]
     if unknown:
         raise ConfigError(f"{action}: there is no image {min(unknown)!r}.")
 
@@ -849,7 +907,7 @@ class Editor:
         edited = self._unedited()
         for stamped in log.edits:
             try:
-                edited = stamped.edit.apply(edited)
+                edited = stamped.edit.apply_again(edited)
             except ConfigError as error:
                 raise self._cannot_apply(error) from error
         return edited

@@ -155,10 +155,11 @@ def _maps(summary: ClusteringSummary) -> dict[str, "Figure"]:
     note = summary.map_note()
     clusters = summary.clusters[positions]
     names = [summary.given_name(cluster) or str(cluster) for cluster in range(summary.k)]
-    remarks = "; ".join(filter(None, (note, summary.edit_remark)))
+    which, separator, how = note.partition("; ")
+    which = ", ".join(filter(None, (which, summary.edit_remark)))
     figures = {
         "datamap": _remarked(data_map(summary, xy, clusters), summary),
-        "map-clusters": point_map(xy, clusters, names, remarks),
+        "map-clusters": point_map(xy, clusters, names, f"{which}{separator}{how}"),
     }
     if summary.classes is not None:
         classes = summary.classes[positions]

@@ -202,7 +202,7 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
         "labels": summary.labels_text,
         "images left out": _left_out_text(run),
         **_encoder_facts(run),
-        "clustering": _settings_text(summary.clustering.record.setting("options")),
+        "clustering": settings_text(summary.clustering.record.setting("options")),
         "made by": _version_text(run),
         "ran on": _machine_text(run),
         "time": _time_text(run, summary.name),
@@ -223,7 +223,7 @@ def _encoder_facts(run: Run) -> dict[str, str]:
         fit = run.fit_summary
         error = f"validation error {fit.best_val_loss:.5f}"
         return {
-            "encoder": _settings_text(run.recorded_config["fit"]),
+            "encoder": settings_text(run.recorded_config["fit"]),
             "labels used in pretraining": description.pretraining,
             "best epoch": f"{fit.best_epoch} of {fit.epochs}, {error}",
         }
@@ -407,12 +407,27 @@ def _left_out_text(run: Run) -> str:
     return f"{count:,}"
 
 
-def _settings_text(settings: Mapping[str, object]) -> str:
-    """Return recorded settings as text, without empty ones; those within others follow them."""
+def settings_text(settings: Mapping[str, object]) -> str:
+    """Return recorded settings as words, without empty ones; those within others stand beside them.
+
+    Parameters
+    ----------
+    settings : mapping
+        Name -> value, as in run.json.
+
+    Returns
+    -------
+    str
+
+    Examples
+    --------
+    >>> settings_text({"k": 4, "label": "", "settings": {"gamma": 0.1}, "learning_rate": None})
+    'k 4, gamma 0.1'
+    """
     parts = []
     for name, value in settings.items():
         if isinstance(value, Mapping):
-            parts.append(_settings_text(value))
+            parts.append(settings_text(value))
         elif value is not None:
             parts.append(_setting_text(name.replace("_", " "), value))
     return ", ".join(filter(None, parts))

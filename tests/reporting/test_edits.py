@@ -166,6 +166,17 @@ def test_edits_are_kept_undone_and_redone(editor):
     assert (reopened.state().clusters == 1).sum() == 0
 
 
+def test_edits_whose_images_are_all_gone_keep_the_numbers_of_later_ones(editor):
+    log = editor.read()
+    for edit in (Split([]), Tag([], "odd"), Name(4, "none"), Name(1, "red")):
+        log = log.add(StampedEdit(edit))
+    edited = editor.state_after(log)
+    assert edited.names == ("", "red", "", "", "none")
+    assert edited.clusters.tolist() == editor.state().clusters.tolist()
+    with pytest.raises(ConfigError, match="list of image ids"):
+        editor.add(Split([]))
+
+
 def test_a_new_edit_forgets_what_was_undone(editor):
     editor.add(Merge([0, 1]))
     editor.undo()

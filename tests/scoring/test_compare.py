@@ -10,6 +10,7 @@ from latentlab.errors import DataError
 from latentlab.reporting import plots
 from latentlab.scoring.compare import (
     Candidate,
+    ComparedClusters,
     Comparison,
     Side,
     common_images,
@@ -19,6 +20,7 @@ from latentlab.scoring.compare import (
 )
 from latentlab.storage import text_tables
 from latentlab.storage.assignments import Assignments
+from latentlab.storage.clustering import NamedCluster
 from latentlab.storage.json_form import to_json
 
 
@@ -32,6 +34,30 @@ def test_renumbered_clusters_have_not_moved():
     assert comparison.moved == 0
     assert comparison.partner == (1, 2, 0)
     assert comparison.flows == ()
+
+
+def test_clusters_that_edits_have_emptied_are_nobodys_partner():
+    first = Side("a", np.array([1, 1, 1, 2, 2]), 3, shown=(1, 2))
+    second = Side("b", np.array([0, 0, 3, 3, 3]), 4, shown=(0, 3))
+    comparison = overlap_of(first, second)
+    assert comparison.partner == (1, None, None, 2)
+    assert comparison.moved == pytest.approx(0.2)
+    assert to_json(comparison.flows) == [{"from": 1, "to": 3, "images": 1}]
+
+
+def test_flows_are_told_by_the_names_that_clusters_were_given():
+    first, second = (
+        Side("a", np.array([0, 0, 0, 1]), 2),
+        Side("b", np.array([0, 0, 1, 1]), 2),
+    )
+    sides = (
+        ComparedClusters("a", "with 1 edit by hand", (NamedCluster(0, "cats", 3),)),
+        ComparedClusters("b", "as computed", (NamedCluster(1, "cluster 1", 2),)),
+    )
+    comparison = Comparison("a", 4, (overlap_of(first, second),), sides=sides)
+    text = comparison_text(comparison)
+    assert "1 from 0 cats to 1" in text
+    assert "clusters with 1 edit by hand: a" in text
 
 
 def test_moves_are_counted_by_hand_with_more_clusters_than_before():

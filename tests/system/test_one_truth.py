@@ -19,7 +19,7 @@ import pytest
 from helpers.processes import latentlab_in_turn, words
 from helpers.report_page import data_of
 from helpers.runs import make_stripes
-from helpers.viewing import change, serving
+from helpers.viewing import ask, change, serving
 from PIL import Image
 
 from latentlab import RunView, pipeline
@@ -216,12 +216,7 @@ def test_the_page(outputs):
     clusters = dict(zip(data["ids"], unpacked(group["values"]).tolist(), strict=True))
     names = {name: group["names"][number] for name, number in clusters.items() if number >= 0}
     assert names == outputs.named
-    listed = []
-    for cluster in data["clusters"]:
-        size = sum(cluster["sizes"].values())
-        if size:
-            listed.append((cluster["number"], cluster["name"], size))
-    assert listed == outputs.listed
+    assert _with_images(data["clusters"]) == outputs.listed
     assert data["edited"] == {"note": NOTE, "count": len(EDITS)}
     seen = html.unescape(text)
     assert "4 clusters</h1>" in seen
@@ -230,6 +225,35 @@ def test_the_page(outputs):
     heading = f"{len(outputs.edited)} images in 4 clusters of {min(sizes)} to {max(sizes)} images"
     assert f"{heading}, {NOTE}" in seen
     assert "edited by hand" in seen  # the scores
+
+
+def test_the_viewer(outputs):
+    with serving(pipeline.viewer(Run.open(outputs.run))) as server:
+        _, _, text = ask(server, "")
+        data = data_of(text.decode())
+        assert data["edited"] == {"note": NOTE, "count": len(EDITS)}
+        assert _with_images(data["clusters"]) == outputs.listed
+        assert _with_images(json.loads(ask(server, "state")[2])["clusters"]) == outputs.listed
+
+
+def test_the_viewer_of_what_was_computed_changes_nothing(outputs):
+    with serving(pipeline.viewer(Run.open(outputs.run), as_computed=True)) as server:
+        state = json.loads(ask(server, "state")[2])
+        names = [name for _, name, _ in _with_images(state["clusters"])]
+        assert names == list(COMPUTED_NAMES.values())
+        status, answer = change(server, "edit", EDITS[1])
+        assert status == 400
+        assert "as computed" in answer["error"]
+
+
+def _with_images(clusters):
+    """Return number, name and size of the clusters of a page that have images."""
+    listed = []
+    for cluster in clusters:
+        size = sum(cluster["sizes"].values())
+        if size:
+            listed.append((cluster["number"], cluster["name"], size))
+    return listed
 
 
 def test_figures_for_a_paper(outputs):
