@@ -225,8 +225,8 @@ def write(out: Path, measured: dict[str, Numbers]) -> None:
         "# How fast pages open, move and scroll",
         "",
         f"`{COMMAND}`, whose docstring says what each number is:",
-        f"medians of {OPENINGS} fresh browsers. {os.cpu_count()} CPU cores, no GPU; Chromium without"
-        " a window and without WebGL.",
+        f"medians of {OPENINGS} fresh browsers. {os.cpu_count()} CPU cores, no GPU; Chromium has no"
+        " window and no WebGL.",
         'Rows with "processor" are the seconds that the page itself worked; the others are what a'
         " clock showed, also while other programs ran.",
     ]
