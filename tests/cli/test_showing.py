@@ -7,23 +7,19 @@ import time
 from helpers.processes import warm_command
 
 
-def test_a_report_opens_in_the_browser_or_says_that_there_is_none(reported, tmp_path):
+def test_a_report_opens_in_the_browser(reported, tmp_path):
     run = shutil.copytree(reported.path, tmp_path / "run")
     opened = tmp_path / "opened"
     browser = tmp_path / "bin" / "xdg-open"
     browser.parent.mkdir()
     browser.write_text(f'#!/bin/sh\nprintf %s "$1" > {opened}.new\nmv {opened}.new {opened}\n')
     browser.chmod(0o755)
-    command = ("report", "--run", run, "--name", "kmeans-k4", "--open")
-    result = warm_command(*command, PATH=f"{browser.parent}:{os.environ['PATH']}")
+    path = f"{browser.parent}:{os.environ['PATH']}"
+    result = warm_command("report", "--run", run, "--name", "kmeans-k4", "--open", PATH=path)
     assert result.returncode == 0, result.stderr
     page = run / "report" / "index.html"
     assert result.stdout.strip() == str(page)
     assert text_soon_in(opened) == str(page)
-
-    result = warm_command(*command, PATH=str(tmp_path / "empty"))
-    assert result.returncode == 0, result.stderr
-    assert "The browser cannot be opened (there is none)" in result.stderr
 
 
 def text_soon_in(path):
