@@ -217,6 +217,18 @@ def test_a_cluster_opens_from_legend_card_and_address_and_closes(page):
     assert page.errors() == []
 
 
+def test_a_tab_opens_by_its_address_and_leads_back_to_the_images(page):
+    page.driver.get(page.driver.current_url.split("#")[0] + "#scores")
+    page.driver.refresh()
+    page.driver.execute_async_script("window.latentlab.ready.then(arguments[0])")
+    assert page.find("#scores").is_displayed()
+    assert not page.find("#browse").is_displayed()
+    page.find("nav a[href='#browse']").click()
+    page.wait("document.querySelectorAll('.card .strip canvas').length > 10")
+    assert not page.find("#scores").is_displayed()
+    assert page.errors() == []
+
+
 def test_the_first_screen_shows_images_of_every_cluster_in_view(page):
     page.wait("document.querySelectorAll('.card .strip .picture canvas').length > 10")
     in_window = page.run("""

@@ -68,11 +68,11 @@ const go = {
 
 // What follows from a change
 
-function rowsChanged() {
+function rowsChanged(changes = {}) {
   panels.head();
   panels.layout();
   find.fillChips();
-  latentlab.grid.setRows(store.rows, true);
+  latentlab.grid.setRows(store.rows, !changes.scope);
   panels.paint();
   panels.legend();
   panels.actions();
@@ -90,7 +90,6 @@ function scopeChanged() {
   latentlab.grid.setLabel(`Images of ${byId("head").querySelector("h2")?.textContent ?? "the selection"}`);
   latentlab.map.setRing(null);
   latentlab.map.setHint(null);
-  latentlab.grid.element.scrollTop = 0;
   if (store.scope.kind !== "rows") latentlab.map.showAll();
 }
 function imageChanged() {
@@ -198,6 +197,7 @@ async function start() {
     if (!byId("tree").hidden) latentlab.tree.show();
     else if (!byId("overview").hidden) panels.overview();
   }));
+  store.open({kind: "overview"});
   route();
   await latentlab.afterStart?.();
   requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("latentlab-shown")));
