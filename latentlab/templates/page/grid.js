@@ -190,10 +190,14 @@ function Grid(holder, options) {
   box.addEventListener("focus", () => { if (cursor < 0 && rows.length && box.matches(":focus-visible")) setCursor(0); });
   box.addEventListener("scroll", refill, {passive: true});
 
-  let shown = "";
+  // A grid that was hidden for a while and comes back as wide as it was stays where it was scrolled to.
+  let wide = 0;
   new ResizeObserver(() => {
-    const now = `${box.clientWidth}x${box.clientHeight}`;
-    if (now !== shown) { shown = now; layOut(); }
+    if (!box.clientWidth) return;
+    if (box.clientWidth === wide) return fill();
+    wide = box.clientWidth;
+    layOut();
+    if (cursor >= 0) reveal(cursor);
   }).observe(box);
 
   return {
