@@ -187,7 +187,13 @@ async function start() {
   store.on("scope", scopeChanged);
   store.on("image", imageChanged);
   store.on("scope", () => { if (store.scope.kind !== "tree" && store.groups.level) latentlab.tree.hide(); });
-  store.on("clusters", () => { panels.forget(); panels.fillColours(); find.fillSort(); });
+  store.on("clusters", () => {
+    const title = document.querySelector("h1");
+    title.textContent = title.textContent.replace(/: \d+ clusters$/, `: ${store.filled().length} clusters`);
+    panels.forget();
+    panels.fillColours();
+    find.fillSort();
+  });
   const copy = byId("copy-command");
   if (copy) copy.onclick = () => navigator.clipboard?.writeText(byId("command").textContent).then(() => { copy.textContent = "Copied"; });
   document.addEventListener("click", event => closeDrops(event.target));
