@@ -45,6 +45,8 @@ def compare(
 
     Raises
     ------
+    ConfigError
+        If every cluster of one of them was dropped by hand.
     DataError
         If the runs share no image or split them differently.
     RunError
@@ -92,6 +94,11 @@ def _candidates(summaries: "list[ClusteringSummary]") -> "list[Candidate]":
     places = shortest_ends([str(item.run.path.resolve()) for item in summaries])
     candidates = []
     for place, item in zip(places, summaries, strict=True):
+        if not item.shown:
+            raise ConfigError(
+                f"every cluster of {place}:{item.name} is dropped, so there is nothing to compare.",
+                hint="Undo it in latentlab view.",
+            )
         assignments = Assignments(item.images.ids, item.images.splits, item.clusters)
         clustered = assignments.at(item.clusters >= 0)
         name = f"{place}:{item.name}"

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from latentlab import pipeline
+from latentlab.errors import ConfigError
 from latentlab.reporting import clustering_summary, text
 from latentlab.reporting.edits import Accept, Drop, Editor, Merge, Name, Tag
 from latentlab.scoring import metrics
@@ -111,6 +112,9 @@ def test_clusters_that_were_all_dropped_have_no_scores(editor):
     summary, _ = summaries_of(editor)
     assert summary.scores is None
     assert summary.shown == ()
+    run = editor.clustering.run
+    with pytest.raises(ConfigError, match="every cluster of run:kmeans-k4 is dropped"):
+        pipeline.compare([(run, None), (run, None)], run.path / "comparison")
 
 
 def test_damaged_edits_do_not_stand_in_the_way_of_what_was_computed(editor):
