@@ -362,9 +362,8 @@ class ClusteringSummary:
         RunError
             If the run has no map.
         """
-        table = tables.read(self.map_path)
-        position = {image_id: i for i, image_id in enumerate(self.images.ids.tolist())}
-        positions = np.array([position[image_id] for image_id in table["id"].to_pylist()])
+        table = tables.read(self.map_path, ["id", "x", "y"])
+        positions = _positions_of(table["id"].to_pylist(), self.images.ids.tolist())
         return np.column_stack([table["x"], table["y"]]).astype(np.float32), positions
 
     @property
@@ -567,6 +566,14 @@ def _scores_of(clustering: Clustering) -> Scores | None:
     if not guard.is_there(clustering.folder / SCORES_NAME):
         return None
     return read_scores(clustering)
+
+
+def _positions_of(shown: list[str], ids: list[str]) -> np.ndarray:
+    """Return the positions of ids among all ids."""
+    if shown == ids:  # a million of them are found at once
+        return np.arange(len(ids))
+    position = {image_id: place for place, image_id in enumerate(ids)}
+    return np.array([position[image_id] for image_id in shown], np.int64)
 
 
 def _largest(counts: np.ndarray, most: int) -> list[tuple[int, int]]:
