@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pytest
 from helpers.runs import small_fit
+from helpers.viewing import ask, change, serving
 from PIL import Image
 
 from latentlab import pipeline
@@ -35,51 +36,6 @@ def server(run_with_map):
     """Serve the run with a map; tests must not edit by it."""
     with serving(pipeline.viewer(run_with_map, sample=100)) as server:
         yield server
-
-
-@contextlib.contextmanager
-def serving(server):
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def ask(server, path, method="GET", body=None, **changes):
-    """Ask as the page would, and return status, headers and body.
-
-    `path` is below the secret one, unless it begins with a slash. `changes` are headers in place of
-    the page's own; those that are None are left out.
-    """
-    session = server.session
-    headers = {"Host": session.host, "Cookie": session.cookie}
-    if method == "POST":
-        headers |= {"Origin": session.origin, "Content-Type": "application/json"}
-    headers |= {name.replace("_", "-"): value for name, value in changes.items()}
-    connection = http.client.HTTPConnection("127.0.0.1", server.server_port, timeout=30)
-    address = path if path.startswith("/") else session.path + path
-    connection.putrequest(method, address, skip_host=True, skip_accept_encoding=True)
-    data = None if body is None else json.dumps(body).encode()
-    for name, value in (
-        headers | ({"Content-Length": str(len(data))} if data is not None else {})
-    ).items():
-        if value is not None:
-            connection.putheader(name, value)
-    connection.endheaders(data)
-    answer = connection.getresponse()
-    return answer.status, answer.headers, answer.read()
-
-
-def change(server, action, edit=None, made_on=None):
-    """Change the clusters as the page would; return status and JSON."""
-    if made_on is None:
-        made_on = json.loads(ask(server, "state")[2])["version"]
-    status, _, body = ask(server, action, "POST", {"made_on": made_on, "edit": edit})
-    return status, json.loads(body)
 
 
 def raw(server, sent: bytes) -> bytes:
@@ -164,6 +120,13 @@ def test_a_server_at_another_port_gets_no_secret_that_opens_this_one(server):
         "state?",
         "edit/1",
         "%2e%2e/run.json",
+        "thumb/7/1",
+        "thumb/99999?side=96",
+        "image/7?side=96",
+        "neighbours/99999",
+        "neighbours/7?side=96",
+        "points/xy",
+        "points/",
     ],
 )
 def test_nothing_but_page_and_images_is_served(server, path):
