@@ -532,6 +532,9 @@ def splits(rng: random.Random) -> Iterator[Case]:
     def case(places: list[str], wanted: int | None, circle: bool = False) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
             for place in places:
+                if place.endswith("/"):
+                    (folder / place).mkdir(parents=True, exist_ok=True)
+                    continue
                 (folder / place).parent.mkdir(parents=True, exist_ok=True)
                 (folder / place).write_bytes(good)
             if circle:
@@ -547,11 +550,12 @@ def splits(rng: random.Random) -> Iterator[Case]:
 
     yield Case("folder", "one picture", case(["a.png"], 1))
     yield Case("folder", "the same picture often", case([f"{i}.png" for i in range(MIXED)], MIXED))
-    yield Case("folder", "held-out pictures only", case(["test/a.png", "train/x.txt"], 1))
+    yield Case("folder", "held-out pictures only", case(["test/a.png", "train/"], 1))
     yield Case("folder", "a circle of links", case(["a.png", "b/c.png"], 2, circle=True))
     yield Case("folder", "60 folders deep", case(["/".join("d" * 60) + "/a.png"], 1))
     yield Case("folder", "endings in capitals", case(["a.PNG", "b.Png"], 2))
-    yield Case("folder", "nothing", case(["a.txt"], None))
+    yield Case("folder", "a picture by another name", case(["a.txt"], 1))
+    yield Case("folder", "nothing", case(["a/"], None))
 
 
 ALL = (vectors, options, runs, networks, checkpoint_files, splits)

@@ -75,7 +75,7 @@ def recorded_images(run: Run) -> tuple[list[str], list[str]]:
     run : Run
         The run.
     """
-    table = tables.read(run.path / IMAGE_LIST)
+    table = tables.read(run.path / IMAGE_LIST, ["id", "split", "status"])
     is_used = [status == "ok" for status in table["status"].to_pylist()]
     used = table.filter(pa.array(is_used, pa.bool_()))
     return used["id"].to_pylist(), used["split"].to_pylist()

@@ -57,6 +57,7 @@ from latentlab.storage.files import fingerprint, read_json, remove_folder, sha25
 from latentlab.storage.manifest import Output, StageRecord, now
 from latentlab.storage.run import CLUSTER_STAGE, Run
 
+IMAGE_COLUMNS = ("id", "split", "status", "reason")
 NAMED = 10  # images that a report names
 VECTOR_FOLDERS = ("embeddings", "averages", "pictures", "inputs")
 PLAN = "plan.json"  # in the work folder: what it was made for
@@ -203,7 +204,7 @@ class _Update:
         self.made = Changes(run.path)
         self.images = _present_images(run, moved_to)
         self.difference = changes_of(run, self.images)
-        self.table = tables.read(run.path / IMAGE_LIST)
+        self.table = tables.read(run.path / IMAGE_LIST, list(IMAGE_COLUMNS))
         self.run_folder = run.path
         self.subject = run
         self.edits: dict[str, dict[str, object]] = {}  # for run.json, by clustering
@@ -321,10 +322,11 @@ class _Update:
         if not used:
             raise DataError(f"{self.images.name}: not one image of {self.run_folder} is left.")
         columns = zip(*used, *others, strict=True)
-        names = ("id", "split", "status", "reason")
         types = [pa.string()] * 4
         arrays = [pa.array(column, kind) for column, kind in zip(columns, types, strict=True)]
-        tables.write(self.made.write(IMAGE_LIST), pa.table(dict(zip(names, arrays, strict=True))))
+        tables.write(
+            self.made.write(IMAGE_LIST), pa.table(dict(zip(IMAGE_COLUMNS, arrays, strict=True)))
+        )
         if self.images.files is not None:
             write_known_files(self.images, self.made.write(FILE_LIST).parent)
         elif self.config.is_autoencoder:
@@ -333,7 +335,7 @@ class _Update:
     def _kept_rows(self) -> list[tuple[str, str | None, str, str | None]]:
         """Return the rows of images.parquet that stay."""
         back = {*self.difference.added, *self._left}
-        columns = (self.table[name].to_pylist() for name in ("id", "split", "status", "reason"))
+        columns = (self.table[name].to_pylist() for name in IMAGE_COLUMNS)
         return [row for row in zip(*columns, strict=True) if row[0] not in back]
 
     def _take_vectors(self, stages: dict[str, StageRecord]) -> None:
@@ -488,7 +490,7 @@ class _Update:
 
     def _values(self, new: _NewVectors) -> dict[str, object]:
         """Return the entries of run.json that change."""
-        table = tables.read(self.made.new_folder / IMAGE_LIST)
+        table = tables.read(self.made.new_folder / IMAGE_LIST, ["split", "status"])
         rows = list(zip(table["split"].to_pylist(), table["status"].to_pylist(), strict=True))
         used = [split for split, status in rows if status == "ok"]
         unreadable = sum(status not in ("ok", REMOVED) for _, status in rows)
@@ -512,7 +514,7 @@ class _Update:
 
     def _intake(self) -> "account.Intake":
         """Return the account of the images that are there now."""
-        table = tables.read(self.made.current(IMAGE_LIST))
+        table = tables.read(self.made.current(IMAGE_LIST), ["id", "status", "reason"])
         columns = (table[name].to_pylist() for name in ("id", "status", "reason"))
         rows = list(zip(*columns, strict=True))
         faults = [(name, reason) for name, status, reason in rows if status not in ("ok", REMOVED)]

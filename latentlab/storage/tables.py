@@ -62,7 +62,8 @@ def read(path: Path, columns: list[str] | None = None) -> pa.Table:
     Raises
     ------
     RunError
-        If the file is missing or damaged, or would take far more memory than its size tells.
+        If the file is missing or damaged, lacks a column, or would take far more memory than its
+        size tells.
     """
     guard.reading(path)
     try:

@@ -46,6 +46,6 @@ def read_vector_labels(run: Run) -> Labels | None:
         raise DataError(f"{path} has changed since it was imported into {run.path}: put it back.")
     values = read_column(path, vectors.label_column)
     numbers, class_names = encode_labels(values)
-    rows = tables.read(run.path / ROWS_NAME)
+    rows = tables.read(run.path / ROWS_NAME, ["id", "row"])
     ids = np.asarray(rows["id"].to_pylist(), dtype=str)
     return Labels(ids, numbers[np.asarray(rows["row"])], class_names)
