@@ -20,7 +20,7 @@ from latentlab.refinement.run_methods import assign_images, assign_vectors
 from latentlab.scoring.evaluate import scores_of
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import ScoreRow, read_scores
-from latentlab.storage import changes, integrity, rows
+from latentlab.storage import changes, guard, integrity, rows
 from latentlab.storage.clustering import EDIT_JOURNAL_NAME, Clustering
 from latentlab.storage.files import TEMPORARY_PREFIX, sha256
 from latentlab.storage.integrity import NOT_RECORDED
@@ -193,7 +193,9 @@ def _needs_no_record(name: str) -> bool:
 
 
 def _inner_runs(run: Run) -> list[Path]:
-    return sorted(path.parent for path in (run.path / SEEDS_FOLDER).glob(f"*/{MANIFEST_NAME}"))
+    folder = run.path / SEEDS_FOLDER
+    guard.inside(folder)  # it may be a link out of the run
+    return sorted(path.parent for path in folder.glob(f"*/{MANIFEST_NAME}"))
 
 
 def _check_inner(run: Run, folder: Path) -> list[Check]:

@@ -95,3 +95,15 @@ def test_commands_that_read_name_the_link_that_they_meet_and_show_nothing_of_it(
         assert "assignments.parquet is a link that leads out of the run" in text
         assert SECRET.strip() not in text
     assert (outside / "index.html").read_text() == SECRET
+
+
+def test_verify_looks_for_no_runs_outside(theirs):
+    run, outside = theirs
+    (outside / "run-1").mkdir()
+    shutil.copy(run / "run.json", outside / "run-1" / "run.json")
+    put(run / "seeds", outside)
+    code, text = latentlab("verify", run)
+    assert code == 4, text
+    assert len(errors(text)) == 1
+    assert "seeds is a link that leads out of the run" in text
+    assert "run-1" not in text
