@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import http.server
+import shutil
 import subprocess
 import sys
 import threading
@@ -22,6 +23,7 @@ from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.reporting.edits import Editor
 from latentlab.reporting.viewer_opening import opening_page
+from latentlab.storage.run import Run
 
 
 @pytest.fixture(scope="module")
@@ -646,12 +648,23 @@ def test_two_tabs_lose_no_edit_and_say_what_was_not_done(driver, shared_run):
     assert "does not answer" in page.find("#notice").text
 
 
+@pytest.fixture(scope="module")
+def complete_run(tmp_path_factory):
+    """A run that has all that the viewer needs."""
+    data = DataOptions(data="digits", size=16, limit=150)
+    folder = tmp_path_factory.mktemp("complete") / "run"
+    run = pipeline.fit(data, small_fit(epochs=1, batch_size=100), folder)
+    pipeline.cluster(run, ClusterOptions(k=5, restarts=1))
+    pipeline.viewer(run, sample=300).server_close()
+    return run
+
+
 @pytest.fixture
-def viewed(driver, tmp_path):
-    with viewing(
-        driver, DataOptions(data="digits", size=16, limit=150), tmp_path / "run", k=5
-    ) as opened:
-        yield opened
+def viewed(driver, complete_run, tmp_path):
+    shutil.copytree(complete_run.path, tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    with serving(run) as server:
+        yield browsing.Page(driver, server.address), run
 
 
 def test_view_opens_a_photo_in_the_size_of_its_file(driver, tmp_path):
