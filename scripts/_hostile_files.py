@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import _memory_of_case
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -137,6 +138,7 @@ def archives(rng: random.Random) -> Iterator[Case]:
     def case(content: bytes, exact: bool) -> Callable[[Path], str]:
         def run(folder: Path) -> str:
             (folder / "cifar-10-python.tar.gz").write_bytes(content)
+            _memory_of_case.begin()
             return _judge_cifar(folder, exact)
 
         return run
@@ -875,6 +877,7 @@ def _parquet_case(
     def run(folder: Path) -> str:
         path = folder / "x.parquet"
         path.write_bytes(content) if isinstance(content, bytes) else pq.write_table(content, path)
+        _memory_of_case.begin()
         images, found, known = open_all(data=str(path), size=SIDE, held_out=0.0)
         if not exact:
             return "it was read"

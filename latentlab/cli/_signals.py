@@ -4,6 +4,7 @@ import contextlib
 import os
 import signal
 import sys
+from collections.abc import Iterator
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -23,6 +24,19 @@ def listen() -> None:
     signal.signal(signal.SIGTERM, _on_signal)
     # A shell starts background jobs deaf to Ctrl-C: they stay so.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _on_signal)
+
+
+@contextlib.contextmanager
+def ended_by_interrupt() -> Iterator[None]:
+    """Let Ctrl-C be the way in which a command ends: it raises KeyboardInterrupt here, no error."""
+    if signal.getsignal(signal.SIGINT) is not _on_signal:
+        yield
+        return
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        yield
+    finally:
         signal.signal(signal.SIGINT, _on_signal)
 
 

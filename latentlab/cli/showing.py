@@ -14,6 +14,7 @@ from latentlab.cli._options import (
     typed_or_last_run,
 )
 from latentlab.cli._output import json_option, print_result, say
+from latentlab.cli._signals import ended_by_interrupt
 from latentlab.cli.edits_shown import as_computed_option, shown_clusters
 from latentlab.cli.moved import moved_option, open_moved
 from latentlab.cli.searching import words_option
@@ -130,7 +131,7 @@ def view(  # noqa: PLR0913  # a flag each
     say(f"{server.address}\nCtrl-C ends it; {edits}")
     sys.stdout.flush()
     try:
-        with contextlib.ExitStack() as stack:
+        with ended_by_interrupt(), contextlib.ExitStack() as stack:
             if opens:
                 _open_in_browser(server.address, stack)
             server.serve_forever()

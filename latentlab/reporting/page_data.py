@@ -1,4 +1,4 @@
-"""The data of the page, which templates/page/*.js read as JSON: version 2.
+"""The data of the page, which the scripts in templates/page read as JSON: version 2.
 
 Each class is one object of that JSON. Arrays are sent as bytes in base64, or by the viewer's server
 (`latentlab.reporting.packed`).

@@ -40,6 +40,22 @@ def test_signals_end_with_their_code_and_the_run_resumes(tmp_path, number, code)
     assert not list((tmp_path / "run").rglob(".tmp-*"))
 
 
+def test_interrupt_is_how_a_viewer_ends_and_no_error(reported):
+    process = subprocess.Popen(
+        words("{} -m latentlab view {} --sample 100", sys.executable, reported.path),
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    assert "Ctrl-C ends it" in process.stdout.readline() + process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 0, stderr
+    assert "error" not in stderr
+
+
 def run_of(body):
     """Run the command line with `body`, lines of Python, in the place of `latentlab runs`."""
     lines = [

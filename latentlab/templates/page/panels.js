@@ -149,11 +149,12 @@ function head() {
   byId("said").textContent = [...byId("head").querySelectorAll("h2, .note")].map(one => one.textContent).slice(0, 2).join(", ");
 }
 function overviewHead() {
-  const isSearch = latentlab.find.isFiltered();
+  const isSearch = latentlab.find.isFiltered(), {edited} = store.data;
+  const isEdited = edited && edited.note !== "as computed";
   return [element("div", {class: "row"}, element("h2", {tabindex: "-1"}, store.query ? `${images(store.rows.length)} found` : `${images(store.n)} in ${count(store.filled().length)} clusters`),
     element("span", {class: "grow"}), latentlab.tree.isThere() && button("Tree", () => latentlab.go.scope({kind: "tree"}), {id: "open-tree", title: "which clusters belong together"}),
     button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})),
-    (isSearch || store.data.edited?.count) && note([store.data.edited?.count && `the clusters are shown ${store.data.edited.note}`, isSearch && shownText()].filter(Boolean).join(" · "))];
+    (isSearch || isEdited) && note([isEdited && `the clusters are shown ${edited.note}`, isSearch && shownText()].filter(Boolean).join(" · "))];
 }
 function treeHead() {
   return [element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "to-clusters"}), element("h2", {tabindex: "-1"}, "Which clusters belong together"))];

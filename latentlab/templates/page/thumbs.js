@@ -4,6 +4,7 @@
 const {store, bytesOf, element} = latentlab;
 const SIDES = [96, 128, 192, 256, 384, 512];  // pixels that the server is asked for, few, so that the browser keeps them
 const MOST_LOADED = 1500;
+const MOST_PENDING = 24;  // pictures that the server is asked for at a time; a browser refuses thousands
 const MOST_PIXELS = 120e6;  // of decoded sheets at a time
 const sheets = [...document.querySelectorAll("script.sheet")];
 const decoded = new Map();  // number of a sheet -> promise of its bitmap
@@ -109,14 +110,34 @@ async function draw(canvas, row) {
   return Boolean(found);
 }
 
+// Pictures that wait for the server, the newest first: those before it may have scrolled away.
+const waiting = [];
+let pending = 0;
+function loadInTurn(image, source) {
+  waiting.push([image, source]);
+  setTimeout(loadNext, 0);  // once the picture stands on the page
+}
+function loadNext() {
+  while (pending < MOST_PENDING && waiting.length) {
+    const [image, source] = waiting.pop();
+    if (!image.isConnected) continue;
+    pending++;
+    const ended = () => { pending--; loadNext(); };
+    image.addEventListener("load", ended, {once: true});
+    image.addEventListener("error", ended, {once: true});
+    image.src = source;
+  }
+}
+
 // Shows the picture of a row in a holder of so many CSS pixels a side, or the name of the image.
 function show(holder, row, size) {
   if (!store.hasPicture(row)) return holder.replaceChildren(element("span", {class: "id"}, store.ids[row]));
   if (store.position) {
-    const image = element("img", {src: address(row, size), alt: "", draggable: "false", decoding: "async"});
+    const image = element("img", {alt: "", draggable: "false", decoding: "async"});
     image.onerror = () => holder.replaceChildren(element("span", {class: "id"}, store.ids[row]));
     image.onload = () => image.classList.toggle("few", image.naturalWidth < 48);
-    return holder.replaceChildren(image);
+    holder.replaceChildren(image);
+    return loadInTurn(image, address(row, size));
   }
   const pixels = Math.round(size * Math.min(devicePixelRatio, 2));
   const canvas = element("canvas", {width: pixels, height: pixels});
