@@ -60,7 +60,7 @@ def _from_tar(path: Path, limits: Mapping[str, int]) -> Iterator[tuple[str, byte
     most_bytes = sum(limits.values()) + FOREIGN_LIMIT
     try:
         with (
-            _opened(path, most_bytes) as content,
+            _opened(path, most_bytes, max(limits.values())) as content,
             tarfile.open(fileobj=content, mode="r:") as archive,
         ):
             yield from _members(path, archive, limits)
@@ -97,16 +97,19 @@ def _members(
 
 
 @contextlib.contextmanager
-def _opened(path: Path, limit: int) -> Iterator[Any]:
-    """Open an archive, compressed or not, of which at most `limit` bytes are unpacked."""
+def _opened(path: Path, limit: int, at_once: int) -> Iterator[Any]:
+    """Open an archive, compressed or not, of which at most `limit` bytes are unpacked.
+
+    At most `at_once` of them, those of the largest member, are read in one piece.
+    """
     with path.open("rb") as raw:
         is_packed = raw.read(2) == _GZIP
         raw.seek(0)
         if not is_packed:
-            yield _Limited(raw, limit)
+            yield _Limited(raw, limit, at_once)
             return
         with gzip.GzipFile(fileobj=raw) as unpacked:
-            yield _Limited(unpacked, limit)
+            yield _Limited(unpacked, limit, at_once)
 
 
 def _read_to_end(content: Any) -> None:
@@ -118,13 +121,15 @@ def _read_to_end(content: Any) -> None:
 class _Limited:
     """A file that fails beyond a limit, since headers of an archive can ask for any number."""
 
-    def __init__(self, file: Any, limit: int) -> None:
+    def __init__(self, file: Any, limit: int, at_once: int) -> None:
         self.file = file
         self.limit = limit
+        self.at_once = at_once
 
     def read(self, size: int = -1) -> bytes:
         """Read at most `size` bytes."""
-        if size < 0 or self.file.tell() + size > self.limit + SLACK:
+        is_too_long = size > self.at_once + SLACK or self.file.tell() + size > self.limit + SLACK
+        if size < 0 or is_too_long:
             raise tarfile.ReadError(
                 f"it asks for more than the {self.limit} bytes that such an archive has"
             )
