@@ -80,6 +80,7 @@ class DelimitedTable(PathTable):
         head = self._head()
         self._delimiter = _delimiter_of(path, head)
         first = next(self._rows(), [])
+        check_columns(path, first)  # before each is looked for on the disk
         self._has_names = not any(_names_a_file(path, cell) for cell in first)
         self.names = _unique(first) if self._has_names else _numbered(len(first))
         self.candidates = self.names
