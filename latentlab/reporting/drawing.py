@@ -5,6 +5,7 @@ legends, and lets a long name take the room of the axes. Names come from outside
 """
 
 import contextlib
+import textwrap
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -25,6 +26,8 @@ PLAIN: Any = {
     "axes.formatter.use_mathtext": False,
 }
 LONGEST_NAME = 28  # characters of a name in a figure
+POINTS_PER_INCH = 72
+GLYPH_WIDTH = 0.52  # of a character of the font in mean, as a share of its size; a little more
 LONGEST_TITLE = 60  # characters of a name in a title
 # A glyph that the font lacks is drawn as a box; room that a long text takes is no fault either.
 _EXPECTED = (
@@ -116,6 +119,28 @@ def figure_name(name: str, longest: int = LONGEST_NAME) -> str:
     'cats\\nand a long story abou…'
     """
     return shortened(name, longest)
+
+
+def wrapped(text: str, width: float, font_size: float) -> str:
+    r"""Return a text in lines that are no wider than a part of a figure.
+
+    Parameters
+    ----------
+    text : str
+        Words; line breaks stay.
+    width : float
+        Inches.
+    font_size : float
+        Points.
+
+    Examples
+    --------
+    >>> wrapped("a map of all images", width=0.5, font_size=8)
+    'a map of\nall\nimages'
+    """
+    characters = max(1, int(POINTS_PER_INCH * width / (GLYPH_WIDTH * font_size)))
+    lines = text.split("\n")
+    return "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in lines)
 
 
 def label_log_ticks(axis: Axis) -> None:

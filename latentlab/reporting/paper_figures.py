@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 FORMATS = ("png", "svg", "pdf")
 ONE_COLUMN = 3.35  # inches: 85 mm
 TWO_COLUMNS = 6.9  # inches: 175 mm
-NOTE_HEIGHT = 0.35  # inches below a map
+NOTE_HEIGHT = 0.35  # inches below a map, for two lines
+NOTE_LINE = 0.09  # inches of each further line
+NOTE_SIZE = 5  # points
 DPI = 400
 MOST_NAMES = 30  # groups that still have their name on a map
 MOST_CARDS = 20
@@ -172,7 +174,7 @@ def _remarked(figure: "Figure", summary: ClusteringSummary) -> "Figure":
     if summary.edit_remark:
         axis = figure.axes[0]
         label = "\n".join(filter(None, (axis.get_xlabel(), summary.edit_remark)))
-        axis.set_xlabel(label, fontsize=5, color="#555555")
+        axis.set_xlabel(label, fontsize=NOTE_SIZE, color="#555555")
     return figure
 
 
@@ -216,17 +218,25 @@ def point_map(
     -------
     matplotlib.figure.Figure
     """
+    from latentlab.reporting.drawing import wrapped
+
     x_range, y_range = np.ptp(xy, axis=0)
     aspect = float(np.clip(y_range / max(x_range, 1e-9), 0.5, 1.3))
-    figure, axis = _canvas(width, NOTE_HEIGHT + width * aspect)
+    label = wrapped(note.replace("; ", "\n", 1), 0.95 * width, NOTE_SIZE)
+    figure, axis = _canvas(width, _note_height(label) + width * aspect)
     _draw_points(axis, xy, groups, len(names))
     shown = np.unique(groups[groups >= 0]).tolist()
     for group in shown if len(shown) <= MOST_NAMES else []:
         anchor = densest(xy[groups == group])
         if anchor is not None:
             _add_name(axis, anchor, shortened(names[group], MAP_NAME))
-    axis.set_xlabel(note.replace("; ", "\n", 1), fontsize=5, color="#555555")
+    axis.set_xlabel(label, fontsize=NOTE_SIZE, color="#555555")
     return figure
+
+
+def _note_height(note: str) -> float:
+    """Return the inches that a note takes below a map."""
+    return NOTE_HEIGHT + NOTE_LINE * max(0, note.count("\n") - 1)
 
 
 def data_map(summary: ClusteringSummary, xy: np.ndarray, clusters: np.ndarray) -> "Figure":

@@ -167,9 +167,10 @@ def scatter(
     -------
     matplotlib.figure.Figure
     """
-    from latentlab.reporting.drawing import figure_name, legend_name
+    from latentlab.reporting.drawing import figure_name, legend_name, wrapped
 
-    figure, axis = _axes(7.6, 6.4)
+    width = 7.6  # inches
+    figure, axis = _axes(width, 6.4)
     colours = palettes.categories(len(names))
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
     draw_points(axis, xy, groups, colours, size=size, alpha=0.7)
@@ -182,7 +183,7 @@ def scatter(
         if len(shown) <= MOST_NAMED_GROUPS:
             _add_name(axis, np.median(members, axis=0), figure_name(name), colours[number])
     axis.set(xticks=[], yticks=[], title=title)
-    axis.set_xlabel(note, fontsize=8)
+    figure.supxlabel(wrapped(note, 0.95 * width, 8), fontsize=8)
     if shown:
         axis.legend(fontsize=7, ncols=1 + len(shown) // (MOST_NAMED_GROUPS + 1), **LEGEND_AT_RIGHT)
     return figure
