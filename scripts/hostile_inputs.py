@@ -42,6 +42,7 @@ from _hostile_runs import ALL as RUNS
 from _hostile_vectors import ALL as VECTORS
 
 from latentlab.errors import LatentlabError
+from latentlab.private_folders import private_folder
 
 LIMIT = 20.0  # seconds of processor time
 BATCH = 40  # inputs a process: a crash ends no more than these
@@ -110,6 +111,7 @@ def _watch(folder: Path) -> None:
     files.
     """
     inside = str(folder)
+    compiled = str(private_folder("numba"))  # our own, where compiled functions are kept
 
     def hook(name: str, arguments: tuple) -> None:
         is_write = (
@@ -134,7 +136,7 @@ def _watch(folder: Path) -> None:
             path = os.path.abspath(os.fsdecode(written)) if named else f"{name} {arguments}"
             # Python's own platform module asks for uname; cases of surroundings start Python.
             is_ours = (
-                path.startswith((inside, "/dev/", "/proc/self/clear_refs"))
+                path.startswith((inside, compiled, "/dev/", "/proc/self/clear_refs"))
                 or "__pycache__" in path
                 or "'uname'" in path
                 or (name == "subprocess.Popen" and arguments[0] == sys.executable)

@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latentlab.cli._output import say
-from latentlab.storage.json_form import to_json
 
 if TYPE_CHECKING:
     from latentlab.reporting.clustering_summary import ClusteringSummary
@@ -48,6 +47,8 @@ def facts_of(summary: "ClusteringSummary") -> dict[str, Any]:
     summary : ClusteringSummary
         The clusters.
     """
+    from latentlab.storage.json_form import to_json
+
     tell_edits(summary.name, summary.edit_remark)
     return {
         "name": summary.name,

@@ -166,10 +166,11 @@ def _check_sizes(path: Path) -> None:
     import keras
 
     config, weights = _contents(path)
-    described = memory_budget.parsed_json(config, memory_budget.LEAST)
+    described = dict(memory_budget.parsed_json(config, memory_budget.LEAST))
+    described.pop(COMPILED_NAME, None)
     with keras.StatelessScope(initialize_variables=False):
         network = keras.saving.deserialize_keras_object(described, safe_mode=True)
-    asked = sum(math.prod(variable.shape) for variable in network.variables)
+    asked = sum(math.prod(variable.shape) for variable in network.weights)
     stored = _count_of_weights(weights)
     if asked > stored:
         raise ValueError(f"its configuration asks for {asked:,} weights, and it holds {stored:,}")

@@ -218,7 +218,7 @@ def test_new_vectors_get_the_clusters_of_the_old_ones(alone, tmp_path):
     file = write_vectors(tmp_path / "new.parquet", vectors, name=[f"row {i}" for i in range(120)])
     target = pipeline.predict_vectors(alone, L2.name, file, tmp_path / "out.parquet")
     table = pq.read_table(target)
-    assert table.column_names[:4] == ["id", "cluster", "distance", "margin"]
+    assert table.column_names[:5] == ["id", "cluster", "cluster_name", "distance", "margin"]
     cluster_of = dict(zip(table["id"].to_pylist(), table["cluster"].to_pylist(), strict=True))
     assert len(cluster_of) == 119
     stored = alone.clustering(L2.name).assignments

@@ -48,7 +48,7 @@ def test_page_tells_scores_sample_labels_rule_and_run(reported):
     assert "100 of 160 images, drawn at random" in text
     assert "Labels were read after every assignment was written" in text
     assert "pixels+<wbr>kmeans" in text
-    assert "learning_rate 0.001" in text
+    assert "learning rate 0.001" in text
     assert len(data_of(text)["clusters"]) == 4
 
 

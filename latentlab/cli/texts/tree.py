@@ -35,7 +35,7 @@ def tree_text(tree: ClusterTree) -> str:
             continue
         a, b, height, size = tree.merges[node - n_leaves]
         lines.append(f"{INDENT * depth}{height:.3g}, {size:,}")
-        waiting += [(a, depth + 1), (b, depth + 1)]
+        waiting += [(b, depth + 1), (a, depth + 1)]  # the last is taken first
     if waiting:
         lines.append(f"{INDENT}... (tree.json has all of it)")
     return "\n".join(lines)
