@@ -32,7 +32,7 @@ def serve_small_run(folder: Path) -> Server:
     umap_map.write_map(run, sample=SHOWN, seed=0)
     summary = read_summary(run.clustering(CLUSTERING), open_named_images(run), None)
     viewer = Viewer(summary, {})
-    viewer.image(0)  # the first one imports what reads it
+    viewer.pictures.image(0)  # the first one imports what reads it
     return Server(viewer)
 
 

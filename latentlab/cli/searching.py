@@ -31,9 +31,9 @@ def search(text: str, run_path: str, moved_to: str | None, words: str | None, co
     """
     from latentlab import pipeline
 
-    found = pipeline.search(open_moved(run_path, moved_to), text, words, count)
-    lines = [f"{image.score:6.3f}  {image.id}" for image in found]
-    print_result(found, "\n".join(lines))
+    images = pipeline.search(open_moved(run_path, moved_to), text, words, count)
+    lines = [f"{image.score:6.3f}  {image.id}" for image in images]
+    print_result(images, "\n".join(lines))
 
 
 @click.command()

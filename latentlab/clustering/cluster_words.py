@@ -81,12 +81,12 @@ def words_of_names(names: Sequence[str], data: DataOptions | None) -> list[list[
         return [[] for _ in names]
     if kind == NONE or not _may_be_classes(names, kind):
         return [words_of(name) for name in names]
-    found = []
+    all_words = []
     for name in names:
         folder, _, file = name.rpartition("/")
         of_folder = set(words_of(folder))
-        found.append([word for word in words_of(file) if word not in of_folder])
-    return found
+        all_words.append([word for word in words_of(file) if word not in of_folder])
+    return all_words
 
 
 def telling_words(
@@ -113,11 +113,11 @@ def telling_words(
     """
     counts: dict[str, Counter[int]] = defaultdict(Counter)
     sizes: Counter[int] = Counter()
-    for cluster, own in zip(clusters, words, strict=True):
+    for cluster, words_of_image in zip(clusters, words, strict=True):
         if cluster < 0:
             continue
         sizes[cluster] += 1
-        for word in set(own):
+        for word in set(words_of_image):
             counts[word][cluster] += 1
     scored: dict[int, list[tuple[float, str]]] = defaultdict(list)
     total = sum(sizes.values())

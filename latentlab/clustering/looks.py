@@ -91,13 +91,13 @@ class Looks:
         is_outside = is_counted & ~is_inside
         if min(is_inside.sum(), is_outside.sum()) < FEWEST:
             return []
-        found = []
+        effects = []
         for name, values in self.values.items():
             effect, error = _difference(values[is_inside], values[is_outside])
             if abs(effect) >= LEAST_EFFECT and abs(effect) >= LEAST_SURE * error:
                 more, less = WORDS[name]
-                found.append((abs(effect), more if effect > 0 else less))
-        return [word for _, word in sorted(found, reverse=True)]
+                effects.append((abs(effect), more if effect > 0 else less))
+        return [word for _, word in sorted(effects, reverse=True)]
 
 
 def looks_of_pixels(pixels: np.ndarray) -> dict[str, np.ndarray]:

@@ -48,9 +48,9 @@ def outlier_scores(vectors: np.ndarray, seed: int = 0) -> np.ndarray:
         return scores
     for start in range(0, count, BLOCK):
         cosines = reduced[start : start + BLOCK] @ reduced[reference].T
-        own = row_of[start : start + BLOCK]
-        is_reference = own >= 0
-        cosines[is_reference, own[is_reference]] = -np.inf  # an image is not its own neighbour
+        rows = row_of[start : start + BLOCK]
+        is_reference = rows >= 0
+        cosines[is_reference, rows[is_reference]] = -np.inf  # an image is not its own neighbour
         largest = np.partition(cosines, -nearest, axis=1)[:, -nearest:]
         scores[start : start + BLOCK] = 1 - largest.mean(axis=1)
     return scores.clip(0, 2)

@@ -17,7 +17,7 @@ SMALLEST = 1e-12
 
 
 @dataclass(frozen=True)
-class Found:
+class WordMatches:
     """Images in the order in which they fit words.
 
     Attributes
@@ -60,7 +60,7 @@ class WordSearch:
                 value=str(encoder.path),
             )
 
-    def search(self, text: str, count: int) -> Found:
+    def search(self, text: str, count: int) -> WordMatches:
         """Return the images that fit words best.
 
         Parameters
@@ -82,7 +82,7 @@ class WordSearch:
         parts = Embeddings(self.run.path).parts(column=COLUMN)
         scores = np.concatenate([unit(part) @ wanted for part in parts])
         order = np.argsort(-scores, kind="stable")[:count]
-        return Found(order, scores[order])
+        return WordMatches(order, scores[order])
 
 
 def open_word_search(run: Run, words: str | Path | None = None) -> WordSearch | None:

@@ -80,9 +80,9 @@ def search(
     """
     from latentlab.encoders.embedding import Embeddings
 
-    found = require_words(run, words).search(text, count)
+    matches = require_words(run, words).search(text, count)
     ids = Embeddings(run.path).index().ids
-    rows = zip(found.positions.tolist(), found.scores.tolist(), strict=True)
+    rows = zip(matches.positions.tolist(), matches.scores.tolist(), strict=True)
     return tuple(FoundImage(str(ids[row]), row, score) for row, score in rows)
 
 

@@ -82,7 +82,7 @@ class Search:
 
     def __init__(self, run: Run) -> None:
         self._run = run
-        self._kept: list[np.ndarray] | None = None
+        self._in_memory: list[np.ndarray] | None = None
         self._lock = threading.Lock()  # the first search reads the vectors
 
     def nearest_to(self, position: int, count: int) -> Neighbours:
@@ -108,8 +108,8 @@ class Search:
         if count < 1:
             return Neighbours([], [])
         candidates = np.argpartition(-cosines, count - 1)[:count]
-        found = candidates[np.argsort(-cosines[candidates], kind="stable")]
-        return Neighbours(found.tolist(), (1 - cosines[found]).clip(0, 2).round(5).tolist())
+        nearest = candidates[np.argsort(-cosines[candidates], kind="stable")]
+        return Neighbours(nearest.tolist(), (1 - cosines[nearest]).clip(0, 2).round(5).tolist())
 
     def _vector(self, position: int) -> np.ndarray:
         """Return the vector of one image."""
@@ -122,18 +122,18 @@ class Search:
 
     def _parts(self) -> Iterator[np.ndarray]:
         """Yield the unit vectors of all images; they stay in memory if they are not too many."""
-        if self._kept is not None:
-            yield from self._kept
+        if self._in_memory is not None:
+            yield from self._in_memory
             return
-        kept: list[np.ndarray] = []
+        parts: list[np.ndarray] = []
         n_bytes = 0
         for part in _unit_vectors(self._run):
             n_bytes += part.nbytes
             if n_bytes <= MOST_KEPT:
-                kept.append(part)
+                parts.append(part)
             yield part
         if n_bytes <= MOST_KEPT:
-            self._kept = kept
+            self._in_memory = parts
 
 
 def _unit_vectors(run: Run) -> Iterator[np.ndarray]:

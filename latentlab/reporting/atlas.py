@@ -197,9 +197,9 @@ def plan_atlas(
     """
     count = len(order.clusters)
     sides = _sides(measured)
-    own = sides[0]
+    full_side = sides[0]
     size_of = {side: _bytes_per_picture(measured, side) for side in sides}
-    least = LEAST_OF_PHOTOS if own >= PHOTO_SIDE else 0
+    least = LEAST_OF_PHOTOS if full_side >= PHOTO_SIDE else 0
     limit = count if most is None else most
     for side in sides:
         if side >= least and count <= limit and size_of[side] * count <= budget:
@@ -291,8 +291,8 @@ def _measured(count: int, read: ReadPictures, rng: np.random.Generator) -> list[
 
 def _sides(pictures: Sequence[Rgb]) -> list[int]:
     """Return the sizes that can be tried, the largest first; the first is that of the pictures."""
-    own = min(SIDES[0], max(max(picture.size) for picture in pictures))
-    return sorted({own, *(side for side in SIDES if side < own)}, reverse=True)
+    full_side = min(SIDES[0], max(max(picture.size) for picture in pictures))
+    return sorted({full_side, *(side for side in SIDES if side < full_side)}, reverse=True)
 
 
 def _bytes_per_picture(pictures: Sequence[Rgb], side: int) -> float:

@@ -54,21 +54,21 @@ class ImageFacts:
             A clustering of the run.
         """
         run, ids = summary.run, summary.images.ids.tolist()
-        found: dict[str, np.ndarray] = {}
+        numbers: dict[str, np.ndarray] = {}
         scores = _aligned(outliers_path(run), "score", ids)
         if scores is not None:
-            found["outlier"] = np.array(scores, np.float32)
+            numbers["outlier"] = np.array(scores, np.float32)
         sizes = StoredPictures(run.path).sizes()
         if sizes is not None and len(sizes) == len(ids):
-            found["width"], found["height"] = sizes.T.astype(np.float32)
+            numbers["width"], numbers["height"] = sizes.T.astype(np.float32)
         texts: dict[str, list[str]] = {}
         for name, values in columns_of(run, ids).items():
             shown = f"{name} (column)" if name in TAKEN else name
             if any(isinstance(value, str) for value in values):
                 texts[shown] = [str(value or "") for value in values]
             else:
-                found[shown] = np.array(values, np.float64)
-        return cls(found, texts, duplicate_groups(run, ids))
+                numbers[shown] = np.array(values, np.float64)
+        return cls(numbers, texts, duplicate_groups(run, ids))
 
     @property
     def shapes(self) -> tuple[list[float], list[float]] | None:
@@ -190,12 +190,12 @@ def columns_of(run: Run, ids: Sequence[str]) -> dict[str, list[str | float | Non
     if not guard.is_there(path):
         return {}
     names = [name for name in tables.schema(path).names if name != "id"]
-    found = {}
+    values_of = {}
     for name in names:
         values = _aligned(path, name, ids)
         if values is not None:
-            found[name.removeprefix(COLUMN_PREFIX)] = values
-    return found
+            values_of[name.removeprefix(COLUMN_PREFIX)] = values
+    return values_of
 
 
 def _aligned(path: Path, column: str, ids: Sequence[str]) -> list[str | float | None] | None:
@@ -239,8 +239,8 @@ def _newest_audit(run: Run) -> Path | None:
     """Return the duplicates of the audit that was made last."""
     folder = run.path / "audit"
     guard.listing(folder)
-    found = sorted(folder.glob("*/duplicates.csv"), key=lambda path: path.stat().st_mtime_ns)
-    return found[-1] if found else None
+    paths = sorted(folder.glob("*/duplicates.csv"), key=lambda path: path.stat().st_mtime_ns)
+    return paths[-1] if paths else None
 
 
 def _pairs(path: Path) -> list[tuple[str, str]]:

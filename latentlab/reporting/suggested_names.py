@@ -76,8 +76,8 @@ class NameSource:
         names = public_ids(summary.images.ids[rows].tolist())
         words = words_of_names(names, summary.run.config.data)
         for texts in (columns or {}).values():
-            for own, row in zip(words, rows.tolist(), strict=True):
-                own.extend(words_of(texts[row] or ""))
+            for words_of_image, row in zip(words, rows.tolist(), strict=True):
+                words_of_image.extend(words_of(texts[row] or ""))
         return cls(rows, words, Vocabulary.read(summary.run), looks_of(summary.run, shapes))
 
     def names(self, clusters: np.ndarray, k: int) -> tuple[str | None, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from latentlab.config import DataOptions
 from latentlab.encoders.stored_pictures import StoredPictures
-from latentlab.encoders.word_search import Found, WordSearch
+from latentlab.encoders.word_search import WordMatches, WordSearch
 from latentlab.errors import ConfigError
 from latentlab.reporting import edits, html, plots
 from latentlab.reporting.alike import Neighbours, Search
@@ -20,7 +20,7 @@ from latentlab.reporting.page_data import MOST_INSIDE, MapPoints, PageExtras, pa
 from latentlab.reporting.page_groups import Groups
 from latentlab.reporting.suggested_names import NameSource
 from latentlab.reporting.summary_groups import edited_groups
-from latentlab.reporting.viewer_pictures import Picture, PictureReader
+from latentlab.reporting.viewer_pictures import PictureReader
 from latentlab.storage.run import RunInUseError
 
 if TYPE_CHECKING:
@@ -137,43 +137,6 @@ class Viewer:
         """Return the content security policy of the page, which the server sends."""
         return html.viewer_policy(self._scripts)
 
-    def image(self, position: int) -> Picture | None:
-        """Return an image of the run.
-
-        Parameters
-        ----------
-        position : int
-            Position of the image in the run.
-
-        Returns
-        -------
-        Picture or None
-            None if there is no image at this position.
-        """
-        return self.pictures.image(position)
-
-    def thumb(self, position: int, side: int) -> Picture | None:
-        """Return the whole picture of an image in the size that is asked for.
-
-        Parameters
-        ----------
-        position : int
-            Position of the image in the run.
-        side : int
-            Pixels of the longer side, at most.
-
-        Returns
-        -------
-        Picture or None
-            None if there is no image at this position.
-
-        Raises
-        ------
-        DataError
-            If the images are gone or damaged.
-        """
-        return self.pictures.thumb(position, side)
-
     def neighbours(self, position: int) -> Neighbours | None:
         """Return the images that are most like one, among all images of the run.
 
@@ -196,7 +159,7 @@ class Viewer:
             return None
         return self.search.nearest_to(position, NEIGHBOURS)
 
-    def found(self, text: str) -> Found | None:
+    def matches(self, text: str) -> WordMatches | None:
         """Return the images that fit words best, among all images of the run.
 
         Parameters
@@ -206,7 +169,7 @@ class Viewer:
 
         Returns
         -------
-        Found or None
+        WordMatches or None
             None without an image-text encoder.
 
         Raises
@@ -232,26 +195,6 @@ class Viewer:
             None if there is nothing.
         """
         return None if self._store is None else self._store.content(key)
-
-    def original(self, position: int) -> Picture | None:
-        """Return the picture that an image was made of, in its full size.
-
-        Parameters
-        ----------
-        position : int
-            Position of the image in the run.
-
-        Returns
-        -------
-        Picture or None
-            The image itself if it was made of no file; None if there is none at this position.
-
-        Raises
-        ------
-        DataError
-            If the file is gone or damaged.
-        """
-        return self.pictures.original(position)
 
     def state(self) -> ViewState:
         """Return the page's data about the edited clusters."""

@@ -5,7 +5,7 @@ import re
 from http import HTTPStatus
 from urllib.parse import unquote
 
-from latentlab.encoders.word_search import Found
+from latentlab.encoders.word_search import WordMatches
 from latentlab.errors import ConfigError, LatentlabError
 from latentlab.progress import log
 from latentlab.reporting.alike import Neighbours
@@ -77,7 +77,7 @@ def _content(viewer: Viewer, method: str, path: str, body: bytes) -> Answer:
     if kind == "neighbours":
         return _neighbours(viewer, number)
     if path.startswith(WORDS_PATH):
-        return _found(viewer, path.removeprefix(WORDS_PATH))
+        return _matches(viewer, path.removeprefix(WORDS_PATH))
     if kind == "points":
         return _points(viewer, number)
     raise _missing("there is nothing here")
@@ -122,8 +122,9 @@ def _image(viewer: Viewer, kind: str, name: str) -> Answer:
 
 def _picture(viewer: Viewer, kind: str, position: int, query: str) -> Picture | None:
     if kind == "thumb":
-        return viewer.thumb(position, _side(query))
-    return viewer.image(position) if kind == "image" else viewer.original(position)
+        return viewer.pictures.thumb(position, _side(query))
+    read = viewer.pictures.image if kind == "image" else viewer.pictures.original
+    return read(position)
 
 
 def _side(query: str) -> int:
@@ -142,27 +143,27 @@ def _position(number: str) -> int:
 
 def _neighbours(viewer: Viewer, number: str) -> Answer:
     try:
-        found = viewer.neighbours(_position(number))
+        neighbours = viewer.neighbours(_position(number))
     except LatentlabError as error:
         raise _missing(_line(error)) from error
-    if found is None:
+    if neighbours is None:
         raise _missing("there is no such image")
-    return _as_json(found)
+    return _as_json(neighbours)
 
 
-def _found(viewer: Viewer, query: str) -> Answer:
+def _matches(viewer: Viewer, query: str) -> Answer:
     """Return the images that fit words, by an address as words?q=a%20red%20car."""
     try:
         text = unquote(query, errors="strict")
     except UnicodeError as error:
         raise bad("the words are no text in UTF-8") from error
     try:
-        found = viewer.found(text)
+        matches = viewer.matches(text)
     except ConfigError as error:
         raise bad(_line(error)) from error
-    if found is None:
+    if matches is None:
         raise _missing("there is no image-text encoder, so words find nothing")
-    return _as_json(found)
+    return _as_json(matches)
 
 
 def _points(viewer: Viewer, key: str) -> Answer:
@@ -175,7 +176,7 @@ def _points(viewer: Viewer, key: str) -> Answer:
 def _require(method: str, allowed: str) -> None:
     """Raise Refusal if a path is asked for with another method."""
     if method != allowed:
-        reason = f"this is answered to {allowed} only"
+        reason = f"this is matches to {allowed} only"
         raise Refusal(HTTPStatus.METHOD_NOT_ALLOWED, reason, {"Allow": allowed})
 
 
@@ -183,7 +184,7 @@ def _missing(reason: str) -> Refusal:
     return Refusal(HTTPStatus.NOT_FOUND, reason)
 
 
-def _as_json(state: ViewState | Neighbours | Found) -> Answer:
+def _as_json(state: ViewState | Neighbours | WordMatches) -> Answer:
     return Answer(HTTPStatus.OK, json.dumps(to_json(state)).encode(), JSON_TYPE)
 
 

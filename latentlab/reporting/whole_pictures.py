@@ -84,14 +84,14 @@ class WholePictures:
             Positions of the images in the run.
         """
         if self._stored is not None:
-            found = [self._read_stored(int(position)) for position in positions]
+            in_order = [self._read_stored(int(position)) for position in positions]
         elif self._reads_files:
-            found = self._read_files(positions)
+            in_order = self._read_files(positions)
         else:
             return self._read_pixels(positions)
         return [
             picture or self._read_pixels([position])[0]
-            for position, picture in zip(positions, found, strict=True)
+            for position, picture in zip(positions, in_order, strict=True)
         ]
 
     def _read_pixels(self, positions: Sequence[int]) -> "list[PIL.Image.Image]":

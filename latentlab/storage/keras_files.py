@@ -79,8 +79,7 @@ def load(path: Path) -> "keras.Model":
     """
     import keras
 
-    check(path)
-    _check_sizes(path)
+    _check_sizes(*_checked(path))
     return keras.saving.load_model(path, compile=False, safe_mode=True)
 
 
@@ -99,6 +98,11 @@ def check(path: Path) -> None:
     ValueError
         If it is damaged, too large, names anything but plain layers, or its weights lie elsewhere.
     """
+    _checked(path)
+
+
+def _checked(path: Path) -> tuple[dict[str, Any], int]:
+    """Return the configuration that `check` passes, and the number of weights in the file."""
     guard.reading(path)
     try:
         config, weights = _contents(path)
@@ -111,7 +115,7 @@ def check(path: Path) -> None:
         described = dict(memory_budget.parsed_json(config, memory_budget.LEAST))
         described.pop(COMPILED_NAME, None)  # `load` compiles nothing and drops it too
         _check_names(described)
-        _check_weights(weights, allowed)
+        return described, _check_weights(weights, allowed)
     except ValueError:
         raise
     except Exception as error:  # and so does h5py, with OSError among them
@@ -157,7 +161,7 @@ def _contents(path: Path) -> tuple[bytes, bytes]:
         return archive.read(CONFIG_NAME), archive.read(WEIGHTS_NAME)
 
 
-def _check_sizes(path: Path) -> None:
+def _check_sizes(described: dict[str, Any], stored: int) -> None:
     """Refuse a network that would take more memory than its file has weights for.
 
     Numbers of a configuration multiply: two layers of 60,000 units have 3.6 billion weights. So
@@ -165,13 +169,9 @@ def _check_sizes(path: Path) -> None:
     """
     import keras
 
-    config, weights = _contents(path)
-    described = dict(memory_budget.parsed_json(config, memory_budget.LEAST))
-    described.pop(COMPILED_NAME, None)
     with keras.StatelessScope(initialize_variables=False):
         network = keras.saving.deserialize_keras_object(described, safe_mode=True)
     asked = sum(math.prod(variable.shape) for variable in network.weights)
-    stored = _count_of_weights(weights)
     if asked > stored:
         raise ValueError(f"its configuration asks for {asked:,} weights, and it holds {stored:,}")
     for layer in network.layers:
@@ -179,21 +179,6 @@ def _check_sizes(path: Path) -> None:
             size = math.prod(length or 1 for length in tensor.shape)
             if size > LARGEST_OUTPUT:
                 raise ValueError(f"its layer {layer.name} makes {size:,} numbers of one image")
-
-
-def _count_of_weights(content: bytes) -> int:
-    """Return how many numbers an HDF5 file holds, which `check` has passed."""
-    import h5py
-
-    sizes: list[int] = []
-
-    def add(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
-            sizes.append(int(item.size))
-
-    with h5py.File(io.BytesIO(content), "r") as file:
-        file.visititems(add)
-    return sum(sizes)
 
 
 def _check_names(value: Any) -> None:
@@ -230,12 +215,13 @@ def _check_class(config: dict[str, Any]) -> None:
         raise ValueError(f"it names {module}.{name}, which is not a plain layer")
 
 
-def _check_weights(content: bytes, allowed: int) -> None:
-    """Refuse links to other files, data kept in other files, and more data than allowed."""
+def _check_weights(content: bytes, allowed: int) -> int:
+    """Refuse links, data kept in other files, and more data than allowed; return the numbers."""
     import h5py
 
     n_entries = 0
     n_bytes = 0
+    n_numbers = 0
     with h5py.File(io.BytesIO(content), "r") as file:
         groups = [file]
         while groups:
@@ -249,8 +235,10 @@ def _check_weights(content: bytes, allowed: int) -> None:
                     groups.append(item)
                     continue
                 n_bytes += int(item.nbytes)
+                n_numbers += int(item.size)
                 if n_bytes > allowed:
                     raise ValueError("its weights are too large")
+    return n_numbers
 
 
 def _own_item(group: Any, name: str) -> Any:

@@ -133,15 +133,15 @@ def test_report_and_viewer_work_when_the_photos_are_gone(alone):
     assert 'class="sheet">UklGR' in text
     with pipeline.viewer(alone) as server:
         viewer = server.viewer
-        assert viewer.image(0).content
-        assert viewer.original(0).content  # the thumbnail stands in for it
+        assert viewer.pictures.image(0).content
+        assert viewer.pictures.original(0).content  # the thumbnail stands in for it
         assert "<h1>" in viewer.html()
     assert "images" in pipeline.verify(alone).failed
 
 
 def test_the_viewer_serves_the_original(run):
     with pipeline.viewer(run) as server:
-        content = server.viewer.original(0).content
+        content = server.viewer.pictures.original(0).content
     with Image.open(io.BytesIO(content)) as picture:
         assert picture.size == SIZE
 

@@ -492,7 +492,7 @@ def test_a_fault_of_the_viewer_is_answered(server, caplog, monkeypatch):
     def fail(position):
         raise KeyError(position)
 
-    monkeypatch.setattr(server.viewer, "image", fail)
+    monkeypatch.setattr(server.viewer.pictures, "image", fail)
     status, _, body = ask(server, "image/3")
     assert status == 500
     assert "terminal" in json.loads(body)["error"]
