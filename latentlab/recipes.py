@@ -3,24 +3,31 @@
 recipe   machine        encoder                    epochs   batch   rate    precision
 strong   cpu            fast8, width 40                30     256   0.01    float32
 strong   cpu-bfloat16   fast8, width 48                50     256   0.01    mixed_bfloat16
-strong   cpu-amx        fast8, width 64                60     256   0.01    mixed_bfloat16
+strong   cpu-tiles      fast8, width 64                60     256   0.01    mixed_bfloat16
 strong   gpu            resnet18, 64 channels         213     512   0.01    mixed_bfloat16
-adapt    any            fast8 of cifar10-strong         4     256   0.003   bfloat16 if fast
+adapt    any            fast8 of cifar10-strong         4     256   0.003   bfloat16 if faster
 
 Both fit by SwAV with Muon and cluster by IMC-SwAV's head, or by SCAN's where the encoder has no
-prototypes of the images. Reasons: docs/decisions/0070-strong-recipe.md.
+prototypes of the images. Reasons: docs/decisions/0070-strong-recipe.md. What kind of machine a
+processor is, a trial of some seconds measures: docs/decisions/0096-choices-by-measurement.md.
 """
 
+import functools
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from latentlab import backend
 from latentlab.errors import ConfigError
 from latentlab.options import Values
 
-# Kinds of machine: processors by the unit that multiplies bfloat16, and any GPU.
-MACHINES = ("cpu", "cpu-bfloat16", "cpu-amx", "gpu")
-_MACHINE_OF_UNIT = {"": "cpu", "avx512": "cpu-bfloat16", "amx": "cpu-amx"}
+if TYPE_CHECKING:
+    from latentlab.training.precision_trial import PrecisionTrial
+
+# Kinds of machine: processors by how much faster they train in bfloat16, and any GPU.
+MACHINES = ("cpu", "cpu-bfloat16", "cpu-tiles", "gpu")
+# Gains from which on a processor is of the kind. Vector units gained 1.4 to 1.5 in fast8, tiles
+# (AMX) more than that (reports/cifar10-strong).
+_LEAST_GAINS = {"cpu-tiles": 2.0, "cpu-bfloat16": 1.15}
 
 _MUON: Values = {"optimizer": "muon", "adam_share": 0.3, "weight_decay": 0.1}
 _FIT: Values = {
@@ -55,7 +62,7 @@ FIT: dict[str, dict[str, Values]] = {
             "epochs": 50,
             "precision": "mixed_bfloat16",
         },
-        "cpu-amx": {
+        "cpu-tiles": {
             **_STRONG_CPU,
             "arch_options": {"width": 64},
             "epochs": 60,
@@ -75,7 +82,7 @@ FIT: dict[str, dict[str, Values]] = {
     "adapt": {
         "cpu": _ADAPT,
         "cpu-bfloat16": _ADAPT_BFLOAT16,
-        "cpu-amx": _ADAPT_BFLOAT16,
+        "cpu-tiles": _ADAPT_BFLOAT16,
         "gpu": _ADAPT_BFLOAT16,
     },
 }
@@ -143,5 +150,51 @@ def _recipe(table: Mapping[str, Any], name: str) -> Any:
 
 
 def device() -> str:
-    """Return the kind of this machine, one of `MACHINES`."""
-    return "gpu" if backend.on_gpu() else _MACHINE_OF_UNIT[backend.bfloat16_unit()]
+    """Return the kind of this machine, one of `MACHINES`.
+
+    On a processor it follows from a trial of some seconds, once in a process.
+
+    Returns
+    -------
+    str
+    """
+    if backend.on_gpu():
+        return "gpu"
+    trial = precision_trial()
+    return kind_of_processor(trial.gain) if trial else "cpu"
+
+
+def kind_of_processor(gain: float) -> str:
+    """Return the kind of a processor.
+
+    Parameters
+    ----------
+    gain : float
+        How many times as fast as in float32 it trains in bfloat16.
+
+    Examples
+    --------
+    >>> kind_of_processor(0.65), kind_of_processor(1.4), kind_of_processor(2.5)
+    ('cpu', 'cpu-bfloat16', 'cpu-tiles')
+    """
+    for kind, least in _LEAST_GAINS.items():
+        if gain >= least:
+            return kind
+    return "cpu"
+
+
+@functools.cache
+def precision_trial() -> "PrecisionTrial | None":
+    """Return the speeds of both number formats on this processor.
+
+    Returns
+    -------
+    PrecisionTrial or None
+        None where there is no choice: XLA on a processor computes bfloat16 in float32, so only
+        TensorFlow is tried.
+    """
+    if backend.on_gpu() or backend.current() != "tensorflow":
+        return None
+    from latentlab.training.precision_trial import try_precisions
+
+    return try_precisions()

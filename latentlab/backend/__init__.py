@@ -21,7 +21,6 @@ from latentlab.surroundings import close_keras
 __all__ = [
     "BACKENDS",
     "PRECISIONS",
-    "bfloat16_unit",
     "current",
     "frameworks_hidden",
     "installed_versions",
@@ -41,7 +40,6 @@ __all__ = [
 BACKENDS = tuple(FRAMEWORKS)
 DEFAULT_BACKEND = "tensorflow"
 PRECISIONS = ("auto", "float32", "mixed_bfloat16", "mixed_float16")
-CPU_INFO = "/proc/cpuinfo"
 # Most bytes of images that stay in an accelerator's memory: an eighth of a small card's, and six
 # times CIFAR-10.
 MOST_RESIDENT_BYTES = 1 << 30
@@ -172,29 +170,6 @@ def peak_memory() -> int | None:
         return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-def bfloat16_unit() -> str:
-    """Return what multiplies bfloat16 for TensorFlow on this processor.
-
-    Vectors train fast8 1.4 to 1.5 times as fast as float32 does (reports/cifar10-strong), tiles
-    more than that.
-
-    Returns
-    -------
-    str
-        "amx" (tiles), "avx512" (vectors) or "" for nothing.
-    """
-    if current() != "tensorflow":
-        return ""
-    try:
-        with open(CPU_INFO, encoding="ascii", errors="ignore") as file:
-            flags = set(file.read().split())
-    except OSError:
-        return ""
-    if "amx_bf16" in flags:
-        return "amx"
-    return "avx512" if "avx512_bf16" in flags else ""
 
 
 def set_precision(precision: str = "auto") -> str:

@@ -41,7 +41,7 @@ def fit(
         return
     # A run that may go on keeps the options that it was begun with.
     replaces = overwrite or not resume
-    options = request.fit_options() if replaces else request.options_to_resume(run_path)
+    options = request.new_fit_options() if replaces else request.options_to_resume(run_path)
     run = pipeline.fit(request.data_options(), options, run_path, replaces, fresh=not resume)
     summary = run.fit_summary
     print_result(

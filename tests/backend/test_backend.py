@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 
-import pytest
 from helpers.files import ROOT
 from helpers.runs import small_fit
 
@@ -12,25 +11,6 @@ from latentlab import backend, pipeline
 from latentlab.cli import cli
 from latentlab.config import ClusterOptions
 from latentlab.storage import files
-
-
-@pytest.mark.parametrize(
-    ("flags", "unit"),
-    [
-        ("avx512f avx512_bf16 amx_bf16", "amx"),
-        ("avx512f avx512_bf16", "avx512"),
-        ("avx512f", ""),
-        (None, ""),
-    ],
-)
-def test_what_multiplies_bfloat16_is_read_from_the_processor(tmp_path, monkeypatch, flags, unit):
-    monkeypatch.setattr(backend, "CPU_INFO", str(tmp_path / "cpuinfo"))
-    monkeypatch.setattr(backend, "current", lambda: "tensorflow")
-    if flags is not None:
-        (tmp_path / "cpuinfo").write_text(f"processor : 0\nflags\t\t: fpu {flags} sse\n")
-    assert backend.bfloat16_unit() == unit
-    monkeypatch.setattr(backend, "current", lambda: "jax")
-    assert backend.bfloat16_unit() == ""
 
 
 def test_only_what_an_accelerator_has_room_for_stays_there(monkeypatch):

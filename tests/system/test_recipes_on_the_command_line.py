@@ -186,8 +186,11 @@ def test_a_run_of_the_recipe_goes_on_where_another_kind_of_machine_began_it(
     assert options("--epochs", "4").arch == "fast8"
     assert not capsys.readouterr().err
     begin_on("cpu")  # before there was --least-steps
-    assert (options().least_steps, options("--least-steps", "9").least_steps) == (0, 9)
-    assert not capsys.readouterr().err
+    monkeypatch.setattr(recipes, "device", lambda: pytest.fail("no trial of a run that goes on"))
+    assert options().least_steps == 0
+    assert "going on with the setting for cpu" in capsys.readouterr().err
+    monkeypatch.setattr(recipes, "device", lambda: "cpu")
+    assert options("--least-steps", "9").least_steps == 9
 
 
 def test_a_shipped_encoder_is_clustered_by_umap_and_by_its_head_where_pictures_are_alike(
