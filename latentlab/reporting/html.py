@@ -48,8 +48,8 @@ FIGURES = (
 
 EDITING = "edit.js"  # only where clusters can be edited
 PAGE_SCRIPTS = (  # in latentlab/templates/page, in the order in which they must run
-    *("elements.js", "store.js", "thumbs.js", "map.js", "grid.js", "picture.js", "find.js"),
-    *("tree.js", "panels.js", "keys.js", EDITING, "start.js"),
+    *("elements.js", "frame.js", "store.js", "thumbs.js", "map.js", "inks.js", "grid.js"),
+    *("picture.js", "find.js", "tree.js", "panels.js", "keys.js", EDITING, "start.js"),
 )
 DATA_FIGURES = ("loss", "reconstructions", "centroids", "paths", "original-images")
 
@@ -226,8 +226,18 @@ def page_scripts(mode: str) -> list[str]:
         In the order in which they must run.
     """
     names = [name for name in PAGE_SCRIPTS if name != EDITING or mode == "view"]
-    scripts = [read_asset(f"page/{name}") for name in names]
-    return [script.replace("</script", r"<\/script") for script in scripts]
+    return scripts_of([f"page/{name}" for name in names])
+
+
+def scripts_of(names: Sequence[str]) -> list[str]:
+    """Return JavaScript of latentlab, none of which can end the element that it is put into.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Files in latentlab/templates, in the order in which they must run.
+    """
+    return [read_asset(name).replace("</script", r"<\/script") for name in names]
 
 
 def read_asset(name: str) -> str:

@@ -1,7 +1,7 @@
 // Elements of the page, and texts in them. Text from outside is set as text only.
 // The other scripts of this folder add to this namespace; map.js and grid.js need nothing but this file.
 "use strict";
-window.latentlab = (() => {
+var latentlab = (() => {
 // Names from outside may hold control characters and such that turn the direction of writing: they are spelled out.
 // Joiners stay, without which Persian and Indic names and many emoji are not whole.
 const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
@@ -67,5 +67,11 @@ function remembered(name) { try { return localStorage.getItem(name); } catch { r
 function remember(name, value) { try { localStorage.setItem(name, value); } catch { /* as above */ } }
 const byId = name => document.getElementById(name);
 
-return {plain, element, button, dot, note, count, images, percent, bars, emitter, inNextFrame, remembered, remember, byId};
+// What the page was made with: its data and its sheets of pictures, in base64. A widget of a notebook puts its own here.
+const given = {
+  data: () => JSON.parse(byId("data").textContent),
+  sheet: number => document.querySelectorAll("script.sheet")[number].textContent,
+};
+
+return {given, plain, element, button, dot, note, count, images, percent, bars, emitter, inNextFrame, remembered, remember, byId};
 })();

@@ -1,64 +1,20 @@
 // What is beside the map: the clusters, the head of what is open, the legend, and the small picture at the pointer.
 "use strict";
 (() => {
-const {store, thumbs, element, button, dot, note, count, images, percent, bars, byId} = latentlab;
+const {store, thumbs, inks, element, button, dot, note, count, images, percent, bars, byId} = latentlab;
 const hooks = {cluster: [], selection: []};  // of edit.js
 const STRIP = 14;      // images of a cluster that the overview may show
 const TIP_SIDE = 128;
 
-// Colours of the points
+// The map's colours and names
 
-function coloursOf(group) {
-  const of = group.kind === "categories" ? categoryInks(group) : numberInks(group);
-  const inks = new Uint32Array(store.n);
-  for (let row = 0; row < inks.length; row++) inks[row] = of(group.values[row]);
-  return inks;
-}
-function categoryInks(group) {
-  const inks = group.colours.map(latentlab.inkOf), grey = latentlab.inkOf(group.grey);
-  return value => value < 0 ? grey : inks[value];
-}
-function numberInks(group) {
-  const inks = store.data.ramp.map(latentlab.inkOf), scale = (inks.length - 1) / (group.high - group.low || 1), grey = latentlab.inkOf("#c4c8ce");
-  return value => inks[Math.max(0, Math.min(inks.length - 1, Math.round((value - group.low) * scale)))] ?? grey;
-}
-function levels() {
-  const {passing, inScope} = store;
-  if (!passing && !inScope) return null;
-  const found = new Uint8Array(store.n);
-  for (let row = 0; row < found.length; row++) found[row] = passing && !passing[row] ? 0 : inScope && !inScope[row] ? 1 : 2;
-  return found;
-}
 let painted = {};
 function paint() {
   const group = store.groups[store.colour] ?? store.groups.cluster;
-  if (painted.group !== group) painted = {group, colours: coloursOf(group), names: namesOf(group)};
-  latentlab.map.paint(painted.colours, levels());
+  if (painted.group !== group) painted = {group, inks: inks.of(group), names: inks.names(store.colour, latentlab.map.extent)};
+  latentlab.map.paint(painted.inks, inks.levels());
   const off = store.filters.get(store.colour)?.off;
   latentlab.map.setNames(painted.names.filter(name => !off?.has(name.category)));
-}
-function namesOf(group) {
-  if (group.kind !== "categories" || group.names.length > 60 || store.colour === "split") return [];
-  const found = group.names.map((text, category) => ({text: shortName(text), category, colour: group.colours[category], ink: group.inks[category],
-    rows: store.rowsOf(store.colour, category)})).filter(name => name.rows.length);
-  return found.sort((a, b) => b.rows.length - a.rows.length).map(({rows, ...name}) => ({...name, ...densest(rows)}));
-}
-function shortName(text) {
-  const bare = text.replace(/^clusters? ([\d, ]+)$/, "$1");
-  return bare.length > 18 ? `${bare.slice(0, 17)}…` : bare;
-}
-// Where rows are densest on a coarse grid: a median may lie between two parts of a group.
-function densest(rows) {
-  const [left, right, bottom, top] = latentlab.map.extent, cells = new Map();
-  for (const row of rows) {
-    const x = store.xy[2 * row], y = store.xy[2 * row + 1];
-    const key = Math.floor(12 * (x - left) / (right - left || 1)) * 64 + Math.floor(12 * (y - bottom) / (top - bottom || 1));
-    const cell = cells.get(key) ?? [0, 0, 0];
-    cell[0] += x; cell[1] += y; cell[2]++;
-    cells.set(key, cell);
-  }
-  const best = [...cells.values()].reduce((a, b) => b[2] > a[2] ? b : a);
-  return {x: best[0] / best[2], y: best[1] / best[2]};
 }
 
 // The legend, whose entries switch groups on and off

@@ -1,9 +1,9 @@
 // The data of the page, and what of it is shown: scope, search, filters and order lead to the rows of the grid.
 "use strict";
 (() => {
-const {emitter, byId} = latentlab;
+const {emitter} = latentlab;
 const TYPES = {int8: Int8Array, uint8: Uint8Array, int32: Int32Array, float32: Float32Array};
-const data = JSON.parse(byId("data").textContent);
+const data = latentlab.given.data();
 const events = emitter();
 
 const store = {

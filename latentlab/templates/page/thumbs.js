@@ -6,14 +6,13 @@ const SIDES = [96, 128, 192, 256, 384, 512];  // pixels that the server is asked
 const MOST_LOADED = 1500;
 const MOST_PENDING = 24;  // pictures that the server is asked for at a time; a browser refuses thousands
 const MOST_PIXELS = 120e6;  // of decoded sheets at a time
-const sheets = [...document.querySelectorAll("script.sheet")];
 const decoded = new Map();  // number of a sheet -> promise of its bitmap
 const bitmaps = new Map();  // number of a sheet -> bitmap
 const loaded = new Map();   // address -> image, or null while it loads
 
 function sheet(number) {
   if (!decoded.has(number)) {
-    const blob = new Blob([bytesOf(sheets[number].textContent)], {type: "image/webp"});
+    const blob = new Blob([bytesOf(latentlab.given.sheet(number))], {type: "image/webp"});
     decoded.set(number, createImageBitmap(blob).then(bitmap => {
       bitmaps.set(number, bitmap);
       forgetSheets(number);
