@@ -2,6 +2,7 @@
 "use strict";
 (() => {
 const {store, panels, find, picture, byId, images} = latentlab;
+const {showTab} = latentlab.frame;
 
 // Where one is, as the address tells it: #cluster-3, #all, #cluster-3/image-17; other names are tabs.
 
@@ -110,17 +111,6 @@ function closeDrops(around = null) {
   return open.length > 0;
 }
 
-// Tabs
-
-const tabs = () => [...document.querySelectorAll("main > section")];
-function showTab(name) {
-  if (!byId(name)?.matches("main > section")) name = "browse";
-  for (const section of tabs()) section.hidden = section.id !== name;
-  for (const link of document.querySelectorAll("nav a")) {
-    link.getAttribute("href") === `#${name}` ? link.setAttribute("aria-current", "page") : link.removeAttribute("aria-current");
-  }
-  document.body.classList.toggle("browses", name === "browse");
-}
 function route() {
   const found = ADDRESS.exec(location.hash || "#"), state = history.state;
   if (!found) return showTab(location.hash.slice(1));
@@ -130,15 +120,6 @@ function route() {
   else store.open({kind: found[1] === "all" || found[1] === "tree" && latentlab.tree.isThere() ? found[1] : "overview"});
   const row = Number(found[3] ?? -1);
   if (found[3] && row < store.n) store.openImage(row);
-}
-
-// Light and dark
-
-function theme() {
-  const chosen = byId("theme").value;
-  chosen === "auto" ? delete document.documentElement.dataset.theme : document.documentElement.dataset.theme = chosen;
-  latentlab.remember("latentlab-theme", chosen);
-  latentlab.map?.redraw();
 }
 
 function makeMap() {
@@ -156,7 +137,7 @@ function makeMap() {
 }
 function makeGrid() {
   latentlab.grid = latentlab.Grid(byId("grid"), {
-    label: "Images", size: Number(byId("size").value), show: latentlab.thumbs.show, describe: store.describe,
+    label: "Images", size: Number(byId("size").value), show: latentlab.thumbs.show, prepare: latentlab.thumbs.prepare, describe: store.describe,
     colourOf: row => store.clusterColour(store.groups.cluster.values[row]),
     badge: row => ["mark", "tag"].filter(name => store.groups[name]?.values[row] >= 0).map(name => store.valueText(name, row)).join(", ")
       || (store.sort.name && store.sort.name !== "name" ? store.valueText(store.sort.name, row) : ""),
@@ -173,9 +154,7 @@ function makeGrid() {
 
 async function start() {
   const begun = performance.now();
-  byId("theme").value = latentlab.remembered("latentlab-theme") ?? "auto";
-  byId("theme").onchange = theme;
-  theme();
+  latentlab.frame.startTheme(() => latentlab.map?.redraw());
   await store.load();
   byId("size").value = document.body.classList.contains("photos") ? 112 : 64;
   makeMap();
