@@ -39,6 +39,7 @@ from latentlab.encoders.model import Model
 from latentlab.encoders.pretrained.transformer import PretrainedFeatures
 from latentlab.errors import ConfigError
 from latentlab.features.fitted import FittedFeatures, fit_features
+from latentlab.features.sampling import sampled
 from latentlab.features.spec import CODE, as_spec
 from latentlab.options import Values
 from latentlab.refinement.deep_clustering import SHARD, DeepTraining, load_assigner
@@ -552,7 +553,8 @@ class DeepClustering(_Float32Transformer, ClusterMixin, _ImageEstimator):
 
     def _cluster(self, codes: np.ndarray, options: ClusterOptions) -> _VectorClusters:
         spec = options.features or CODE
-        features = fit_features(spec, [codes], self.code_shape_, self._seed)
+        some = sampled([codes], np.arange(len(codes)), self._seed)
+        features = fit_features(spec, some, self.code_shape_, self._seed)
         method = Clusterer.named(self.method)
         settings = method.parse_options(options.settings)
         vectors = Vectors.of(features.transform(codes))

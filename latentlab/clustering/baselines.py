@@ -31,6 +31,7 @@ from latentlab.encoders import networks
 from latentlab.encoders.embedding import encode
 from latentlab.errors import DataError
 from latentlab.features.fitted import fit_features
+from latentlab.features.sampling import sampled
 from latentlab.features.spec import CODE, FeatureSpec, Step
 from latentlab.progress import log
 from latentlab.storage import guard
@@ -159,7 +160,8 @@ def cluster_images(
 
     # Fit the steps, then k-means on their output.
     first = embed(images.read(training[:1]))
-    fitted = fit_features(features, vectors_at(training), (first.shape[1],), options.seed)
+    some = sampled(vectors_at(training), images.ids[training], options.seed)
+    fitted = fit_features(features, some, first.shape[1:], options.seed)
     vectors = Vectors(
         len(training),
         fitted.transform(first).shape[1],

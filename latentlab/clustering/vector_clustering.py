@@ -22,6 +22,7 @@ from latentlab.encoders.embedding import EmbeddedImages, Embeddings
 from latentlab.encoders.image_encoder import open_encoder
 from latentlab.errors import ConfigError, DataError, RunError
 from latentlab.features.fitted import FittedFeatures, fit_features
+from latentlab.features.sampling import sampled
 from latentlab.features.spec import CODE
 from latentlab.progress import log
 from latentlab.storage import json_form, tables
@@ -203,7 +204,9 @@ class TrainingVectors:
         index = embeddings.index()
         count = index.count(TRAIN)
         codes = functools.partial(embeddings.parts, TRAIN, spec.start)
-        features = fit_features(spec, codes(), shape, options.seed, head=head)
+        ids = index.ids[index.splits == TRAIN]
+        some = sampled(codes(), ids, options.seed)
+        features = fit_features(spec, some, shape, options.seed, head=head)
         one_code = np.zeros((1, math.prod(shape)), np.float32)
         n_dims = features.transform(one_code).shape[1]
         vectors = Vectors(count, n_dims, lambda: map(features.transform, codes()), shares)
@@ -333,7 +336,8 @@ def _clustered(
             limit=len(matrix),
             hint="Choose a smaller `k`.",
         )
-    features = fit_features(options.features or CODE, [matrix], matrix.shape[1:], options.seed)
+    some = sampled([matrix], np.arange(len(matrix)), options.seed)
+    features = fit_features(options.features or CODE, some, matrix.shape[1:], options.seed)
     vectors = features.transform(matrix)
     plugin = Clusterer.named(options.method)
     clusters = plugin.fit(Vectors.of(vectors), options, plugin.parse_options(options.settings))

@@ -14,7 +14,6 @@ from latentlab.features.steps import Arrays, apply_step, check_pool, learn_step,
 
 __all__ = ["Arrays", "FittedFeatures", "fit_features", "through", "unit"]
 
-SAMPLE = 50_000
 UMAP_NEIGHBORS = 15
 
 
@@ -85,8 +84,8 @@ def fit_features(
     spec : FeatureSpec
         The steps to fit.
     batches : iterable of ndarray of shape (m, d)
-        Flattened codes of the training images. The first 50,000 are used, and none if every step
-        is stateless.
+        Flattened codes of the training images, all of which are used; none is read if every step
+        is stateless. `latentlab.features.sampling.sampled` draws some of many.
     code_shape : tuple of int
         (height, width, channels) or (d,).
     seed : int
@@ -116,13 +115,13 @@ def fit_features(
         check_pool(spec, code_shape)
     projection_head = _projection_head(spec, head)
     if spec.is_stateless:
-        arrays = tuple(_stateless_arrays(step, projection_head) for step in spec.steps)
+        arrays = tuple(projection_head if step.name == "project" else {} for step in spec.steps)
         return FittedFeatures(spec, code_shape, arrays)
     learned: list[Arrays] = []
-    vectors = np.concatenate(list(_first(batches, SAMPLE)))
+    vectors = np.concatenate(list(batches))
     for step in spec.steps:
         if step.name in STATELESS_STEPS:
-            learned.append(_stateless_arrays(step, projection_head))
+            learned.append(projection_head if step.name == "project" else {})
         else:
             learned.append(learn_step(step, vectors, seed, neighbors))
         # Each step is fitted on the output of the steps before it.
@@ -141,16 +140,3 @@ def _projection_head(spec: FeatureSpec, head: Callable[[], Arrays] | None) -> Ar
             hint="Fit with `recipe=strong`.",
         )
     return head()
-
-
-def _stateless_arrays(step: Step, projection_head: Arrays) -> Arrays:
-    return projection_head if step.name == "project" else {}
-
-
-def _first(batches: Iterable[np.ndarray], count: int) -> Iterator[np.ndarray]:
-    """Yield the first `count` rows of all batches."""
-    for batch in batches:
-        yield batch[:count]
-        count -= len(batch)
-        if count <= 0:
-            return

@@ -33,6 +33,7 @@ from latentlab.encoders.image_encoder import open_network, require_trainable
 from latentlab.encoders.model import Model
 from latentlab.errors import ConfigError, RunError
 from latentlab.features.fitted import Arrays, FittedFeatures, fit_features
+from latentlab.features.sampling import sample_by_id, sampled
 from latentlab.features.spec import CODE
 from latentlab.refinement.feature_layers import check_gradients
 from latentlab.refinement.loop import (
@@ -141,14 +142,17 @@ class DeepTraining:
         spec = self.options.features or CODE
         check_gradients(spec)
         shape = tuple(self.model.part(spec.start).output_shape[1:])
-        return fit_features(spec, self.codes, shape, self.options.seed, head=self.head)
+        ids = self.images.ids[self.images.indices(TRAIN)]
+        some = sampled(self.codes, ids, self.options.seed)
+        return fit_features(spec, some, shape, self.options.seed, head=self.head)
 
     def _error(self) -> float:
         """Return the reconstruction error of some training images, above 0; 1 without decoder."""
         if not self.model.reconstructs:
             return 1.0
-        indices = self.images.indices(TRAIN)[:MEASURED_IMAGES]
-        error = mean_squared_error(self.model.autoencoder, self.images, indices)
+        indices = self.images.indices(TRAIN)
+        rows = sample_by_id(self.images.ids[indices], MEASURED_IMAGES, self.options.seed)
+        error = mean_squared_error(self.model.autoencoder, self.images, indices[rows])
         return max(error, SMALLEST_ERROR)
 
     def _read(self, positions: np.ndarray) -> np.ndarray:

@@ -496,6 +496,7 @@ def spread_over_seeds(vectors: np.ndarray, seed: int) -> SeedSpread:
 def _facts(run: Run, vectors: np.ndarray, xy: np.ndarray, n_images: int, seed: int) -> MapFacts:
     checked = sample_indices(len(xy), CHECKED, seed)
     faithfulness = measure_faithfulness(vectors[checked], xy[checked])
+    laid_out_again = checked[sample_indices(len(checked), SPREAD, seed)]
     return MapFacts(
         method=UMAP,
         images=len(xy),
@@ -507,6 +508,6 @@ def _facts(run: Run, vectors: np.ndarray, xy: np.ndarray, n_images: int, seed: i
         trustworthiness=faithfulness.trustworthiness,
         continuity=faithfulness.continuity,
         checked_images=len(checked),
-        over_seeds=spread_over_seeds(vectors[checked[:SPREAD]], seed),
+        over_seeds=spread_over_seeds(vectors[laid_out_again], seed),
         features=str(mapped_features(run)),
     )

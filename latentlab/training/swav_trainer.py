@@ -18,6 +18,7 @@ from latentlab.config import FitOptions
 from latentlab.data.images import ImageSet, as_input
 from latentlab.encoders.model import Model
 from latentlab.encoders.ready_made import shipped
+from latentlab.features.sampling import sample_by_id
 from latentlab.nets import batch_norm, crops, flops
 from latentlab.nets.entropy import effective_number_of
 from latentlab.storage import checkpoints
@@ -123,7 +124,8 @@ class SwAVTrainer(Trainer):
         autoencoder = self.networks.model.autoencoder
         measures = {"val_loss": mean_squared_error(autoencoder, self.images, validation)}
         if len(validation) > 1:
-            watched = validation[:WATCHED_IMAGES]
+            ids = self.images.ids[validation]
+            watched = validation[sample_by_id(ids, WATCHED_IMAGES, self.fit_options.seed)]
             measures |= self._measure(self._embed(watched), watched)
         return measures
 

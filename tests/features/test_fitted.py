@@ -6,6 +6,7 @@ from helpers.clusterers import blobs
 
 from latentlab.errors import ConfigError
 from latentlab.features.fitted import FittedFeatures, fit_features
+from latentlab.features.sampling import sampled
 from latentlab.features.spec import FeatureSpec
 
 SHAPE = (4, 4, 3)
@@ -125,3 +126,23 @@ def test_umap_of_very_few_vectors(count):
     assert len(placed) == count
     assert np.isfinite(placed).all()
     assert len(np.unique(placed, axis=0)) == count
+
+
+def test_steps_are_learnt_from_all_classes_of_sorted_data():
+    rng = np.random.default_rng(1)
+    # Each class varies along an axis of its own; the first 200 images are all of the first class.
+    first = rng.normal(size=(300, 1)) * np.eye(4)[0]
+    second = rng.normal(size=(900, 1)) * np.eye(4)[3]
+    codes = np.concatenate([first, second]).astype(np.float32)
+    ids = np.array([f"image-{number}" for number in range(len(codes))])
+
+    def axis_of_most_variance(rows):
+        some = sampled(np.array_split(codes[rows], 5), ids[rows], seed=0, limit=200)
+        return np.abs(
+            fit_features(FeatureSpec.parse("pca1"), some, (4,), 0).arrays[0]["directions"]
+        )
+
+    of_sorted = axis_of_most_variance(np.arange(len(codes)))
+    assert of_sorted.argmax() == 3
+    of_shuffled = axis_of_most_variance(rng.permutation(len(codes)))
+    np.testing.assert_allclose(of_shuffled, of_sorted, rtol=1e-4, atol=1e-5)
