@@ -69,11 +69,12 @@ def compare(
         for candidate, item in zip(candidates, clusterings, strict=True)
     }
     comparison = _comparison_of(common_images(candidates), labels)
-    sides = tuple(
-        ComparedClusters(candidate.name, candidate.edits, candidate.clusters or ())
-        for candidate in candidates
-    )
-    comparison = dataclasses.replace(comparison, pretraining=pretraining, sides=sides)
+    sides = []
+    for candidate in candidates:
+        further = len(candidate.assignments.ids) - comparison.images
+        shown = candidate.clusters or ()
+        sides.append(ComparedClusters(candidate.name, candidate.edits, shown, further))
+    comparison = dataclasses.replace(comparison, pretraining=pretraining, sides=tuple(sides))
     target = Path(folder)
     json_form.write(target / "comparison.json", comparison)
     text_tables.write(comparison_frame(comparison), target, "comparison")

@@ -1,7 +1,11 @@
-"""The comparison of several clusterings as one HTML file without a script."""
+"""The comparison of several clusterings as one HTML file.
+
+Two clusterings are shown side by side with linked maps, a table and a grid of images; more of them
+on a page without a script.
+"""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,16 +14,32 @@ import latentlab
 from latentlab.reporting import html, palettes, plots
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.comparison_data import (
+    NOWHERE,
+    ComparedRows,
+    ComparisonData,
+    comparison_data,
+    places_of,
+    side_colours,
+)
+from latentlab.reporting.comparison_pictures import compared_pictures
 from latentlab.reporting.privacy import Privacy
 from latentlab.scoring import tables
 from latentlab.scoring.compare import Comparison, SideComparison
 from latentlab.storage import guard
+from latentlab.storage.json_form import to_json
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 IMAGES_PER_CLUSTER = 6
+MOST_IMAGES = 400  # of all matched clusters together, so that the page keeps its size
+SCRIPTS = (  # in latentlab/templates, in the order in which they must run
+    *("page/elements.js", "page/frame.js", "page/store.js", "page/thumbs.js", "page/map.js"),
+    *("page/inks.js", "page/grid.js", "compare/sides.js", "compare/table.js", "compare/start.js"),
+)
 NO_PARTNER = "without a partner"
+LARGEST_FLOWS = 3
 POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -62,9 +82,7 @@ class Side:
         list of str
             "#rrggbb" for each cluster.
         """
-        palette = palettes.categories(k + len(self.partners))
-        unused = iter(palette[k:])
-        return [next(unused) if partner is None else palette[partner] for partner in self.partners]
+        return side_colours(self.partners, k)
 
 
 @dataclass(frozen=True)
@@ -105,6 +123,28 @@ class MatchedRow:
     cells: list[ClusterRow | None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class LivePart:
+    """What a page of two clusterings has more: data, pictures and code.
+
+    Attributes
+    ----------
+    data : ComparisonData
+        The data that the scripts read.
+    scripts : sequence of str
+        JavaScript, in the order in which it must run.
+    sheets : sequence of str
+        Sprite sheets of thumbnails, WebP in base64.
+    note : str
+        Which images have thumbnails, in a sentence.
+    """
+
+    data: ComparisonData
+    scripts: Sequence[str] = field(default_factory=lambda: html.scripts_of(SCRIPTS))
+    sheets: Sequence[str] = ()
+    note: str = ""
+
+
 def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> str:
     """Return the page.
 
@@ -118,24 +158,109 @@ def render_comparison(comparison: Comparison, summaries: Sequence[ClusteringSumm
     Returns
     -------
     str
-        HTML that needs no network and runs no script.
+        HTML that needs no network; of more than two clusterings it runs no script.
     """
-    sides = _sides(comparison, summaries)
-    figures = _figures(comparison, sides)
-    return html.template("comparison.html.jinja2").render(
-        title=f"{len(sides)} clusterings of {_data_name(summaries[0])}",
-        photos=any(summary.has_photos for summary in summaries),
-        pretraining=tables.pretraining_of_each(comparison.pretraining or {}),
-        version=latentlab.__version__,
-        style=html.read_asset("report.css"),
-        policy=POLICY,
-        compared=comparison,
-        names=[side.name for side in sides],
-        pictures={name: plots.svg_uri(figure) for name, figure in figures.items()},
-        maps=_maps(sides),
-        rows=_matched_rows(sides),
-        facts=_fact_rows(sides),
-    )
+    page = _Page(comparison, summaries)
+    if len(summaries) > 2:  # noqa: PLR2004  # a page has a left and a right
+        return page.html()
+    rows = ComparedRows.of(summaries)
+    names = [comparison.first, comparison.others[0].name]
+    live = LivePart(data=comparison_data(names, summaries, comparison.others[0].partner, rows))
+
+    # The page without thumbnails says how much room they have.
+    room = max(0, html.LARGEST_PAGE - len(page.html(live).encode()))
+    made = compared_pictures(summaries, rows, room)
+    if made is not None:
+        data = replace(live.data, atlas=made.atlas)
+        live = replace(live, data=data, sheets=made.sheets, note=made.note)
+    return page.html(live)
+
+
+class _Page:
+    """A page, whose figures and galleries are made once."""
+
+    def __init__(self, comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> None:
+        self._comparison = comparison
+        self._summaries = summaries
+        self._sides = _sides(comparison, summaries)
+        figures = _figures(comparison, self._sides)
+        self._pictures = {name: plots.svg_uri(figure) for name, figure in figures.items()}
+        self._rows = _matched_rows(self._sides)
+
+    def html(self, live: LivePart | None = None) -> str:
+        """Return the page, with the linked maps of two sides or without."""
+        comparison, summaries = self._comparison, self._summaries
+        style = [html.read_asset("report.css"), html.read_asset("compare/compare.css")]
+        if live is not None:
+            style.insert(1, html.read_asset("page/page.css"))
+        return html.template("comparison.html.jinja2").render(
+            title=f"{len(summaries)} clusterings of {_data_name(summaries[0])}",
+            photos=any(summary.has_photos for summary in summaries),
+            pretraining=tables.pretraining_of_each(comparison.pretraining or {}),
+            version=latentlab.__version__,
+            style="".join(style),
+            policy=POLICY if live is None else html.report_policy(live.scripts),
+            compared=comparison,
+            sentences=_sentences(comparison, summaries, "" if live is None else live.note),
+            names=[side.name for side in self._sides],
+            pictures=self._pictures,
+            maps=_maps(self._sides) if live is None else [],
+            rows=self._rows,
+            facts=_fact_rows(self._sides),
+            live=None if live is None else live.data,
+            data=None if live is None else to_json(live.data),
+            sheets=[] if live is None else live.sheets,
+            scripts=[] if live is None else live.scripts,
+        )
+
+
+def _sentences(
+    comparison: Comparison, summaries: Sequence[ClusteringSummary], note: str
+) -> list[str]:
+    """Return what is compared, what moved, and which images cannot be compared."""
+    sentences = []
+    for side in comparison.others:
+        sentences += _moves(comparison, side)
+    edits = [f"{side.edits} ({side.name})" for side in comparison.sides]
+    sentences.append(f"Clusters are shown {', '.join(edits)}.")
+    sentences += _left_out(comparison, summaries)
+    if note:
+        sentences.append(f"{note[0].upper()}{note[1:]}.")
+    return sentences
+
+
+def _moves(comparison: Comparison, side: SideComparison) -> list[str]:
+    """Return how many images moved, and the largest flows."""
+    sentences = [
+        f"{side.name} against {comparison.first}: {side.moved:.1%} of {comparison.images:,} images"
+        " are outside matched clusters."
+    ]
+    flows = []
+    for flow in side.flows[:LARGEST_FLOWS]:
+        source = comparison.cluster_name(comparison.first, flow.source)
+        target = comparison.cluster_name(side.name, flow.target)
+        flows.append(f"{flow.images:,} from its cluster {source} to this one's {target}")
+    if flows:
+        sentences.append(f"The largest flows: {', '.join(flows)}.")
+    return sentences
+
+
+def _left_out(comparison: Comparison, summaries: Sequence[ClusteringSummary]) -> list[str]:
+    """Return a sentence about images of each side that are not compared."""
+    sentences = []
+    for number, (side, summary) in enumerate(zip(comparison.sides, summaries, strict=True)):
+        is_absent = np.zeros(len(summary.images), bool)
+        for other in (*summaries[:number], *summaries[number + 1 :]):
+            is_absent |= places_of(other.images.ids, summary.images.ids) == NOWHERE
+        counts = {
+            "are not in every other run": int(is_absent.sum()),
+            "are in no cluster, since theirs was dropped by hand": summary.dropped,
+        }
+        for reason, count in counts.items():
+            if count:
+                text = f"{count:,} images of {side.name} {reason}; they are not compared."
+                sentences.append(text)
+    return sentences
 
 
 def _data_name(summary: ClusteringSummary) -> str:
@@ -222,16 +347,15 @@ def _maps(sides: Sequence[Side]) -> list[SharedMap]:
 
 def _clusters_of(summary: ClusteringSummary, ids: np.ndarray) -> np.ndarray:
     """Return the cluster of each id; -1 if the clustering has no such image."""
-    all_ids = summary.images.ids
-    order = np.argsort(all_ids)
-    places = np.searchsorted(all_ids, ids, sorter=order).clip(0, len(order) - 1)
-    is_present = all_ids[order[places]] == ids
-    return np.where(is_present, summary.clusters[order[places]], -1)
+    places = places_of(summary.images.ids, ids)
+    return np.where(places == NOWHERE, -1, summary.clusters[places])
 
 
 def _matched_rows(sides: Sequence[Side]) -> list[MatchedRow]:
     """Return one row per cluster of the first side, then the clusters without a partner."""
-    galleries = [_gallery(side.summary) for side in sides]
+    n_clusters = sum(len(side.summary.shown) for side in sides)
+    n_images = min(IMAGES_PER_CLUSTER, MOST_IMAGES // max(1, n_clusters))
+    galleries = [_gallery(side.summary, n_images) for side in sides]
     first = sides[0].summary
     colours = palettes.categories(first.k)
     rows = []
@@ -251,9 +375,9 @@ def _matched_rows(sides: Sequence[Side]) -> list[MatchedRow]:
     return rows
 
 
-def _gallery(summary: ClusteringSummary) -> dict[int, ClusterRow]:
+def _gallery(summary: ClusteringSummary, n_images: int) -> dict[int, ClusterRow]:
     """Return the row of each cluster that is shown, by its number."""
-    return {row.number: row for row in cluster_rows(summary, IMAGES_PER_CLUSTER)}
+    return {row.number: row for row in cluster_rows(summary, n_images)}
 
 
 def _fact_rows(sides: Sequence[Side]) -> list[dict[str, str]]:

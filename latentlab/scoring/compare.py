@@ -187,11 +187,14 @@ class ComparedClusters:
         "as computed", or "with 3 edits by hand".
     clusters : tuple of NamedCluster
         Every cluster that is shown.
+    further : int
+        Images in these clusters that are not compared, since not all others have them in a cluster.
     """
 
     name: str
     edits: str
     clusters: tuple[NamedCluster, ...]
+    further: int = json_field(default=0)
 
 
 @dataclass(frozen=True)

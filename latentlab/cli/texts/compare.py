@@ -20,6 +20,11 @@ def comparison_text(comparison: Comparison) -> str:
     """
     lines = [f"against {comparison.first}, {comparison.images:,} images that all have"]
     lines += [f"clusters {side.edits}: {side.name}" for side in comparison.sides]
+    lines += [
+        f"not compared: {side.further:,} images that not all have, of {side.name}"
+        for side in comparison.sides
+        if side.further
+    ]
     for side in comparison.others:
         lines += ["", _moves(side, comparison)]
         lines += [_difference(row) for row in side.scores or ()]
