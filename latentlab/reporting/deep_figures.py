@@ -11,6 +11,7 @@ import numpy as np
 from latentlab.refinement.loop import RefinementSummary, Reseeding, RollBack
 from latentlab.reporting import plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.decoded_pictures import say_something
 from latentlab.reporting.edits import AS_COMPUTED
 from latentlab.storage import guard, json_form, npz
 from latentlab.storage.clustering import (
@@ -147,7 +148,7 @@ def _history_figures(clustering: Clustering) -> dict[str, "Figure"]:
 
 
 def _decoded_figures(clustering: Clustering, computed: str) -> dict[str, "Figure"]:
-    """Return decoded mean codes and the ways between them, if there are any.
+    """Return decoded mean codes and the ways between them, if any of them says something.
 
     `computed` follows the titles: what is decoded are the clusters before edits.
     """
@@ -157,6 +158,8 @@ def _decoded_figures(clustering: Clustering, computed: str) -> dict[str, "Figure
     decoded = npz.read_stored(path)
     centroids = decoded["centroids"]
     paths = decoded["paths"]
+    if not say_something(centroids).any():
+        return {}
     k = len(centroids)
     title = f"Decoded mean code of each cluster{computed}"
     centroid_grid = plots.image_grid(centroids[:SHOWN_CENTROIDS], title, columns=min(10, k))

@@ -11,15 +11,12 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING
-
-import numpy as np
 
 import latentlab
 from latentlab.data.images import Unreadable
 from latentlab.plain_text import printable_lines
-from latentlab.reporting import deep_figures, text, thumbnails
+from latentlab.reporting import deep_figures, text
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.image_facts import ImageFacts
 from latentlab.reporting.intake_panel import IntakePanel
@@ -36,9 +33,9 @@ if TYPE_CHECKING:
     import jinja2
 
 LARGEST_PAGE = 14_500_000  # bytes; thumbnails are estimated, so this leaves some room below 15 MB
-WEBP_QUALITY = 88
 FIGURES = (
     "contingency",
+    "contingency-computed",
     "by-k",
     "loss",
     "reconstructions",
@@ -143,7 +140,7 @@ def render_report(
     scripts = page_scripts("report")
     page = Page(
         summary=summary,
-        data=_data_of(summary),
+        data=shared_data(summary),
         pictures=pictures,
         scripts=scripts,
         policy=report_policy(scripts),
@@ -158,8 +155,14 @@ def render_report(
     return dataclasses.replace(page, data=data, sheets=made.sheets, atlas_note=made.note).html()
 
 
-def _data_of(summary: ClusteringSummary) -> PageData:
-    """Return the data of a page that may be passed on, without an atlas."""
+def shared_data(summary: ClusteringSummary) -> PageData:
+    """Return the data of a page that may be passed on, without an atlas.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering, in a run that has a map.
+    """
     points = MapPoints(*summary.read_map())
     facts = ImageFacts.of(summary).public(Privacy.of(summary.run))
     extras = PageExtras(
@@ -308,25 +311,6 @@ def viewer_policy(scripts: Sequence[str]) -> str:
             "frame-ancestors 'none'",
         ]
     )
-
-
-def inline_png(path: Path) -> str:
-    """Return a PNG file as a data URI, as WebP: a third of its size, and it looks the same.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        The PNG file.
-
-    Returns
-    -------
-    str
-    """
-    from PIL import Image
-
-    guard.reading(path)
-    with Image.open(path) as picture:
-        return thumbnails.data_uri(np.asarray(picture.convert("RGB")), quality=WEBP_QUALITY)
 
 
 def _hashes(scripts: Sequence[str]) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from latentlab.data.images import TEST, TRAIN
 from latentlab.reporting import thumbnails
 from latentlab.reporting.clustering_summary import ClusteringSummary, Moves
+from latentlab.reporting.decoded_pictures import say_something
 from latentlab.storage import guard, npz
 from latentlab.storage.clustering import DECODED_NAME
 
@@ -29,7 +30,7 @@ class ClusterData:
     labels : list of (str, float)
         The commonest labels with their shares.
     centroid : str or None
-        Data URI of the decoded mean code, if there is one.
+        Data URI of the decoded mean code, if there is one that says something.
     moves : Moves or None
         What refinement moved; None without refinement.
     """
@@ -81,10 +82,12 @@ def clusters_of(
     return clusters
 
 
-def _centroids(summary: ClusteringSummary) -> list[str]:
-    """Return the decoded mean codes of the clusters as data URIs; empty if there are none."""
+def _centroids(summary: ClusteringSummary) -> list[str | None]:
+    """Return the decoded mean codes as data URIs, None for one that says nothing."""
     path = summary.folder / DECODED_NAME
     if not guard.is_there(path):
         return []
     images = npz.read_stored(path)["centroids"]
-    return list(map(thumbnails.thumbnail, images))
+    shown = say_something(images)
+    pairs = zip(images, shown, strict=True)
+    return [thumbnails.thumbnail(image) if is_shown else None for image, is_shown in pairs]

@@ -93,7 +93,12 @@ Groups = Mapping[str, Group]
 
 
 def categories(
-    name: str, values: np.ndarray, names: Sequence[str], missing: str, pack: Pack = inside
+    name: str,
+    values: np.ndarray,
+    names: Sequence[str],
+    missing: str,
+    pack: Pack = inside,
+    colours: Sequence[str] | None = None,
 ) -> Categories:
     """Return a category of every image as a group of the page.
 
@@ -109,8 +114,10 @@ def categories(
         Name of category -1.
     pack : callable
         Where the values go, see `Pack`.
+    colours : sequence of str, or None
+        Colour of each category; None takes some that no cluster has.
     """
-    colours = palettes.categories(len(names))
+    colours = palettes.beside(len(names)) if colours is None else list(colours)
     integer = np.int8 if len(names) < LARGEST_INT8 else np.int32
     return Categories(
         values=pack(name, values.astype(integer)),
@@ -160,7 +167,8 @@ def cluster_group(clusters: np.ndarray, names: Sequence[str], pack: Pack = insid
     pack : callable
         Where the values go, see `Pack`.
     """
-    return categories("cluster", clusters, names, "no cluster", pack)
+    colours = palettes.categories(len(names))
+    return categories("cluster", clusters, names, "no cluster", pack, colours)
 
 
 def word_group(

@@ -15,6 +15,7 @@ import numpy as np
 # Okabe and Ito (2008), https://jfly.uni-koeln.de/color/: those visible on white and on black.
 FIRST = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#d55e00", "#56b4e9")
 MISSING = "#c4c8ce"  # of images without a group
+OF_CLUSTERS = 12  # colours that stand for clusters alone
 LIGHTNESS = (0.42, 0.82)  # range in OKLab that is visible on white and on black
 GRID_STEPS = 18  # candidate colours per channel
 # Linear RGB as seen with common vision, protanopia, deuteranopia and tritanopia.
@@ -74,6 +75,61 @@ def categories(count: int) -> list[str]:
     ['#0072b2', '#e69f00']
     """
     return list(_palette(max(count, 1)))[:count]
+
+
+def beside(count: int) -> list[str]:
+    """Return colours for groups that stand beside clusters: none of the first twelve has them.
+
+    Parameters
+    ----------
+    count : int
+        Number of colours.
+
+    Returns
+    -------
+    list of str
+        Colours as "#rrggbb".
+
+    Examples
+    --------
+    >>> set(beside(2)) & set(categories(12))
+    set()
+    """
+    return categories(OF_CLUSTERS + count)[OF_CLUSTERS:]
+
+
+def matched(table: np.ndarray) -> list[str]:
+    """Return colours for labels: that of a cluster where the two belong together, else a new one.
+
+    A label and a cluster belong together if each is the other's commonest.
+
+    Parameters
+    ----------
+    table : ndarray of shape (k, n_labels), int
+        Images by cluster and label.
+
+    Returns
+    -------
+    list of n_labels str
+        Colours as "#rrggbb"; no two are the same.
+
+    Examples
+    --------
+    >>> colours = matched(np.array([[0, 9, 1], [5, 0, 0]]))
+    >>> colours[:2] == categories(2)[::-1]
+    True
+    """
+    k, n_labels = table.shape
+    first_unused = max(k, OF_CLUSTERS)
+    palette = categories(first_unused + n_labels)
+    unused = iter(palette[first_unused:])
+    colours = []
+    for label in range(n_labels):
+        counts = table[:, label]
+        cluster = int(counts.argmax()) if k else 0
+        is_mutual = bool(k) and counts[cluster] > 0 and int(table[cluster].argmax()) == label
+        colours.append(palette[cluster] if is_mutual else next(unused))
+    return colours
 
 
 def ramp(count: int) -> list[str]:

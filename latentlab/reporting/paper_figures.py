@@ -17,6 +17,7 @@ from latentlab.errors import ConfigError
 from latentlab.plain_text import shortened
 from latentlab.reporting import palettes, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary
+from latentlab.reporting.label_colours import label_colours
 from latentlab.storage.files import atomic_path
 
 if TYPE_CHECKING:
@@ -144,7 +145,8 @@ def draw_figures(summary: ClusteringSummary) -> dict[str, "Figure"]:
         figures["nearest"] = gallery(summary)
     if summary.scores is not None:
         names = list(map(summary.numbered_name, summary.shown))
-        figure = label_bars(summary.contingency(), summary.class_names, names)
+        colours = label_colours(summary)
+        figure = label_bars(summary.contingency(), summary.class_names, names, colours)
         figures["labels"] = _remarked(figure, summary)
     if summary.run.config.is_autoencoder:
         figures["loss"] = loss_curve(summary.run.metrics())
@@ -165,7 +167,8 @@ def _maps(summary: ClusteringSummary) -> dict[str, "Figure"]:
     }
     if summary.classes is not None:
         classes = summary.classes[positions]
-        figures["map-labels"] = point_map(xy, classes, summary.class_names, note)
+        colours = label_colours(summary)
+        figures["map-labels"] = point_map(xy, classes, summary.class_names, note, colours=colours)
     return figures
 
 
@@ -196,6 +199,7 @@ def point_map(
     names: Sequence[str],
     note: str,
     width: float = ONE_COLUMN,
+    colours: Sequence[str] | None = None,
 ) -> "Figure":
     """Draw a map with the name of each group where it is densest, and without a legend.
 
@@ -213,6 +217,8 @@ def point_map(
         Text below the map.
     width : float
         Width of the figure in inches.
+    colours : sequence of str, or None
+        Colour of each group; None takes those of clusters.
 
     Returns
     -------
@@ -224,7 +230,7 @@ def point_map(
     aspect = float(np.clip(y_range / max(x_range, 1e-9), 0.5, 1.3))
     label = wrapped(note.replace("; ", "\n", 1), 0.95 * width, NOTE_SIZE)
     figure, axis = _canvas(width, _note_height(label) + width * aspect)
-    _draw_points(axis, xy, groups, len(names))
+    _draw_points(axis, xy, groups, colours or palettes.categories(len(names)))
     shown = np.unique(groups[groups >= 0]).tolist()
     for group in shown if len(shown) <= MOST_NAMES else []:
         anchor = densest(xy[groups == group])
@@ -256,7 +262,7 @@ def data_map(summary: ClusteringSummary, xy: np.ndarray, clusters: np.ndarray) -
     matplotlib.figure.Figure
     """
     figure, axis = _canvas(TWO_COLUMNS, 4.4)
-    _draw_points(axis, xy, clusters, summary.k)
+    _draw_points(axis, xy, clusters, palettes.categories(summary.k))
     extent = _Extent.of(xy)
     _leave_room_for_cards(axis, xy)
     # The cards stand on the side where their clusters are.
@@ -299,9 +305,8 @@ def densest(points: np.ndarray, cells: int = 8) -> np.ndarray | None:
     return points[cell == np.bincount(cell).argmax()].mean(axis=0)
 
 
-def _draw_points(axis: "Axes", xy: np.ndarray, groups: np.ndarray, n_groups: int) -> None:
+def _draw_points(axis: "Axes", xy: np.ndarray, groups: np.ndarray, colours: Sequence[str]) -> None:
     size = float(np.clip(6000 / len(xy), 0.25, 8))
-    colours = palettes.categories(n_groups)
     plots.draw_points(axis, xy, groups, colours, size=size, alpha=0.85)
     plots.hide_frame(axis)
 
@@ -513,7 +518,10 @@ def _mosaic(images: ImageSet, rows: Sequence[np.ndarray], columns: int) -> np.nd
 
 
 def label_bars(
-    table: np.ndarray, class_names: Sequence[str], cluster_names: Sequence[str] | None = None
+    table: np.ndarray,
+    class_names: Sequence[str],
+    cluster_names: Sequence[str] | None = None,
+    colours: Sequence[str] | None = None,
 ) -> "Figure":
     """Draw the share of each label in each cluster as stacked bars.
 
@@ -525,6 +533,8 @@ def label_bars(
         Name of each class.
     cluster_names : sequence of k str, or None
         Name of each cluster; None takes the numbers from 0.
+    colours : sequence of n_classes str, or None
+        Colour of each class; None takes some.
 
     Returns
     -------
@@ -533,7 +543,7 @@ def label_bars(
     k = len(table)
     figure, axis = _canvas(ONE_COLUMN, 0.16 * k + 0.9)
     shares = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
-    colours = palettes.categories(len(class_names))
+    colours = colours or palettes.categories(len(class_names))
     left = np.zeros(k)
     for label, name in enumerate(class_names):
         _draw_bars(axis, left, shares[:, label], name, colours[label])

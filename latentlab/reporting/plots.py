@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from latentlab.plain_text import shortened
-from latentlab.reporting import palettes
+from latentlab.reporting import palettes, svg_themes
 from latentlab.reporting.thumbnails import PHOTO_SIDE
 from latentlab.storage.files import atomic_path
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
@@ -35,7 +36,9 @@ LEGEND_AT_RIGHT: Mapping[str, Any] = {
     "loc": "center left",
     "bbox_to_anchor": (1, 0.5),
 }
-HEATMAP_STYLE: Mapping[str, Any] = {"cmap": "Blues", "fmt": "", "linewidths": 0.5}
+HEATMAP_COLOUR = "#2171b5"  # of the largest cell; others let the page shine through
+LARGEST_DARK_TEXT = 0.95  # of the largest value: on cells above, white texts have more contrast
+HEATMAP_STYLE: Mapping[str, Any] = {"fmt": "", "linewidths": 0.5, "linecolor": "#88888866"}
 LOG_TICKS = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500)
 MOST_LINES_IN_AXES = 6  # with more, the legend stands below
 
@@ -68,9 +71,7 @@ def save_png(figure: "Figure", path: Path) -> Path:
 
 
 def svg_uri(figure: "Figure") -> str:
-    """Return a figure as an SVG data URI.
-
-    Text stays text. There is no date inside, so that the same figure gives the same bytes.
+    """Return a figure as an SVG data URI, for light and dark pages; see `svg_themes`.
 
     Parameters
     ----------
@@ -80,12 +81,8 @@ def svg_uri(figure: "Figure") -> str:
     -------
     str
     """
-    import matplotlib
-
-    buffer = io.BytesIO()
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "latentlab"}):
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
-    return "data:image/svg+xml;base64," + base64.b64encode(buffer.getvalue()).decode()
+    svg = svg_themes.themed_svg(figure)
+    return "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
 
 
 def png_uri(figure: "Figure") -> str:
@@ -146,7 +143,12 @@ def plain_map(xy: np.ndarray, groups: np.ndarray, colours: Sequence[str]) -> "Fi
 
 
 def scatter(
-    xy: np.ndarray, groups: np.ndarray, names: Sequence[str], title: str, note: str
+    xy: np.ndarray,
+    groups: np.ndarray,
+    names: Sequence[str],
+    title: str,
+    note: str,
+    colours: Sequence[str] | None = None,
 ) -> "Figure":
     """Draw a map with the names of its groups, at their medians and in the legend.
 
@@ -162,6 +164,8 @@ def scatter(
         Title of the figure.
     note : str
         Text below the map: which images it shows, and how.
+    colours : sequence of str, or None
+        Colour of each group; None takes those of clusters.
 
     Returns
     -------
@@ -171,7 +175,7 @@ def scatter(
 
     width = 7.6  # inches
     figure, axis = _axes(width, 6.4)
-    colours = palettes.categories(len(names))
+    colours = palettes.categories(len(names)) if colours is None else colours
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
     draw_points(axis, xy, groups, colours, size=size, alpha=0.7)
     shown = np.unique(groups[groups >= 0]).tolist()
@@ -393,16 +397,17 @@ def _rows_of_images(rows: Sequence[tuple[str, np.ndarray]], title: str, columns:
 
 
 def _mosaic(rows: Sequence[np.ndarray], columns: int, gap: int) -> np.ndarray:
-    """Return rows of images, each (m, height, width, channels), as one picture on white."""
+    """Return rows of images, each (m, height, width, channels), as one picture; gaps are clear."""
     height, width = next(images for images in rows if len(images)).shape[1:3]
     full_height = len(rows) * (height + gap) - gap
     full_width = columns * (width + gap) - gap
-    mosaic = np.full((full_height, full_width, 3), 255, np.uint8)
+    mosaic = np.zeros((full_height, full_width, 4), np.uint8)
     for r, images in enumerate(rows):
         top = r * (height + gap)
         for c, image in enumerate(images[:columns]):
             left = c * (width + gap)
-            mosaic[top : top + height, left : left + width] = as_rgb(image)
+            mosaic[top : top + height, left : left + width, :3] = as_rgb(image)
+            mosaic[top : top + height, left : left + width, 3] = 255
     return mosaic
 
 
@@ -447,7 +452,7 @@ def _draw_losses(axis: "Axes", name: str, rows: EpochRows, colour: str) -> None:
     validation = column(rows, "val_loss")
     best = min(validation, default=float("nan"))
     label = f"{legend_name(name)} (best {best:.4f})"
-    axis.plot(epochs, column(rows, "loss"), "--", color=colour, linewidth=1, alpha=0.7)
+    axis.plot(epochs, column(rows, "loss"), "--", color=colour, linewidth=1.2)
     axis.plot(epochs, validation, "o-", color=colour, markersize=3, label=label)
 
 
@@ -542,11 +547,13 @@ def contingency_heatmap(
             ax=axis,
             annot=texts if table.size <= MOST_CELL_TEXTS else False,
             vmin=0,
+            cmap=_heatmap_colours(),
             xticklabels=_ticks(class_names),
             yticklabels=[f"{name} ({size:,})" for name, size in zip(rows, sizes, strict=True)],
             cbar_kws={"label": "% of the cluster"},
             **HEATMAP_STYLE,
         )
+    _colour_cell_texts(axis, shares)
     axis.set(xlabel="held-out label", ylabel="cluster (images)", title=title)
     axis.tick_params(axis="x", rotation=45)
     axis.tick_params(axis="y", rotation=0)
@@ -594,12 +601,29 @@ def transfer_heatmap(
     if names is not None:
         ticks = {"yticklabels": _ticks(names[0]), "xticklabels": _ticks(names[1])}
     options = {"annot": annotations, "cbar": False, **ticks, **HEATMAP_STYLE}
+    shades = np.log1p(counts)
     with plain_texts():  # seaborn lays the names out at once
-        seaborn.heatmap(np.log1p(counts), ax=axis, **options)
+        seaborn.heatmap(shades, ax=axis, vmin=0, cmap=_heatmap_colours(), **options)
+    _colour_cell_texts(axis, shades)
     axis.set_title(title)
     axis.set_xlabel(f"cluster {after}", fontsize=_fitting_size(after, width))
     axis.set_ylabel(f"cluster {before}", fontsize=_fitting_size(before, height))
     return figure
+
+
+def _heatmap_colours() -> "LinearSegmentedColormap":
+    """Return a blue from not there at all to full: it reads on a light and on a dark page."""
+    from matplotlib.colors import LinearSegmentedColormap, to_rgb
+
+    blue = to_rgb(HEATMAP_COLOUR)
+    return LinearSegmentedColormap.from_list("shares", [(*blue, 0.0), (*blue, 1.0)])
+
+
+def _colour_cell_texts(axis: "Axes", values: np.ndarray) -> None:
+    """Colour the texts of cells; seaborn does not know that these let the page shine through."""
+    most = max(float(values.max()), 1e-9)
+    for text, value in zip(axis.texts, values.flat, strict=False):
+        text.set_color("black" if value <= LARGEST_DARK_TEXT * most else "white")
 
 
 def _fitting_size(name: str, inches: float) -> float:

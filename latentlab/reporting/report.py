@@ -4,7 +4,6 @@ It reads files of the run and images. Labels, if there are any, are read after e
 written; they colour the map and give names to clusters.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from latentlab.plain_text import shortened
 from latentlab.progress import log, track
 from latentlab.reporting import deep_figures, html, plots
 from latentlab.reporting.clustering_summary import ClusteringSummary, gallery_size
+from latentlab.reporting.label_colours import label_colours
 from latentlab.reporting.privacy import Privacy
 from latentlab.scoring.scores import KScores
 from latentlab.storage import guard, json_form, npz
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
 Figures = dict[str, "Figure"]
 
-# Lines and text: the page shows them as SVG.
-VECTOR_FIGURES = ("loss", "contingency", "by-k", "confidence", "size-history", "moved")
 FIRST_IMAGES = 32
 LONGEST_TITLE = 40  # characters of the data's name
 GALLERY_CLUSTERS = 30
@@ -59,7 +57,7 @@ def write_report(summary: ClusteringSummary) -> list[Path]:
         guard.writing(stale)
         stale.unlink()
     with track("report", n_images, is_announced=False) as bar:
-        page = html.render_report(summary, _pictures(figures, paths), bar.update)
+        page = html.render_report(summary, _pictures(figures), bar.update)
     with atomic_path(folder / "index.html") as path:
         path.write_text(page, encoding="utf-8")
     return [folder / "index.html", *paths.values()]
@@ -154,7 +152,12 @@ def map_figures(summary: ClusteringSummary) -> Figures:
     if summary.classes is not None:
         class_names = list(summary.class_names)
         figures["umap-labels"] = plots.scatter(
-            xy, summary.classes[positions], class_names, f"{title} held-out labels", note
+            xy,
+            summary.classes[positions],
+            class_names,
+            f"{title} held-out labels",
+            note,
+            label_colours(summary),
         )
     return figures
 
@@ -195,7 +198,8 @@ def score_figures(summary: ClusteringSummary) -> Figures:
     Returns
     -------
     dict of str to matplotlib.figure.Figure
-        "by-k" if several numbers of clusters were scored, and "contingency"; empty without labels.
+        "by-k" if several numbers of clusters were scored, "contingency", and where edits are shown
+        "contingency-computed"; empty without labels.
     """
     if summary.scores is None:
         return {}
@@ -204,13 +208,19 @@ def score_figures(summary: ClusteringSummary) -> Figures:
     if guard.is_there(by_k_path):
         by_k = json_form.read(KScores, by_k_path)
         figures["by-k"] = plots.score_curve(by_k.rows, summary.split)
-    figures["contingency"] = plots.contingency_heatmap(
+    figures["contingency"] = _contingency(summary)
+    if summary.computed is not None and summary.computed.scores is not None:
+        figures["contingency-computed"] = _contingency(summary.computed)
+    return figures
+
+
+def _contingency(summary: ClusteringSummary) -> "Figure":
+    return plots.contingency_heatmap(
         summary.contingency(),
         summary.class_names,
         f"Labels in each cluster, {summary.split} split{_in_brackets(summary.edit_remark)}",
         list(map(summary.numbered_name, summary.shown)),
     )
-    return figures
 
 
 def _in_brackets(remark: str) -> str:
@@ -223,12 +233,7 @@ def _data_title(summary: ClusteringSummary) -> str:
     return shortened(Privacy.of(summary.run).public(summary.images.name), LONGEST_TITLE)
 
 
-def _pictures(figures: Figures, paths: Mapping[str, Path]) -> dict[str, str]:
+def _pictures(figures: Figures) -> dict[str, str]:
     """Return the figures of the page as data URIs."""
-    pictures = {}
-    for name, path in paths.items():
-        if name in VECTOR_FIGURES:
-            pictures[name] = plots.svg_uri(figures[name])
-        elif name in html.FIGURES:
-            pictures[name] = html.inline_png(path)
-    return pictures
+    shown = [name for name in figures if name in html.FIGURES]
+    return {name: plots.svg_uri(figures[name]) for name in shown}

@@ -5,6 +5,7 @@ import numpy as np
 from latentlab.data.images import TEST, TRAIN
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.edits import TAG_SEPARATOR
+from latentlab.reporting.label_colours import label_colours
 from latentlab.reporting.packed import Pack, inside
 from latentlab.reporting.page_groups import (
     Group,
@@ -37,7 +38,8 @@ def groups_of(summary: ClusteringSummary, positions: np.ndarray, keep: Pack = in
     groups = edited_groups(summary, positions, keep)
     if summary.classes is not None:
         classes = summary.classes[positions]
-        groups["label"] = categories("label", classes, summary.class_names, "no label", keep)
+        names, colours = summary.class_names, label_colours(summary)
+        groups["label"] = categories("label", classes, names, "no label", keep, colours)
     is_held_out = summary.images.splits[positions] == TEST
     if is_held_out.any():
         held_out = is_held_out.astype(np.int32)
