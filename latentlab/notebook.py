@@ -5,16 +5,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentlab import pipeline
-from latentlab.errors import ConfigError
+from latentlab.errors import ConfigError, MissingDependencyError
 from latentlab.reporting import palettes, plots, text
 from latentlab.reporting.cluster_rows import ClusterRow, cluster_rows
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.gallery import GalleryImage
+from latentlab.reporting.label_colours import label_colours
 from latentlab.storage import guard
 from latentlab.storage.run import Run
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from latentlab.widget import RunWidget
 
 MOST_CLUSTERS = 30
 IMAGES_PER_CLUSTER = 8
@@ -92,7 +95,8 @@ class RunView:
             )
         xy, positions = summary.read_map()
         title = f"By {by}" + (f", {summary.edit_note}" if by == "cluster" else "")
-        return plots.scatter(xy, groups[positions], names, title, summary.map_note())
+        colours = label_colours(summary) if by == "label" else None
+        return plots.scatter(xy, groups[positions], names, title, summary.map_note(), colours)
 
     def plot_losses(self) -> "Figure":
         """Draw the loss curves of the fit.
@@ -109,6 +113,37 @@ class RunView:
         run = self.summary.run
         run.config.training  # noqa: B018  # raises if there was no fit
         return plots.loss_curves({run.path.resolve().name: run.metrics()})
+
+    def widget(self, height: int = 480, megabytes: float = 8) -> "RunWidget":
+        """Return map and grid to select images with, for the end of a cell.
+
+        Parameters
+        ----------
+        height : int
+            Pixels, from 240 to 2000.
+        megabytes : float
+            That the pictures may take in the notebook.
+
+        Returns
+        -------
+        RunWidget
+            `widget.selected` are the ids of what is selected there, `widget.selection()` is a
+            DataFrame about it, and `widget.select(ids)` selects.
+
+        Raises
+        ------
+        MissingDependencyError
+            If anywidget is not installed.
+        RunError
+            If the run has no map yet; `latentlab report` makes one.
+        """
+        try:
+            from latentlab.widget import RunWidget
+        except ImportError as error:
+            raise MissingDependencyError(
+                "A widget needs a package: pip install 'latentlab[notebook]'."
+            ) from error
+        return RunWidget(self.summary, height, megabytes)
 
     def _repr_html_(self) -> str:
         """Return the summary, the map if there is one, and typical images, without scripts."""

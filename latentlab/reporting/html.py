@@ -22,8 +22,9 @@ from latentlab.reporting.image_facts import ImageFacts
 from latentlab.reporting.intake_panel import IntakePanel
 from latentlab.reporting.page_data import MapPoints, PageData, PageExtras, page_data
 from latentlab.reporting.page_pictures import page_pictures
+from latentlab.reporting.page_states import computed_state, shown_states
 from latentlab.reporting.privacy import Privacy, public_ids
-from latentlab.reporting.suggested_names import suggested_names
+from latentlab.reporting.suggested_names import NameSource
 from latentlab.scoring import tables
 from latentlab.storage import guard
 from latentlab.storage.clustering import DECODED_NAME
@@ -46,7 +47,7 @@ FIGURES = (
 EDITING = "edit.js"  # only where clusters can be edited
 PAGE_SCRIPTS = (  # in latentlab/templates/page, in the order in which they must run
     *("elements.js", "frame.js", "store.js", "thumbs.js", "map.js", "inks.js", "grid.js"),
-    *("picture.js", "find.js", "tree.js", "panels.js", "keys.js", EDITING, "start.js"),
+    *("picture.js", "find.js", "tree.js", "panels.js", "states.js", "keys.js", EDITING, "start.js"),
 )
 DATA_FIGURES = ("loss", "reconstructions", "centroids", "paths", "original-images")
 
@@ -85,6 +86,7 @@ class Page:
         """Return the page as HTML."""
         summary = self.summary
         public = Privacy.of(summary.run).public
+        states = shown_states(summary)
         return template("report.html.jinja2").render(
             title=f"{public(summary.images.name)}: {text.clusters_text(len(summary.shown))}",
             version=latentlab.__version__,
@@ -92,14 +94,11 @@ class Page:
             policy=self.policy,
             photos=summary.has_photos,
             trust=summary.trust,
-            summary=text.summary_sentences(summary),
-            beside=text.further_sentences(summary),
+            states=states,
             map_note=summary.map_note(),
             atlas_note=self.atlas_note,
-            scores=text.score_table(summary.scores),
+            scores=any(state.scores for state in states),
             pretraining=tables.pretraining_text(summary.encoder.pretraining),
-            score_note=text.score_note(summary),
-            recalls=text.recall_table(summary),
             pictures=self.pictures,
             decoded=guard.is_there(summary.folder / DECODED_NAME),
             keeps=any(name in self.pictures for name in DATA_FIGURES),
@@ -165,9 +164,15 @@ def shared_data(summary: ClusteringSummary) -> PageData:
     """
     points = MapPoints(*summary.read_map())
     facts = ImageFacts.of(summary).public(Privacy.of(summary.run))
+    source = NameSource.of(summary, facts.texts, facts.shapes)
+    computed = None
+    if summary.computed is not None:
+        names = source.names(summary.computed.clusters, summary.computed.k)
+        computed = computed_state(summary.computed, points.positions, names)
     extras = PageExtras(
         groups=facts.groups(points.positions),
-        suggested=suggested_names(summary, facts.texts, facts.shapes),
+        suggested=source.names(summary.clusters, summary.k),
+        computed=computed,
     )
     return page_data(summary, "report", extras, points)
 
