@@ -12,7 +12,13 @@ from latentlab.encoders.model_files import EncoderDescription
 from latentlab.errors import RunError
 from latentlab.features.spec import FeatureSpec
 from latentlab.reporting import thumbnails, umap_map
-from latentlab.reporting.edits import AS_COMPUTED, EditedClusters, Editor, edit_note
+from latentlab.reporting.edits import (
+    AS_COMPUTED,
+    EditedClusters,
+    Editor,
+    edit_note,
+    note_without,
+)
 from latentlab.scoring.evaluate import align, scores_after_edits
 from latentlab.scoring.labels import Labels
 from latentlab.scoring.scores import Scores, read_scores
@@ -97,6 +103,8 @@ class ClusteringSummary:
         Number of edits by hand that are shown.
     edit_note : str
         What is shown: "as computed", or "with 3 edits by hand".
+    computed : ClusteringSummary or None
+        The clusters as computed, where edits by hand are shown.
     """
 
     clustering: Clustering
@@ -119,6 +127,7 @@ class ClusteringSummary:
     tags: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     edit_count: int = 0
     edit_note: str = AS_COMPUTED
+    computed: "ClusteringSummary | None" = None
 
     @property
     def is_edited(self) -> bool:
@@ -236,6 +245,7 @@ class ClusteringSummary:
             tags=edited.tags,
             edit_count=count,
             edit_note=edit_note(count),
+            computed=replace(self, edit_note=note_without(count)) if count else None,
         )
         has_same_k = len(edited.names) == self.k
         if has_same_k and (edited.clusters == self.clusters).all():

@@ -727,6 +727,22 @@ def edit_note(count: int) -> str:
     return f"with {edits_text(count)}" if count else AS_COMPUTED
 
 
+def note_without(count: int) -> str:
+    """Return what outputs say of clusters as computed where so many edits are left out.
+
+    Parameters
+    ----------
+    count : int
+        Number of edits.
+
+    Examples
+    --------
+    >>> note_without(0), note_without(3)
+    ('as computed', 'as computed, without 3 edits by hand')
+    """
+    return f"{AS_COMPUTED}, without {edits_text(count)}" if count else AS_COMPUTED
+
+
 class Editor:
     """The edits of one clustering.
 
@@ -871,7 +887,7 @@ class Editor:
             count = len(self.read().edits)
         except RunError:  # as computed is also for those whose edits are damaged
             return AS_COMPUTED
-        return f"{AS_COMPUTED}, without {edits_text(count)}" if count else AS_COMPUTED
+        return note_without(count)
 
     def state(self) -> EditedClusters:
         """Return the clusters after all edits.

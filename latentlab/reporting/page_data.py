@@ -90,6 +90,25 @@ class EditedData:
     count: int
 
 
+@dataclass(frozen=True)
+class StateData:
+    """The clusters in another state: as computed, where the page shows edits by hand.
+
+    Attributes
+    ----------
+    groups : mapping of str to Categories
+        "cluster".
+    clusters : list of ClusterData
+        Every cluster.
+    tree : ClusterTree or None
+        The hierarchy of the clusters.
+    """
+
+    groups: Groups
+    clusters: list[ClusterData]
+    tree: ClusterTree | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class PageData:
     """Everything that the scripts of the page read.
@@ -128,6 +147,8 @@ class PageData:
         The hierarchy of the clusters.
     words : bool
         Whether the server searches by words.
+    computed : StateData or None
+        The clusters as computed; None where the page has them anyway, or is to leave them out.
     """
 
     version: int = VERSION
@@ -146,6 +167,7 @@ class PageData:
     neighbours: NeighbourData | None = json_field(optional=True)
     tree: ClusterTree | None = None
     words: bool = False
+    computed: StateData | None = json_field(optional=True)
 
 
 @dataclass(frozen=True)
@@ -176,11 +198,14 @@ class PageExtras:
         A name that the images of each cluster suggest; empty for none.
     words : bool
         Whether the server searches by words.
+    computed : StateData or None
+        The clusters as computed, beside the edited ones.
     """
 
     groups: Groups = field(default_factory=dict)
     suggested: Sequence[str | None] = ()
     words: bool = False
+    computed: StateData | None = None
 
 
 def page_data(
@@ -227,6 +252,7 @@ def page_data(
         clusters=clusters_of(summary, extras.suggested),
         tree=tree_of(summary),
         words=extras.words,
+        computed=extras.computed,
     )
 
 

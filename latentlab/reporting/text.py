@@ -180,6 +180,17 @@ def recall_table(summary: ClusteringSummary) -> list[tuple[str, float]]:
     return sorted(with_images, key=lambda pair: pair[1])
 
 
+def clustering_fact(summary: ClusteringSummary) -> str:
+    """Return the name of a clustering, and whether its clusters are shown as computed.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    """
+    return f"{summary.name}, {summary.edit_note}"
+
+
 def facts(summary: ClusteringSummary) -> dict[str, str]:
     """Return the facts of the run, as a table of names and texts.
 
@@ -196,7 +207,7 @@ def facts(summary: ClusteringSummary) -> dict[str, str]:
     public = Privacy.of(run).public
     table = {
         "run": run.path.resolve().name,
-        "clusters": f"{summary.name}, {summary.edit_note}",
+        "clusters": clustering_fact(summary),
         "command": shlex.join(map(public, run.fact("argv", []))),
         "data": _data_text(summary),
         "labels": summary.labels_text,

@@ -6,18 +6,28 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from latentlab.clustering.tree import ClusterTree
 from latentlab.config import DataOptions
 from latentlab.encoders.stored_pictures import StoredPictures
 from latentlab.encoders.word_search import WordMatches, WordSearch
 from latentlab.errors import ConfigError
 from latentlab.reporting import edits, html, plots
 from latentlab.reporting.alike import Neighbours, Search
+from latentlab.reporting.cluster_tree import tree_of
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.image_facts import ImageFacts
-from latentlab.reporting.packed import PointStore
+from latentlab.reporting.packed import PointStore, inside
 from latentlab.reporting.page_clusters import ClusterData, clusters_of
-from latentlab.reporting.page_data import MOST_INSIDE, MapPoints, PageExtras, page_data
+from latentlab.reporting.page_data import (
+    MOST_INSIDE,
+    EditedData,
+    MapPoints,
+    PageExtras,
+    StateData,
+    page_data,
+)
 from latentlab.reporting.page_groups import Groups
+from latentlab.reporting.page_states import computed_state
 from latentlab.reporting.suggested_names import NameSource
 from latentlab.reporting.summary_groups import edited_groups
 from latentlab.reporting.viewer_pictures import PictureReader
@@ -43,6 +53,10 @@ class ViewState:
         "cluster" and, if images have them, "mark" and "tag": new colours of the map.
     clusters : list of ClusterData
         Every cluster.
+    tree : ClusterTree or None
+        The hierarchy of the clusters.
+    edited : EditedData
+        What is shown.
     edits, undone : int
         Edits that can be undone, and that can be redone.
     last : str
@@ -53,6 +67,8 @@ class ViewState:
 
     groups: Groups
     clusters: list[ClusterData]
+    tree: ClusterTree | None
+    edited: EditedData
     edits: int
     undone: int
     last: str
@@ -107,6 +123,7 @@ class Viewer:
         self._store = PointStore() if is_large else None
         # Edits change none of it.
         self._further = facts.groups(self._points.positions, self._store)
+        self._computed = None if as_computed else self._computed_state()
 
     def html(self) -> str:
         """Return the page."""
@@ -120,6 +137,7 @@ class Viewer:
             groups=self._further,
             suggested=self._suggested(summary),
             words=self.words is not None,
+            computed=self._computed,
         )
         page = html.Page(
             summary=summary,
@@ -129,6 +147,11 @@ class Viewer:
             atlas_note=note,
         )
         return page.html()
+
+    def _computed_state(self) -> StateData:
+        keep = inside if self._store is None else self._store.keep
+        names = self._suggested(self.summary)
+        return computed_state(self.summary, self._points.positions, names, keep)
 
     def _suggested(self, summary: ClusteringSummary) -> tuple[str | None, ...]:
         return self._names.names(summary.clusters, summary.k)
@@ -203,6 +226,8 @@ class Viewer:
         return ViewState(
             groups=edited_groups(summary, self._points.positions),
             clusters=clusters_of(summary, self._suggested(summary)),
+            tree=tree_of(summary),
+            edited=EditedData(summary.edit_note, summary.edit_count),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",

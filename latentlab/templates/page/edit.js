@@ -15,6 +15,7 @@ let madeOn = "", queue = Promise.resolve();
 // One change after the other: each is made on the state that the one before it has led to.
 function send(path, edit) { return queue = queue.then(() => change(path, edit)); }
 async function change(path, edit) {
+  if (!latentlab.states.takesEdits()) { notice.textContent = "Not done: the clusters are shown as computed."; return false; }
   try {
     const body = JSON.stringify({made_on: madeOn, edit: edit ?? null});
     const answer = await fetch(path, {method: "POST", headers: {"Content-Type": "application/json"}, body});
@@ -35,14 +36,11 @@ async function reload() {
   } catch { notice.textContent = UNANSWERED; }
 }
 async function take(found) {
-  const image = store.image, kept = document.activeElement?.id;
+  const kept = document.activeElement?.id;
   madeOn = found.version;
-  undo.disabled = !found.edits;
-  redo.disabled = !found.undone;
+  [undo.disabled, redo.disabled] = [!found.edits, !found.undone];
   notice.textContent = found.edits ? `${count(found.edits)} ${found.edits === 1 ? "edit" : "edits"} saved; the last ${found.last}` : "no edits";
-  const more = Object.fromEntries(["tree", "edited"].filter(name => name in found).map(name => [name, found[name]]));
-  await store.replace(found.groups, found.clusters, more);
-  if (image !== null) picture.show(image);
+  await latentlab.states.take(found);
   if (kept) byId(kept)?.focus();
 }
 
@@ -126,6 +124,7 @@ keys.add(["k", "t"], "mark or tag the picked images, or the open one", () => {
 });
 
 latentlab.edit = send;
+latentlab.changedState = state => { for (const tool of [undo, redo]) tool.hidden = state === "computed"; };
 latentlab.afterStart = async () => {
   const answer = await fetch("state"), found = await answer.json();
   if (!answer.ok) { notice.textContent = found.error; return; }

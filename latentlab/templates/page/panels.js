@@ -105,12 +105,11 @@ function head() {
   byId("said").textContent = [...byId("head").querySelectorAll("h2, .note")].map(one => one.textContent).slice(0, 2).join(", ");
 }
 function overviewHead() {
-  const isSearch = latentlab.find.isFiltered(), {edited} = store.data;
-  const isEdited = edited && edited.note !== "as computed";
+  const isSearch = latentlab.find.isFiltered(), isEdited = latentlab.states.note() !== "as computed";
   return [element("div", {class: "row"}, element("h2", {tabindex: "-1"}, store.query ? `${images(store.rows.length)} found` : `${images(store.n)} in ${count(store.filled().length)} clusters`),
     element("span", {class: "grow"}), latentlab.tree.isThere() && button("Tree", () => latentlab.go.scope({kind: "tree"}), {id: "open-tree", title: "which clusters belong together"}),
     button("All images", () => latentlab.go.scope({kind: "all"}), {id: "all-images"})),
-    (isSearch || isEdited) && note([isEdited && `the clusters are shown ${edited.note}`, isSearch && shownText()].filter(Boolean).join(" · "))];
+    (isSearch || isEdited) && note([isEdited && `the clusters are shown ${latentlab.states.note()}`, isSearch && shownText()].filter(Boolean).join(" · "))];
 }
 function treeHead() {
   return [element("div", {class: "row"}, button("Clusters", latentlab.go.overview, {id: "to-clusters"}), element("h2", {tabindex: "-1"}, "Which clusters belong together"))];
@@ -137,7 +136,7 @@ function clusterHead() {
       button("›", () => stepCluster(1), {"aria-label": "next cluster", title: "next cluster ]"}),
       element("h2", {tabindex: "-1"}, dot(store.clusterColour(number)), store.clusterName(number)), statusSign(cluster)),
     note(texts.filter(Boolean).join(" · ")),
-    ...hooks.cluster.map(hook => hook(number)),
+    ...(latentlab.states.takesEdits() ? hooks.cluster.map(hook => hook(number)) : []),
     aboutCluster(cluster)];
 }
 function stepCluster(by) {
@@ -190,7 +189,7 @@ function layout() {
   byId("overview").hidden = hasImage || !isOverview;
   byId("grid").hidden = hasImage || isOverview || !store.rows.length;
   for (const name of ["head", "tools"]) byId(name).hidden = hasImage;
-  document.querySelector(".verdict").hidden = hasImage || !isOverview || isTree;
+  for (const one of document.querySelectorAll(".verdict")) one.hidden = hasImage || !isOverview || isTree || !latentlab.states.isShown(one);
   byId("tree").hidden = hasImage || !isTree || !isOverview;
   byId("sorting").hidden = isOverview;
   byId("chips").hidden = hasImage || !latentlab.find.isFiltered();
@@ -218,14 +217,14 @@ function actions() {
   const kept = byId("actions").contains(document.activeElement) ? document.activeElement.id : "";
   byId("actions").replaceChildren(
     element("span", {class: "count", role: "status"}, size ? `${count(size)} picked` : `all ${count(rows.length)}`),
-    ...hooks.selection.map(hook => hook(() => Array.from(selected()))),
+    ...(latentlab.states.takesEdits() ? hooks.selection.map(hook => hook(() => Array.from(selected()))) : []),
     button("Save their list", () => saveList(selected()), {id: "save-list"}),
     size ? button("Pick none", latentlab.grid.pickNone, {id: "pick-none"}) : "");
   if (kept) byId(kept)?.focus();
 }
 function saveList(rows) {
   const columns = [["id", row => quote(store.ids[row])], ["cluster", row => store.groups.cluster.values[row]],
-    ["cluster_name", row => quote(store.valueText("cluster", row))]];
+    ["cluster_name", row => quote(store.valueText("cluster", row))], ["clusters", () => quote(latentlab.states.note())]];
   for (const name of ["label", "mark", "tag"]) if (store.groups[name]) columns.push([name, row => quote(store.groups[name].values[row] < 0 ? "" : store.valueText(name, row))]);
   const lines = [columns.map(([name]) => name).join(","), ...Array.from(rows, row => columns.map(([, value]) => value(row)).join(","))];
   const link = element("a", {href: URL.createObjectURL(new Blob([lines.join("\n") + "\n"], {type: "text/csv"})), download: "selection.csv"});

@@ -29,7 +29,7 @@ function show(row) {
         element("h2", {}, store.ids[row]),
         number >= 0 && element("p", {}, button("", () => latentlab.go.cluster(number), {class: "to-cluster"})),
         facts(row),
-        ...hooks.map(hook => hook(row)),
+        ...(latentlab.states.takesEdits() ? hooks.map(hook => hook(row)) : []),
         element("div", {id: "alike"}))));
   const toCluster = byId("picture").querySelector(".to-cluster");
   toCluster?.append(dot(store.clusterColour(number)), latentlab.plain(store.clusterName(number)));
