@@ -105,11 +105,11 @@ def apply(images: Any, numbers: Any, size: int) -> Any:
     """
     from keras import ops
 
-    views = _crop(images, numbers, size)
+    views = cut(images, numbers, size)
     views = _change_tones(views, numbers)
     if images.shape[-1] == 3:
         views = _change_colours(views, numbers)
-    return _blank(ops.clip(views, 0.0, 1.0), numbers[:, HOLE], size)
+    return blank(ops.clip(views, 0.0, 1.0), numbers[:, HOLE], size)
 
 
 def _draw_crops(
@@ -179,8 +179,11 @@ def _draw_holes(kind: ViewKind, count: int, rng: np.random.Generator) -> np.ndar
     return np.stack([y, x, kind.cutout * rng.random(count)], axis=1)
 
 
-def _crop(images: Any, numbers: Any, size: int) -> Any:
-    """Return views that are cut out, resized and mirrored."""
+def cut(images: Any, numbers: Any, size: int) -> Any:
+    """Return views that are cut out, resized and mirrored, in the colours of their images.
+
+    Parameters and result are those of `apply`.
+    """
     from keras import ops
 
     height, width = images.shape[1:3]
@@ -226,8 +229,22 @@ def _resizing_weights(start: Any, step: Any, size: int, side: int) -> Any:
     return weights / ops.sum(weights, axis=2, keepdims=True)
 
 
-def _blank(views: Any, holes: Any, size: int) -> Any:
-    """Return views with a grey square at each hole, (n, 3) of y, x and side in shares."""
+def blank(views: Any, holes: Any, size: int) -> Any:
+    """Return views with a missing square, in grey.
+
+    Parameters
+    ----------
+    views : tensor of shape (n, size, size, channels)
+        Values in [0, 1].
+    holes : tensor of shape (n, 3)
+        y, x and side of each square, in shares of the view.
+    size : int
+        Height and width of the views, in pixels.
+
+    Returns
+    -------
+    tensor of the same shape
+    """
     from keras import ops
 
     middles = (np.arange(size, dtype=np.float32) + 0.5) / size

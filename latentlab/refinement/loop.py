@@ -4,6 +4,7 @@ A round is a function of the state in its checkpoint and of (seed, round number)
 therefore resumes to the same end.
 """
 
+import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -142,12 +143,15 @@ class RefinementSummary:
         Why it ended.
     recoveries : tuple of Reseeding or RollBack
         Repairs on the way, in order.
+    went_back : str
+        Why the clusters of the start were returned; "" if those of the last round are.
     """
 
     rounds: int
     steps: int
     stopped: str
     recoveries: tuple[Reseeding | RollBack, ...]
+    went_back: str = ""
 
     def renumbered(self, order: np.ndarray) -> "RefinementSummary":
         """Return the summary with new cluster numbers in its recoveries.
@@ -159,7 +163,7 @@ class RefinementSummary:
         """
         new_numbers = np.argsort(order)
         recoveries = tuple(event.renumbered(new_numbers) for event in self.recoveries)
-        return RefinementSummary(self.rounds, self.steps, self.stopped, recoveries)
+        return dataclasses.replace(self, recoveries=recoveries)
 
 
 # Schedule
@@ -476,7 +480,17 @@ class RefinementLoop:
             steps=self.progress.round * self.schedule.interval,
             stopped=self.progress.stopped or "",
             recoveries=tuple(self.progress.recoveries),
+            went_back=self._go_back_if_worse(),
         )
+
+    def _go_back_if_worse(self) -> str:
+        """Return to the start if the method says that it was better, and why."""
+        reason = self.refinement.reason_to_go_back(self.current.z, self.current.q)
+        if reason:
+            log.warning("%s: the clusters of the start are returned", reason)
+            self.refinement.go_back()
+            self._assign()
+        return reason
 
     def label_change(self) -> float:
         """Return the share of training images that the last round moved; 1 before the first."""

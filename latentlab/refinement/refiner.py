@@ -176,6 +176,24 @@ class Refinement(abc.ABC):
             Arrays by name.
         """
 
+    def reason_to_go_back(self, z: np.ndarray, q: np.ndarray) -> str:
+        """Return why the clusters of the start are the better ones, in words; "" if they are not.
+
+        Asked once after the last round. By default training is always right.
+
+        Parameters
+        ----------
+        z : ndarray of shape (n, d), float32
+            Vectors of all training images after the last round.
+        q : ndarray of shape (n, k), float32
+            Their soft assignments.
+        """
+        return ""
+
+    def go_back(self) -> None:
+        """Return to the network and the clusters of the start; for `reason_to_go_back`."""
+        raise NotImplementedError("this method never goes back")
+
     @property
     def rate_factor(self) -> float:
         """Share of the learning rate to train with; below 1 after the loss diverged."""

@@ -8,7 +8,7 @@ and its own loss.
 import abc
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -136,6 +136,8 @@ class TrainedHead(Refinement):
         Settings of the method.
     """
 
+    reported: ClassVar[tuple[str, ...]] = REPORTED
+
     def __init__(self, start: Start, options: Any) -> None:
         self.model = start.model
         self.options = options
@@ -151,9 +153,9 @@ class TrainedHead(Refinement):
         )
         self._train = CompiledSteps(
             self._loss,
-            REPORTED,
+            self.reported,
             self.trainer.trainable_variables,
-            self.trainer.non_trainable_variables,
+            [*self.trainer.non_trainable_variables, *self.more_variables()],
             self.trainer.optimizer,
         )
         self._centers = start.centers
@@ -188,6 +190,13 @@ class TrainedHead(Refinement):
         self._assign_code = keras.Model(self.model.encoder.output, q)
         averaging = _averaging(self.options)
         self.trainer.compile(optimizer=keras.optimizers.Adam(self.learning_rate, **averaging))
+
+    def more_variables(self) -> list[Any]:
+        """Return Keras variables beyond the trainer's that the loss reads and assigns; none here.
+
+        They are not trained.
+        """
+        return []
 
     @abc.abstractmethod
     def clustering_loss(self, q: Any, batch: Batch) -> Any:
@@ -241,10 +250,20 @@ class TrainedHead(Refinement):
 
         # CompiledSteps takes arrays of several steps; here each holds a single step.
         losses = self._train({name: array[None] for name, array in inputs.items()})
-        ends_round = self._steps % self.options.interval == 0
-        if ends_round and self.options.average:
-            self._settle(len(self._neighbors), len(batch))
-        return {name: losses[name] for name in REPORTED}
+        if self._steps % self.options.interval == 0:
+            self.end_round(len(batch))
+        return {name: losses[name] for name in self.reported}
+
+    def end_round(self, batch_size: int) -> None:
+        """Finish the network after the last step of a round.
+
+        Parameters
+        ----------
+        batch_size : int
+            Images of a step.
+        """
+        if self.options.average:
+            self._settle(len(self._neighbors), batch_size)
 
     def _rate(self) -> np.ndarray:
         """Return the learning rate of the step just begun, float32 of shape ()."""

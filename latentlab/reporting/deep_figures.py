@@ -99,7 +99,11 @@ def refinement_sentences(clustering: Clustering) -> list[str]:
         f" it ended since {STOPPED_SINCE[refinement.stopped]}."
         f" {moved:.1%} of the images moved."
     ]
-    return sentences + [_recovery_sentence(event) for event in refinement.recoveries]
+    sentences += [_recovery_sentence(event) for event in refinement.recoveries]
+    if refinement.went_back:
+        reason = refinement.went_back
+        sentences.append(f"Measured without labels, {reason}: these are the clusters of the start.")
+    return sentences
 
 
 def _recovery_sentence(event: Reseeding | RollBack) -> str:

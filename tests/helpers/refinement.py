@@ -7,7 +7,7 @@ FAST = {"interval": 4, "batch_size": 30, "max_steps": 12, "tolerance": -1.0}  # 
 
 
 METHODS = [
-    name for name in Refiner.names() if name not in ("selflabel", "consistency")
+    name for name in Refiner.names() if name not in ("selflabel", "consistency", "selftrain")
 ]  # they need an embedding: see tests/refinement/test_trained_head.py
 
 

@@ -131,7 +131,7 @@ def test_seeds_are_united_and_refits_are_refused(run):
         pipeline.cluster_seeds(run, ClusterOptions(k=2), 2, refit=True)
 
 
-@pytest.mark.parametrize("method", ["dec", "selflabel", "consistency"])
+@pytest.mark.parametrize("method", ["dec", "selflabel", "selftrain", "consistency"])
 def test_methods_that_train_the_network(run, method):
     few = {"max_steps": 4, "interval": 2}
     options = ClusterOptions(k=2, method=method, settings=few)
