@@ -35,8 +35,8 @@ def training_flops(forward: int) -> int:
 def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:
     """Return the multiply-adds of one forward pass.
 
-    Models inside the model are counted too. The model is not touched: a copy is built for these
-    shapes.
+    Models inside the model are counted too. The model is not touched: where it takes images of any
+    size, a copy is built for these shapes.
 
     Parameters
     ----------
@@ -51,6 +51,10 @@ def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:
     """
     import keras
 
+    if isinstance(model, keras.Sequential):
+        model = keras.Model(model.inputs[0], model.outputs[0])
+    if tuple(model.input_shape[1:]) == tuple(shape) and None not in shape:
+        return _multiply_adds_as_built(model)
     counts = []
 
     def call_and_count(layer: Any, *inputs: Any, **options: Any) -> Any:
@@ -58,10 +62,19 @@ def multiply_adds(model: Any, shape: tuple[int, ...]) -> int:
         counts.append(_multiply_adds_of_layer(layer, inputs[0], outputs))
         return outputs
 
-    if isinstance(model, keras.Sequential):
-        model = keras.Model(model.inputs[0], model.outputs[0])
     keras.models.clone_model(model, input_tensors=keras.Input(shape), call_function=call_and_count)
     return sum(counts)
+
+
+def _multiply_adds_as_built(model: Any) -> int:
+    """Return the multiply-adds of a functional model for the shapes that it was built with."""
+    total = 0
+    for nodes in model._nodes_by_depth.values():
+        for node in nodes:
+            if node.input_tensors:
+                inputs, outputs = node.input_tensors[0], node.outputs[0]
+                total += _multiply_adds_of_layer(node.operation, inputs, outputs)
+    return total
 
 
 def _multiply_adds_of_layer(layer: Any, inputs: Any, outputs: Any) -> int:
