@@ -18,6 +18,7 @@ myst_heading_anchors = 3
 html_theme = "furo"
 html_title = "latentlab"
 html_static_path = ["pictures"]
+html_extra_path = ["example"]  # a report, as a page of the site
 templates_path: list[str] = []
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
