@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from latentlab import __version__
+from latentlab.cli._layout import fitted, terminal_columns
 from latentlab.plain_text import printable_lines
 
 if TYPE_CHECKING:
@@ -62,7 +63,10 @@ def print_result(value: Any, text: str) -> None:
     ctx.meta["latentlab.printed"] = True
     if ctx.meta.get("latentlab.json"):
         text = envelope(ctx.info_name, result=to_json(value))
-    say(text)
+        say(text)
+        return
+    columns = terminal_columns()
+    say(text if columns is None else fitted(printable_lines(text), columns))
 
 
 def with_intake(value: Any, run: "Run") -> dict[str, Any]:

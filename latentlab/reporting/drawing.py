@@ -5,10 +5,11 @@ legends, and lets a long name take the room of the axes. Names come from outside
 """
 
 import contextlib
+import math
 import textwrap
 import warnings
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -17,6 +18,7 @@ from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
+from matplotlib.transforms import Bbox, BboxBase
 
 from latentlab.plain_text import printable_lines, shortened
 
@@ -29,6 +31,9 @@ LONGEST_NAME = 28  # characters of a name in a figure
 POINTS_PER_INCH = 72
 GLYPH_WIDTH = 0.52  # of a character of the font in mean, as a share of its size; a little more
 LONGEST_TITLE = 60  # characters of a name in a title
+NAME_ROOM = 1.0  # pixels around a name on a map
+MOST_RINGS = 40  # half heights of a name that it may be moved by
+TITLE_SIZE = 12  # points
 # A glyph that the font lacks is drawn as a box; room that a long text takes is no fault either.
 _EXPECTED = (
     r"Glyph .* missing from font|constrained_layout not applied|Matplotlib currently does not"
@@ -141,6 +146,86 @@ def wrapped(text: str, width: float, font_size: float) -> str:
     characters = max(1, int(POINTS_PER_INCH * width / (GLYPH_WIDTH * font_size)))
     lines = text.split("\n")
     return "\n".join(textwrap.fill(line, characters, break_on_hyphens=False) for line in lines)
+
+
+def text_width(text: str, font_size: float) -> float:
+    """Return about how many inches a line of text takes, a little more than it does.
+
+    Parameters
+    ----------
+    text : str
+        One line.
+    font_size : float
+        Points.
+    """
+    return len(text) * GLYPH_WIDTH * font_size / POINTS_PER_INCH
+
+
+def separate(names: Sequence[Sequence[Text]], colour: str = "#888888") -> None:
+    """Move names on a map apart, with a line from each that has moved to its place.
+
+    The first keep their places; each further one takes the nearest that is free.
+
+    Parameters
+    ----------
+    names : sequence of sequence of matplotlib.text.Text
+        The texts of each name, which lie over each other; all are in one figure, in data units.
+    colour : str
+        Colour of the lines.
+    """
+    if not names:
+        return
+    axis = cast(Axes, names[0][0].axes)
+    figure = cast(Figure, names[0][0].get_figure(root=True))
+    figure.draw_without_rendering()  # the layout gives the axes their size
+    taken: list[Bbox] = []
+    for texts in names:
+        box = _box_of(texts[0])
+        shift = _free_shift(box, taken, axis.bbox)
+        taken.append(_shifted(box, shift))
+        if shift != (0.0, 0.0):
+            _move(texts, shift, axis, colour)
+
+
+def _box_of(text: Text) -> Bbox:
+    """Return the extent in pixels of a text with its frame, and some room around."""
+    patch = text.get_bbox_patch()
+    box = text.get_window_extent() if patch is None else patch.get_window_extent()
+    return Bbox(box.padded(NAME_ROOM).get_points())
+
+
+def _free_shift(box: Bbox, taken: Sequence[Bbox], room: BboxBase) -> tuple[float, float]:
+    """Return the shortest shift, in pixels, by which a box lies over no other; (0, 0) for none."""
+    for ring in range(MOST_RINGS):
+        for step in range(max(1, 6 * ring)):
+            angle = 2 * math.pi * step / max(1, 6 * ring)
+            shift = (
+                ring * box.height / 2 * math.cos(angle),
+                ring * box.height / 2 * math.sin(angle),
+            )
+            moved = _shifted(box, shift)
+            is_inside = ring == 0 or _is_within(moved, room)
+            if is_inside and not any(moved.overlaps(other) for other in taken):
+                return shift
+    return (0.0, 0.0)
+
+
+def _shifted(box: Bbox, shift: tuple[float, float]) -> Bbox:
+    return Bbox(box.get_points() + shift)
+
+
+def _is_within(box: Bbox, room: BboxBase) -> bool:
+    return bool(box.x0 >= room.x0 and box.x1 <= room.x1 and box.y0 >= room.y0 and box.y1 <= room.y1)
+
+
+def _move(texts: Sequence[Text], shift: tuple[float, float], axis: Axes, colour: str) -> None:
+    """Move the texts of a name by pixels, and draw the line from where they were."""
+    x, y = texts[0].get_position()
+    transform = axis.transData
+    new = transform.inverted().transform(transform.transform((x, y)) + shift)
+    for text in texts:
+        text.set_position((new[0], new[1]))
+    axis.plot([x, new[0]], [y, new[1]], color=colour, linewidth=0.6, zorder=2.5)
 
 
 def label_log_ticks(axis: Axis) -> None:

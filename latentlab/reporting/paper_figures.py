@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from matplotlib.offsetbox import HPacker
+    from matplotlib.text import Text
 
 FORMATS = ("png", "svg", "pdf")
 ONE_COLUMN = 3.35  # inches: 85 mm
@@ -42,7 +43,8 @@ LEFT = -1
 RIGHT = 1
 GALLERY_CLUSTERS = 12
 GALLERY_IMAGES = 10
-SMALLEST_NAMED_SHARE = 12  # percent of a bar that has room for a label
+BARS_WIDTH = 1.4  # inches of a bar, at least
+BAR_NAME_SIZE = 4.5  # points
 LEGEND_LABEL = 13  # characters of a label in a legend of five columns
 BAR_LABEL = 9  # characters of a label in a bar
 STYLE: Any = {
@@ -76,7 +78,7 @@ DOT_STYLE: Mapping[str, Any] = {
     "zorder": 4,
 }
 CURVE_STYLE: Mapping[str, Any] = {"linewidth": 1, "marker": "o", "markersize": 2}
-BAR_NAME_STYLE: Mapping[str, Any] = {"fontsize": 4.5, "ha": "center", "va": "center"}
+BAR_NAME_STYLE: Mapping[str, Any] = {"fontsize": BAR_NAME_SIZE, "ha": "center", "va": "center"}
 LEGEND_BELOW: Mapping[str, Any] = {
     "frameon": False,
     "ncols": 5,
@@ -224,7 +226,7 @@ def point_map(
     -------
     matplotlib.figure.Figure
     """
-    from latentlab.reporting.drawing import wrapped
+    from latentlab.reporting.drawing import separate, wrapped
 
     x_range, y_range = np.ptp(xy, axis=0)
     aspect = float(np.clip(y_range / max(x_range, 1e-9), 0.5, 1.3))
@@ -232,11 +234,13 @@ def point_map(
     figure, axis = _canvas(width, _note_height(label) + width * aspect)
     _draw_points(axis, xy, groups, colours or palettes.categories(len(names)))
     shown = np.unique(groups[groups >= 0]).tolist()
+    named = []
     for group in shown if len(shown) <= MOST_NAMES else []:
         anchor = densest(xy[groups == group])
         if anchor is not None:
-            _add_name(axis, anchor, shortened(names[group], MAP_NAME))
+            named.append(_add_name(axis, anchor, shortened(names[group], MAP_NAME)))
     axis.set_xlabel(label, fontsize=NOTE_SIZE, color="#555555")
+    separate(named)
     return figure
 
 
@@ -311,14 +315,14 @@ def _draw_points(axis: "Axes", xy: np.ndarray, groups: np.ndarray, colours: Sequ
     plots.hide_frame(axis)
 
 
-def _add_name(axis: "Axes", place: np.ndarray, text: str) -> None:
-    """Write a group's name with a white halo."""
+def _add_name(axis: "Axes", place: np.ndarray, text: str) -> "tuple[Text, Text]":
+    """Write a group's name with a white halo; return both texts."""
     from matplotlib.patheffects import Stroke
 
     # Matplotlib draws a text with effects as curves: the name itself has none, so it stays text.
     halo = [Stroke(linewidth=1.8, foreground="white")]
-    axis.text(place[0], place[1], text, path_effects=halo, **NAME_STYLE)
-    axis.text(place[0], place[1], text, **NAME_STYLE)
+    around = axis.text(place[0], place[1], text, path_effects=halo, **NAME_STYLE)
+    return around, axis.text(place[0], place[1], text, **NAME_STYLE)
 
 
 # Cards
@@ -541,7 +545,7 @@ def label_bars(
     matplotlib.figure.Figure
     """
     k = len(table)
-    figure, axis = _canvas(ONE_COLUMN, 0.16 * k + 0.9)
+    figure, axis = _canvas(ONE_COLUMN, 0.16 * max(k, 4) + 0.9)
     shares = 100 * table / np.maximum(table.sum(axis=1, keepdims=True), 1)
     colours = colours or palettes.categories(len(class_names))
     left = np.zeros(k)
@@ -570,11 +574,14 @@ def _draw_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, co
 
 def _name_bars(axis: "Axes", left: np.ndarray, shares: np.ndarray, name: str, colour: str) -> None:
     """Write the label into the bars that have room for it."""
-    ink = palettes.ink(colour)
+    from latentlab.reporting.drawing import text_width
+
+    ink, shown = palettes.ink(colour), shortened(name, BAR_LABEL)
+    needed = 100 * text_width(shown, BAR_NAME_SIZE) / BARS_WIDTH
     for cluster, share in enumerate(shares):
-        if share >= SMALLEST_NAMED_SHARE:
+        if share >= needed:
             x = left[cluster] + share / 2
-            axis.text(x, cluster, shortened(name, BAR_LABEL), color=ink, **BAR_NAME_STYLE)
+            axis.text(x, cluster, shown, color=ink, **BAR_NAME_STYLE)
 
 
 def loss_curve(rows: plots.EpochRows) -> "Figure":

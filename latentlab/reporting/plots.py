@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.colors import LinearSegmentedColormap
     from matplotlib.figure import Figure
+    from matplotlib.text import Text
     from matplotlib.ticker import MaxNLocator
 
     from latentlab.scoring.compare import SideComparison
@@ -30,6 +31,8 @@ LARGEST_PNG = 450_000  # bytes; larger pictures are reduced to 256 colours
 MOST_NAMED_GROUPS = 30  # a map or legend with more names cannot be read
 MOST_CELL_TEXTS = 400  # cells of a heatmap that still have room for a text
 LONGEST_TICK = 18  # characters of a class below a heatmap
+LONGEST_CAPTION = 20  # characters below an image of a grid
+MOST_ROWS = 18  # names in a column of a legend
 LABEL_SIZE = 10  # points of the labels of axes
 LEGEND_AT_RIGHT: Mapping[str, Any] = {
     "frameon": False,
@@ -171,7 +174,7 @@ def scatter(
     -------
     matplotlib.figure.Figure
     """
-    from latentlab.reporting.drawing import figure_name, legend_name, wrapped
+    from latentlab.reporting.drawing import TITLE_SIZE, figure_name, legend_name, separate, wrapped
 
     width = 7.6  # inches
     figure, axis = _axes(width, 6.4)
@@ -179,17 +182,21 @@ def scatter(
     size = float(np.clip(20_000 / max(len(xy), 1), 2, 30))
     draw_points(axis, xy, groups, colours, size=size, alpha=0.7)
     shown = np.unique(groups[groups >= 0]).tolist()
+    named = []
     # Empty scatters make the legend.
     for number in shown:
         name = names[number]
         members = xy[groups == number]
         axis.scatter([], [], color=colours[number], label=legend_name(name, len(members)))
         if len(shown) <= MOST_NAMED_GROUPS:
-            _add_name(axis, np.median(members, axis=0), figure_name(name), colours[number])
-    axis.set(xticks=[], yticks=[], title=title)
+            place = np.median(members, axis=0)
+            named.append([_add_name(axis, place, figure_name(name), colours[number])])
+    axis.set(xticks=[], yticks=[])
+    figure.suptitle(wrapped(title, 0.95 * width, TITLE_SIZE), fontsize=TITLE_SIZE)
     figure.supxlabel(wrapped(note, 0.95 * width, 8), fontsize=8)
     if shown:
         axis.legend(fontsize=7, ncols=1 + len(shown) // (MOST_NAMED_GROUPS + 1), **LEGEND_AT_RIGHT)
+    separate(named)
     return figure
 
 
@@ -246,10 +253,10 @@ def hide_frame(axis: "Axes") -> None:
     axis.spines[:].set_visible(False)
 
 
-def _add_name(axis: "Axes", place: np.ndarray, name: str, colour: str) -> None:
+def _add_name(axis: "Axes", place: np.ndarray, name: str, colour: str) -> "Text":
     """Write a group's name into a white box with a border in the group's colour."""
     box = {"boxstyle": "round,pad=0.2", "fc": "white", "ec": colour, "alpha": 0.8}
-    axis.text(place[0], place[1], name, ha="center", va="center", fontsize=8, bbox=box)
+    return axis.text(place[0], place[1], name, ha="center", va="center", fontsize=8, bbox=box)
 
 
 # Images
@@ -336,7 +343,7 @@ def captioned_grid(
     -------
     matplotlib.figure.Figure
     """
-    from latentlab.reporting.drawing import make_figure
+    from latentlab.reporting.drawing import figure_name, make_figure
 
     rows = -(-len(images) // columns)
     figure = make_figure(columns * 1.15, rows * 1.6 + 0.5)
@@ -345,7 +352,7 @@ def captioned_grid(
         axis.set_axis_off()
     for axis, image, caption in zip(axes.flat, images, captions, strict=False):
         axis.imshow(as_rgb(image), interpolation="nearest")
-        axis.set_title(caption, fontsize=7, y=-0.42)
+        axis.set_title(figure_name(caption, LONGEST_CAPTION), fontsize=7, y=-0.42)
     figure.suptitle(title, fontsize=10)
     return figure
 
@@ -501,7 +508,7 @@ def size_history(sizes: np.ndarray, rounds: Sequence[int]) -> "Figure":
     axis.set_title("Cluster sizes")
     integer_ticks(axis)
     if k <= MOST_NAMED_GROUPS:
-        axis.legend(fontsize=7, **LEGEND_AT_RIGHT)
+        axis.legend(fontsize=7, ncols=-(-k // MOST_ROWS), **LEGEND_AT_RIGHT)
     return figure
 
 
@@ -533,10 +540,11 @@ def contingency_heatmap(
     """
     import seaborn
 
-    from latentlab.reporting.drawing import plain_texts
+    from latentlab.reporting.drawing import TITLE_SIZE, plain_texts, wrapped
 
     k, n_classes = table.shape
-    figure, axis = _axes(min(3.5 + 0.62 * n_classes, 16), min(1.8 + 0.42 * k, 16))
+    width = min(4.4 + 0.62 * n_classes, 16)
+    figure, axis = _axes(width, min(2.4 + 0.42 * k, 16))
     sizes = table.sum(axis=1)
     rows = _ticks(cluster_names or list(map(str, range(k))))
     shares = 100 * table / np.maximum(sizes[:, None], 1)
@@ -554,7 +562,8 @@ def contingency_heatmap(
             **HEATMAP_STYLE,
         )
     _colour_cell_texts(axis, shares)
-    axis.set(xlabel="held-out label", ylabel="cluster (images)", title=title)
+    axis.set(xlabel="held-out label", ylabel="cluster (images)")
+    figure.suptitle(wrapped(title, 0.95 * width, TITLE_SIZE), fontsize=TITLE_SIZE)
     axis.tick_params(axis="x", rotation=45)
     axis.tick_params(axis="y", rotation=0)
     return figure
@@ -593,7 +602,8 @@ def transfer_heatmap(
     before, after = shortened(before, LONGEST_TITLE), shortened(after, LONGEST_TITLE)
 
     k = max(counts.shape)
-    width, height = min(3 + 0.6 * k, 14), min(2 + 0.45 * k, 14)
+    room = 0.0 if names is None else 1.4  # inches for names in place of numbers
+    width, height = min(3 + room + 0.6 * k, 14), min(2 + room + 0.45 * k, 14)
     figure, axis = _axes(width, height)
     texts = _cell_texts(counts, lambda count: f"{count:,}" if count else "")
     annotations = texts if k * k <= MOST_CELL_TEXTS else False
@@ -605,6 +615,9 @@ def transfer_heatmap(
     with plain_texts():  # seaborn lays the names out at once
         seaborn.heatmap(shades, ax=axis, vmin=0, cmap=_heatmap_colours(), **options)
     _colour_cell_texts(axis, shades)
+    if names is not None:
+        axis.tick_params(axis="x", rotation=45)
+        axis.tick_params(axis="y", rotation=0)
     axis.set_title(title)
     axis.set_xlabel(f"cluster {after}", fontsize=_fitting_size(after, width))
     axis.set_ylabel(f"cluster {before}", fontsize=_fitting_size(before, height))

@@ -19,7 +19,7 @@ def by_k_text(scores: KScores) -> str:
     """
     split = scores.split
     titles = "".join(f"{name:>14}" for name in COLUMNS)
-    lines = [f"{'k':>4}{titles}{'chance: purity':>16}{'acc':>8}   {split} split"]
+    lines = [f"{'k':>4}{titles}{'chance: purity':>16}{'chance: acc':>14}   {split} split"]
     for k in dict.fromkeys(row.k for row in scores.rows):
         rows = [row for row in scores.rows if row.k == k]
         (of_k,) = group_rows(rows, split).values()
@@ -31,4 +31,4 @@ def _values(scores: MethodScores) -> str:
     values = "".join(f"{scores.headline(name).value:14.3f}" for name in COLUMNS)
     purity = scores.headline("purity").chance
     acc = scores.headline("acc").chance
-    return f"{values}{purity:16.3f}{acc:8.3f}"
+    return f"{values}{purity:16.3f}{acc:14.3f}"

@@ -54,7 +54,7 @@ def score_table(rows: Sequence[ScoreRow]) -> str:
     split = main_split(rows)
     by_method = group_rows(rows, split)
     over_all = group_rows(rows, ALL)
-    titles = [f"{split} split", *TITLES.values(), "chance: purity", "ACC"]
+    titles = [f"{split} split", *TITLES.values(), "chance: purity", "chance: ACC"]
     lines = [[*titles, "purity (all)", "chance"] if over_all else titles]
     lines += [_cells(scores, over_all.get(method)) for method, scores in by_method.items()]
     first = next(iter(by_method.values()))

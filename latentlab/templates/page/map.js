@@ -77,7 +77,9 @@ function packed([red, green, blue]) { return (255 << 24 | blue << 16 | green << 
 
 function LatentMap(holder, options) {
   const {xy} = options, n = xy.length / 2;
-  const order = shuffled(n), extent = extentOf(xy), near = cellsOf(xy, extent);
+  const order = shuffled(n), extent = extentOf(xy);
+  let cells = null;
+  const near = (...box) => (cells ??= cellsOf(xy, extent))(...box);  // made when it is first asked for
   const xs = new Float32Array(n), ys = new Float32Array(n);  // in the order of drawing, as inks and levels
   for (let i = 0; i < n; i++) { xs[i] = xy[2 * order[i]]; ys[i] = xy[2 * order[i] + 1]; }
   const inks = new Uint32Array(n), levels = new Uint8Array(n);  // levels: 0 hidden, 1 faded, 2 shown
@@ -258,6 +260,7 @@ function LatentMap(holder, options) {
     if (lasso) drawLasso(context);
   }
   function inView(margin = 0) {
+    if (showsAll && !levelOf && n > PICTURES) return null;
     const found = [];
     for (const row of near(fromX(-margin), fromX(width + margin), fromY(height + margin), fromY(-margin))) {
       if (isShown(row)) found.push(row);
@@ -293,7 +296,7 @@ function LatentMap(holder, options) {
     for (const name of named) {
       const text = plain(name.text), w = context.measureText(text).width + 10, h = 19;
       if (toX(name.x) < 0 || toX(name.x) > width || toY(name.y) < 0 || toY(name.y) > height) continue;
-      const x = Math.max(w / 2 + 2, Math.min(width - w / 2 - 2, toX(name.x))), y = Math.max(h / 2 + 2, Math.min(height - h / 2 - 2, toY(name.y)));
+      const x = Math.max(w / 2 + 2, Math.min(width - w / 2 - 2, toX(name.x))), y = Math.max(h / 2 + 2, Math.min(height - TOOLS - h / 2, toY(name.y)));
       if (placedNames.some(one => Math.abs(one.x - x) < (one.w + w) / 2 && Math.abs(one.y - y) < h)) continue;
       placedNames.push({...name, x, y, w, h});
       context.fillStyle = name.colour;
@@ -488,7 +491,7 @@ function LatentMap(holder, options) {
     getView() { return {...view, scale: view.scale / whole}; },
     setView({x, y, scale}) { showsAll = false; Object.assign(view, {x, y, scale: scale * whole}); redraw(); },
     extent, redraw, showAll, zoom, pan, centre, showRows, setTool, toggleTool, setPictures, selectView, resize,
-    tool: () => tool, colourOf: row => colours[row], levelOf: row => levelOf ? levelOf[row] : 2,
+    tool: () => tool, names: () => placedNames.map(({x, y, w, h}) => ({x, y, w, h})), colourOf: row => colours[row], levelOf: row => levelOf ? levelOf[row] : 2,
   });
 }
 
