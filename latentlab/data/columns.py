@@ -1,4 +1,4 @@
-"""What a table says of its images beside paths, labels and splits: for looking only.
+"""What a table, or another source, says of its images beside labels and splits: for looking only.
 
 Nothing that fits or clusters reads it. Columns of labels are left out, since scoring alone reads
 labels.

@@ -18,7 +18,7 @@ from latentlab.progress import log
 from latentlab.storage import tables
 from latentlab.storage.run import Run
 
-COLUMNS_FORMAT = 1
+COLUMNS_FORMAT = 2
 OUTLIERS_FORMAT = 1
 MOST_SCORED = 200_000  # images; with more, no outlier scores are made
 

@@ -1,6 +1,8 @@
 """Columns that came with the data: what is read, what is left out, and in which order."""
 
+import io
 import json
+import tarfile
 
 import numpy as np
 import pyarrow as pa
@@ -84,6 +86,82 @@ def test_pictures_in_parquet_have_the_columns_of_their_rows(folder):
 def test_sources_without_a_table_have_no_columns(tmp_path):
     np.save(tmp_path / "images.npy", np.zeros((4, 8, 8), np.uint8))
     assert read(tmp_path / "images.npy") is None
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_a_table_in_a_folder_of_pictures_gives_columns_but_those_that_may_be_labels(folder, suffix):
+    (folder / "more").mkdir()
+    Image.new("RGB", (8, 8)).save(folder / "more" / "d.png")
+    table = {
+        "file_name": ["c.png", "a.png", "gone.png", "more/d.png"],
+        "year": [2001, 1999, 1, 2004],
+        "place": ["Oslo", "Rome", "x", "Bergen"],
+        **{"breed": [0, 1, 1, 0], "kind": [0, 1, 1, 0], "split": ["train"] * 4},
+    }
+    path = folder / f"metadata{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pa.table(table), path)
+    elif suffix == ".jsonl":
+        records = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
+        path.write_text("\n".join(map(json.dumps, records)))
+    else:
+        lines = [",".join(map(str, row)) for row in zip(*table.values(), strict=True)]
+        path.write_text("\n".join([",".join(table), *lines]))
+    columns_of_images = read(folder, label_column="kind")
+    assert list(columns_of_images.ids) == ["a.png", "b.png", "c.png", "more/d.png"]
+    assert dict(columns_of_images.values) == {
+        "year": [1999.0, None, 2001.0, 2004.0],
+        "place": ["Rome", None, "Oslo", "Bergen"],
+    }
+    assert read(folder, labels=f"table:{path.name}", label_column="kind") is not None
+    assert not read(folder, labels=f"table:{path.name}", label_column="kind").values
+
+
+def test_a_folder_without_a_table_is_not_listed(folder, monkeypatch):
+    monkeypatch.setattr("latentlab.data.sources.folder.list_pictures", lambda *_: 1 / 0)
+    assert read(folder) is None
+
+
+def test_arrays_with_a_value_for_each_image_are_columns(tmp_path):
+    x = np.zeros((4, 8, 8, 3), np.uint8)
+    arrays = {"age": np.arange(4) * 1.5, "place": np.array(["a", "b", "b", "a"]), "y": [0, 1, 1, 0]}
+    further = {"coarse_labels": [0, 0, 1, 1], "mean": [1.0, 2.0], "code": np.eye(4)}
+    np.savez(tmp_path / "one.npz", x=x, **arrays, **further)
+    assert dict(read(tmp_path / "one.npz").values) == {
+        "age": [0.0, 1.5, 3.0, 4.5],
+        "place": ["a", "b", "b", "a"],
+    }
+
+
+def test_arrays_of_both_splits_are_one_column(tmp_path):
+    x = np.zeros((5, 8, 8, 3), np.uint8)
+    parts = {"age_train": [1, 2, 3], "test_age": [4, 5], "year_train": [1, 2, 3], "by_test": [1, 2]}
+    np.savez(tmp_path / "two.npz", x_test=x[:2], x_train=x[:3], **parts)
+    columns_of_images = read(tmp_path / "two.npz")
+    assert dict(columns_of_images.values) == {"age": [1.0, 2.0, 3.0, 4.0, 5.0]}
+    assert columns_of_images.ids[0] == "train/00000"
+
+
+def test_json_beside_the_pictures_of_an_archive_gives_columns(tmp_path, folder):
+    content = (folder / "a.png").read_bytes()
+    records = [{"label": 1, "stars": 3, "box": [1, 2]}, None, {"label": 0, "stars": 5, "by": "me"}]
+    with tarfile.open(tmp_path / "shard.tar", "w") as archive:
+        for number, record in enumerate(records):
+            add(archive, f"{number:04}.png", content)
+            add(archive, f"{number:04}.cls", b"1")
+            if record is not None:
+                add(archive, f"{number:04}.json", json.dumps(record).encode())
+    columns_of_images = read(tmp_path / "shard.tar")
+    assert dict(columns_of_images.values) == {
+        "stars": [3.0, None, 5.0],
+        "by": [None, None, "me"],
+    }
+
+
+def add(archive, name, content):
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    archive.addfile(member, io.BytesIO(content))
 
 
 def test_columns_and_their_texts_are_bounded():

@@ -241,10 +241,52 @@ def label_arrays(file: ArrayFile, data: DataOptions) -> list[np.ndarray | None]:
     return [arrays[name] if name else None for name in file.names.labels]
 
 
+def other_arrays(file: ArrayFile) -> dict[str, int]:
+    """Return the arrays of one dimension that are neither images nor labels, with their lengths.
+
+    Parameters
+    ----------
+    file : ArrayFile
+        The file.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged.
+    """
+    known = {*file.names.images, *file.names.labels, *file.names.others}
+    lengths = {}
+    for name, header in _headers(file.path).items():
+        is_plain = len(header.shape) == 1 and header.dtype.kind in "biufSU"
+        if is_plain and name not in known:
+            lengths[name] = header.shape[0]
+    return lengths
+
+
+def read_arrays(path: Path, names: Sequence[str], data: DataOptions) -> dict[str, np.ndarray]:
+    """Return arrays of a file by name; that of an .npy file is memory-mapped.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    names : sequence of str
+        The arrays.
+    data : DataOptions
+        `max_bytes` limits the bytes to read.
+
+    Raises
+    ------
+    DataError
+        If the file is damaged or too large.
+    """
+    return _load(path, names, data)
+
+
 def _headers(path: Path) -> dict[str, ArrayHeader]:
     """Return what the arrays of a file are; that of an .npy file has no name."""
     with _errors_of(path):
-        if _is_npz(path):
+        if is_npz(path):
             return npz.read_headers(path)
         return {"": npz.read_header(path)}
 
@@ -252,12 +294,19 @@ def _headers(path: Path) -> dict[str, ArrayHeader]:
 def _load(path: Path, names: Sequence[str], data: DataOptions) -> dict[str, np.ndarray]:
     """Return arrays by name; that of an .npy file is memory-mapped."""
     with _errors_of(path):
-        if not _is_npz(path):
+        if not is_npz(path):
             return {"": npz.open_npy(path)}
         return npz.read_npz(path, names, memory_budget.allowed_bytes(path, data.max_bytes))
 
 
-def _is_npz(path: Path) -> bool:
+def is_npz(path: Path) -> bool:
+    """Return whether a file may hold several arrays.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    """
     with path.open("rb") as file:
         return file.read(2) == b"PK"
 

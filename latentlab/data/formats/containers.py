@@ -223,16 +223,23 @@ class SortedMembers:
         Key, which is the path up to the first dot of the name -> the member with its label.
     passed_over : tuple of LeftOut
         The others.
+    facts : dict of str to Member
+        Key -> the .json member beside the picture.
     """
 
     container: Container
     pictures: list[Member]
     label_members: dict[str, Member]
     passed_over: tuple[LeftOut, ...]
+    facts: dict[str, Member]
 
     def label_member(self, picture: Member) -> Member | None:
         """Return the member with the label of `picture`, None if there is none."""
         return self.label_members.get(key_of(picture.name))
+
+    def fact_member(self, picture: Member) -> Member | None:
+        """Return the .json member beside `picture`, None if there is none."""
+        return self.facts.get(key_of(picture.name))
 
     def has_labels(self, wanted: str | None) -> bool:
         """Return whether the members beside pictures hold labels, by the keys of the first one.
@@ -308,10 +315,12 @@ def _sorted(container: Container, limits: ContainerLimits) -> SortedMembers:
                 pictures += _pages_of_member(container, member, counts)
         else:
             sides.append(member)
-    labels = _sort_sides(sides, {key_of(picture.name) for picture in pictures}, counts)
+    keys = {key_of(picture.name) for picture in pictures}
+    labels = _sort_sides(sides, keys, counts)
+    facts = _json_beside(sides, keys)
     if not pictures:
         raise DataError(_nothing(container, counts))
-    return SortedMembers(container, pictures, labels, counts.passed_over())
+    return SortedMembers(container, pictures, labels, counts.passed_over(), facts)
 
 
 def key_of(name: str) -> str:
@@ -450,6 +459,15 @@ def _sort_sides(
     for member in sides:
         _count_side(member, picture_keys, counts)
     return labels
+
+
+def _json_beside(sides: list[Member], picture_keys: set[str]) -> dict[str, Member]:
+    """Return the .json members beside pictures by their keys."""
+    members: dict[str, Member] = {}
+    for member in sides:
+        if member.name.lower().endswith(".json") and key_of(member.name) in picture_keys:
+            members.setdefault(key_of(member.name), member)
+    return members
 
 
 def _count_side(member: Member, picture_keys: set[str], counts: PassedOverCounts) -> None:

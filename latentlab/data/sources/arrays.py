@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from typing import ClassVar
 
 from latentlab.config import DataOptions
-from latentlab.data.formats.array_files import array_shards, describe
+from latentlab.data.columns import ImageColumns
+from latentlab.data.columns_beside import columns_of_arrays
+from latentlab.data.formats.array_files import array_shards, describe, is_npz
 from latentlab.data.intake import Intake
 from latentlab.data.layouts.policies import AUTO, NONE
 from latentlab.data.places import name_of_path
@@ -44,6 +46,11 @@ class Arrays(Source):
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return which arrays are passed over, and which hold splits and labels."""
         return describe(self.path(data), data).account(data)
+
+    def columns(self, data: DataOptions, options: NoOptions) -> ImageColumns | None:
+        """Return further arrays that have a value for each image."""
+        path = self.path(data)
+        return columns_of_arrays(describe(path, data), data) if is_npz(path) else None
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the file's name."""

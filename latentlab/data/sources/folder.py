@@ -17,6 +17,8 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.columns import ImageColumns
+from latentlab.data.columns_beside import columns_of_tables, has_tables
 from latentlab.data.formats.picture_folder import PictureListing, list_pictures
 from latentlab.data.intake import Intake
 from latentlab.data.layouts.arrangement import Arrangement, arrange
@@ -66,6 +68,13 @@ class Folder(Source):
     def intake(self, data: DataOptions, options: NoOptions) -> Intake:
         """Return what is passed over, and where splits and labels come from."""
         return self.reading(data, options).intake
+
+    def columns(self, data: DataOptions, options: NoOptions) -> ImageColumns | None:
+        """Return the columns of tables beside the pictures; without any, none is looked at."""
+        root = self.path(data)
+        if not has_tables(root):
+            return None
+        return columns_of_tables(root, list_pictures(root, data.follow_links).ids, data)
 
     def title(self, data: DataOptions, options: NoOptions) -> str:
         """Return the folder's name."""

@@ -9,12 +9,16 @@ key such as label. In other archives folders are read as those of a folder of pi
 from pathlib import Path
 from typing import ClassVar
 
+from latentlab.config import DataOptions
+from latentlab.data.columns import ImageColumns
+from latentlab.data.columns_beside import columns_of_members
 from latentlab.data.container_source import ContainerSource
 from latentlab.data.formats.containers import ContainerLimits
 from latentlab.data.formats.tar_files import TarContainer, open_tar
 from latentlab.data.layouts.policies import ALL_SPLIT_KINDS
 from latentlab.data.pictures.decode import DEFAULT_SIZE
 from latentlab.data.source import SourceCapabilities
+from latentlab.options import NoOptions
 
 
 class Tar(ContainerSource):
@@ -34,3 +38,7 @@ class Tar(ContainerSource):
     def container(self, path: Path, limits: ContainerLimits) -> TarContainer:
         """Return an archive with its members listed."""
         return open_tar(path, limits)
+
+    def columns(self, data: DataOptions, options: NoOptions) -> ImageColumns | None:
+        """Return what the .json members beside pictures say."""
+        return columns_of_members(self.container_set(data), data)
