@@ -1,18 +1,14 @@
 #!/usr/bin/env python3
-r"""Make reports/gallery and docs/pictures: what reports, viewer and figures look like, from two
-real runs.
+r"""Make reports/gallery, docs/pictures and docs/example: what reports, viewer, comparison, widget
+and figures look like, from three real runs, and a report to open without installing anything.
 
-usage: scripts/gallery.py --digits RUN --cifar RUN [--out reports/gallery]
+usage: scripts/gallery.py --digits RUN --photos RUN --cifar RUN [--out reports/gallery]
 
-The runs are those of these commands, with the clusters "dcec-from-n2d" and the ready-made
-encoder's:
-    latentlab fit --data digits --size 16 --arch dcec --epochs 20 --batch-size 50 --run DIGITS
-    latentlab cluster --k 10 --run DIGITS
-    latentlab cluster --k 10 --name dcec-from-n2d --method dcec --augment affine --set start=n2d
-    --set warm_up=5 \
-        --set interval=35 --set batch_size=128 --set max_steps=350 --run DIGITS
-    latentlab cluster --encoder cifar10-strong --k 10 --method imc --run CIFAR
-    latentlab report --run DIGITS; latentlab report --run CIFAR
+DIGITS is the run that scripts/quickstart makes; the others are those of these commands, of which
+PHOTOS is any folder of photos:
+    latentlab cluster --data PHOTOS --k 3 --run PHOTO_RUN
+    latentlab cluster --encoder cifar10-strong --k 10 --recipe strong --run CIFAR
+    latentlab report --run PHOTO_RUN; latentlab report --run CIFAR
 """
 
 import argparse
@@ -26,10 +22,10 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 import numpy as np
-from helpers import browsing
+from helpers import browsing, widget_page
 from PIL import Image
 
-from latentlab import pipeline
+from latentlab import RunView, pipeline
 from latentlab.scoring.evaluate import align, read_labels
 from latentlab.scoring.scores import read_scores
 from latentlab.storage import files
@@ -37,23 +33,28 @@ from latentlab.storage.json_form import to_json
 from latentlab.storage.run import Run
 
 ROOT = Path(__file__).resolve().parent.parent
-COMMAND = "scripts/gallery.py --digits RUN --cifar RUN"
+COMMAND = "scripts/gallery.py --digits RUN --photos RUN --cifar RUN"
 PHONE = {"width": 390, "height": 844, "deviceScaleFactor": 2, "mobile": True}
 LARGEST = 460_000  # bytes of a picture
+LARGEST_EXAMPLE = 2_000_000  # bytes of the report in docs/example
+WEBP_QUALITY = 84  # of screens with photos
 
 
 def shoot(page: browsing.Page, target: Path, script: str = "") -> None:
-    """Run a script in the page and keep what the window shows, as PNG of at most 256 colours where
-    it is large.
+    """Run a script in the page and keep what the window shows: as WebP, or as PNG of at most 256
+    colours where it is large.
     """
     page.run(script)
-    page.driver.execute_async_script("setTimeout(arguments[0], 900)")
+    page.driver.execute_async_script("setTimeout(arguments[0], 1200)")
     target.parent.mkdir(parents=True, exist_ok=True)
-    page.driver.save_screenshot(str(target))
-    if target.stat().st_size > LARGEST:
-        Image.open(target).convert("RGB").quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(
-            target, optimize=True
-        )
+    shot = target.with_suffix(".png")
+    page.driver.save_screenshot(str(shot))
+    if target.suffix == ".webp":
+        Image.open(shot).convert("RGB").save(target, quality=WEBP_QUALITY, method=6)
+        shot.unlink()
+    elif shot.stat().st_size > LARGEST:
+        small = Image.open(shot).convert("RGB")
+        small.quantize(256, dither=Image.Dither.FLOYDSTEINBERG).save(shot, optimize=True)
 
 
 def theme(name: str) -> str:
@@ -72,31 +73,63 @@ def colour(by: str) -> str:
     )
 
 
-def reports(driver: Any, digits: Path, cifar: Path, out: Path) -> None:
-    """Shoot the two reports in several states."""
+def photo_report(driver: Any, photos: Path, out: Path) -> None:
+    """Shoot the report on photos: as it opens, a cluster, a picture in full, and those like it."""
+    page = browsing.Page(driver, address(photos))
+    shoot(page, out / "photos-first-screen.webp", theme("light"))
+    zoom = "latentlab.map.showRows(latentlab.store.rowsOf('cluster', 1));"
+    shoot(page, out / "photos-cluster.webp", f"latentlab.go.cluster(1); {zoom}")
+    shoot(page, out / "photos-picture.webp", "latentlab.go.image(latentlab.store.rows[4])")
+    alike = "latentlab.go.alike(latentlab.store.rows[4]);"
+    shoot(page, out / "photos-like-this-dark.webp", f"{alike} {theme('dark')}")
+    page.run(theme("auto"))
+
+
+def digit_report(driver: Any, digits: Path, out: Path) -> None:
+    """Shoot the report on digits: a cluster, order by confidence, and a phone."""
     page = browsing.Page(driver, address(digits))
-    shoot(page, out / "report-digits-cluster.png", "latentlab.go.cluster(1)")
-    shoot(
-        page,
-        out / "report-digits-dark.png",
-        theme("dark") + colour("confidence") + "latentlab.go.overview();",
+    shoot(page, out / "report-digits-cluster.png", theme("light") + "latentlab.go.cluster(1)")
+    least_sure = (
+        "const order = document.getElementById('sort'); order.value = 'confidence';"
+        " order.onchange();"
     )
-    shoot(
-        page,
-        out / "report-digits-cards.png",
-        theme("light") + colour("cluster") + "latentlab.go.overview();",
-    )
-    page = browsing.Page(driver, address(cifar))
-    shoot(page, out / "report-cifar10.png", theme("light"))
-    shoot(page, out / "report-cifar10-labels.png", colour("label") + "latentlab.go.cluster(0);")
-    row = page.run("return latentlab.store.rowsOf('cluster', 3)[7]")
-    page.run(colour("cluster") + "latentlab.go.overview();")
-    page.hover(row)
-    shoot(page, out / "report-cifar10-hover.png")
+    all_of_them = f"latentlab.go.scope({{kind: 'all'}}); {least_sure}"
+    shoot(page, out / "report-digits-least-sure.png", all_of_them + colour("confidence"))
     driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", PHONE)
     page = browsing.Page(driver, address(digits))
     shoot(page, out / "report-phone.png", "latentlab.go.cluster(3);")
     driver.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def cifar_report(driver: Any, cifar: Path, out: Path) -> None:
+    """Shoot the report on 60,000 images: as it opens, and coloured by label."""
+    page = browsing.Page(driver, address(cifar))
+    shoot(page, out / "report-cifar10.webp", theme("light"))
+    shoot(page, out / "report-cifar10-labels.webp", colour("label") + "latentlab.go.cluster(0);")
+
+
+def widget(driver: Any, photos: Path, out: Path) -> None:
+    """Shoot the widget of a notebook with the images of two clusters' border."""
+    with tempfile.TemporaryDirectory() as folder:
+        shown = RunView(photos).widget(height=560)
+        with widget_page.served(shown, Path(folder)) as where:
+            page = browsing.Page(driver, where)
+            page.run("ends[1](); ends[2]();")
+            least = "latentlab.store.groups.margin ?? latentlab.store.groups.confidence"
+            page.run(
+                f"""const {{latentlab}} = views[0], {{values}} = {least};
+                const rows = [...values.keys()].sort((a, b) => values[a] - values[b]);
+                models[0].fromPython("_rows", rows.slice(0, 24).sort((a, b) => a - b));"""
+            )
+            shoot(page, out / "widget.webp")
+
+
+def example(digits: Path) -> None:
+    """Keep the report on digits, to be opened without installing anything."""
+    target = ROOT / "docs" / "example" / "digits-report.html"
+    target.parent.mkdir(exist_ok=True)
+    shutil.copy(digits / "report" / "index.html", target)
+    assert target.stat().st_size < LARGEST_EXAMPLE
 
 
 def commonest(path: Path, cluster: int) -> int:
@@ -156,8 +189,8 @@ def comparison(driver: Any, digits: Path, out: Path) -> None:
     with tempfile.TemporaryDirectory() as folder:
         run = Run.open(digits)
         pipeline.compare([(run, "kmeans-k10"), (run, "dcec-from-n2d")], folder)
-        driver.get((Path(folder) / "index.html").as_uri())
-        driver.save_screenshot(str(out / "compare.png"))
+        page = browsing.Page(driver, (Path(folder) / "index.html").as_uri())
+        shoot(page, out / "compare.png")
 
 
 def scores(runs: list[Path]) -> list[dict[str, Any]]:
@@ -182,19 +215,24 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--digits", type=Path, required=True)
+    parser.add_argument("--photos", type=Path, required=True)
     parser.add_argument("--cifar", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=ROOT / "reports" / "gallery")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
-    driver = browsing.start(arguments.out, (1280, 900))
+    driver = browsing.start(arguments.out, (1400, 940))
     try:
-        reports(driver, arguments.digits, arguments.cifar, arguments.out)
+        photo_report(driver, arguments.photos, arguments.out)
+        digit_report(driver, arguments.digits, arguments.out)
+        cifar_report(driver, arguments.cifar, arguments.out)
+        widget(driver, arguments.photos, arguments.out)
         viewer(driver, arguments.digits, arguments.out)
         comparison(driver, arguments.digits, arguments.out)
     finally:
         driver.quit()
     figures(arguments.digits, arguments.cifar, arguments.out)
     files.write_json(arguments.out / "results.json", scores([arguments.digits, arguments.cifar]))
+    example(arguments.digits)
     pictures = ROOT / "docs" / "pictures"
     pictures.mkdir(exist_ok=True)
     shutil.copy(arguments.out / "report-digits-cluster.png", pictures / "report-desktop.png")
