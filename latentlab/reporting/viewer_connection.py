@@ -49,6 +49,8 @@ class Connection:
         self.is_known = False
         self.is_closing = False
         self._socket = accepted
+        with contextlib.suppress(OSError):  # else the end of a long answer may wait for a receipt
+            accepted.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._buffer = bytearray()
         self.wait_for_request()
 

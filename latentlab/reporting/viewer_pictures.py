@@ -5,6 +5,7 @@ Every picture is decoded and encoded anew, so that the browser gets none of a fi
 
 import io
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ from latentlab.data.images import ImageSet
 from latentlab.data.pictures.resizing import as_picture
 from latentlab.encoders.stored_pictures import SIDE, StoredThumbnails
 from latentlab.errors import LatentlabError
+from latentlab.reporting import viewer_sheets
 from latentlab.reporting.whole_pictures import WholePictures, fitted
 
 if TYPE_CHECKING:
@@ -63,6 +65,7 @@ class PictureReader:
         self._data = data
         self._stored = stored
         self._whole = WholePictures(images, data, stored)
+        self._shows_pixels = stored is None and images.source is None
         self._lock = threading.Lock()  # sources need not be safe for threads
 
     def image(self, position: int) -> Picture | None:
@@ -105,9 +108,60 @@ class PictureReader:
         """
         if not 0 <= position < len(self._images):
             return None
+        return encode_small(self._thumb(position, side))
+
+    def _thumb(self, position: int, side: int) -> "PIL.Image.Image":
         picture = self._large(position) if side > SIDE else None
-        picture = picture or self._whole.read([position])[0]
-        return encode_small(fitted(picture, side))
+        return fitted(picture or self._whole.read([position])[0], side)
+
+    def sheet(self, positions: Sequence[int], side: int) -> bytes | None:
+        """Return the whole pictures of many images in one file.
+
+        Parameters
+        ----------
+        positions : sequence of int
+            Positions of the images in the run, at least one.
+        side : int
+            Pixels of the longer side of each; a smaller picture stays as it is.
+
+        Returns
+        -------
+        bytes or None
+            See `latentlab.reporting.viewer_sheets`. None if there is no image at a position.
+
+        Raises
+        ------
+        ConfigError
+            If the pictures have too many pixels together.
+        DataError
+            If the images are gone or damaged.
+        """
+        if not all(0 <= position < len(self._images) for position in positions):
+            return None
+        pixels = max(self._images.image_shape[:2])
+        viewer_sheets.check_pixels(
+            len(positions), min(side, pixels) if self._shows_pixels else side
+        )
+        return viewer_sheets.to_sheet(self._tiles(positions, side))
+
+    def _tiles(self, positions: Sequence[int], side: int) -> Sequence[np.ndarray | None]:
+        """Return the pixels of pictures; None for those that cannot be read."""
+        if self._shows_pixels and max(self._images.image_shape[:2]) <= side:
+            with self._lock:
+                return list(self._images.read(np.asarray(positions, np.int64)))
+        if side > SIDE:
+            return [self._tile(position, side) for position in positions]
+        try:
+            pictures = self._whole.read(positions)
+        except LatentlabError:  # of one of them; the others are shown
+            return [self._tile(position, side) for position in positions]
+        return [np.asarray(fitted(picture, side)) for picture in pictures]
+
+    def _tile(self, position: int, side: int) -> np.ndarray | None:
+        try:
+            return np.asarray(self._thumb(position, side))
+        except LatentlabError:
+            return None
 
     def _large(self, position: int) -> "PIL.Image.Image | None":
         """Return the picture of an image in its full size; None if it was made of no file."""

@@ -13,10 +13,11 @@ from latentlab.reporting.edits import StaleEditError
 from latentlab.reporting.viewer import ACTIONS, Viewer, ViewState
 from latentlab.reporting.viewer_http import JSON_TYPE, Answer, Refusal, bad
 from latentlab.reporting.viewer_pictures import Picture
+from latentlab.reporting.viewer_sheets import LARGEST_SIDE, SMALLEST_SIDE, parse_sheet_request
 from latentlab.storage.json_form import to_json
 
 LONGEST_NUMBER = 11  # digits of an image's position
-SMALLEST_SIDE, LARGEST_SIDE = 16, 512  # pixels of a thumbnail
+SHEET_PATH = "sheet"
 SIDE_QUERY = re.compile(r"side=([1-9][0-9]{1,2})")
 WORDS_PATH = "words?q="
 BYTES_TYPE = "application/octet-stream"
@@ -67,6 +68,9 @@ def _content(viewer: Viewer, method: str, path: str, body: bytes) -> Answer:
     if path in ACTIONS:
         _require(method, "POST")
         return _changed(viewer, path, body)
+    if path == SHEET_PATH:
+        _require(method, "POST")  # an address is too short for the positions
+        return _sheet(viewer, body)
     _require(method, "GET")
     if path == "":
         return _page(viewer)
@@ -118,6 +122,19 @@ def _image(viewer: Viewer, kind: str, name: str) -> Answer:
     if picture is None:
         raise _missing("there is no such image")
     return Answer(HTTPStatus.OK, picture.content, picture.media_type, PICTURE_HEADERS)
+
+
+def _sheet(viewer: Viewer, body: bytes) -> Answer:
+    try:
+        wanted = parse_sheet_request(body)
+        sheet = viewer.pictures.sheet(wanted.positions, wanted.side)
+    except ConfigError as error:
+        raise bad(_line(error)) from error
+    except LatentlabError as error:
+        raise _missing(_line(error)) from error
+    if sheet is None:
+        raise _missing("there is no such image")
+    return Answer(HTTPStatus.OK, sheet, BYTES_TYPE)
 
 
 def _picture(viewer: Viewer, kind: str, position: int, query: str) -> Picture | None:

@@ -84,7 +84,7 @@ class WholePictures:
             Positions of the images in the run.
         """
         if self._stored is not None:
-            in_order = [self._read_stored(int(position)) for position in positions]
+            in_order = self._read_all_stored(positions)
         elif self._reads_files:
             in_order = self._read_files(positions)
         else:
@@ -98,6 +98,13 @@ class WholePictures:
         with self._lock:
             pixels = self._images.read(np.asarray(positions, np.int64))
         return [as_picture(image).convert("RGB") for image in pixels]
+
+    def _read_all_stored(self, positions: Sequence[int]) -> "list[PIL.Image.Image | None]":
+        """Return stored thumbnails; None for images without one."""
+        if len(positions) == 1:
+            return [self._read_stored(int(positions[0]))]
+        with ThreadPoolExecutor(thread_count()) as threads:
+            return list(threads.map(self._read_stored, map(int, positions)))
 
     def _read_stored(self, position: int) -> "PIL.Image.Image | None":
         """Return a stored thumbnail; None for an image without one."""

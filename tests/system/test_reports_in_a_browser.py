@@ -722,13 +722,59 @@ def test_view_judges_names_and_tags_by_keys(viewed):
 def test_view_shows_originals_in_the_grid_and_finds_images_that_are_alike(viewed):
     page, _ = viewed
     page.run("latentlab.go.cluster(1)")
-    page.wait("document.querySelector('.cell img')?.naturalWidth > 0")
+    page.wait(
+        "document.querySelector('.cell canvas')"
+        "?.getContext('2d').getImageData(20, 20, 1, 1).data[3] > 0"
+    )
     row = page.run("return latentlab.grid.rows[0]")
     page.run("latentlab.go.image(arguments[0])", row)
     page.wait("document.querySelectorAll('#alike button').length > 5")
     page.find("#more").click()
     page.wait("latentlab.store.scope.kind === 'like'")
     assert page.run("return latentlab.grid.rows[0]") == row
+    assert page.errors() == []
+
+
+# Resolves to whether each cell in view shows its own image, as a canvas drawn anew does.
+SHOWS_ITS_IMAGES = """const done = arguments[0], cells = [...document.querySelectorAll('.cell')];
+const bytes = canvas => {
+  const {width, height} = canvas;
+  return canvas.getContext('2d').getImageData(0, 0, width, height).data;
+};
+const isRight = async cell => {
+  const shown = cell.querySelector('canvas'), again = document.createElement('canvas');
+  [again.width, again.height] = [shown.width, shown.height];
+  await latentlab.thumbs.draw(again, Number(cell.dataset.row));
+  const middle = 4 * (again.width >> 1) * (again.width + 1);
+  return bytes(again)[middle + 3] > 0 && bytes(shown).join() === bytes(again).join();
+};
+Promise.all(cells.map(isRight)).then(right => done(cells.length > 2 && right.every(Boolean)));"""
+
+
+def test_view_shows_the_right_pictures_after_scrolling_fast_and_asks_for_many_at_a_time(viewed):
+    page, _ = viewed
+    page.run("latentlab.go.scope({kind: 'all'}); latentlab.grid.setSize(240)")
+    for share in (0.3, 0.9, 0.1, 1, 0.5):
+        page.run(
+            "const {element} = latentlab.grid;"
+            "element.scrollTop = arguments[0] * element.scrollHeight",
+            share,
+        )
+        page.driver.execute_async_script("requestAnimationFrame(arguments[0])")
+    last = "document.querySelector('.cell[data-row=\"' + latentlab.grid.rows.at(-1) + '\"]')"
+    page.run("latentlab.grid.goTo(latentlab.grid.rows.at(-1))")
+    page.wait(f"{last}?.querySelector('canvas')")
+    page.driver.set_script_timeout(20)
+    page.wait("latentlab.thumbs.isQuiet()")
+    assert page.driver.execute_async_script(SHOWS_ITS_IMAGES)
+    places = page.run(
+        "return [...document.querySelectorAll('.cell')].map(cell => cell.dataset.place)"
+    )
+    assert list(map(int, places)) == sorted(map(int, places))
+    loaded = page.run("return performance.getEntriesByType('resource').map(entry => entry.name)")
+    sheets = [address for address in loaded if address.endswith("/sheet")]
+    assert 0 < len(sheets) < 30
+    assert not any("/thumb/" in address for address in loaded if "side=96" in address)
     assert page.errors() == []
 
 

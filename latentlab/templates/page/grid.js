@@ -1,7 +1,8 @@
 // A grid of pictures that holds only what is in view. Several may be on one page; each has its own state.
 //
-// latentlab.Grid(element, {label, show, describe, colourOf, onOpen, onPick, onCursor, size}) with
+// latentlab.Grid(element, {label, show, prepare, describe, colourOf, onOpen, onPick, onCursor, size}) with
 //   show(holder, row, size): puts the picture of a row into an element of so many pixels a side
+//   prepare(rows, size, speed): is told which rows come next as one scrolls on, and how many one passes in a second
 //   describe(row): its name;  colourOf(row): colour of its lower edge, or null
 "use strict";
 (() => {
@@ -9,6 +10,12 @@ const {element, inNextFrame} = latentlab;
 const GAP = 6;
 const TALLEST = 12e6;  // pixels that a browser scrolls through surely
 const BESIDE = 1.5;    // views above and below that are ready
+const MOST_BESIDE = 5; // of them where one scrolls so fast that a frame passes more
+const BEHIND = 0.25;   // views that stay ready where one comes from, while one scrolls so fast
+const AHEAD = 3;       // views further on whose pictures are fetched
+const FAR_AHEAD = 16;  // the same while one scrolls fast
+const FAST = 0.25;     // views in a frame
+const REST = 150;      // ms after which scrolling has ended
 let made = 0;
 
 function Grid(holder, options) {
@@ -18,7 +25,7 @@ function Grid(holder, options) {
   holder.replaceChildren(box);
   const cells = new Map();  // place in the list -> its element
   const picked = new Set();
-  let rows = new Int32Array(0), size = options.size ?? 128, columns = 1, drawn = size, pitch = size + GAP, cursor = -1, anchor = -1;
+  let rows = new Int32Array(0), size = options.size ?? 128, columns = 1, drawn = size, pitch = size + GAP, cursor = -1, anchor = -1, lastTop = 0, lastTime = 0, restTimer = 0;
 
   // Where the cells are
 
@@ -33,6 +40,7 @@ function Grid(holder, options) {
   function scrollToTop(top) {
     const room = tall() - box.clientHeight;
     box.scrollTop = room > 0 && tall() > TALLEST ? top / room * (shownTall() - box.clientHeight) : top;
+    lastTop = scrolled();  // a jump is no speed
   }
   function layOut() {
     const across = box.clientWidth - GAP;
@@ -47,7 +55,7 @@ function Grid(holder, options) {
     fill();
   }
   function clear() {
-    for (const cell of cells.values()) drop(cell);
+    for (const cell of cells.values()) cell.remove();
     cells.clear();
   }
 
@@ -55,42 +63,62 @@ function Grid(holder, options) {
 
   const refill = inNextFrame(() => fill());
   function fill() {
-    const top = scrolled(), room = box.clientHeight;
+    const top = scrolled(), room = box.clientHeight;  // read before anything changes: it would be laid out once more
     if (!room) return;
-    const from = Math.max(0, Math.floor((top - room * BESIDE) / pitch)) * columns;
-    const to = Math.min(rows.length, Math.ceil((top + room * (1 + BESIDE)) / pitch) * columns);
-    for (const [place, cell] of cells) if (place < from || place >= to) { drop(cell); cells.delete(place); }
-    const shift = box.scrollTop - top, fresh = [];
-    for (const place of inOrder(from, to, Math.floor((top + room / 2) / pitch) * columns)) {
-      const cell = cells.get(place) ?? newCell(place, fresh);
-      cell.style.transform = `translate(${GAP + place % columns * pitch}px, ${GAP + Math.floor(place / columns) * pitch + shift}px)`;
+    const views = (top - lastTop) / room;  // passed since the last frame
+    const now = performance.now(), speed = Math.abs(views) > FAST ? Math.abs(top - lastTop) / pitch * columns / (now - lastTime) * 1000 : 0;
+    [lastTop, lastTime] = [top, now];
+    const [from, to] = rangeAround(top, room, views), spare = [], shift = box.scrollTop - top;
+    for (const [place, cell] of cells) if (place < from || place >= to) { spare.push(cell); cells.delete(place); }
+    for (const place of missing(from, to, Math.floor((top + room / 2) / pitch) * columns)) {
+      const cell = spare.pop() ?? newCell();
+      cells.set(place, cell);
+      give(cell, place, shift);
     }
-    space.append(...fresh);
-    sortCells();
+    for (const cell of spare) cell.remove();
+    if (shift) for (const [place, cell] of cells) put(cell, place, shift);
+    clearTimeout(restTimer);
+    if (Math.abs(views) > FAST) restTimer = setTimeout(() => { sortCells(); fill(); }, REST);
+    else sortCells();
+    prepare(from, to, room, views, speed);
+  }
+  // The places of the cells that are ready: more of them the faster one scrolls, where one scrolls to.
+  function rangeAround(top, room, views) {
+    const far = Math.min(MOST_BESIDE, Math.max(BESIDE, 2 * Math.abs(views))), near = far > BESIDE ? BEHIND : BESIDE;
+    const [above, below] = views < 0 ? [far, near] : [near, far];
+    return [Math.max(0, Math.floor((top - room * above) / pitch)) * columns,
+      Math.min(rows.length, Math.ceil((top + room * (1 + below)) / pitch) * columns)];
   }
   // What is in view comes before what is beside it.
-  function inOrder(from, to, middle) {
-    const places = Array.from({length: Math.max(0, to - from)}, (_, i) => from + i);
+  function missing(from, to, middle) {
+    const places = [];
+    for (let place = from; place < to; place++) if (!cells.has(place)) places.push(place);
     return places.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
   }
-  // A picture that has not come yet need not come any more.
-  function drop(cell) {
-    const image = cell.querySelector("img");
-    if (image && !image.complete) image.removeAttribute("src");
-    cell.remove();
+  function prepare(from, to, room, views, speed) {
+    const inView = Math.ceil(room / pitch) * columns, most = inView * (speed ? FAR_AHEAD : AHEAD);
+    // While one scrolls fast, those that are in view next come first, be they cells or not yet.
+    const [low, high] = speed ? [Math.floor(lastTop / pitch) * columns, Math.floor(lastTop / pitch) * columns + inView] : [from, to];
+    options.prepare?.(views < 0 ? rows.slice(Math.max(0, low - most), low).reverse() : rows.slice(high, high + most), drawn - 6, speed);
   }
-  function newCell(place, fresh) {
-    const row = rows[place], picture = element("span", {class: "picture"});
-    const cell = element("div", {role: "option", class: "cell", id: `${name}-${place}`, "aria-setsize": rows.length, "aria-posinset": place + 1,
-      "aria-label": options.describe(row), title: options.describe(row), style: {width: `${drawn}px`, height: `${drawn}px`}},
-      picture, element("span", {class: "tick", "aria-hidden": "true"}));
-    cell.dataset.place = place;
-    cell.dataset.row = row;
-    cells.set(place, cell);
-    options.show(picture, row, drawn - 6);
-    dress(cell, place);
-    fresh.push(cell);
+  function newCell() {
+    const cell = element("div", {role: "option", class: "cell", style: {width: `${drawn}px`, height: `${drawn}px`}},
+      element("span", {class: "picture"}), element("span", {class: "tick", "aria-hidden": "true"}));
+    space.append(cell);
     return cell;
+  }
+  // Lets a cell show another place; a new one costs ten times as much.
+  function give(cell, place, shift) {
+    const row = rows[place], text = latentlab.plain(options.describe(row));
+    const attributes = {id: `${name}-${place}`, "aria-setsize": rows.length, "aria-posinset": place + 1, "aria-label": text, title: text,
+      "data-place": place, "data-row": row};
+    for (const attribute in attributes) cell.setAttribute(attribute, attributes[attribute]);
+    put(cell, place, shift);
+    options.show(cell.firstElementChild, row, drawn - 6);
+    dress(cell, place);
+  }
+  function put(cell, place, shift) {
+    cell.style.transform = `translate(${GAP + place % columns * pitch}px, ${GAP + Math.floor(place / columns) * pitch + shift}px)`;
   }
   // Readers go through the cells in the order of the document.
   function sortCells() {
@@ -222,6 +250,7 @@ function Grid(holder, options) {
     setSize(pixels) { size = pixels; layOut(); if (cursor >= 0) setCursor(cursor, false); },
     goTo(row, tells = false) { const place = rows.indexOf(row); if (place >= 0) setCursor(place, tells); },
     focus() { box.focus({preventScroll: true}); if (cursor < 0) setCursor(0); },
+    relabel() { for (const [place, cell] of cells) give(cell, place, box.scrollTop - scrolled()); },
     redress, pickAll, pickNone,
     toggle(row) { const place = rows.indexOf(row); if (place >= 0) toggle(place); },
   };

@@ -4,6 +4,7 @@
 const {store} = latentlab;
 const UNKNOWN = "#c4c8ce";
 const MOST_NAMES = 60;     // categories above which a map has no names
+const PARTS = 12;          // of the map's sides, where names are placed
 const LONGEST_NAME = 18;   // signs of a name on the map
 
 // The ink of each row.
@@ -46,16 +47,15 @@ function shortName(text) {
 }
 // Where rows are densest on a coarse grid: a median may lie between two parts of a group.
 function densest(rows, [left, right, bottom, top], xy) {
-  const cells = new Map();
+  const sums = new Float64Array(3 * PARTS * PARTS), across = (right - left || 1) * 1.0001, tall = (top - bottom || 1) * 1.0001;
   for (const row of rows) {
     const x = xy[2 * row], y = xy[2 * row + 1];
-    const key = Math.floor(12 * (x - left) / (right - left || 1)) * 64 + Math.floor(12 * (y - bottom) / (top - bottom || 1));
-    const cell = cells.get(key) ?? [0, 0, 0];
-    cell[0] += x; cell[1] += y; cell[2]++;
-    cells.set(key, cell);
+    const cell = 3 * (Math.floor(PARTS * (x - left) / across) * PARTS + Math.floor(PARTS * (y - bottom) / tall));
+    sums[cell] += x; sums[cell + 1] += y; sums[cell + 2]++;
   }
-  const best = [...cells.values()].reduce((a, b) => b[2] > a[2] ? b : a);
-  return {x: best[0] / best[2], y: best[1] / best[2]};
+  let best = 0;
+  for (let cell = 0; cell < sums.length; cell += 3) if (sums[cell + 2] > sums[best + 2]) best = cell;
+  return {x: sums[best] / sums[best + 2], y: sums[best + 1] / sums[best + 2]};
 }
 
 latentlab.inks = {of, levels, names};

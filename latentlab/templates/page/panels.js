@@ -91,10 +91,18 @@ function fillStrip(strip, {rows, open}) {
   }));
 }
 const stripSide = () => Math.min(160, Number(byId("size").value));
+// The most typical of many rows, in one pass: the nearest to their center, or the first.
 function typical(rows, most) {
-  const shown = rows.filter(row => (!store.passing || store.passing[row]) && (!store.data.pictures || store.hasPicture(row)));
-  const distance = store.groups.distance?.values;
-  return Array.from(distance ? shown.sort((a, b) => distance[a] - distance[b]) : shown).slice(0, most);
+  const distance = store.groups.distance?.values, nearest = [];
+  for (const row of rows) {
+    if (store.passing && !store.passing[row] || store.data.pictures && !store.hasPicture(row)) continue;
+    if (nearest.length === most && !(distance?.[row] < distance?.[nearest[most - 1]])) continue;
+    let place = nearest.length;
+    while (place > 0 && distance?.[row] < distance?.[nearest[place - 1]]) place--;
+    nearest.splice(place, 0, row);
+    if (nearest.length > most) nearest.pop();
+  }
+  return nearest;
 }
 
 // The head of what is open

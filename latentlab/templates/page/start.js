@@ -166,6 +166,7 @@ async function start() {
   store.on("rows", rowsChanged);
   store.on("scope", scopeChanged);
   store.on("image", imageChanged);
+  store.on("texts", () => latentlab.grid.relabel());
   store.on("scope", () => { if (store.scope.kind !== "tree" && store.groups.level) latentlab.tree.hide(); });
   store.on("clusters", () => {
     const title = document.querySelector("h1");

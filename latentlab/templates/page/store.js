@@ -40,10 +40,20 @@ async function unpack(packed) {
   return new TYPES[packed.type](buffer);
 }
 
-async function unpackTexts(texts) {
-  if (Array.isArray(texts)) return texts;
-  const lines = await (await ask(texts.url)).text();
-  return lines ? JSON.parse(`[${lines.trimEnd().replaceAll("\n", ",")}]`) : [];
+// Texts of very many images take long to come. Until they are there, each is "".
+const UNREAD = new Proxy([], {get: (list, key) => typeof key === "string" && /^\d+$/.test(key) ? "" : list[key]});
+const unread = [];  // [address, what takes the texts]
+function takeTexts(texts, take) {
+  take(Array.isArray(texts) ? texts : UNREAD);
+  if (texts.url) unread.push([texts.url, take]);
+}
+async function readTexts() {
+  for (const [address, take] of unread) {
+    const lines = await (await ask(address)).text();
+    take(lines ? JSON.parse(`[${lines.trimEnd().replaceAll("\n", ",")}]`) : []);
+  }
+  events.emit("texts");
+  if (store.query || store.sort.name === "name") set({});
 }
 
 async function ask(address) {
@@ -53,18 +63,23 @@ async function ask(address) {
 }
 
 async function takeGroup(name, group) {
-  if (group.kind === "text") store.texts[name] = await unpackTexts(group.values);
+  if (group.kind === "text") takeTexts(group.values, texts => { store.texts[name] = texts; });
   else store.groups[name] = {...group, values: await unpack(group.values)};
 }
 
 async function load() {
   const waiting = Object.entries(data.groups).map(([name, group]) => takeGroup(name, group));
-  [store.xy, store.ids, store.position, store.place, store.ratio, store.neighbourRows] = await Promise.all([
-    unpack(data.xy), unpackTexts(data.ids), unpack(data.position), unpack(data.atlas?.place), unpack(data.atlas?.ratio),
+  takeTexts(data.ids, texts => { store.ids = texts; rowOfId = null; });
+  [store.xy, store.position, store.place, store.ratio, store.neighbourRows] = await Promise.all([
+    unpack(data.xy), unpack(data.position), unpack(data.atlas?.place), unpack(data.atlas?.ratio),
     unpack(data.neighbours?.rows), ...waiting]);
   store.groups = Object.fromEntries(Object.keys(data.groups).filter(name => store.groups[name]).map(name => [name, store.groups[name]]));
-  store.n = store.ids.length;
+  store.n = data.ids.url ? data.count : store.ids.length;
   refresh();
+  store.isNamed = new Promise(done => {
+    if (!unread.length) return done();
+    requestAnimationFrame(() => setTimeout(() => done(readTexts()), 0));  // once map and grid are there
+  });
 }
 
 // Images and clusters
@@ -80,10 +95,11 @@ function rowsOf(name, category) {
 
 function sortedByCategory(group) {
   const starts = new Int32Array(group.names.length + 2);
-  for (const value of group.values) starts[value + 2 > starts.length - 1 ? starts.length - 1 : value + 2]++;
+  const {values} = group;
+  for (let row = 0; row < values.length; row++) starts[Math.min(values[row] + 2, starts.length - 1)]++;
   for (let i = 1; i < starts.length; i++) starts[i] += starts[i - 1];
-  const next = starts.slice(), rows = new Int32Array(group.values.length);
-  group.values.forEach((value, row) => { rows[next[value + 1]++] = row; });
+  const next = starts.slice(), rows = new Int32Array(values.length);
+  for (let row = 0; row < values.length; row++) rows[next[values[row] + 1]++] = row;
   return {starts: starts.subarray(1), rows};
 }
 
@@ -217,7 +233,8 @@ function refresh() {
   if (inside) for (const row of inside) store.inScope[row] = 1;
   const rows = inside ?? everyRow();
   const passing = store.passing ? rows.filter(row => store.passing[row]) : rows.slice();
-  const shown = data.pictures && !store.withoutPictures ? passing.filter(hasPicture) : passing;
+  const lacks = data.pictures && !store.position && !store.withoutPictures;  // a server has a picture of every image
+  const shown = lacks ? passing.filter(hasPicture) : passing;
   store.withheld = passing.length - shown.length;
   store.rows = ordered(shown.length ? shown : passing);
   if (!shown.length) store.withheld = 0;
