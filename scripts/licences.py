@@ -19,6 +19,7 @@ OUT = ROOT / "requirements" / "licences.md"
 LOCKS = {"package": "latentlab", "dev": "tests and extras", "faults": "scripts/audit and the like"}
 PIN = re.compile(r"([\w.-]+)==([^\s;]+)")
 UNKNOWN = "not installed here"
+SAYS_NOTHING = ("OSI Approved", "Other/Proprietary License")  # Poetry writes the second of MPL
 LONGEST = 60  # characters; a longer text is the licence itself, not its name
 SHIPPED = """
 | shipped | licence |
@@ -79,7 +80,7 @@ def _by_classifier(fields: Message) -> str:
     """Return the licences among the classifiers, which are more exact than the free text."""
     classifiers = fields.get_all("Classifier") or []
     licences = [line.rpartition(" :: ")[2] for line in classifiers if line.startswith("License")]
-    return ", ".join(name for name in licences if name != "OSI Approved")
+    return ", ".join(name for name in licences if name not in SAYS_NOTHING)
 
 
 def _by_field(fields: Message) -> str:

@@ -33,6 +33,7 @@ MOST_CELL_TEXTS = 400  # cells of a heatmap that still have room for a text
 LONGEST_TICK = 18  # characters of a class below a heatmap
 LONGEST_CAPTION = 20  # characters below an image of a grid
 MOST_ROWS = 18  # names in a column of a legend
+LONGEST_LEVEL_TICK = 4  # characters of a name below a heatmap that need not slant
 LABEL_SIZE = 10  # points of the labels of axes
 LEGEND_AT_RIGHT: Mapping[str, Any] = {
     "frameon": False,
@@ -564,8 +565,7 @@ def contingency_heatmap(
     _colour_cell_texts(axis, shares)
     axis.set(xlabel="held-out label", ylabel="cluster (images)")
     figure.suptitle(wrapped(title, 0.95 * width, TITLE_SIZE), fontsize=TITLE_SIZE)
-    axis.tick_params(axis="x", rotation=45)
-    axis.tick_params(axis="y", rotation=0)
+    _turn_ticks(axis, class_names)
     return figure
 
 
@@ -615,9 +615,7 @@ def transfer_heatmap(
     with plain_texts():  # seaborn lays the names out at once
         seaborn.heatmap(shades, ax=axis, vmin=0, cmap=_heatmap_colours(), **options)
     _colour_cell_texts(axis, shades)
-    if names is not None:
-        axis.tick_params(axis="x", rotation=45)
-        axis.tick_params(axis="y", rotation=0)
+    _turn_ticks(axis, names[1] if names is not None else ())
     axis.set_title(title)
     axis.set_xlabel(f"cluster {after}", fontsize=_fitting_size(after, width))
     axis.set_ylabel(f"cluster {before}", fontsize=_fitting_size(before, height))
@@ -644,6 +642,13 @@ def _fitting_size(name: str, inches: float) -> float:
     # A letter is about 0.6 times as wide as high; a fifth of the side is not the axis.
     fitting = 0.8 * 72 * inches / (0.6 * len(f"cluster {name}"))
     return float(np.clip(fitting, 5, LABEL_SIZE))
+
+
+def _turn_ticks(axis: "Axes", names: Sequence[str]) -> None:
+    """Let the names below a heatmap slant if they are longer than their cells, no others."""
+    is_long = max(map(len, names), default=0) > LONGEST_LEVEL_TICK
+    axis.tick_params(axis="x", rotation=45 if is_long else 0)
+    axis.tick_params(axis="y", rotation=0)
 
 
 def _ticks(names: Sequence[str]) -> list[str]:

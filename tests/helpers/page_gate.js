@@ -100,7 +100,7 @@ function lookForBrokenWords(lines) {
     if (tops.size > 1 && word.length < 14 && !/[\s\-/+_.,\u200b\u2026]/.test(word)) tell("broken word", node.parentElement, word);
   }
   for (const field of document.querySelectorAll("select")) {
-    if (!seen(field) || isUnseen(field.parentElement)) continue;
+    if (!seen(field) || isUnseen(field.parentElement) || getComputedStyle(field).textOverflow === "ellipsis") continue;
     pen.font = getComputedStyle(field).font;
     const wide = pen.measureText(field.selectedOptions[0]?.text ?? "").width;
     if (wide + padding(field) > field.clientWidth + SLACK) tell("cut text", field, field.selectedOptions[0].text);
