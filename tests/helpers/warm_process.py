@@ -16,6 +16,8 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO, NoReturn
 
@@ -35,20 +37,34 @@ def run_warm(
     What each writes to the descriptors 1 and 2 is kept apart, so that noise of native code is seen
     here too.
     """
-    request = {
-        "commands": commands,
-        "cwd": str(cwd or Path.cwd()),
-        "environment": os.environ | (environment or {}),
-    }
-    server = _server()
-    server.stdin.write(json.dumps(request) + "\n")
-    server.stdin.flush()
-    answer = json.loads(server.stdout.readline())
+    answer = _ask(
+        commands=commands, cwd=str(cwd or Path.cwd()), environment=os.environ | (environment or {})
+    )
     assert answer["status"] == 0, answer
     return [
         subprocess.CompletedProcess(given, *result)
         for given, result in zip(commands, answer["results"], strict=True)
     ]
+
+
+def run_killed(command: list[str], is_time: Callable[[], bool]) -> None:
+    """Start a command line in a fork of the warm process, and kill it once it is time."""
+    request = {"commands": [command], "cwd": str(Path.cwd()), "environment": dict(os.environ)}
+    pid = _ask(**request, is_awaited=False)["pid"]
+    deadline = time.monotonic() + TIME_LIMIT
+    while not is_time() and time.monotonic() < deadline:
+        time.sleep(0.005)
+    os.kill(pid, signal.SIGKILL)
+    status = _ask(awaited=pid)["status"]
+    assert os.waitstatus_to_exitcode(status) == -signal.SIGKILL
+
+
+def _ask(**request: object) -> dict:
+    """Send a request to the warm process and return its answer."""
+    server = _server()
+    server.stdin.write(json.dumps(request) + "\n")
+    server.stdin.flush()
+    return json.loads(server.stdout.readline())
 
 
 @functools.cache
@@ -72,14 +88,22 @@ def serve() -> None:
     os.dup2(2, 1)
     _import_large_packages()
     for line in sys.stdin:
-        with tempfile.NamedTemporaryFile("r", encoding="utf-8") as results:
-            child = os.fork()
-            if not child:
-                _answer(json.loads(line), results.name)
-            _, status = os.waitpid(child, 0)
-            text = results.read()
-        answers.write(json.dumps({"status": status, "results": json.loads(text or "[]")}) + "\n")
+        answers.write(json.dumps(_answer_to(json.loads(line))) + "\n")
         answers.flush()
+
+
+def _answer_to(request: dict) -> dict:
+    """Return what a request is answered: results, the process that runs, or how it ended."""
+    if "awaited" in request:
+        return {"status": os.waitpid(request["awaited"], 0)[1]}
+    with tempfile.NamedTemporaryFile("r", encoding="utf-8") as results:
+        child = os.fork()
+        if not child:
+            _answer(request, results.name)
+        if not request.get("is_awaited", True):
+            return {"pid": child}
+        _, status = os.waitpid(child, 0)
+        return {"status": status, "results": json.loads(results.read() or "[]")}
 
 
 def _import_large_packages() -> None:

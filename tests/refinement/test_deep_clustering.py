@@ -4,15 +4,15 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
 from helpers.files import ROOT, read_json
+from helpers.processes import words
 from helpers.refinement import FAST, METHODS, options_of
+from helpers.warm_process import run_killed
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions
@@ -143,28 +143,16 @@ def test_killed_refinement_resumes_to_the_same_assignments(fitted, method, start
     settings = FAST | {"max_steps": 48, "start": start} | ({"warm_up": 6} if start == "n2d" else {})
     options = options_of(method, settings=settings)
     pipeline.cluster(whole, options)
-    code = (
-        "import sys\n"
-        "from helpers.refinement import options_of\n"
-        "from latentlab.storage.run import Run\n"
-        "from latentlab import pipeline\n"
-        f"pipeline.cluster(Run.open(sys.argv[1]), options_of(sys.argv[2], settings={settings}))"
-    )
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    given = [f"--set={name}={value}" for name, value in settings.items()]
+    places = words("--run {} --features {}", killed.path, options.features)
     for stop_after in kills:
-        process = subprocess.Popen(
-            [sys.executable, "-c", code, killed.path, method],
-            env=environment,
-            stderr=subprocess.DEVNULL,
-        )
-        deadline = time.monotonic() + 120
-        while time.monotonic() < deadline:
-            rounds = [int(p.name[6:]) for p in killed.path.glob("clusters/*/checkpoints/*/round-*")]
-            if rounds and max(rounds) >= stop_after:
-                break
-            time.sleep(0.005)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+
+        def has_trained(rounds=stop_after):
+            folders = killed.path.glob("clusters/*/checkpoints/*/round-*")
+            return any(int(folder.name[6:]) >= rounds for folder in folders)
+
+        line = words("cluster --k 4 --method {}", method)
+        run_killed([*line, *places, *given], has_trained)
         assert not (killed.path / "clusters" / options.name / "assignments.parquet").exists()
     pipeline.cluster(type(killed).open(killed.path), options)
     assert sha256(killed.path / "clusters" / options.name / "assignments.parquet") == sha256(

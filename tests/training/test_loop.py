@@ -2,17 +2,14 @@
 
 import json
 import math
-import os
 import shutil
-import signal
-import subprocess
-import sys
-import time
 
 import numpy as np
 import pytest
-from helpers.files import ROOT, read_json
+from helpers.files import read_json
+from helpers.processes import words
 from helpers.runs import small_fit
+from helpers.warm_process import run_killed
 
 from latentlab import pipeline
 from latentlab.data import opening
@@ -113,28 +110,14 @@ def test_other_settings_are_refused_and_overwrite_replaces(finished_run, data, t
 def test_killed_fit_resumes_to_the_same_weights(stripes_file, data, tmp_path):
     options = small_fit(epochs=8, arch="blog", arch_options={})
     whole = pipeline.fit(data, options, tmp_path / "whole")
-    code = f"""
-from helpers.runs import small_fit
-from latentlab import pipeline
-from latentlab.config import DataOptions
-
-options = small_fit(epochs=8, arch="blog", arch_options={{}})
-pipeline.fit(DataOptions(data={str(stripes_file)!r}), options, {str(tmp_path / "killed")!r})
-"""
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    line = "fit --data {} --run {} --arch blog --epochs 8 --batch-size 20 --validation 0.1"
     for stop_after in (1, 4):
-        process = subprocess.Popen(
-            [sys.executable, "-c", code], env=environment, stderr=subprocess.DEVNULL
-        )
-        wanted = tmp_path / "killed" / "checkpoints"
-        deadline = time.monotonic() + 120
-        while (
-            not any(p.name >= f"epoch-{stop_after:04d}" for p in wanted.glob("epoch-*"))
-            and time.monotonic() < deadline
-        ):
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+
+        def has_trained(epochs=stop_after):
+            folders = (tmp_path / "killed" / "checkpoints").glob("epoch-*")
+            return any(folder.name >= f"epoch-{epochs:04d}" for folder in folders)
+
+        run_killed(words(line, stripes_file, tmp_path / "killed"), has_trained)
         assert not (tmp_path / "killed" / "encoder" / "weights.npz").exists()
     resumed = pipeline.fit(data, options, tmp_path / "killed")
     assert sha256(whole.path / "encoder" / "weights.npz") == sha256(
