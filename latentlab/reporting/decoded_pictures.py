@@ -24,9 +24,9 @@ def say_something(pictures: np.ndarray) -> np.ndarray:
     >>> say_something(np.stack([black, np.broadcast_to(striped[..., None], (8, 8, 1))])).tolist()
     [False, True]
     """
-    flat = pictures.reshape(len(pictures), -1).astype(np.float32)
-    if not flat.size:
+    if not pictures.size:
         return np.zeros(len(pictures), bool)
+    flat = pictures.reshape(len(pictures), -1).astype(np.float32)
     low, high = np.percentile(flat, (2, 98), axis=1)
     has_contrast = high - low >= SMALLEST_RANGE
     if len(flat) == 1:
