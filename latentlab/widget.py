@@ -26,7 +26,7 @@ class RunWidget(anywidget.AnyWidget):
     """Map and grid of a run in a notebook; what is selected there is here, and the other way round.
 
     A lasso, a cluster's name on the map, a search and ticks in the grid select. All pictures are in
-    the widget: it asks the kernel for nothing, and works in a saved notebook.
+    the widget: the kernel is asked for nothing but to tell what is selected.
 
     Parameters
     ----------

@@ -1,17 +1,28 @@
 """The widget of a notebook: its model in Python, and its views in a browser."""
 
+import shutil
 import sys
 
 import pytest
-from helpers import browsing, widget_page
+from helpers import browsing, page_gate, widget_page
+from selenium.webdriver.common.keys import Keys
 
-from latentlab import RunView
+from latentlab import RunView, pipeline
 from latentlab.errors import ConfigError, MissingDependencyError, RunError
+from latentlab.storage.run import Run
 
 
 @pytest.fixture(scope="module")
-def widget(reported):
-    return RunView(reported.path).widget()
+def mapped(finished_run, tmp_path_factory):
+    """Return a copy of the finished run with a map."""
+    folder = tmp_path_factory.mktemp("mapped") / "run"
+    shutil.copytree(finished_run.path, folder)
+    return pipeline.project(Run.open(folder), sample=100)
+
+
+@pytest.fixture(scope="module")
+def widget(mapped):
+    return RunView(mapped.path).widget()
 
 
 @pytest.fixture(scope="module")
@@ -68,12 +79,12 @@ def test_a_run_without_a_map_says_what_makes_it(finished_run):
         RunView(finished_run.path).widget()
 
 
-def test_one_line_says_what_is_missing(reported, monkeypatch):
+def test_one_line_says_what_is_missing(mapped, monkeypatch):
     monkeypatch.setitem(sys.modules, "anywidget", None)
     monkeypatch.delitem(sys.modules, "latentlab.widget", raising=False)
     with pytest.raises(MissingDependencyError, match=r"pip install 'latentlab\[notebook\]'"):
-        RunView(reported.path).widget()
-    assert "kmeans-k4" in RunView(reported.path)._repr_html_()
+        RunView(mapped.path).widget()
+    assert "kmeans-k4" in RunView(mapped.path)._repr_html_()
 
 
 def rows_told(page, number=0):
@@ -140,8 +151,6 @@ def test_python_selects_in_every_view_of_the_model(page):
 
 
 def test_ticks_in_the_grid_narrow_what_is_selected(page):
-    from selenium.webdriver.common.keys import Keys
-
     page.run("models[0].fromPython('_rows', [1, 4, 9])")
     page.wait("views[0].latentlab.grid.rows.length === 3")
     in_view(page, ".grid").send_keys(Keys.HOME, " ")
@@ -151,8 +160,6 @@ def test_ticks_in_the_grid_narrow_what_is_selected(page):
 
 
 def test_a_picture_opens_by_keyboard_and_leads_to_those_like_it(page):
-    from selenium.webdriver.common.keys import Keys
-
     in_view(page, ".grid", 1).send_keys(Keys.HOME, Keys.ENTER)
     page.wait("!views[1].shadowRoot.querySelector('.full').hidden")
     assert "cluster" in in_view(page, ".full table", 1).text
@@ -175,6 +182,14 @@ def test_keys_stay_inside_and_the_theme_is_the_notebooks(page):
     page.run("document.body.style.backgroundColor = '#111111'")
     page.wait("views[0].dataset.theme === 'dark'")
     assert page.errors() == []
+
+
+def test_axe_finds_nothing_in_a_widget(page):
+    in_view(page, ".grid").send_keys(Keys.HOME)
+    assert [found for found in page_gate.violations(page) if "latentlab" in found] == []
+    in_view(page, ".grid").send_keys(Keys.ENTER)
+    page.wait("!views[0].shadowRoot.querySelector('.full').hidden")
+    assert [found for found in page_gate.violations(page) if "latentlab" in found] == []
 
 
 def test_a_view_that_ends_leaves_its_model(page):

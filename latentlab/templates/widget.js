@@ -39,7 +39,7 @@ function render({model, el}) {
   const status = element("span", {role: "status"}), clearing = button("Clear", () => clear(), {title: "Select nothing"});
   const mapHolder = element("div", {id: "map"}), gridHolder = element("div", {id: "grid"}), ramp = element("div", {class: "ramp-of-widget"});
   const full = element("div", {class: "full", hidden: true}), tip = element("div", {class: "tip-of-widget", hidden: true});
-  const box = element("section", {class: "widget", "aria-label": `Images of ${model.get("_title")}`},
+  const box = element("div", {class: "widget", role: "group", "aria-label": `Images of ${model.get("_title")}`},
     element("div", {class: "bar-of-widget"}, element("strong", {}, model.get("_title")), element("label", {}, "Colour by", colourBy),
       element("label", {}, "Find", search), element("label", {}, "Size", size)),
     element("div", {class: "sides"}, element("div", {class: "side"}, mapHolder, ramp, tip),
