@@ -27,6 +27,8 @@ def cut(run_path: str, moved_to: str | None, name: str | None, k: int) -> None:
 
     clustering = pipeline.cut(open_moved(run_path, moved_to), k, name)
     result = clustering.result
-    place = {"run": str(clustering.run.path), "name": clustering.name}
+    note = pipeline.cut_note(clustering)
+    place = {"run": str(clustering.run.path), "name": clustering.name, "of": note}
     text = clusters_text(clustering.folder, result.sizes["train"], result.values)
+    text = f"cut of {note}\n{text}"
     print_result(with_intake(place | result.to_json(), clustering.run), text)

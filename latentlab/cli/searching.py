@@ -66,5 +66,6 @@ def suggest(
     if words is not None and vocabulary is None:
         raise ConfigError("--words would do nothing without --vocabulary.")
     suggested = pipeline.suggest(open_moved(run_path, moved_to), name, vocabulary, words)
-    lines = [f"{number:4}  {text or '-'}" for number, text in enumerate(suggested.names)]
+    pairs = zip(suggested.clusters, suggested.names, strict=True)
+    lines = [f"{number:4}  {text or '-'}" for number, text in pairs]
     print_result(suggested, "\n".join(lines))

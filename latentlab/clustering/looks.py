@@ -17,6 +17,7 @@ SAMPLE = 4000  # images of a run that are looked at
 LOOKS_NAME = "looks.npz"
 LUMA = (0.299, 0.587, 0.114)
 LEAST_EFFECT = 0.8  # standard deviations between a cluster's images and the others: "large"
+LEAST_FURTHER = 0.4  # of a further word, which tells clusters with one first word apart
 LEAST_SURE = 3.0  # standard errors of that difference
 FEWEST = 5  # images of a cluster, and of the others, that are compared
 
@@ -77,6 +78,9 @@ class Looks:
     def words_of(self, clusters: np.ndarray, k: int) -> list[list[str]]:
         """Return what sets each cluster apart, the plainest first; empty lists where nothing does.
 
+        The first word stands for a large difference. Further ones stand for smaller differences:
+        of many clusters, several are dark, and one of these is smooth too.
+
         Parameters
         ----------
         clusters : ndarray of shape (n,), int
@@ -94,10 +98,11 @@ class Looks:
         effects = []
         for name, values in self.values.items():
             effect, error = _difference(values[is_inside], values[is_outside])
-            if abs(effect) >= LEAST_EFFECT and abs(effect) >= LEAST_SURE * error:
+            if abs(effect) >= LEAST_FURTHER and abs(effect) >= LEAST_SURE * error:
                 more, less = WORDS[name]
                 effects.append((abs(effect), more if effect > 0 else less))
-        return [word for _, word in sorted(effects, reverse=True)]
+        effects.sort(reverse=True)
+        return [word for _, word in effects] if effects and effects[0][0] >= LEAST_EFFECT else []
 
 
 def looks_of_pixels(pixels: np.ndarray) -> dict[str, np.ndarray]:

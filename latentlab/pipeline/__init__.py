@@ -36,7 +36,7 @@ from latentlab.pipeline.clustering import (
 from latentlab.pipeline.embedding import MAP_SAMPLE, embed
 from latentlab.pipeline.encoder_choice import choose_encoder
 from latentlab.pipeline.fitting import at_epoch, fit, sweep, use_ready_made, with_weights
-from latentlab.pipeline.hierarchy import cut, tree
+from latentlab.pipeline.hierarchy import cut, cut_note, tree
 from latentlab.pipeline.importing import (
     ImportReport,
     import_report,
@@ -90,6 +90,7 @@ __all__ = [
     "trust_of",
     "tree",
     "cut",
+    "cut_note",
     "take_looks",
     "search",
     "suggest",

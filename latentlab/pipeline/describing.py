@@ -6,7 +6,6 @@ Pages show it. Nothing that fits, clusters or scores reads it.
 from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pyarrow as pa
 
 from latentlab.data import whereabouts
@@ -19,8 +18,7 @@ from latentlab.storage import tables
 from latentlab.storage.run import Run
 
 COLUMNS_FORMAT = 2
-OUTLIERS_FORMAT = 1
-MOST_SCORED = 200_000  # images; with more, no outlier scores are made
+OUTLIERS_FORMAT = 2
 
 
 def take_columns(run: Run) -> None:
@@ -66,9 +64,9 @@ def score_outliers(run: Run) -> None:
     Parameters
     ----------
     run : Run
-        A fitted run; more than 200,000 images are not scored.
+        A fitted run. Of more than 200,000 images, each is compared with a smaller sample.
     """
-    from latentlab.clustering.outliers import outlier_scores
+    from latentlab.clustering.outliers import Reference, reference_rows
     from latentlab.encoders.embedding import Embeddings
     from latentlab.reporting import umap_map
     from latentlab.reporting.image_facts import outliers_path
@@ -79,9 +77,9 @@ def score_outliers(run: Run) -> None:
 
     def make() -> list[Path]:
         ids = Embeddings(run.path).index().ids
-        if len(ids) > MOST_SCORED:
-            return []
-        scores = outlier_scores(umap_map.mapped_vectors(run, np.arange(len(ids))))
+        rows = reference_rows(len(ids))
+        reference = Reference.of(umap_map.mapped_vectors(run, rows), rows)
+        scores = reference.scores(umap_map.mapped_parts(run))
         table = pa.table({"id": ids.tolist(), "score": scores})
         return [tables.write(outliers_path(run), table)]
 

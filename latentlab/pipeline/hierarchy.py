@@ -5,7 +5,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from latentlab.progress import log
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import CLUSTER_STAGE, Run
 
@@ -67,7 +66,8 @@ def cut(run: Run, k: int, name: str | None = None) -> Clustering:
     Returns
     -------
     Clustering
-        A new one, NAME-cutK. Edits made by hand stay with the clusters that were cut.
+        A new one, NAME-cutK. It is of the clusters as computed: edits made by hand stay with the
+        clusters that were cut, see `cut_note`.
 
     Raises
     ------
@@ -96,9 +96,28 @@ def cut(run: Run, k: int, name: str | None = None) -> Clustering:
         joined = cuts.grouped_assignments(assignments, groups, again)
         return cuts.write_cut(run.path / "clusters" / options.name, origin, joined, options)
 
-    _tell_edits(origin)
     run.do_stage(f"{CLUSTER_STAGE}{options.name}", config, make)
     return run.clustering(options.name)
+
+
+def cut_note(clustering: Clustering) -> str:
+    """Return which clusters were cut, such as "kmeans-k9, as computed, without 2 edits by hand".
+
+    Parameters
+    ----------
+    clustering : Clustering
+        From `cut`.
+
+    Raises
+    ------
+    RunError
+        If the clusters that were cut are gone, or were made again.
+    """
+    from latentlab.clustering import cuts
+    from latentlab.reporting.edits import Editor
+
+    origin = cuts.origin_of(clustering)
+    return f"{origin.name}, {Editor(origin).note_as_computed()}"
 
 
 def _assigned_again(origin: Clustering, groups: np.ndarray) -> "Assigned | None":
@@ -116,12 +135,3 @@ def _assigned_again(origin: Clustering, groups: np.ndarray) -> "Assigned | None"
         return None
     vectors = Embeddings(origin.run.path).parts(column=origin.features.start)
     return joined(list(method.assign_grouped(origin, groups, vectors)))
-
-
-def _tell_edits(origin: Clustering) -> None:
-    """Say that edits made by hand are not those of the clusters that are joined."""
-    from latentlab.reporting.edits import Editor
-
-    count = len(Editor(origin).read().edits)
-    if count:
-        log.info("cut: of %s as it was computed; its edits by hand stay with it", origin.name)

@@ -45,12 +45,18 @@ class SuggestedNames:
     name : str
         Name of the clustering.
     names : tuple of str or None
-        One per cluster; None where nothing tells the cluster from the others.
+        One per cluster that has images; None where nothing tells the cluster from the others.
+    clusters : tuple of int
+        The numbers of these clusters: edits by hand leave empty ones out.
+    edits : str
+        "as computed", or "with 3 edits by hand".
     """
 
     run: str
     name: str
     names: tuple[str | None, ...]
+    clusters: tuple[int, ...]
+    edits: str
 
 
 def search(
@@ -119,8 +125,15 @@ def suggest(
     if vocabulary is not None:
         _learn_vocabulary(run, vocabulary, words)
     take_looks(run)
-    names = suggested_names(look(run, clustering.name))
-    return SuggestedNames(str(run.path), clustering.name, names)
+    summary = look(run, clustering.name)
+    all_names = suggested_names(summary)
+    return SuggestedNames(
+        run=str(run.path),
+        name=clustering.name,
+        names=tuple(all_names[number] for number in summary.shown),
+        clusters=summary.shown,
+        edits=summary.edit_note,
+    )
 
 
 def _learn_vocabulary(run: Run, path: str | Path, words: str | Path | None) -> None:

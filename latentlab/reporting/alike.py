@@ -10,13 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentlab.encoders.embedding import Embeddings
-from latentlab.features.fitted import FittedFeatures, fit_features
 from latentlab.features.neighbors import nearest_by_cosine
 from latentlab.features.steps import unit
 from latentlab.reporting import umap_map
 from latentlab.storage.run import Run
-from latentlab.training import prototypes
 
 MANY_NEIGHBOURS = 24
 FEW_NEIGHBOURS = 12
@@ -138,9 +135,5 @@ class Search:
 
 def _unit_vectors(run: Run) -> Iterator[np.ndarray]:
     """Yield the vectors of each part, brought to length 1."""
-    spec = umap_map.mapped_features(run)
-    features: FittedFeatures | None = None
-    for codes in Embeddings(run.path).parts(column=spec.start):
-        if features is None:
-            features = fit_features(spec, [], codes.shape[1:], 0, head=prototypes.head(run))
-        yield unit(features.transform(codes)).astype(np.float32, copy=False)
+    for vectors in umap_map.mapped_parts(run):
+        yield unit(vectors).astype(np.float32, copy=False)

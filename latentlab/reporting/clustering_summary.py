@@ -1,5 +1,6 @@
 """One clustering as the report, the viewer, the figures and the exports show it."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from latentlab.encoders import model_files
 from latentlab.encoders.model_files import EncoderDescription
 from latentlab.errors import RunError
 from latentlab.features.spec import FeatureSpec
+from latentlab.features.steps import unit
 from latentlab.reporting import thumbnails, umap_map
 from latentlab.reporting.edits import (
     AS_COMPUTED,
@@ -27,6 +29,8 @@ from latentlab.storage.clustering import SCORES_NAME, Clustering, NamedCluster
 from latentlab.storage.json_form import json_field
 from latentlab.storage.run import Run
 
+MOST_TYPICAL = 100_000  # images of changed clusters; of more, the old centers stay
+MOST_READ = 300_000  # images of a run whose vectors are read for that
 GALLERY_IMAGES = 1200  # images of all galleries of a page together, about
 FEWEST_IN_GALLERY = 4
 MOST_IN_GALLERY = 12
@@ -339,6 +343,32 @@ class ClusteringSummary:
         """
         return np.flatnonzero(self.clusters == cluster)
 
+    @functools.cached_property
+    def typical(self) -> np.ndarray:
+        """How far each image is from what is typical of its cluster, float (n,).
+
+        It is the distance to the center. Where edits by hand have changed which images are in a
+        cluster, it is the distance, 1 less the cosine, to the mean of its images, in the features
+        that the map shows. So it is compared within a cluster only.
+        """
+        if self.computed is None:
+            return self.distance
+        is_other = self.clusters != self.computed.clusters
+        changed = np.union1d(self.clusters[is_other], self.computed.clusters[is_other])
+        members = np.flatnonzero(np.isin(self.clusters, changed[changed >= 0]))
+        if not 0 < len(members) <= MOST_TYPICAL or len(self.images) > MOST_READ:
+            return self.distance
+        try:
+            vectors = unit(umap_map.mapped_vectors(self.run, members))
+        except RunError:  # without vectors the old centers are all there is
+            return self.distance
+        typical = self.distance.copy()
+        for cluster in np.unique(self.clusters[members]):
+            is_inside = self.clusters[members] == cluster
+            inside = vectors[is_inside]
+            typical[members[is_inside]] = 1 - inside @ unit(inside.mean(axis=0, keepdims=True))[0]
+        return typical
+
     def gallery(self, kind: str, count: int) -> list[np.ndarray]:
         """Return the positions of typical or of ambiguous images, for each cluster.
 
@@ -354,7 +384,7 @@ class ClusteringSummary:
         list of ndarray of int
             One array per cluster.
         """
-        order = np.argsort(self.distance if kind == "nearest" else self.margin, kind="stable")
+        order = np.argsort(self.typical if kind == "nearest" else self.margin, kind="stable")
         return [order[self.clusters[order] == cluster][:count] for cluster in range(self.k)]
 
     def read_map(self) -> tuple[np.ndarray, np.ndarray]:

@@ -13,7 +13,7 @@ from latentlab.clustering.tree import ClusterTree
 from latentlab.reporting import palettes
 from latentlab.reporting.cluster_tree import tree_of
 from latentlab.reporting.clustering_summary import ClusteringSummary
-from latentlab.reporting.packed import Address, PackedArray, PointStore, inside
+from latentlab.reporting.packed import Address, Pack, PackedArray, PointStore, inside
 from latentlab.reporting.page_clusters import ClusterData, clusters_of
 from latentlab.reporting.page_groups import Groups
 from latentlab.reporting.privacy import public_ids
@@ -147,6 +147,9 @@ class PageData:
         The hierarchy of the clusters.
     words : bool
         Whether the server searches by words.
+    typical : PackedArray of float32, or None
+        How far each image is from what is typical of its cluster, where edits by hand have changed
+        it; None where that is the group "distance".
     computed : StateData or None
         The clusters as computed; None where the page has them anyway, or is to leave them out.
     """
@@ -167,6 +170,7 @@ class PageData:
     neighbours: NeighbourData | None = json_field(optional=True)
     tree: ClusterTree | None = None
     words: bool = False
+    typical: PackedArray | None = json_field(optional=True)
     computed: StateData | None = json_field(optional=True)
 
 
@@ -252,8 +256,33 @@ def page_data(
         clusters=clusters_of(summary, extras.suggested),
         tree=tree_of(summary),
         words=extras.words,
+        typical=typical_of(summary, points.positions, keep),
         computed=extras.computed,
     )
+
+
+def typical_of(
+    summary: ClusteringSummary, positions: np.ndarray, keep: Pack = inside
+) -> PackedArray | None:
+    """Return how far images are from what is typical of their clusters.
+
+    Parameters
+    ----------
+    summary : ClusteringSummary
+        The clustering.
+    positions : ndarray of int
+        Positions of the images on the map.
+    keep : callable
+        Where the values go, see `Pack`.
+
+    Returns
+    -------
+    PackedArray or None
+        None where it is the distance to the center.
+    """
+    if summary.typical is summary.distance:
+        return None
+    return keep("typical", summary.typical[positions].astype(np.float32))
 
 
 def _ids_of(

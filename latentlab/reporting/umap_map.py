@@ -10,7 +10,7 @@ trustworthiness and continuity (Venna and Kaski 2001) tell how far.
 import io
 import itertools
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import pyarrow as pa
 from latentlab.backend.umap_import import import_umap
 from latentlab.encoders import model_files
 from latentlab.encoders.embedding import EmbeddedImages, Embeddings
-from latentlab.features.fitted import fit_features
+from latentlab.features.fitted import FittedFeatures, fit_features
 from latentlab.features.neighbors import nearest
 from latentlab.features.spec import CODE, PROJECTED, FeatureSpec
 from latentlab.progress import Reporter, bars_shown, log, track
@@ -319,6 +319,31 @@ def mapped_vectors(run: Run, positions: np.ndarray) -> np.ndarray:
     # No step needs fitting: the only ones are the projection head and the scaling.
     features = fit_features(spec, [], codes.shape[1:], 0, head=prototypes.head(run))
     return features.transform(codes)
+
+
+def mapped_parts(run: Run) -> Iterator[np.ndarray]:
+    """Yield the vectors that the map shows, of all images in order, part by part.
+
+    Parameters
+    ----------
+    run : Run
+        A run with embedded images.
+
+    Yields
+    ------
+    ndarray of shape (part, d), float32
+
+    Raises
+    ------
+    RunError
+        If the run holds no vectors.
+    """
+    spec = mapped_features(run)
+    features: FittedFeatures | None = None
+    for codes in Embeddings(run.path).parts(column=spec.start):
+        if features is None:  # no step needs fitting, as above
+            features = fit_features(spec, [], codes.shape[1:], 0, head=prototypes.head(run))
+        yield features.transform(codes)
 
 
 def _map_table(index: EmbeddedImages, positions: np.ndarray, xy: np.ndarray) -> pa.Table:

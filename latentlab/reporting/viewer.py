@@ -16,7 +16,7 @@ from latentlab.reporting.alike import Neighbours, Search
 from latentlab.reporting.cluster_tree import tree_of
 from latentlab.reporting.clustering_summary import ClusteringSummary
 from latentlab.reporting.image_facts import ImageFacts
-from latentlab.reporting.packed import PointStore, inside
+from latentlab.reporting.packed import PackedArray, PointStore, inside
 from latentlab.reporting.page_clusters import ClusterData, clusters_of
 from latentlab.reporting.page_data import (
     MOST_INSIDE,
@@ -25,6 +25,7 @@ from latentlab.reporting.page_data import (
     PageExtras,
     StateData,
     page_data,
+    typical_of,
 )
 from latentlab.reporting.page_groups import Groups
 from latentlab.reporting.page_states import computed_state
@@ -57,6 +58,8 @@ class ViewState:
         The hierarchy of the clusters.
     edited : EditedData
         What is shown.
+    typical : PackedArray or None
+        As in `PageData`.
     edits, undone : int
         Edits that can be undone, and that can be redone.
     last : str
@@ -69,6 +72,7 @@ class ViewState:
     clusters: list[ClusterData]
     tree: ClusterTree | None
     edited: EditedData
+    typical: PackedArray | None
     edits: int
     undone: int
     last: str
@@ -228,6 +232,7 @@ class Viewer:
             clusters=clusters_of(summary, self._suggested(summary)),
             tree=tree_of(summary),
             edited=EditedData(summary.edit_note, summary.edit_count),
+            typical=typical_of(summary, self._points.positions),
             edits=len(log.edits),
             undone=len(log.undone),
             last=log.edits[-1].edit.describe() if log.edits else "",

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from latentlab.clustering.cluster_words import different_names
 from latentlab.clustering.looks import Looks, looks_of_pixels, looks_of_shapes
 
 SIDE = 8
@@ -80,3 +81,17 @@ def test_looks_are_read_as_they_were_written(tmp_path):
     read = Looks.read(looks.write(tmp_path / "looks.npz"))
     assert read.positions.tolist() == looks.positions.tolist()
     assert read.values.keys() == looks.values.keys()
+
+
+def test_a_smaller_difference_tells_clusters_with_one_first_word_apart():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(4), 50)
+    bright = np.array([-1.0, -1.0, 1.0, 1.0])[clusters] + rng.normal(0, 0.3, 200)
+    detail = np.array([0.4, -0.4, 0.0, 0.0])[clusters] + rng.normal(0, 0.6, 200)
+    looks = Looks(np.arange(200), {"brightness": bright, "detail": detail})
+    words = looks.words_of(clusters, 4)
+    assert words == [["dark", "detailed"], ["dark", "smooth"], ["bright"], ["bright"]]
+    assert different_names(words)[:2] == ["dark, detailed", "dark, smooth"]
+    # Alone it is no name.
+    only = Looks(np.arange(200), {"detail": detail})
+    assert only.words_of(clusters, 4)[2:] == [[], []]

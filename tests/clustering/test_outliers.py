@@ -32,6 +32,22 @@ def test_scores_are_exact_where_all_images_are_the_reference():
     np.testing.assert_allclose(outlier_scores(vectors), expected, atol=1e-5)
 
 
+def test_parts_have_the_scores_of_the_whole(monkeypatch):
+    monkeypatch.setattr(outliers, "BLOCK", 30)
+    vectors = grouped(301, 100)
+    rows = outliers.reference_rows(301)
+    parts = outliers.Reference.of(vectors[rows], rows).scores(np.array_split(vectors, 4))
+    np.testing.assert_allclose(parts, outlier_scores(vectors), atol=1e-6)
+
+
+def test_very_many_images_are_compared_with_fewer_and_the_outlier_stays_first(monkeypatch):
+    monkeypatch.setattr(outliers, "MANY", 300)
+    monkeypatch.setattr(outliers, "REFERENCE_OF_MANY", 60)
+    assert len(outliers.reference_rows(300)) == 300
+    assert len(outliers.reference_rows(301)) == 60
+    assert outlier_scores(grouped(301)).argmax() == 300
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_few_images_have_a_score_too(count):
     assert np.isfinite(outlier_scores(grouped(3)[:count])).all()

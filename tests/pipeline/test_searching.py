@@ -15,6 +15,7 @@ from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
 from latentlab.encoders.vocabulary import read_words
 from latentlab.errors import ConfigError, DataError
+from latentlab.reporting.edits import Editor, Merge
 from latentlab.reporting.viewer_http import Refusal
 from latentlab.reporting.viewer_requests import answer
 from latentlab.storage.run import Run
@@ -115,6 +116,16 @@ def test_clusters_get_names_of_a_vocabulary(made, tmp_path):
 
 def test_without_a_vocabulary_looks_are_the_names(run):
     assert set(pipeline.suggest(run).names) == {"reddish", "bluish", "bright"}  # green is bright
+
+
+def test_clusters_that_edits_have_emptied_get_no_name(made, tmp_path):
+    shutil.copytree(made / "run", tmp_path / "run")
+    run = Run.open(tmp_path / "run")
+    Editor(run.clustering(None)).add(Merge((1, 0)))
+    suggested = pipeline.suggest(run)
+    assert suggested.clusters == (1, 2)
+    assert len(suggested.names) == 2
+    assert suggested.edits == "with 1 edit by hand"
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ import pytest
 
 from latentlab import pipeline
 from latentlab.errors import ConfigError
-from latentlab.reporting import clustering_summary, text
+from latentlab.features.steps import unit
+from latentlab.reporting import clustering_summary, text, umap_map
 from latentlab.reporting.edits import Accept, Drop, Editor, Merge, Name, Tag
 from latentlab.scoring import metrics
 from latentlab.scoring.evaluate import align, read_labels, scores_of
@@ -123,3 +124,25 @@ def test_damaged_edits_do_not_stand_in_the_way_of_what_was_computed(editor):
     editor.journal_path.unlink()
     computed = pipeline.look(editor.clustering.run, "kmeans-k4", as_computed=True)
     assert computed.edit_note == "as computed"
+
+
+def test_the_gallery_of_a_merged_cluster_is_nearest_to_the_mean_of_all_its_images(editor):
+    editor.add(Merge((1, 2)))
+    edited, computed = summaries_of(editor)
+    members = edited.members(1)
+    vectors = unit(umap_map.mapped_vectors(edited.run, members))
+    order = np.argsort(-(vectors @ vectors.mean(axis=0)), kind="stable")
+    assert edited.gallery("nearest", 6)[1].tolist() == members[order[:6]].tolist()
+    assert edited.gallery("nearest", 6)[1].tolist() != computed.gallery("nearest", 6)[1].tolist()
+    for cluster in (0, 3):  # as they were
+        assert (
+            edited.gallery("nearest", 6)[cluster] == computed.gallery("nearest", 6)[cluster]
+        ).all()
+    assert (edited.distance == computed.distance).all()
+
+
+def test_very_many_changed_images_keep_the_order_of_the_old_centers(editor, monkeypatch):
+    editor.add(Merge((1, 2)))
+    monkeypatch.setattr(clustering_summary, "MOST_TYPICAL", 3)
+    edited, _ = summaries_of(editor)
+    assert (edited.typical == edited.distance).all()

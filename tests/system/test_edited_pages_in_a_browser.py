@@ -88,7 +88,10 @@ def test_a_report_switches_between_edits_and_what_was_computed(driver, run):
     assert page.texts("#state option") == ["with 2 edits by hand", "as computed"]
     assert page.find("#state").is_displayed()
     page.run("latentlab.go.cluster(1)")
-    assert page.run("return latentlab.grid.rows.length") == sizes[1]
+    rows = page.run("return [...latentlab.grid.rows]")
+    first = summary.images.ids[summary.gallery("nearest", 5)[1]].tolist()
+    assert page.run("return arguments[0].map(row => latentlab.store.ids[row])", rows[:5]) == first
+    assert len(rows) == sizes[1]
 
     switch(page, "computed")
     computed = summary.computed.sizes()

@@ -93,7 +93,7 @@ function fillStrip(strip, {rows, open}) {
 const stripSide = () => Math.min(160, Number(byId("size").value));
 // The most typical of many rows, in one pass: the nearest to their center, or the first.
 function typical(rows, most) {
-  const distance = store.groups.distance?.values, nearest = [];
+  const distance = store.typical ?? store.groups.distance?.values, nearest = [];
   for (const row of rows) {
     if (store.passing && !store.passing[row] || store.data.pictures && !store.hasPicture(row)) continue;
     if (nearest.length === most && !(distance?.[row] < distance?.[nearest[most - 1]])) continue;

@@ -159,7 +159,7 @@ async function start() {
   byId("size").value = document.body.classList.contains("photos") ? 112 : 64;
   makeMap();
   makeGrid();
-  latentlab.states.start();
+  await latentlab.states.start();
   panels.start();
   find.start();
   latentlab.keys.start();

@@ -8,7 +8,7 @@ const STALE = "As the page was opened; reload it for the clusters as they are no
 let shown = "edited";
 // What replaces what, packed as the page has it. Without edits both are the same.
 const states = {
-  edited: {groups: edited(data.groups), clusters: data.clusters, tree: data.tree, note: data.edited?.note ?? AS_COMPUTED},
+  edited: {groups: edited(data.groups), clusters: data.clusters, tree: data.tree, typical: data.typical, note: data.edited?.note ?? AS_COMPUTED},
   computed: data.computed ?? null,
 };
 const opened = states.edited.note;
@@ -41,18 +41,20 @@ function markStale(isStale) {
 async function show(state) {
   shown = state;
   fill();
-  const {groups, clusters, tree} = isComputed() ? states.computed : states.edited;
+  const {groups, clusters, tree, typical} = isComputed() ? states.computed : states.edited;
   const image = store.image;
+  store.typical = await store.unpack(typical);
   await store.replace(groups, clusters, {tree});
   if (image !== null) latentlab.picture.show(image);
   latentlab.changedState?.(state);
 }
 // Takes the clusters after another edit, and shows them.
 async function take(found) {
-  states.edited = {groups: found.groups, clusters: found.clusters, tree: found.tree, note: found.edited.note};
+  states.edited = {groups: found.groups, clusters: found.clusters, tree: found.tree, typical: found.typical, note: found.edited.note};
   await show("edited");
 }
-function start() {
+async function start() {
+  store.typical = await store.unpack(data.typical);
   byId("state").onchange = event => show(event.target.value);
   fill();
 }

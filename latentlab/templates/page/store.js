@@ -208,7 +208,7 @@ function ordered(rows) {
   const {name, descending} = store.sort;
   const sign = descending ? -1 : 1;
   if (name === "name") return rows.sort((a, b) => sign * store.ids[a].localeCompare(store.ids[b], "en", {numeric: true}));
-  const chosen = isSorted() ? store.groups[name].values : store.scope.kind === "cluster" ? store.groups.distance?.values : null;
+  const chosen = isSorted() ? store.groups[name].values : store.scope.kind === "cluster" ? store.typical ?? store.groups.distance?.values : null;
   if (!chosen) return isSorted() || !descending ? rows : rows.reverse();
   const last = value => Number.isNaN(value);
   return rows.sort((a, b) => last(chosen[a]) - last(chosen[b]) || (isSorted() ? sign : 1) * (chosen[a] - chosen[b]) || a - b);
