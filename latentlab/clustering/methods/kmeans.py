@@ -1,6 +1,8 @@
 """k-means (Lloyd 1982) with k-means++ initial centers, by scikit-learn.
 
-Above a stated size its mini-batch form is used, which reads the images in parts.
+With more than 10,000 images most of the search is done on a sample, see
+`latentlab.clustering.sampled_kmeans`. Above a stated size scikit-learn's mini-batch form goes on
+from there, which reads the images in parts.
 
     latentlab cluster --run RUN --k 10 --method kmeans --features pool+whiten+l2
 """
@@ -12,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from latentlab import backend
+from latentlab.clustering import sampled_kmeans
 from latentlab.clustering.assigned import canonical_order
 from latentlab.clustering.clusterer import (
     Centers,
@@ -22,11 +25,13 @@ from latentlab.clustering.clusterer import (
     number_of_clusters,
     too_few_different,
 )
+from latentlab.clustering.sampled_kmeans import KMeansFit
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions
 
 MINIBATCH_PASSES = 3
 SAMPLE = 20_000  # images from which the mini-batch form starts
+MOST_SEARCHED_WHOLE = 10_000  # images of which every restart sees all
 
 
 class KMeans(Clusterer):
@@ -53,10 +58,25 @@ class KMeans(Clusterer):
 
 
 def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
+    k = number_of_clusters(options)
+    fitted = None
+    algorithm = "KMeans"
+    if len(matrix) > MOST_SEARCHED_WHOLE:
+        fitted = sampled_kmeans.fit(matrix, k, options.restarts, options.seed)
+        algorithm = "KMeans from a sample"
+    if fitted is None or len(np.unique(fitted.labels)) < k:
+        fitted = _fit_whole(matrix, k, options)
+        algorithm = "KMeans"
+    centers = fitted.centers[canonical_order(fitted.labels, k)]
+    facts = {"algorithm": algorithm, "inertia": fitted.inertia, "n_iter": fitted.n_iter}
+    return Centers(centers.astype(np.float32), facts=facts)
+
+
+def _fit_whole(matrix: np.ndarray, k: int, options: ClusterOptions) -> KMeansFit:
+    """Return the best of scikit-learn's restarts, each on all vectors."""
     from sklearn.cluster import KMeans as ScikitKMeans
     from sklearn.exceptions import ConvergenceWarning
 
-    k = number_of_clusters(options)
     model = ScikitKMeans(k, n_init=options.restarts, random_state=options.seed)
     with warnings.catch_warnings(), backend.ordered_sums():
         # scikit-learn only warns if there are fewer different vectors than clusters.
@@ -65,9 +85,8 @@ def _fit_in_memory(matrix: np.ndarray, options: ClusterOptions) -> Centers:
             model.fit(matrix)
         except ConvergenceWarning as warning:
             raise too_few_different(k, warning) from None
-    order = canonical_order(model.labels_, k)
-    facts = {"algorithm": "KMeans", "inertia": float(model.inertia_), "n_iter": int(model.n_iter_)}
-    return Centers(model.cluster_centers_[order].astype(np.float32), facts=facts)
+    inertia, n_iter = float(model.inertia_), int(model.n_iter_)
+    return KMeansFit(model.cluster_centers_, model.labels_, inertia, n_iter)
 
 
 def _fit_in_parts(vectors: Vectors, options: ClusterOptions) -> Centers:
