@@ -17,7 +17,8 @@ SAMPLE = 4000  # images of a run that are looked at
 LOOKS_NAME = "looks.npz"
 LUMA = (0.299, 0.587, 0.114)
 LEAST_EFFECT = 0.8  # standard deviations between a cluster's images and the others: "large"
-LEAST_FURTHER = 0.4  # of a further word, which tells clusters with one first word apart
+LEAST_FURTHER = 0.25  # of a further word, which tells clusters with one first word apart
+LEAST_VERY = 1.4  # of "very dark", where other clusters are dark
 LEAST_SURE = 3.0  # standard errors of that difference
 FEWEST = 5  # images of a cluster, and of the others, that are compared
 
@@ -79,7 +80,7 @@ class Looks:
         """Return what sets each cluster apart, the plainest first; empty lists where nothing does.
 
         The first word stands for a large difference. Further ones stand for smaller differences:
-        of many clusters, several are dark, and one of these is smooth too.
+        of many clusters, several are dark, and one of these is smooth too, or very dark.
 
         Parameters
         ----------
@@ -89,9 +90,17 @@ class Looks:
             Number of clusters.
         """
         clusters = clusters[self.positions]
-        return [self._words(clusters == cluster, clusters >= 0) for cluster in range(k)]
+        effects = [self._effects(clusters == cluster, clusters >= 0) for cluster in range(k)]
+        seen = {(word, effect >= LEAST_VERY) for words in effects for effect, word in words}
 
-    def _words(self, is_inside: np.ndarray, is_counted: np.ndarray) -> list[str]:
+        def shown(effect: float, word: str) -> str:
+            is_very = effect >= LEAST_VERY and (word, False) in seen
+            return f"very {word}" if is_very else word
+
+        return [[shown(*pair) for pair in words] for words in effects]
+
+    def _effects(self, is_inside: np.ndarray, is_counted: np.ndarray) -> list[tuple[float, str]]:
+        """Return what sets one cluster apart, and by how many standard deviations."""
         is_outside = is_counted & ~is_inside
         if min(is_inside.sum(), is_outside.sum()) < FEWEST:
             return []
@@ -102,7 +111,7 @@ class Looks:
                 more, less = WORDS[name]
                 effects.append((abs(effect), more if effect > 0 else less))
         effects.sort(reverse=True)
-        return [word for _, word in effects] if effects and effects[0][0] >= LEAST_EFFECT else []
+        return effects if effects and effects[0][0] >= LEAST_EFFECT else []
 
 
 def looks_of_pixels(pixels: np.ndarray) -> dict[str, np.ndarray]:

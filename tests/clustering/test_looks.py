@@ -95,3 +95,15 @@ def test_a_smaller_difference_tells_clusters_with_one_first_word_apart():
     # Alone it is no name.
     only = Looks(np.arange(200), {"detail": detail})
     assert only.words_of(clusters, 4)[2:] == [[], []]
+
+
+def test_very_dark_is_said_beside_dark_only():
+    rng = np.random.default_rng(0)
+    clusters = np.repeat(np.arange(4), 50)
+
+    def words(*means):
+        bright = np.array(means)[clusters] + rng.normal(0, 0.3, 200)
+        return Looks(np.arange(200), {"brightness": bright}).words_of(clusters, 4)
+
+    assert words(-4, -2, 2, 2)[:2] == [["very dark"], ["dark"]]
+    assert words(-4, 0, 0, 0)[0] == ["dark"]
