@@ -150,6 +150,19 @@ def strong_run(shared_strong_run, tmp_path_factory):
     return type(shared_strong_run).open(folder)
 
 
+@pytest.fixture
+def uncompiled():
+    """Let networks run as Python does, where a test trains a step or two.
+
+    To compile them takes ten times as long.
+    """
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     """Return the folder of real CIFAR-10 and MNIST.

@@ -31,20 +31,7 @@ SKIPPED = {
 }
 
 
-@pytest.fixture
-def not_compiled():
-    """Let networks run as Python does: each check fits some for a step or two.
-
-    To compile them takes ten times as long; the tests below do.
-    """
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
-
-
-@pytest.mark.usefixtures("not_compiled")
+@pytest.mark.usefixtures("uncompiled")
 @parametrize_with_checks(
     [ConvAutoencoder(**TINY), DeepClustering(n_clusters=3, **TINY)],
     expected_failed_checks=lambda estimator: SKIPPED,

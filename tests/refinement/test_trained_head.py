@@ -18,6 +18,8 @@ from latentlab.refinement.refiner import Start
 from latentlab.storage.files import sha256
 from latentlab.storage.run import Run
 
+FEW_STEPS = {"interval": 2, "max_steps": 8, "tolerance": -1.0}
+
 
 @pytest.mark.parametrize("method", HEAD_METHODS)
 def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_same_again(
@@ -45,9 +47,7 @@ def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, 
     )
     options = pipeline.resolve(
         whole,
-        ClusterOptions(
-            k=4, method="selflabel", settings=QUICK | {"tolerance": -1.0}, label="again"
-        ),
+        ClusterOptions(k=4, method="selflabel", settings=QUICK | FEW_STEPS, label="again"),
     )
     pipeline.cluster(whole, options)
     kept = Run.append_metrics
