@@ -5,20 +5,19 @@ legends, and lets a long name take the room of the axes. Names come from outside
 """
 
 import contextlib
-import math
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backend_bases import RendererBase
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from matplotlib.ticker import LogFormatter
-from matplotlib.transforms import Bbox, BboxBase
 
 from latentlab.plain_text import printable_lines, shortened
 
@@ -178,47 +177,43 @@ def separate(names: Sequence[Sequence[Text]], colour: str = "#888888") -> None:
     axis = cast(Axes, names[0][0].axes)
     figure = cast(Figure, names[0][0].get_figure(root=True))
     figure.draw_without_rendering()  # the layout gives the axes their size
-    taken: list[Bbox] = []
+    taken = np.empty((0, 4))
     for texts in names:
         box = _box_of(texts[0])
-        shift = _free_shift(box, taken, axis.bbox)
-        taken.append(_shifted(box, shift))
-        if shift != (0.0, 0.0):
+        shift = _free_shift(box, taken, axis.bbox.extents)
+        taken = np.vstack([taken, box + np.tile(shift, 2)])
+        if shift.any():
             _move(texts, shift, axis, colour)
 
 
-def _box_of(text: Text) -> Bbox:
-    """Return the extent in pixels of a text with its frame, and some room around."""
+def _box_of(text: Text) -> np.ndarray:
+    """Return left, bottom, right and top, in pixels, of a text with its frame and some room."""
     patch = text.get_bbox_patch()
     box = text.get_window_extent() if patch is None else patch.get_window_extent()
-    return Bbox(box.padded(NAME_ROOM).get_points())
+    return box.padded(NAME_ROOM).extents
 
 
-def _free_shift(box: Bbox, taken: Sequence[Bbox], room: BboxBase) -> tuple[float, float]:
-    """Return the shortest shift, in pixels, by which a box lies over no other; (0, 0) for none."""
-    for ring in range(MOST_RINGS):
-        for step in range(max(1, 6 * ring)):
-            angle = 2 * math.pi * step / max(1, 6 * ring)
-            shift = (
-                ring * box.height / 2 * math.cos(angle),
-                ring * box.height / 2 * math.sin(angle),
-            )
-            moved = _shifted(box, shift)
-            is_inside = ring == 0 or _is_within(moved, room)
-            if is_inside and not any(moved.overlaps(other) for other in taken):
-                return shift
-    return (0.0, 0.0)
+def _free_shift(box: np.ndarray, taken: np.ndarray, room: np.ndarray) -> np.ndarray:
+    """Return the shortest shift, in pixels, by which a box lies over no other; else none."""
+    shifts = _shifts((box[3] - box[1]) / 2)
+    moved = box + np.tile(shifts, 2)
+    is_inside = (moved[:, :2] >= room[:2]).all(axis=1) & (moved[:, 2:] <= room[2:]).all(axis=1)
+    is_inside[0] = True
+    lies_over = (moved[:, None, :2] < taken[:, 2:]) & (taken[:, :2] < moved[:, None, 2:])
+    is_free = is_inside & ~lies_over.all(axis=2).any(axis=1)
+    return shifts[is_free.argmax()]  # the first of all, if none is free
 
 
-def _shifted(box: Bbox, shift: tuple[float, float]) -> Bbox:
-    return Bbox(box.get_points() + shift)
+def _shifts(step: float) -> np.ndarray:
+    """Return shifts (n, 2) on rings around no shift, the nearest first."""
+    shifts = [np.zeros((1, 2))]
+    for ring in range(1, MOST_RINGS):
+        angles = np.linspace(0, 2 * np.pi, 6 * ring, endpoint=False)
+        shifts.append(ring * step * np.stack([np.cos(angles), np.sin(angles)], axis=1))
+    return np.concatenate(shifts)
 
 
-def _is_within(box: Bbox, room: BboxBase) -> bool:
-    return bool(box.x0 >= room.x0 and box.x1 <= room.x1 and box.y0 >= room.y0 and box.y1 <= room.y1)
-
-
-def _move(texts: Sequence[Text], shift: tuple[float, float], axis: Axes, colour: str) -> None:
+def _move(texts: Sequence[Text], shift: np.ndarray, axis: Axes, colour: str) -> None:
     """Move the texts of a name by pixels, and draw the line from where they were."""
     x, y = texts[0].get_position()
     transform = axis.transData

@@ -169,7 +169,7 @@ def test_report_shows_what_refinement_did(clustered, tmp_path):
     pipeline.cluster(run, ClusterOptions(k=4))
     text = pipeline.report(run, options.name, sample=60).read_text(encoding="utf-8")
     names = {path.stem for path in (run.path / "report").glob("*.png")}
-    assert {"confidence", "size-history", "moved", "centroids", "paths"} <= names
+    assert {"confidence", "size-history", "moved"} <= names
     assert (
         "Started from k-means on the code. 3 rounds, 12 steps;"
         " it ended since the steps allowed were done" in text
