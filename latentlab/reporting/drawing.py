@@ -180,7 +180,7 @@ def separate(names: Sequence[Sequence[Text]], colour: str = "#888888") -> None:
     taken = np.empty((0, 4))
     for texts in names:
         box = _box_of(texts[0])
-        shift = _free_shift(box, taken, axis.bbox.extents)
+        shift = _free_shift(box, taken, np.array(axis.bbox.extents))
         taken = np.vstack([taken, box + np.tile(shift, 2)])
         if shift.any():
             _move(texts, shift, axis, colour)
@@ -190,7 +190,7 @@ def _box_of(text: Text) -> np.ndarray:
     """Return left, bottom, right and top, in pixels, of a text with its frame and some room."""
     patch = text.get_bbox_patch()
     box = text.get_window_extent() if patch is None else patch.get_window_extent()
-    return box.padded(NAME_ROOM).extents
+    return np.array(box.padded(NAME_ROOM).extents)
 
 
 def _free_shift(box: np.ndarray, taken: np.ndarray, room: np.ndarray) -> np.ndarray:
