@@ -76,7 +76,7 @@ function factsOf(row) {
     return element("button", {type: "button", class: "to-cluster", onclick: () => sides.cluster(side, number)}, dot(sides.colourOf(side, number)), sides.nameOf(side, number));
   };
   const label = sides.labelOf(row);
-  return element("table", {}, element("tbody", {}, ...sides.NAMES.map(side => line(side, link(side))), label && line("label", label), line("", store.valueText("moved", row))));
+  return element("table", {}, element("tbody", {}, ...sides.NAMES.map(side => line(side, link(side))), label && line("label", label), line("moved", store.valueText("moved", row))));
 }
 async function drawImage(canvas, row) {
   const found = await thumbs.picture(row, 512).catch(() => null);
