@@ -17,6 +17,7 @@ import click  # noqa: E402
 from latentlab.cli._group import INTERRUPTED, cli  # noqa: E402
 from latentlab.cli._output import say  # noqa: E402
 from latentlab.cli._signals import leave  # noqa: E402
+from latentlab.cli.caching import cache  # noqa: E402
 from latentlab.cli.checking import compare, verify  # noqa: E402
 from latentlab.cli.choosing_encoder import choose_encoder  # noqa: E402
 from latentlab.cli.clustering import choose_k, cluster, predict  # noqa: E402
@@ -40,7 +41,7 @@ _COMMANDS = (
     *(report, figures, view, export),
     *(search, suggest),
     *(compare, verify),
-    *(runs, sources, encoders, methods, plugins, schema),
+    *(runs, sources, encoders, methods, plugins, cache, schema),
 )
 for _command in _COMMANDS:
     cli.add_command(_command)

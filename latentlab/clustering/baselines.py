@@ -12,17 +12,21 @@ pictures has none.
 If the code goes through feature steps before k-means, the pixels go through the same steps too.
 So a gain that comes from the steps is not ascribed to the encoder. No label takes part;
 `latentlab.scoring.evaluate` scores afterwards.
+
+Runs on the same pictures share them: see `latentlab.storage.shared_results`.
 """
 
 import functools
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
+import latentlab
 from latentlab import backend
-from latentlab.clustering.clusterer import Clusterer
+from latentlab.clustering.clusterer import Clusterer, number_of_clusters
 from latentlab.clustering.pixel_features import colour_histograms, edge_histograms
 from latentlab.clustering.vectors import Vectors
 from latentlab.config import ClusterOptions, FitOptions
@@ -34,11 +38,13 @@ from latentlab.features.fitted import fit_features
 from latentlab.features.sampling import sampled
 from latentlab.features.spec import CODE, FeatureSpec, Step
 from latentlab.progress import log
-from latentlab.storage import guard
+from latentlab.storage import guard, shared_results
 from latentlab.storage.assignments import Assignments
+from latentlab.storage.files import fingerprint
 from latentlab.storage.run import Run
 
 SHARD = 2048
+VERSION = 1  # of all that is computed here: another one computes anew what runs share
 PCA_OF_PIXELS = FeatureSpec.parse("pca50")
 
 Embed = Callable[[np.ndarray], np.ndarray]  # uint8 images -> float32 vectors (n, d)
@@ -56,11 +62,14 @@ class Baseline:
         Steps between the vectors and k-means.
     make_embed : callable
         make_embed(images) returns the function from images to vectors.
+    network : mapping
+        What the vectors follow from beside the images, such as the network that is built.
     """
 
     method: str
     features: FeatureSpec
     make_embed: Callable[[ImageSet], Embed]
+    network: Mapping[str, object] = field(default_factory=dict)
 
 
 def baselines_of(
@@ -86,7 +95,7 @@ def baselines_of(
         log.info("baselines: %s has no pictures, so there are none", run.path)
         return {}
     kmeans_options = replace(options, method="kmeans", features=CODE)
-    images = functools.cache(lambda: open_images(run))
+    images = functools.cache(lambda: _Pictures(open_images(run)))
     by_method = {}
     for baseline in _baselines(run.config.fit, options.features or CODE):
         path = run.path / "baselines" / _file_name(baseline.method, kmeans_options)
@@ -95,11 +104,39 @@ def baselines_of(
     return by_method
 
 
-def _make(baseline: Baseline, images: ImageSet, options: ClusterOptions, path: Path) -> bool:
+@dataclass(frozen=True)
+class _Pictures:
+    """The pictures of a run, and what they are known by among those of all runs."""
+
+    images: ImageSet
+
+    @functools.cached_property
+    def digest(self) -> str:
+        """Hexadecimal SHA-256 of ids, splits, shape and pixels."""
+        images = self.images
+        shape = repr((len(images), images.image_shape))
+        digest = hashlib.sha256(shape.encode())
+        for name, split in zip(images.ids.tolist(), images.splits.tolist(), strict=True):
+            digest.update(f"{name}\0{split}\n".encode())
+        for indices in images.shards(SHARD):
+            digest.update(images.read(indices).tobytes())
+        return digest.hexdigest()
+
+
+def _make(baseline: Baseline, pictures: _Pictures, options: ClusterOptions, path: Path) -> bool:
     """Write a baseline; False if too few images differ in what it looks at, such as colours."""
-    log.info("baseline: %s", baseline.method)
+    images = pictures.images
+    key = _key_of(baseline, pictures, options)
+    clusters = shared_results.look_up(key, len(images), number_of_clusters(options))
     try:
-        _write(baseline, images, options, path)
+        if clusters is None:
+            log.info("baseline: %s", baseline.method)
+            embed = baseline.make_embed(images)
+            clusters = cluster_images(images, embed, baseline.features, options)
+            shared_results.keep(key, clusters)
+        else:
+            log.info("baseline: %s, as another run on these images has it", baseline.method)
+        Assignments(images.ids, images.splits, clusters).write(path)
     except DataError as error:
         if error.field != "k":
             raise
@@ -200,7 +237,9 @@ def _baselines(fit: FitOptions | None, features: FeatureSpec) -> list[Baseline]:
         Baseline("hog+kmeans", CODE, lambda images: edge_histograms),
     ]
     if fit is not None:
-        baselines.append(Baseline("untrained+kmeans", CODE, _untrained(fit)))
+        network = {"arch": fit.arch, "options": fit.arch_options, "seed": fit.seed}
+        network["backend"] = backend.current()
+        baselines.append(Baseline("untrained+kmeans", CODE, _untrained(fit), network))
     # The pixels through the steps of the clustering, so that their gain is seen apart.
     steps = steps_for_pixels(features)
     if steps is not None:
@@ -219,10 +258,20 @@ def _untrained(fit: FitOptions) -> Callable[[ImageSet], Embed]:
     return make
 
 
-def _write(baseline: Baseline, images: ImageSet, options: ClusterOptions, path: Path) -> None:
-    embed = baseline.make_embed(images)
-    clusters = cluster_images(images, embed, baseline.features, options)
-    Assignments(images.ids, images.splits, clusters).write(path)
+def _key_of(baseline: Baseline, pictures: _Pictures, options: ClusterOptions) -> str:
+    """Return a digest of everything that the clusters of a baseline follow from."""
+    settings = {
+        "version": VERSION,
+        "latentlab": latentlab.__version__,
+        "method": baseline.method,
+        "features": str(baseline.features),
+        "network": dict(baseline.network),
+        "k": options.k,
+        "seed": options.seed,
+        "restarts": options.restarts,
+        "minibatch_above": options.minibatch_above,
+    }
+    return fingerprint(settings | {"images": pictures.digest})
 
 
 def _file_name(method: str, options: ClusterOptions) -> str:
