@@ -12,6 +12,7 @@ block by block, so that memory does not grow with n times k, and sums are taken 
 blocks: the same seed gives the same clusters with any number of threads.
 """
 
+import math
 import os
 from collections import deque
 from collections.abc import Callable, Iterator
@@ -23,9 +24,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 SAMPLE_ROWS = (10_000, 20_000)  # of the sample: at least and at most
-SAMPLE_PER_CLUSTER = 200  # between them
+SAMPLE_PER_CLUSTER = 100  # between them
 LEAST_PER_CLUSTER = 20  # beyond them
-SEARCHES = 2  # on the sample, each from starts of its own
+SEARCHES = 2  # on the sample, each from starts of its own; one if there is one start
 STARTS_OF_ALL = 300  # with k clusters a k-th of so many starts are tried: moves repair the others
 TOLERANCE = 1e-4  # a descent ends when centers move by less, in variances: as in scikit-learn
 START_STEPS = 8  # of Lloyd after a start
@@ -98,9 +99,11 @@ def _fit(
     rng = np.random.default_rng([seed, 45])
     chosen = np.sort(rng.permutation(len(matrix))[: _sample_size(k)])
     sample = _Rows.of(matrix[chosen], pool)
+    n_starts = max(1, min(restarts, STARTS_OF_ALL // k))
+    n_searches = min(SEARCHES, n_starts)
     searches = []
-    for _ in range(SEARCHES):
-        start = _best_start(sample, k, -(-restarts // SEARCHES), rng)
+    for _ in range(n_searches):
+        start = _best_start(sample, k, math.ceil(n_starts / n_searches), rng)
         searches.append(_moved(sample, start, rng))
 
     # Go on with all vectors, around their own mean; the better search goes all the way.
@@ -318,11 +321,11 @@ def _two_largest(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray
     return columns, largest, scores.max(axis=1)
 
 
-def _best_start(sample: _Rows, k: int, restarts: int, rng: np.random.Generator) -> _Descent:
+def _best_start(sample: _Rows, k: int, count: int, rng: np.random.Generator) -> _Descent:
     """Return the best of some k-means++ starts after a few steps."""
     centered = sample.matrix - sample.mean
     starts = []
-    for _ in range(max(1, min(restarts, STARTS_OF_ALL // k))):
+    for _ in range(count):
         centers = centered[_spread_rows(centered, sample.squares, k, rng)]
         starts.append(sample.descend(centers, START_STEPS))
     return min(starts, key=lambda start: start.inertia)
