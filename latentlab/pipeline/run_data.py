@@ -127,14 +127,17 @@ def find_images(run: Run, rereads: bool = False) -> tuple[ImageSet, DataOptions]
         If nothing is at any of the places.
     """
     first: tuple[ImageSet, DataOptions] | None = None
-    before = set(recorded_images(run)[0])
     for data in whereabouts.located(run):
         images = open_present_images(run, data, rereads)
-        if images.fingerprint == images_fingerprint(run) or before & set(images.ids.tolist()):
+        if images.fingerprint == images_fingerprint(run) or _has_any_of(images, run):
             return images, data
         first = first or (images, data)
     assert first is not None  # `located` has raised where nothing is
     return first
+
+
+def _has_any_of(images: ImageSet, run: Run) -> bool:
+    return not set(recorded_images(run)[0]).isdisjoint(images.ids.tolist())
 
 
 def images_fingerprint(run: Run) -> str:

@@ -989,11 +989,16 @@ class Editor:
 
     def _unedited(self) -> EditedClusters:
         """Return the clusters as they were assigned."""
+        ids, clusters = self._assigned
+        return EditedClusters(ids, clusters.copy(), names=("",) * self.clustering.result.k)
+
+    @functools.cached_property
+    def _assigned(self) -> tuple[np.ndarray, np.ndarray]:
+        """Ids and clusters as they were assigned; edits of others are refused before these are."""
         # Only two columns: soft assignments may fill the memory.
         table = tables.read(self._assignments_path, ["id", "cluster"])
         ids = np.asarray(table["id"].to_pylist(), dtype=str)
-        clusters = np.asarray(table["cluster"], dtype=np.int32)
-        return EditedClusters(ids, clusters, names=("",) * self.clustering.result.k)
+        return ids, np.asarray(table["cluster"], dtype=np.int32)
 
     @property
     def _assignments_path(self) -> Path:

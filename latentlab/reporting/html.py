@@ -7,6 +7,7 @@ own scripts run (docs/decisions/0065-page-security.md).
 
 import base64
 import dataclasses
+import functools
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -177,6 +178,7 @@ def shared_data(summary: ClusteringSummary) -> PageData:
     return page_data(summary, "report", extras, points)
 
 
+@functools.cache
 def template(name: str) -> "jinja2.Template":
     """Return a template that escapes text and keeps the order of keys in JSON.
 

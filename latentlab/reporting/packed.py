@@ -95,6 +95,7 @@ class PointStore:
 
     def __init__(self) -> None:
         self._contents: dict[str, bytes] = {}
+        self._texts: dict[str, Sequence[str]] = {}  # those that nobody has asked for
 
     def keep(self, name: str, values: np.ndarray) -> PackedArray:
         """Keep an array and return its address.
@@ -111,7 +112,7 @@ class PointStore:
         return PackedArray(values.dtype.name, url=f"{FOLDER}/{key}")
 
     def keep_texts(self, name: str, texts: Sequence[str]) -> Address:
-        """Keep texts and return their address.
+        """Keep texts and return their address; they are encoded once they are asked for.
 
         Parameters
         ----------
@@ -121,7 +122,8 @@ class PointStore:
             The texts.
         """
         key = _key(name)
-        self._contents[key] = "\n".join(map(json.dumps, texts)).encode()
+        if key not in self._contents:  # they never change
+            self._texts[key] = texts
         return Address(f"{FOLDER}/{key}")
 
     def content(self, key: str) -> bytes | None:
@@ -132,6 +134,10 @@ class PointStore:
         key : str
             The address without its folder.
         """
+        texts = self._texts.get(key)
+        if texts is not None:
+            self._contents[key] = json.dumps(texts, separators=("\n", ":"))[1:-1].encode()
+            self._texts.pop(key, None)
         return self._contents.get(key)
 
 

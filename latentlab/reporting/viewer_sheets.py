@@ -1,12 +1,13 @@
 """Sheets of many small pictures: what the viewer's page asks for while one scrolls.
 
 One request for each picture costs a browser and its server more than the picture itself. A sheet is
-bytes: numbers of 16 bits, the smaller byte first, then one picture file with all tiles in lines.
+bytes: numbers of 16 bits, the smaller byte first, then one picture with all tiles in lines.
 
-    pitch, columns, width 0, height 0, width 1, height 1, ...    file
+    pitch, columns, width 0, height 0, width 1, height 1, ...    picture
 
 Tile i lies at column i % columns and line i // columns of squares of `pitch` pixels, at the top
-left of its square. A picture that cannot be read has width and height 0.
+left of its square. A picture that cannot be read has width and height 0. With a pitch of at most 64
+the picture is its pixels, line by line, red, green, blue and 255 of each; else it is a JPEG file.
 """
 
 import io
@@ -111,9 +112,9 @@ def to_sheet(pictures: Sequence[np.ndarray | None]) -> bytes:
 
     Examples
     --------
-    >>> sheet = to_sheet([np.zeros((2, 3, 3), np.uint8), None])
-    >>> np.frombuffer(sheet, "<u2", 6).tolist(), sheet[12:14]
-    ([3, 2, 3, 2, 0, 0], b'BM')
+    >>> sheet = to_sheet([np.full((2, 3, 3), 7, np.uint8), None])
+    >>> np.frombuffer(sheet, "<u2", 6).tolist(), list(sheet[12:16])
+    ([3, 2, 3, 2, 0, 0], [7, 7, 7, 255])
     """
     shapes = [(0, 0) if picture is None else picture.shape[1::-1] for picture in pictures]
     pitch = max(1, int(np.max(shapes)))
@@ -121,13 +122,14 @@ def to_sheet(pictures: Sequence[np.ndarray | None]) -> bytes:
     if not is_lossless:
         pitch = math.ceil(pitch / JPEG_BLOCK) * JPEG_BLOCK
     columns = math.ceil(math.sqrt(len(pictures)))
-    sheet = np.zeros((math.ceil(len(pictures) / columns) * pitch, columns * pitch, 3), np.uint8)
+    lines = math.ceil(len(pictures) / columns)
+    sheet = np.full((lines * pitch, columns * pitch, 4), 255, np.uint8)
     for number, picture in enumerate(pictures):
         if picture is not None:
             top, left = number // columns * pitch, number % columns * pitch
-            _fill(sheet[top : top + pitch, left : left + pitch], picture)
+            _fill(sheet[top : top + pitch, left : left + pitch, :3], picture)
     numbers = np.array([pitch, columns, *np.ravel(shapes)], "<u2")
-    return numbers.tobytes() + _file(sheet, is_lossless)
+    return numbers.tobytes() + (sheet.tobytes() if is_lossless else _jpeg(sheet[..., :3]))
 
 
 def _fill(square: np.ndarray, picture: np.ndarray) -> None:
@@ -141,14 +143,10 @@ def _fill(square: np.ndarray, picture: np.ndarray) -> None:
     square[height:] = square[height - 1]
 
 
-def _file(sheet: np.ndarray, is_lossless: bool) -> bytes:
-    """Return a sheet as BMP, which costs next to nothing, or as JPEG."""
+def _jpeg(pixels: np.ndarray) -> bytes:
     from PIL import Image
 
     file = io.BytesIO()
-    picture = Image.fromarray(sheet)
-    if is_lossless:
-        picture.save(file, "bmp")
-    else:
-        picture.save(file, "jpeg", quality=JPEG_QUALITY, subsampling=0)
+    picture = Image.fromarray(np.ascontiguousarray(pixels))
+    picture.save(file, "jpeg", quality=JPEG_QUALITY, subsampling=0)
     return file.getvalue()

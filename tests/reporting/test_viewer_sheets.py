@@ -21,7 +21,13 @@ from latentlab.reporting.viewer_sheets import parse_sheet_request, to_sheet
 def tiles_of(sheet, count):
     """The tiles of a sheet as the page's script cuts them."""
     pitch, columns, *shapes = np.frombuffer(sheet, "<u2", 2 + 2 * count).astype(int).tolist()
-    pixels = np.asarray(Image.open(io.BytesIO(sheet[4 + 4 * count :])))
+    content = sheet[4 + 4 * count :]
+    if pitch > 64:
+        pixels = np.asarray(Image.open(io.BytesIO(content)))
+    else:
+        pixels = np.frombuffer(content, np.uint8).reshape(-1, columns * pitch, 4)
+        assert (pixels[..., 3] == 255).all()
+        pixels = pixels[..., :3]
     tiles = []
     for number in range(count):
         width, height = shapes[2 * number : 2 * number + 2]

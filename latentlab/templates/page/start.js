@@ -186,8 +186,9 @@ async function start() {
   }));
   store.open({kind: "overview"});
   route();
-  await latentlab.afterStart?.();
   requestAnimationFrame(() => requestAnimationFrame(() => performance.mark("latentlab-shown")));
+  await latentlab.afterStart?.();
+  store.readTexts().catch(() => {});  // a viewer that has ended says so elsewhere
   return performance.now() - begun;
 }
 

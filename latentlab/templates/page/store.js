@@ -47,7 +47,9 @@ function takeTexts(texts, take) {
   take(Array.isArray(texts) ? texts : UNREAD);
   if (texts.url) unread.push([texts.url, take]);
 }
+// Asks for them; map and grid need none, so they come last.
 async function readTexts() {
+  if (!unread.length) return;
   for (const [address, take] of unread) {
     const lines = await (await ask(address)).text();
     take(lines ? JSON.parse(`[${lines.trimEnd().replaceAll("\n", ",")}]`) : []);
@@ -76,10 +78,6 @@ async function load() {
   store.groups = Object.fromEntries(Object.keys(data.groups).filter(name => store.groups[name]).map(name => [name, store.groups[name]]));
   store.n = data.ids.url ? data.count : store.ids.length;
   refresh();
-  store.isNamed = new Promise(done => {
-    if (!unread.length) return done();
-    requestAnimationFrame(() => setTimeout(() => done(readTexts()), 0));  // once map and grid are there
-  });
 }
 
 // Images and clusters
@@ -282,7 +280,7 @@ async function replace(changed, clusters, more = {}) {
 }
 
 Object.assign(store, {unpack, rowsOf, sizeOf, filled, clusterName, clusterColour, valueText, rowOf, rowAt, describe, hasPicture,
-  findsAlike, alike, activeFilters, set, open, openImage, replace, setGroup, ask, load});
+  findsAlike, alike, activeFilters, set, open, openImage, replace, setGroup, ask, load, readTexts});
 latentlab.store = store;
 latentlab.bytesOf = bytesOf;
 })();

@@ -62,6 +62,7 @@ const AT_ONCE = 4;             // sheets that the server makes at a time
 const MOST_OF_SHEET = 512;     // pictures; the server makes no more
 const PIXELS_OF_SHEET = 6e5;   // so that one is there soon
 const MOST_WISHES = 2000;
+const RAW_PITCH = 64;          // pixels of a square up to which a sheet is pixels, and no file
 const CACHED_PIXELS = 40e6;      // of sheets at a time
 const tiles = new Map();       // row -> {image, x, y, width, height, side, sheet}, or {side} for one that cannot be shown
 const cached = new Set();      // sheets, the last used comes last
@@ -94,7 +95,7 @@ function wish(row, side, then, isNeeded) {
 // before their pictures would come.
 function prepare(rows, size, speed) {
   if (!store.position || !store.data.pictures) return;
-  ahead = {rows, side: sideFor(size), passed: Math.min(rows.length >> 1, Math.round(speed * delay))};
+  ahead = {rows, side: sideFor(size), passed: Math.min(rows.length * 3 >> 2, Math.round(speed * delay))};
   askSoon();
 }
 function askSoon() {
@@ -134,7 +135,8 @@ async function ask({side, rows}) {
   let made = [];
   try { made = await sheetOf(rows, side); } catch { /* they are shown by their names */ }
   atWork--;
-  delay += ((performance.now() - begun) / 1000 - delay) / 4;
+  const passed = (performance.now() - begun) / 1000;
+  delay = Math.max(passed, delay + (passed - delay) / 4);  // grows at once, and shrinks slowly
   rows.forEach((row, i) => {
     coming.delete(row);
     tiles.set(row, made[i] ?? {...tiles.get(row), side: Infinity});
@@ -148,7 +150,8 @@ async function sheetOf(rows, side) {
   if (!answer.ok) throw new Error("the viewer gave no pictures");
   const buffer = await answer.arrayBuffer(), numbers = new DataView(buffer), number = i => numbers.getUint16(2 * i, true);
   const [pitch, columns, begin] = [number(0), number(1), 4 + 4 * rows.length];
-  const image = await createImageBitmap(new Blob([new Uint8Array(buffer, begin)]));
+  const image = pitch <= RAW_PITCH ? canvasOf(new Uint8ClampedArray(buffer, begin), columns * pitch)
+    : await createImageBitmap(new Blob([new Uint8Array(buffer, begin)], {type: "image/jpeg"}));
   const sheet = {image, rows, pixels: image.width * image.height};
   keep(sheet);
   largest.set(side, Math.max(pitch, largest.get(side) ?? 0));
@@ -159,6 +162,12 @@ async function sheetOf(rows, side) {
     return {image, sheet, width, height, x: i % columns * pitch, y: Math.floor(i / columns) * pitch, side: isWhole ? Infinity : side};
   });
 }
+// Pixels need no decoder, whose thread would have to be waited for.
+function canvasOf(pixels, width) {
+  const made = new ImageData(pixels, width), canvas = element("canvas", {width, height: made.height});
+  canvas.getContext("2d").putImageData(made, 0, 0);
+  return canvas;
+}
 function keep(sheet) {
   cached.add(sheet);
   let pixels = [...cached].reduce((sum, {pixels}) => sum + pixels, 0);
@@ -167,7 +176,7 @@ function keep(sheet) {
     pixels -= old.pixels;
     cached.delete(old);
     for (const row of old.rows) if (tiles.get(row)?.sheet === old) tiles.delete(row);
-    old.image.close();
+    old.image.close?.();
   }
 }
 function fulfil(rows) {
