@@ -182,7 +182,18 @@ def _draw_holes(kind: ViewKind, count: int, rng: np.random.Generator) -> np.ndar
 def cut(images: Any, numbers: Any, size: int) -> Any:
     """Return views that are cut out, resized and mirrored, in the colours of their images.
 
-    Parameters and result are those of `apply`.
+    Parameters
+    ----------
+    images : tensor of shape (n, height, width, channels)
+        Values in [0, 1].
+    numbers : tensor of shape (n, 18)
+        From `draw`.
+    size : int
+        Height and width of the views, in pixels.
+
+    Returns
+    -------
+    tensor of shape (n, size, size, channels), float32
     """
     from keras import ops
 

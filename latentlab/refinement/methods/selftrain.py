@@ -138,7 +138,15 @@ class Certainty:
 
     @classmethod
     def of(cls, q: np.ndarray, neighbors: np.ndarray) -> "Certainty":
-        """Return the certainty of assignments (n, k) with neighbours (n, m)."""
+        """Return the certainty of assignments.
+
+        Parameters
+        ----------
+        q : ndarray of shape (n, k)
+            Probabilities of the clusters.
+        neighbors : ndarray of shape (n, m), int
+            Positions of each image's neighbours.
+        """
         agreement = agreement_with_neighbors(q.argmax(axis=1), neighbors)
         return cls(float(q.max(axis=1).mean()), float(agreement.mean()))
 
