@@ -5,7 +5,8 @@ usage: scripts/benchmark_view.py --report RUN [--report RUN ...] --scroll RUN --
            [--points 1000000] [--out reports/view-speed]
 
 --report  a run whose report is there: the file is opened, and its map dragged by the mouse
---scroll  a run: `latentlab view` shows it, and its largest cluster is scrolled from end to end
+--scroll  a run: `latentlab view` shows it, and two clusters are scrolled from end to end, each in
+          8 s: the largest, and that with about 6,000 images
 --work    a folder for made-up images (8x8, thirty patterns with noise), which are fitted, clustered
           and viewed. How fast a map is drawn does not depend on how it was laid out, so it is that
           of two principal components, not UMAP's, which takes long.
@@ -20,7 +21,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,8 @@ from helpers import browsing
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
-from latentlab.reporting import umap_map
+from latentlab.reporting import clustering_summary, umap_map
+from latentlab.reporting.viewer import Viewer
 from latentlab.reporting.viewer_server import Server
 from latentlab.storage import files
 from latentlab.storage.run import Run
@@ -70,11 +72,14 @@ const look = () => {
   requestAnimationFrame(look);
 };
 look();"""
-LARGEST_CLUSTER = """const {store, go} = latentlab;
-const sizes = store.clusters.map(cluster => store.sizeOf(cluster.number));
-go.cluster(sizes.indexOf(Math.max(...sizes)));
-return Math.max(...sizes);"""
-UNITS = {"size of the page": "MB", "frames a second while panning": "1/s", "images scrolled": ""}
+# Opens the cluster whose size is nearest to a number, and returns its size.
+NEAREST_CLUSTER = """const {store, go} = latentlab, [wanted] = arguments;
+const far = number => Math.abs(store.sizeOf(number) - wanted);
+const {number} = store.clusters.reduce((a, b) => far(b.number) < far(a.number) ? b : a);
+go.cluster(number);
+return store.sizeOf(number);"""
+SCROLLED = (6_000, 60_000)  # the second is the largest cluster
+EMPTY = "longest empty screen of "
 Numbers = dict[str, float]
 
 
@@ -121,17 +126,22 @@ def do(page: browsing.Page, code: str) -> float:
     return time.perf_counter() - started
 
 
-@contextmanager
-def served(run: Run, sample: int) -> Iterator[Server]:
+def served(run: Run, sample: int) -> AbstractContextManager[Server]:
     """Serve a run as `latentlab view` does."""
-    with pipeline.viewer(run, sample=sample) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        try:
-            yield server
-        finally:
-            server.shutdown()
-            thread.join()
+    return answering(pipeline.viewer(run, sample=sample))
+
+
+@contextmanager
+def answering(server: Server) -> Iterator[Server]:
+    """Let a server answer until the block ends."""
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    try:
+        yield server
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
 
 
 # What is measured
@@ -150,29 +160,32 @@ def look_at_report(run: Run, downloads: Path) -> Numbers:
 
 
 def scroll(run: Run, downloads: Path) -> Numbers:
-    """Scroll the largest cluster of a run in the viewer."""
+    """Scroll two clusters of a run in the viewer."""
     with served(run, pipeline.MAP_SAMPLE) as server:
 
         def measure() -> Numbers:
             with opened(server.address, downloads) as page:
                 numbers = opening_of(page)
-                count = page.run(LARGEST_CLUSTER)
-                empty, frames = page.driver.execute_async_script(SCROLL, SCROLL_SECONDS)
-                return {
-                    **numbers,
-                    "images scrolled": count,
-                    "longest empty screen": empty,
-                    "frames a second while scrolling": frames,
-                }
+                for wanted in SCROLLED:
+                    count = page.run(NEAREST_CLUSTER, wanted)
+                    empty, frames = page.driver.execute_async_script(SCROLL, SCROLL_SECONDS)
+                    numbers[f"{EMPTY}{count:,}"] = empty
+                    numbers[f"frames a second, scrolling {count:,}"] = frames
+                return numbers
 
         return medians(measure)
 
 
-def look_at_many(run: Run, count: int, downloads: Path) -> Numbers:
+def unscored(run: Run) -> Server:
+    """Return the server of a run without scores, which are kept and take no time later."""
+    images = pipeline.open_run_images(run)
+    return Server(Viewer(clustering_summary.read_summary(run.clustering(), images, None), {}))
+
+
+def look_at_many(run: Run, downloads: Path) -> Numbers:
     """View very many points as a person does."""
-    pipeline.viewer(run, sample=count).server_close()  # scores, which are kept, are not timed
     started = time.perf_counter()
-    with served(run, count) as server:
+    with answering(unscored(run)) as server:
         start = time.perf_counter() - started
 
         def measure() -> Numbers:
@@ -226,8 +239,8 @@ def rows_of(title: str, numbers: Numbers) -> list[dict[str, Any]]:
     ]
 
 
-def write(out: Path, measured: dict[str, Numbers]) -> None:
-    """Write results.json and README.md."""
+def write(out: Path, measured: dict[str, Numbers], load: float) -> None:
+    """Write results.json, which has every number, and README.md."""
     rows = [row for title, numbers in measured.items() for row in rows_of(title, numbers)]
     files.write_json(out / "results.json", rows)
     text = [
@@ -236,15 +249,40 @@ def write(out: Path, measured: dict[str, Numbers]) -> None:
         f"`{COMMAND}`, whose docstring says what each number is:",
         f"medians of {OPENINGS} fresh browsers. {os.cpu_count()} CPU cores, no GPU; Chromium has no"
         " window and no WebGL.",
-        'Rows with "processor" are the seconds that the page itself worked; the others are what a'
-        " clock showed, also while other programs ran.",
+        f"Other programs worked on the same cores: {load:.1f} of them were running or waiting on"
+        " average. Processor time is the page's own.",
+        "",
+        "| page | opens in | processor time | frames a second while panning |",
+        "| --- | --- | --- | --- |",
+        *(opening_line(title, numbers) for title, numbers in measured.items()),
+        "",
+        f"| scrolled in {SCROLL_SECONDS} s | longest empty screen | frames a second |",
+        "| --- | --- | --- |",
+        *(line for numbers in measured.values() for line in scroll_lines(numbers)),
     ]
-    for title, numbers in measured.items():
-        text += ["", f"## {title}", "", "| what | measured |", "| --- | --- |"]
-        for name, value in numbers.items():
-            text.append(f"| {name} | {value:,.2f} {UNITS.get(name, 's')} |")
     with files.atomic_path(out / "README.md") as path:
         path.write_text("\n".join([*text, ""]), encoding="utf-8")
+
+
+def opening_line(title: str, numbers: Numbers) -> str:
+    """Return the line of a page."""
+    frames = numbers.get("frames a second while panning")
+    shown = "" if frames is None else f"{frames:.0f}"
+    if "start of the server" in numbers:
+        title += f", {numbers['start of the server']:.1f} s after the server's start"
+    work = numbers["opening, processor"]
+    return f"| {title} | {numbers['opening']:.2f} s | {work:.2f} s | {shown} |"
+
+
+def scroll_lines(numbers: Numbers) -> list[str]:
+    """Return the lines of the clusters that were scrolled."""
+    lines = []
+    for name, empty in numbers.items():
+        count = name.removeprefix(EMPTY)
+        if count != name:
+            frames = numbers[f"frames a second, scrolling {count}"]
+            lines.append(f"| {count} images | {empty:.2f} s | {frames:.0f} |")
+    return lines
 
 
 def main() -> None:
@@ -260,19 +298,23 @@ def main() -> None:
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     measured: dict[str, Numbers] = {}
+    loads = [os.getloadavg()[0]]
     for folder in options.report:
         run = Run.open(folder)
         title = f"Report of {sum(run.fact('images').values()):,} images, {run.data_name}"
         measured[title] = look_at_report(run, options.out)
+        loads.append(os.getloadavg()[0])
     if options.scroll:
         run = Run.open(options.scroll)
         title = f"Viewer of {sum(run.fact('images').values()):,} images, {run.data_name}"
         measured[title] = scroll(run, options.out)
+        loads.append(os.getloadavg()[0])
     if options.work:
         run = make_run(options.work, options.points)
         title = f"Viewer of {options.points:,} made-up images"
-        measured[title] = look_at_many(run, options.points, options.out)
-    write(options.out, measured)
+        measured[title] = look_at_many(run, options.out)
+    loads.append(os.getloadavg()[0])
+    write(options.out, measured, statistics.mean(loads))
 
 
 if __name__ == "__main__":
