@@ -12,8 +12,7 @@ const TALLEST = 12e6;  // pixels that a browser scrolls through surely
 const BESIDE = 1.5;    // views above and below that are ready
 const MOST_BESIDE = 5; // of them where one scrolls so fast that a frame passes more
 const BEHIND = 0.25;   // views that stay ready where one comes from, while one scrolls so fast
-const AHEAD = 3;       // views further on whose pictures are fetched
-const FAR_AHEAD = 16;  // the same while one scrolls fast
+const AHEAD = 16;      // views further on whose pictures may be fetched
 const MOST_AHEAD = 4000; // pictures of the next two seconds
 const FAST = 0.25;     // views in a frame
 const REST = 150;      // ms after which scrolling has ended
@@ -97,7 +96,7 @@ function Grid(holder, options) {
     return places.sort((a, b) => Math.abs(a - middle) - Math.abs(b - middle));
   }
   function prepare(from, to, room, views, speed) {
-    const inView = Math.ceil(room / pitch) * columns, most = speed ? Math.max(inView * FAR_AHEAD, Math.min(MOST_AHEAD, 2 * speed)) : inView * AHEAD;
+    const inView = Math.ceil(room / pitch) * columns, most = Math.max(inView * AHEAD, Math.min(MOST_AHEAD, 2 * speed));
     // While one scrolls fast, those that are in view next come first, be they cells or not yet.
     const [low, high] = speed ? [Math.floor(lastTop / pitch) * columns, Math.floor(lastTop / pitch) * columns + inView] : [from, to];
     options.prepare?.(views < 0 ? rows.slice(Math.max(0, low - most), low).reverse() : rows.slice(high, high + most), drawn - 6, speed);

@@ -95,7 +95,8 @@ function wish(row, side, then, isNeeded) {
 // before their pictures would come.
 function prepare(rows, size, speed) {
   if (!store.position || !store.data.pictures) return;
-  ahead = {rows, side: sideFor(size), passed: Math.min(rows.length * 3 >> 2, Math.round(speed * delay))};
+  const side = sideFor(size);
+  ahead = {rows: speed ? rows : rows.slice(0, 2 * mostOf(side)), side, passed: Math.min(rows.length * 3 >> 2, Math.round(speed * delay))};
   askSoon();
 }
 function askSoon() {
