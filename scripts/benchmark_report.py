@@ -151,11 +151,16 @@ def main() -> None:
     )
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--out", type=Path, default=REPORT)
-    parser.add_argument("--keep", action="store_true", help="measure the page that is there")
+    parser.add_argument(
+        "--keep",
+        action="store_true",
+        help="measure the page that is there; the times of making it stay as they were measured",
+    )
     arguments = parser.parse_args()
     run = Run.open(arguments.run)
     told = before(arguments.out / "results.json") if arguments.keep else build(run)
-    told |= look((run.path / "report" / "index.html").resolve().as_uri(), arguments.out)
+    page = (run.path / "report" / "index.html").resolve()
+    told |= {"size of the file": page.stat().st_size / 1e6, **look(page.as_uri(), arguments.out)}
     write(arguments.out, run, told)
 
 

@@ -249,8 +249,8 @@ def write(out: Path, measured: dict[str, Numbers], load: float) -> None:
         f"`{COMMAND}`, whose docstring says what each number is:",
         f"medians of {OPENINGS} fresh browsers. {os.cpu_count()} CPU cores, no GPU; Chromium has no"
         " window and no WebGL.",
-        f"Other programs worked on the same cores: {load:.1f} of them were running or waiting on"
-        " average. Processor time is the page's own.",
+        f"Others worked on the same cores: {load:.1f} programs were running or waiting on average,"
+        " those of the measurement among them. Processor time is the page's own.",
         "",
         "| page | opens in | processor time | frames a second while panning |",
         "| --- | --- | --- | --- |",
