@@ -69,6 +69,7 @@ sources
 encoders
 methods
 plugins list
+cache
 schema
 """
 DOWNLOADS = f"""

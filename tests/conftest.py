@@ -12,6 +12,8 @@ import pytest
 # on older processors, results of a worker and of the commands that it starts would differ in
 # their last bits.
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+# Workers of pytest-xdist are given the columns of a terminal; what the tests read is piped.
+os.environ.pop("COLUMNS", None)
 # The networks of the tests are tiny: XLA would spend half of the time on making them fast.
 os.environ.setdefault(
     "XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"

@@ -21,6 +21,6 @@ def test_a_notebook_shows_a_run(reported):
         min(8, size) for size in np.bincount(view.summary.clusters)
     )
     assert repr(view).endswith("160 images in 4 clusters, as computed")
-    assert view.plot_map("label").axes[0].get_title() == "By label"
+    assert view.plot_map("label").get_suptitle() == "By label"
     with pytest.raises(ValueError, match="known are cluster"):
         view.plot_map("colour")

@@ -191,7 +191,7 @@ def test_every_command_works(kind, request, tmp_path):
     if kind == "alone":  # a probe of pixels takes longer
         assert pipeline.probe(run, ClusterOptions(features=L2.features)).rows
     page = pipeline.report(run, L2.name, sample=60).read_text()
-    assert ("data:image/webp" in page) == (kind == "pictured")
+    assert ('class="sheet"' in page) == (kind == "pictured")
     server = pipeline.viewer(run, L2.name, sample=60)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     assert "clusters" in server.viewer.html()

@@ -68,8 +68,9 @@ def test_every_label_unreadable_gives_the_same_run(tmp_path, monkeypatch):
 # What gives labels out; the other functions with labels in their names say where they lie.
 LABEL_READERS = {"batch_labels", "class_names", "label_arrays", "name_classes"}
 LABEL_PLACES = {
-    *("LABEL_COLUMNS", "LABEL_KEYS", "MOST_LABEL_BYTES"),
+    *("LABEL_COLUMNS", "LABEL_KEYS", "LABEL_NAMES", "MOST_LABEL_BYTES"),
     *("find_label_column", "has_label_members", "has_labels", "label_column_of"),
+    *("_is_named_for_labels", "_may_be_labels"),
 }
 
 
