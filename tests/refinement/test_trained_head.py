@@ -1,6 +1,7 @@
-"""Heads that are trained with the network: learning rates, averages, resuming."""
+"""Heads that are trained with the network: learning rates, averages.
 
-import shutil
+That they resume is shown in methods/test_selftrain.py, whose state holds that of all.
+"""
 
 import numpy as np
 import pyarrow.parquet as pq
@@ -15,10 +16,6 @@ from latentlab.features.fitted import FittedFeatures
 from latentlab.features.spec import NORMALIZED_EMBEDDING
 from latentlab.refinement.methods import consistency
 from latentlab.refinement.refiner import Start
-from latentlab.storage.files import sha256
-from latentlab.storage.run import Run
-
-FEW_STEPS = {"interval": 2, "max_steps": 8, "tolerance": -1.0}
 
 
 @pytest.mark.parametrize("method", HEAD_METHODS)
@@ -39,39 +36,6 @@ def test_training_the_head_with_the_network_lowers_its_loss_and_predicts_the_sam
     again = pq.read_table(tmp_path / "predicted.parquet")
     assert again["id"].to_pylist() == stored.ids.tolist()
     np.testing.assert_array_equal(np.asarray(again["cluster"]), stored.clusters)
-
-
-def test_an_interrupted_head_goes_on_to_the_same_clusters(strong_run, tmp_path, monkeypatch):
-    whole, cut = (
-        Run.open(shutil.copytree(strong_run.path, tmp_path / name)) for name in ("whole", "cut")
-    )
-    options = pipeline.resolve(
-        whole,
-        ClusterOptions(k=4, method="selflabel", settings=QUICK | FEW_STEPS, label="again"),
-    )
-    pipeline.cluster(whole, options)
-    kept = Run.append_metrics
-
-    def fails_in_the_third_round(run, row, name="metrics.jsonl"):
-        if row["stage"] == "refine" and row["epoch"] == 3:
-            raise KeyboardInterrupt
-        kept(run, row, name)
-
-    monkeypatch.setattr(Run, "append_metrics", fails_in_the_third_round)
-    with pytest.raises(KeyboardInterrupt):
-        pipeline.cluster(cut, options)
-    monkeypatch.undo()
-    assert not (cut.path / "clusters" / "again" / "assignments.parquet").exists()
-    pipeline.cluster(cut, options)
-    assert (
-        len(
-            {
-                sha256(run.path / "clusters" / "again" / "assignments.parquet")
-                for run in (whole, cut)
-            }
-        )
-        == 1
-    )
 
 
 @pytest.fixture
