@@ -18,7 +18,6 @@ grid was painted. A screen is empty while no cell of the grid in view has a pict
 import argparse
 import os
 import statistics
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -28,6 +27,7 @@ from typing import Any
 import benchmark_report  # first: it makes tests/helpers known
 import numpy as np
 from helpers import browsing
+from helpers.viewing import serving
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions, FitOptions
@@ -128,20 +128,7 @@ def do(page: browsing.Page, code: str) -> float:
 
 def served(run: Run, sample: int) -> AbstractContextManager[Server]:
     """Serve a run as `latentlab view` does."""
-    return answering(pipeline.viewer(run, sample=sample))
-
-
-@contextmanager
-def answering(server: Server) -> Iterator[Server]:
-    """Let a server answer until the block ends."""
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+    return serving(pipeline.viewer(run, sample=sample))
 
 
 # What is measured
@@ -185,7 +172,7 @@ def unscored(run: Run) -> Server:
 def look_at_many(run: Run, downloads: Path) -> Numbers:
     """View very many points as a person does."""
     started = time.perf_counter()
-    with answering(unscored(run)) as server:
+    with serving(unscored(run)) as server:
         start = time.perf_counter() - started
 
         def measure() -> Numbers:

@@ -64,7 +64,7 @@ def run_of(arguments: argparse.Namespace, data: DataOptions) -> Run:
 @contextlib.contextmanager
 def rounds_watched(folder: Path) -> Iterator[None]:
     """Keep the clusters of the training images of every round, and the measures of both ends."""
-    record, verdict = RefinementLoop._record, SelfTraining.reason_to_go_back
+    record, verdict = RefinementLoop._record, SelfTraining.go_back_if_worse
 
     def recording(loop: RefinementLoop, losses: dict[str, float], before: np.ndarray) -> None:
         record(loop, losses, before)
@@ -85,7 +85,7 @@ def rounds_watched(folder: Path) -> Iterator[None]:
 
     with (
         mock.patch.object(RefinementLoop, "_record", recording),
-        mock.patch.object(SelfTraining, "reason_to_go_back", judging),
+        mock.patch.object(SelfTraining, "go_back_if_worse", judging),
     ):
         yield
 

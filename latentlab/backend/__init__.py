@@ -21,6 +21,7 @@ from latentlab.surroundings import close_keras
 __all__ = [
     "BACKENDS",
     "PRECISIONS",
+    "count_processors",
     "current",
     "frameworks_hidden",
     "installed_versions",
@@ -232,7 +233,7 @@ def versions() -> dict[str, str]:
         "backend": framework.name,
         "backend_version": framework.version(),
         "keras": keras.__version__,
-        "device": framework.gpu_name() if on_gpu() else f"cpu-{_count_processors()}",
+        "device": framework.gpu_name() if on_gpu() else f"cpu-{count_processors()}",
     }
 
 
@@ -250,7 +251,7 @@ def installed_versions() -> dict[str, str]:
         "backend": framework.name,
         "backend_version": framework.version(),
         "keras": importlib.metadata.version("keras"),
-        "device": f"cpu-{_count_processors()}",
+        "device": f"cpu-{count_processors()}",
     }
 
 
@@ -311,8 +312,8 @@ def _set_up_devices(framework: Framework) -> None:
     framework.set_up(is_deterministic())
 
 
-def _count_processors() -> int | None:
-    """Return the processors that this process may use."""
+def count_processors() -> int:
+    """Return the processors that this process may use, at least 1."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
-    return os.cpu_count()
+    return os.cpu_count() or 1

@@ -13,7 +13,6 @@ blocks: the same seed gives the same clusters with any number of threads.
 """
 
 import math
-import os
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,6 +21,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 from threadpoolctl import threadpool_limits
+
+from latentlab import backend
 
 SAMPLE_ROWS = (10_000, 20_000)  # of the sample: at least and at most
 SAMPLE_PER_CLUSTER = 100  # between them
@@ -38,7 +39,7 @@ FAILURES = 3  # moves without a gain before fewer centers are moved at once
 MOST_STEPS = 300
 BLOCK_NUMBERS = 1 << 19  # scores, or numbers of vectors, in a block: they stay in the cache
 BLOCK_ROWS = 4096
-THREADS = min(os.cpu_count() or 1, 16)
+THREADS = min(backend.count_processors(), 16)
 
 
 @dataclass(frozen=True)

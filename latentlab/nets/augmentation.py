@@ -64,9 +64,41 @@ def _draw_transforms(
     cosine, sine = np.cos(angle), np.sin(angle)
     a0, a1 = signs * cosine, -sine
     b0, b1 = signs * sine, cosine
-    # The image is turned and mirrored around its middle.
-    x_middle, y_middle = (width - 1) / 2, (height - 1) / 2
+    numbers = around_middle((a0, a1, b0, b1), shifts, (height, width))
+    return numbers.astype(np.float32)
+
+
+def around_middle(
+    matrices: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    shifts: np.ndarray,
+    size: tuple[int, int],
+) -> np.ndarray:
+    """Return affine transforms around the middle of images, for Keras' affine transform.
+
+    Parameters
+    ----------
+    matrices : tuple of four ndarray of shape (n,)
+        a0, a1, b0, b1: a pixel (x, y) of the output, seen from the middle, is the input's
+        (a0 x + a1 y, b0 x + b1 y).
+    shifts : ndarray of shape (2, n)
+        Added to that, in pixels: x and y.
+    size : tuple of int
+        Height and width of the images.
+
+    Returns
+    -------
+    ndarray of shape (n, 8)
+        a0, a1, a2, b0, b1, b2, 0, 0.
+
+    Examples
+    --------
+    >>> one = np.ones(1)
+    >>> around_middle((-one, 0 * one, 0 * one, one), np.zeros((2, 1)), (5, 5))[0, :3].tolist()
+    [-1.0, 0.0, 4.0]
+    """
+    a0, a1, b0, b1 = matrices
+    y_middle, x_middle = (size[0] - 1) / 2, (size[1] - 1) / 2
     a2 = x_middle - a0 * x_middle - a1 * y_middle + shifts[0]
     b2 = y_middle - b0 * x_middle - b1 * y_middle + shifts[1]
-    zero = np.zeros(count)
-    return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1).astype(np.float32)
+    zero = np.zeros_like(a0)
+    return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from latentlab.nets import crops
+from latentlab.nets.augmentation import around_middle
 
 OPERATIONS = (
     "identity",
@@ -185,11 +186,7 @@ def _draw_affine(size: int, takes: dict[str, np.ndarray], rng: np.random.Generat
     cosine, sine = np.cos(angle), np.sin(angle)
     a0, a1 = cosine + shear[0] * sine, -sine + shear[0] * cosine
     b0, b1 = sine + shear[1] * cosine, cosine - shear[1] * sine
-    middle = (size - 1) / 2
-    a2 = middle - (a0 + a1) * middle + shift[0]
-    b2 = middle - (b0 + b1) * middle + shift[1]
-    zero = np.zeros(count)
-    return np.stack([a0, a1, a2, b0, b1, b2, zero, zero], axis=1)
+    return around_middle((a0, a1, b0, b1), shift, (size, size))
 
 
 def _draw_tones(count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:

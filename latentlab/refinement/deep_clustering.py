@@ -190,7 +190,7 @@ class DeepClustering(RunMethod):
         if self.plugin.capabilities.needs_decoder and not run.config.is_autoencoder:
             raise ConfigError(
                 "needs a decoder, which the encoder of this run does not have: choose dec,"
-                " consistency or selflabel",
+                " consistency, selflabel or selftrain",
                 field="method",
                 value=options.method,
             )

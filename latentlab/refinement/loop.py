@@ -484,11 +484,10 @@ class RefinementLoop:
         )
 
     def _go_back_if_worse(self) -> str:
-        """Return to the start if the method says that it was better, and why."""
-        reason = self.refinement.reason_to_go_back(self.current.z, self.current.q)
+        """Let the method return to its start if that was better; return why, or ""."""
+        reason = self.refinement.go_back_if_worse(self.current.z, self.current.q)
         if reason:
             log.warning("%s: the clusters of the start are returned", reason)
-            self.refinement.go_back()
             self._assign()
         return reason
 

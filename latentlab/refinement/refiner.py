@@ -176,10 +176,10 @@ class Refinement(abc.ABC):
             Arrays by name.
         """
 
-    def reason_to_go_back(self, z: np.ndarray, q: np.ndarray) -> str:
-        """Return why the clusters of the start are the better ones, in words; "" if they are not.
+    def go_back_if_worse(self, z: np.ndarray, q: np.ndarray) -> str:
+        """Return to the network and clusters of the start if they were better, and say why.
 
-        Asked once after the last round. By default training is always right.
+        Called once after the last round. A method that cannot judge keeps what it has trained.
 
         Parameters
         ----------
@@ -187,12 +187,13 @@ class Refinement(abc.ABC):
             Vectors of all training images after the last round.
         q : ndarray of shape (n, k), float32
             Their soft assignments.
+
+        Returns
+        -------
+        str
+            Why the start was better, in words; "" if it was not.
         """
         return ""
-
-    def go_back(self) -> None:
-        """Return to the network and the clusters of the start; for `reason_to_go_back`."""
-        raise NotImplementedError("this method never goes back")
 
     @property
     def rate_factor(self) -> float:

@@ -43,10 +43,6 @@ class TrainedHeadOptions(LoopOptions):
     ----------
     learning_rate : float
         Initial learning rate of Adam; it falls to 0 along half a cosine until the last round ends.
-    average : float
-        Share of a round's steps over which the weights are averaged, exponentially: the newest
-        count most. The network becomes that average at the round's end, and its assignments are
-        the next round's targets. 0 uses the weights as they are.
     smallest_crop : float
         Smallest share of the image in a strong view.
     cutout : float
@@ -57,9 +53,6 @@ class TrainedHeadOptions(LoopOptions):
 
     start: str = option("scan", "Clustering method that makes the initial clusters.")
     learning_rate: float = option(3e-4, "Initial learning rate of Adam.", more_than=0)
-    average: float = option(
-        0.5, "Share of a round's steps over which weights are averaged.", at_least=0, at_most=1
-    )
     smallest_crop: float = option(
         0.3, "Smallest share of the image in a strong view.", more_than=0, at_most=1
     )
@@ -71,6 +64,33 @@ class TrainedHeadOptions(LoopOptions):
     def n_steps(self) -> int:
         """Steps of all rounds together."""
         return max(1, self.max_steps // self.interval) * self.interval
+
+    @property
+    def averaged_steps(self) -> float:
+        """Steps of a round over which the optimizer averages the weights; 0 for no average."""
+        return 0.0
+
+
+@dataclass(frozen=True)
+class AveragedHeadOptions(TrainedHeadOptions):
+    """Settings of methods whose network becomes the average of its weights in each round.
+
+    Attributes
+    ----------
+    average : float
+        Share of a round's steps over which the weights are averaged, exponentially: the newest
+        count most. The network becomes that average at the round's end, and its assignments are
+        the next round's targets. 0 uses the weights as they are.
+    """
+
+    average: float = option(
+        0.5, "Share of a round's steps over which weights are averaged.", at_least=0, at_most=1
+    )
+
+    @property
+    def averaged_steps(self) -> float:
+        """Steps of a round over which the weights are averaged."""
+        return self.average * self.interval
 
 
 def require_embedding(start: Start, argument: str) -> None:
@@ -262,7 +282,7 @@ class TrainedHead(Refinement):
         batch_size : int
             Images of a step.
         """
-        if self.options.average:
+        if self.options.averaged_steps:
             self._settle(len(self._neighbors), batch_size)
 
     def _rate(self) -> np.ndarray:
@@ -359,7 +379,7 @@ class TrainedHead(Refinement):
 
 def _averaging(options: TrainedHeadOptions) -> dict[str, Any]:
     """Return arguments that make a Keras optimizer average weights over the end of each round."""
-    steps = options.average * options.interval
+    steps = options.averaged_steps
     if steps <= 1:
         return {}
     return {

@@ -17,6 +17,7 @@ import pytest
 from helpers import browsing
 from helpers.files import read_json
 from helpers.runs import make_stripes, small_fit
+from helpers.viewing import serving
 from PIL import Image
 
 from latentlab import pipeline
@@ -538,22 +539,13 @@ def test_a_class_named_like_a_script_is_text(driver, tmp_path):
 def viewing(driver, data, run_path, k):
     run = pipeline.fit(data, small_fit(epochs=1, batch_size=100), run_path)
     pipeline.cluster(run, ClusterOptions(k=k, restarts=1))
-    with serving(run) as server:
+    with serving(viewer_of(run)) as server:
         yield browsing.Page(driver, server.address), run
 
 
-@contextlib.contextmanager
-def serving(run):
-    """Serve a run that has all that the viewer needs, beside other viewers of it."""
-    server = pipeline.viewer(run, sample=300)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        yield server
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
+def viewer_of(run):
+    """Return a server of a run that has all that the viewer needs, beside other viewers of it."""
+    return pipeline.viewer(run, sample=300)
 
 
 class CookieThief(http.server.BaseHTTPRequestHandler):
@@ -592,7 +584,7 @@ def shared_run(tmp_path_factory):
 
 def test_view_opens_from_a_file_and_tells_no_other_port_its_secrets(driver, shared_run):
     with (
-        serving(shared_run) as server,
+        serving(viewer_of(shared_run)) as server,
         opening_page(server.address) as opening,
         another_port() as other,
     ):
@@ -626,7 +618,7 @@ def test_view_opens_from_a_file_and_tells_no_other_port_its_secrets(driver, shar
 
 def test_two_tabs_lose_no_edit_and_say_what_was_not_done(driver, shared_run):
     name = "return latentlab.edit('edit', {action: 'name', cluster: %d, name: '%s'})"
-    with serving(shared_run) as server:
+    with serving(viewer_of(shared_run)) as server:
         page = browsing.Page(driver, server.address)
         first = driver.current_window_handle
         driver.switch_to.new_window("tab")
@@ -666,7 +658,7 @@ def complete_run(tmp_path_factory):
 def viewed(driver, complete_run, tmp_path):
     shutil.copytree(complete_run.path, tmp_path / "run")
     run = Run.open(tmp_path / "run")
-    with serving(run) as server:
+    with serving(viewer_of(run)) as server:
         yield browsing.Page(driver, server.address), run
 
 

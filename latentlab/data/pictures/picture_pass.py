@@ -2,7 +2,6 @@
 
 import functools
 import itertools
-import os
 import threading
 from collections.abc import Container, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latentlab import backend
 from latentlab.data.originals import Original, Originals
 from latentlab.data.pictures.decode import PictureForm, chunks, pillow_limits_off
 from latentlab.data.pictures.picture_decoding import SMALL_SIZE, decode_picture, decode_pixels
@@ -225,4 +225,4 @@ def read_each(
 
 def thread_count() -> int:
     """Return the number of threads that decode: one per core, between 2 and `MOST_THREADS`."""
-    return min(max(os.cpu_count() or 1, 2), MOST_THREADS)
+    return min(max(backend.count_processors(), 2), MOST_THREADS)

@@ -5,7 +5,6 @@ than one large batch on all cores: cores need not wait for each other after ever
 maps of four pictures stay in the cache. A batch does not change the features of its pictures.
 """
 
-import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,7 +67,7 @@ class Batches:
         """
         step = batch or max(1, CPU_BATCH * PIXELS // size**2)
         most_lanes = MOST_AT_ONCE * PIXELS // (step * size**2)
-        return cls(step, max(1, min(cores(), most_lanes)))
+        return cls(step, max(1, min(backend.count_processors(), most_lanes)))
 
 
 def start_session(
@@ -100,7 +99,7 @@ def start_session(
 def _options(lanes: int) -> onnxruntime.SessionOptions:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = SILENT
-    options.intra_op_num_threads = max(1, cores() // lanes)
+    options.intra_op_num_threads = max(1, backend.count_processors() // lanes)
     # Threads that wait for work would take it from those that decode the next pictures.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     # Else the content of a file could make it another format, which was not checked.
@@ -120,13 +119,6 @@ def software() -> dict[str, str]:
     if PROVIDERS[0] in onnxruntime.get_available_providers():
         entries["device"] = "CUDA, if ONNX Runtime can start it"
     return {**entries, "onnxruntime": onnxruntime.__version__}
-
-
-def cores() -> int:
-    """Return the processor cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def encode_in_batches(

@@ -22,14 +22,14 @@ from latentlab.options import option
 from latentlab.refinement.refiner import Arrays, Refinement, Refiner, RefinerCapabilities, Start
 from latentlab.refinement.trained_head import (
     PARTNERS,
+    AveragedHeadOptions,
     TrainedHead,
-    TrainedHeadOptions,
     require_embedding,
 )
 
 
 @dataclass(frozen=True)
-class ConsistencyOptions(TrainedHeadOptions):
+class ConsistencyOptions(AveragedHeadOptions):
     """Settings of the method. An image's partner is drawn from its `neighbors` nearest.
 
     Attributes

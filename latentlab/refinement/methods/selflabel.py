@@ -23,7 +23,7 @@ import numpy as np
 from latentlab.backend.steps import Batch
 from latentlab.options import option
 from latentlab.refinement.refiner import Arrays, Refinement, Refiner, RefinerCapabilities, Start
-from latentlab.refinement.trained_head import TrainedHead, TrainedHeadOptions, require_embedding
+from latentlab.refinement.trained_head import AveragedHeadOptions, TrainedHead, require_embedding
 
 SCALINGS = 50  # of rows and columns, until clusters are nearly equal in size
 SMALLEST_PROBABILITY = 1e-12  # before scaling, so that no column is empty
@@ -31,7 +31,7 @@ LOG_OFFSET = 1e-8  # keeps the logarithm of a probability finite
 
 
 @dataclass(frozen=True)
-class SelfLabelOptions(TrainedHeadOptions):
+class SelfLabelOptions(AveragedHeadOptions):
     """Settings of the method. Assignments are averaged with those of the `neighbors` nearest.
 
     Attributes

@@ -55,10 +55,6 @@ PRIOR_MOMENTUM = 0.99  # of the mean prediction that alignment divides by
 
 # What the random numbers of a step are for, beyond those of `TrainedHead`.
 LABELLED_IMAGES = 15
-NAMES_OF_MEASURES = {
-    "confidence": "mean confidence",
-    "agreement": "the agreement of neighbours",
-}
 
 
 @dataclass(frozen=True)
@@ -94,7 +90,6 @@ class SelfTrainOptions(TrainedHeadOptions):
     tolerance: float = option(-1.0, "Stop when a smaller share of images changes its cluster.")
     neighbors: int = option(100, "Neighbours of each image at the start.", at_least=2)
     learning_rate: float = option(1e-4, "Initial learning rate of Adam.", more_than=0)
-    average: float = option(0.0, "Not used: the teacher is the average.", at_least=0, at_most=0)
     smallest_crop: float = option(
         0.6, "Smallest share of the image in a strong view.", more_than=0, at_most=1
     )
@@ -149,6 +144,26 @@ class Certainty:
         """
         agreement = agreement_with_neighbors(q.argmax(axis=1), neighbors)
         return cls(float(q.max(axis=1).mean()), float(agreement.mean()))
+
+    def fall_to(self, later: "Certainty") -> str:
+        """Return which measure has fallen by more than `LEAST_FALL`, in words; "" for none.
+
+        Parameters
+        ----------
+        later : Certainty
+            Of the clusters after training.
+
+        Examples
+        --------
+        >>> Certainty(0.9, 0.9).fall_to(Certainty(0.95, 0.8))
+        'the agreement of neighbours fell from 0.900 to 0.800'
+        """
+        if later.confidence < self.confidence - LEAST_FALL:
+            return f"mean confidence fell from {self.confidence:.3f} to {later.confidence:.3f}"
+        if later.agreement < self.agreement - LEAST_FALL:
+            text = "the agreement of neighbours fell"
+            return f"{text} from {self.agreement:.3f} to {later.agreement:.3f}"
+        return ""
 
 
 class SelfTraining(TrainedHead):
@@ -272,18 +287,13 @@ class SelfTraining(TrainedHead):
 
     # The way back
 
-    def reason_to_go_back(self, z: np.ndarray, q: np.ndarray) -> str:
-        """Return why the clusters of the start are better, by measures without labels."""
-        last = Certainty.of(q, nearest_others(z, self._neighbors.shape[1]))
-        for name in ("confidence", "agreement"):
-            before, after = getattr(self._first, name), getattr(last, name)
-            if after < before - LEAST_FALL:
-                return f"{NAMES_OF_MEASURES[name]} fell from {before:.3f} to {after:.3f}"
-        return ""
-
-    def go_back(self) -> None:
-        """Return to the network and the head of the start."""
-        self.trainer.set_weights(self._first_weights)
+    def go_back_if_worse(self, z: np.ndarray, q: np.ndarray) -> str:
+        """Return to the start if training lowered a measure without labels, and say which."""
+        neighbors = nearest_others(z, self._neighbors.shape[1])
+        reason = self._first.fall_to(Certainty.of(q, neighbors))
+        if reason:
+            self.trainer.set_weights(self._first_weights)
+        return reason
 
     # The loss of a step
 

@@ -10,13 +10,14 @@ import pytest
 from helpers import onnx_models as made
 from PIL import Image
 
+from latentlab import backend
 from latentlab.encoders.pretrained import onnx_session
 from latentlab.encoders.pretrained.onnx_session import Batches, encode_in_batches, start_session
 
 
 @pytest.fixture
 def three_cores(monkeypatch):
-    monkeypatch.setattr(onnx_session, "cores", lambda: 3)
+    monkeypatch.setattr(backend, "count_processors", lambda: 3)
     monkeypatch.setattr(onnx_session, "PIXELS", made.SIZE**2)
 
 
@@ -63,7 +64,7 @@ def test_what_a_batch_raises_is_raised(three_cores, path):
 
 
 def test_the_cores_are_shared_among_the_batches(monkeypatch, path):
-    monkeypatch.setattr(onnx_session, "cores", lambda: 8)
+    monkeypatch.setattr(backend, "count_processors", lambda: 8)
     assert _threads_of(path, 224) == 1
     assert _threads_of(path, 224, batch=32) == 4
     assert _threads_of(path, 4096) == 8
@@ -75,7 +76,7 @@ def _threads_of(path, size, batch=None):
 
 
 def test_batches_are_small_and_few_where_they_are_large(monkeypatch):
-    monkeypatch.setattr(onnx_session, "cores", lambda: 16)
+    monkeypatch.setattr(backend, "count_processors", lambda: 16)
     assert Batches.on_cores(224, None) == Batches(step=4, lanes=16)
     assert Batches.on_cores(224, 64) == Batches(step=64, lanes=1)
     assert Batches.on_cores(4096, None) == Batches(step=1, lanes=1)
