@@ -3,6 +3,7 @@
 import inspect
 import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -32,6 +33,14 @@ STARTS_A_RUN_OR_PROCESS = {
     "warm_command",
     "python",
 }
+
+
+def pytest_runtest_logreport(report):
+    """Print a failure when it happens: a run that is ended from outside prints no summary."""
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    if report.failed and not is_worker:
+        sys.stdout.write(f"\nFAILED {report.nodeid} ({report.when})\n{report.longreprtext}\n")
+        sys.stdout.flush()
 
 
 def pytest_collection_modifyitems(items):

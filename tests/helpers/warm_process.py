@@ -23,7 +23,7 @@ from typing import IO, NoReturn
 
 from helpers.files import ROOT
 
-TIME_LIMIT = 900  # seconds that the commands of a request may take, on a crowded machine too
+TIME_LIMIT = 400  # seconds that the commands of a request may take, on a crowded machine too
 STARTED_WITH = frozenset(os.environ)
 # TensorFlow reads these while it is imported, as latentlab sets them before.
 FOR_TENSORFLOW = {"KERAS_BACKEND": "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3"}
