@@ -128,10 +128,10 @@ def view(  # noqa: PLR0913  # a flag each
     edits = f"edits are kept in {server.viewer.editor.path}"
     if as_computed:
         edits = "clusters are shown as computed and are not changed"
-    say(f"{server.address}\nCtrl-C ends it; {edits}")
-    sys.stdout.flush()
     try:
         with ended_by_interrupt(), contextlib.ExitStack() as stack:
+            say(f"{server.address}\nCtrl-C ends it; {edits}")
+            sys.stdout.flush()
             if opens:
                 _open_in_browser(server.address, stack)
             server.serve_forever()
