@@ -12,6 +12,7 @@ from latentlab.options import Values, check_options, option, recorded_values
 AUTO = "auto"
 SCHEDULES = ("cosine", "constant")
 RESIZE_RULES = ("crop", "pad", "stretch")
+PARTS, WHOLE = "parts", "whole"  # `DataOptions.decoding`
 AUGMENTATIONS = ("none", "affine", "affine+flip")
 LEAST_STEPS = 1000  # steps of fits that were not given epochs; see reports/few-images
 _LABEL = re.compile(r"[\w+=,-][\w.+=,-]*|")
@@ -64,6 +65,10 @@ class DataOptions:
         of the channels to use may follow, as in "nhwc:0,1,2".
     follow_links : bool
         Follow links that lead out of a data folder.
+    decoding : {"parts", "whole"} or None
+        How pictures that are read at once become pixels: a JPEG at a part of its size, where that
+        leaves twice the pixels that are needed, or in its whole size. None is "parts" for new
+        data; runs of older versions, which record none, have read theirs whole.
     source_options : dict
         Values for the `Options` of the source's file.
     """
@@ -123,6 +128,7 @@ class DataOptions:
         later=True,
     )
     follow_links: bool = option(False, "Follow links that lead out of a data folder.", later=True)
+    decoding: str | None = option(None, choices=(PARTS, WHOLE), later=True)
     source_options: Values = option({}, later=True)
 
     def __post_init__(self) -> None:

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from latentlab.config import DataOptions, FitOptions
-from latentlab.data import account, opening, value_range
+from latentlab.data import account, decoding, opening, value_range
 from latentlab.data.images import ImageSet
 from latentlab.data.original_shape import common_shape
 from latentlab.data.settling import settled
 from latentlab.errors import ConfigError, RunError
 from latentlab.pipeline.claiming import claim, refuse_others
 from latentlab.pipeline.run_data import AT_HOME, open_run_images, open_shaped
-from latentlab.pipeline.same_data import as_recorded
+from latentlab.pipeline.same_data import as_recorded, decoded_as_before
 from latentlab.progress import log
 from latentlab.storage import json_form
 from latentlab.storage.files import atomic_folder, copy_folder
@@ -72,10 +72,12 @@ def fit(
     from latentlab.encoders import model_files, networks
     from latentlab.training import loop
 
+    goes_on = not (overwrite or fresh)
+    if goes_on:
+        data = decoded_as_before(run_path, data)
     data, images = _open_for(data, options)
     account.tell(images.intake)
     run = Run.create(run_path)
-    goes_on = not (overwrite or fresh)
     with run.lock():
         config = RunConfig(settled(data, images), options, images.fingerprint)
         if goes_on:
@@ -148,7 +150,7 @@ def use_ready_made(data: DataOptions, name: str, run_path: str | Path) -> Run:
     from latentlab.encoders import ready_made
 
     encoder = ready_made.shipped().describe(name)
-    data, images = open_shaped(data, encoder.image_shape)
+    data, images = open_shaped(decoded_as_before(run_path, data), encoder.image_shape)
     data = settled(data, images)
     account.tell(images.intake)
     run = Run.create(run_path)
@@ -381,7 +383,8 @@ def _open_for(data: DataOptions, options: FitOptions) -> tuple[DataOptions, Imag
     shape = objective.image_shape(objective.parse_options(options.objective_options))
     if shape is None:
         images = opening.open_images(data)
-        return value_range.as_opened(data, images.value_range), images
+        data = value_range.as_opened(data, images.value_range)
+        return decoding.as_opened(data, images), images
     if data.grey and shape[2] != 1:
         raise ConfigError("the encoder to start from takes images in colour: leave `grey` out.")
     # Convolutions take images of any size; the architecture says whether it can be built so.

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 
 from latentlab.config import ClusterOptions, DataOptions
-from latentlab.data import image_changes, opening, value_range, whereabouts
+from latentlab.data import decoding, image_changes, opening, value_range, whereabouts
 from latentlab.data.image_changes import FILE_LIST, ImageChanges
 from latentlab.data.images import ImageSet, with_channels
 from latentlab.data.known_files import KnownFiles
@@ -164,7 +164,7 @@ def open_present_images(run: Run, data: DataOptions, rereads: bool = False) -> I
     rereads : bool
         Read picture files again whose size and time are as they were.
     """
-    data = value_range.as_recorded(data)
+    data = decoding.as_recorded(value_range.as_recorded(data))
     if run.config.is_autoencoder:
         return opening.open_images(data)
     known = None if rereads else known_files(run)
@@ -353,7 +353,7 @@ def open_like(run: Run, data: DataOptions) -> ImageSet:
             " not images."
         )
     shape = run_image_shape(run)
-    data = value_range.like(data, run.config.data)
+    data = decoding.like(value_range.like(data, run.config.data), run.config.data)
     if run.config.pretrained is not None:
         return open_shaped(data, shape, lazy=True)[1]
     images = opening.open_images(data)
@@ -389,7 +389,7 @@ def open_shaped(
     height, _, channels = shape
     data = replace(data, size=height, grey=channels == 1)
     images = opening.open_images(data, lazy=True) if lazy else opening.open_images(data)
-    data = value_range.as_opened(data, images.value_range)
+    data = decoding.as_opened(value_range.as_opened(data, images.value_range), images)
     if images.image_shape[:2] != shape[:2]:
         raise DataError(
             f"{images.name} has images of shape {images.image_shape}, the encoder takes {shape}."

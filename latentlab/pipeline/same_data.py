@@ -1,12 +1,30 @@
 """Whether data that are named again are those of a run, though typed otherwise or updated since."""
 
 from dataclasses import replace
+from pathlib import Path
 
-from latentlab.data import whereabouts
+from latentlab.config import DataOptions
+from latentlab.data import decoding, whereabouts
 from latentlab.data.images import ImageSet
 from latentlab.pipeline.run_data import have_changed, images_fingerprint
-from latentlab.storage.manifest import RunConfig
+from latentlab.storage.manifest import MANIFEST_NAME, RunConfig
 from latentlab.storage.run import Run
+
+
+def decoded_as_before(run_path: str | Path, data: DataOptions) -> DataOptions:
+    """Return options that decode pictures as a run has done that may be there already.
+
+    Parameters
+    ----------
+    run_path : str or pathlib.Path
+        The run folder.
+    data : DataOptions
+        What is to be opened.
+    """
+    if not (Path(run_path) / MANIFEST_NAME).is_file():
+        return data
+    run = Run.open(run_path)
+    return decoding.like(data, run.config.data) if run.has_config else data
 
 
 def as_recorded(run: Run, config: RunConfig, images: ImageSet) -> RunConfig:

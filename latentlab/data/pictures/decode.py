@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 
-from latentlab.config import DataOptions
+from latentlab import backend
+from latentlab.config import WHOLE, DataOptions
 from latentlab.data.originals import Original, Picture
 from latentlab.data.pictures.deep_pictures import LoadedPicture, load
 from latentlab.data.pictures.picture_faults import (
@@ -35,7 +36,10 @@ Entry = TypeVar("Entry", Picture | None, Original)
 
 DEFAULT_SIZE = 32  # pixels; pictures of a source have no common size
 MAX_PIXELS = 89_478_485  # of one picture; Pillow's own limit
-THREADS = 4
+MARGIN = 2  # a JPEG is decoded at no less than this many times the size that is needed
+PARTS = (8, 4, 2)  # of its size, at which a JPEG can be decoded
+THREADS = 4  # that wait for files more than they compute
+MOST_THREADS = 16  # that decode
 CHUNK = 512  # pictures
 CHUNK_BYTES = 64 << 20  # of encoded pictures that wait for a thread
 BYTES_PER_PIXEL = 8  # more than any uncompressed format uses
@@ -65,6 +69,8 @@ class PictureForm:
         channels the grey one is repeated.
     value_range : ValueRange or None
         The scale of numbers beyond 8 bits; None for that of each number format.
+    drafts : bool
+        Whether `decode` reads a JPEG at a part of its size where twice `size` is left.
     """
 
     size: int = DEFAULT_SIZE
@@ -73,6 +79,7 @@ class PictureForm:
     max_pixels: int = MAX_PIXELS
     grey: bool = False
     value_range: ValueRange | None = None
+    drafts: bool = False
 
     @classmethod
     def of(cls, data: DataOptions, size: int | None) -> "PictureForm":
@@ -91,6 +98,7 @@ class PictureForm:
             channels=1 if data.grey else 3,
             max_pixels=data.max_pixels or MAX_PIXELS,
             value_range=ValueRange.of_text(data.value_range),
+            drafts=data.decoding != WHOLE,
         )
 
 
@@ -113,7 +121,62 @@ def decode(picture: Picture, form: PictureForm) -> np.ndarray | str:
     def pixels(image: "PIL.Image.Image") -> np.ndarray:
         return resize(image, form.size, form.rule, form.channels)
 
-    return opened(picture, pixels, form.max_pixels, value_range=form.value_range)
+    def draft(image: "PIL.Image.Image") -> None:
+        if form.drafts:
+            read_part(image, part_of(image.width, image.height, form))
+
+    return opened(picture, pixels, form.max_pixels, draft, form.value_range)
+
+
+def part_of(width: int, height: int, form: PictureForm) -> int:
+    """Return by which factor a JPEG may be smaller when nothing but its pixels is needed.
+
+    Parameters
+    ----------
+    width, height : int
+        Its size in pixels.
+    form : PictureForm
+        The form of the result.
+
+    Returns
+    -------
+    {1, 2, 4, 8}
+        The largest factor that keeps `MARGIN` times the pixels per side that are needed.
+
+    Examples
+    --------
+    >>> part_of(348, 348, PictureForm(size=32)), part_of(348, 348, PictureForm(size=96))
+    (4, 1)
+    """
+    decisive = max(width, height) if form.rule == "pad" else min(width, height)
+    return largest_part(decisive // (MARGIN * form.size))
+
+
+def largest_part(enough: int) -> int:
+    """Return the largest factor, of those that decoders of JPEG know, that is not above another.
+
+    Parameters
+    ----------
+    enough : int
+        By which factor a picture may be smaller.
+    """
+    return next((part for part in PARTS if part <= enough), 1)
+
+
+def read_part(image: "PIL.Image.Image", part: int) -> bool:
+    """Let a JPEG be decoded at a part of its size; return whether it will be.
+
+    Parameters
+    ----------
+    image : PIL.Image.Image
+        A picture whose header has been read.
+    part : {1, 2, 4, 8}
+        By which factor it is to be smaller.
+    """
+    if part == 1 or image.format not in ("JPEG", "MPO"):
+        return False
+    image.draft(None, (image.width // part, image.height // part))
+    return True
 
 
 def decode_whole(
@@ -162,9 +225,14 @@ def decode_all(pictures: Iterable[Picture | None], form: PictureForm) -> Iterato
     """
     largest = BYTES_PER_PIXEL * form.max_pixels
     decode_one = functools.partial(_decode_any, form=form, largest=largest)
-    with pillow_limits_off(), ThreadPoolExecutor(THREADS) as pool:
+    with pillow_limits_off(), ThreadPoolExecutor(thread_count()) as pool:
         for chunk in chunks(pictures):
             yield from pool.map(decode_one, chunk)
+
+
+def thread_count() -> int:
+    """Return the number of threads that decode: one per core, between 2 and `MOST_THREADS`."""
+    return min(max(backend.count_processors(), 2), MOST_THREADS)
 
 
 def chunks(pictures: Iterable[Entry]) -> Iterator[list[Entry]]:

@@ -12,7 +12,15 @@ import numpy as np
 
 from latentlab.data.originals import Original
 from latentlab.data.pictures import thumbnails
-from latentlab.data.pictures.decode import BYTES_PER_PIXEL, PictureForm, opened, too_many_bytes
+from latentlab.data.pictures.decode import (
+    BYTES_PER_PIXEL,
+    MARGIN,
+    PictureForm,
+    largest_part,
+    opened,
+    read_part,
+    too_many_bytes,
+)
 from latentlab.data.pictures.picture_faults import NO_PICTURE
 from latentlab.data.pictures.resizing import ORIENTATION, as_picture, to_square, upright
 
@@ -20,7 +28,6 @@ if TYPE_CHECKING:
     import PIL.Image
 
 SMALL_SIZE = 32  # pixels; height and width of the small version
-MARGIN = 2  # a JPEG is decoded at no less than this many times the size that is needed
 ON_ITS_SIDE = (5, 6, 7, 8)  # orientations in which width and height change places
 
 
@@ -135,7 +142,7 @@ def draft_scale(width: int, height: int, form: PictureForm) -> int:
         decisive // (MARGIN * max(form.size, SMALL_SIZE)),
         longer // (MARGIN * thumbnails.SIDE),
     )
-    return next((scale for scale in (8, 4, 2) if scale <= enough), 1)
+    return largest_part(enough)
 
 
 class _Decoding:
@@ -148,10 +155,8 @@ class _Decoding:
     def before_load(self, picture: "PIL.Image.Image") -> None:
         """Let a JPEG be decoded at a smaller size if that is enough."""
         width, height = picture.size
-        scale = draft_scale(width, height, self._form)
-        if picture.format in ("JPEG", "MPO") and scale > 1:
+        if read_part(picture, draft_scale(width, height, self._form)):
             self._full_size = (width, height)
-            picture.draft(None, (width // scale, height // scale))
 
     def pixels(self, picture: "PIL.Image.Image") -> np.ndarray:
         """Return the pixels in the form that is asked for."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from latentlab.data.originals import DamagedContent, Page, Picture
 from latentlab.data.pictures import extra_formats
 from latentlab.data.pictures.animations import open_frame
-from latentlab.data.pictures.clocked import PIECE, ClockedStream
+from latentlab.data.pictures.clocked import ClockedStream, piece_of
 from latentlab.data.pictures.pages import TiffPage, open_file
 from latentlab.data.pictures.picture_faults import (
     DAMAGED,
@@ -78,7 +78,8 @@ def open_image(picture: Picture, max_pixels: int) -> Iterator["PIL.Image.Image"]
             yield image
         return
     with ClockedStream(_stream(page)) as stream, _opened(stream, kind, max_pixels) as image:
-        image.decodermaxblock = PIECE  # type: ignore[attr-defined]  # of Pillow's files
+        piece = piece_of(image.width * image.height)
+        image.decodermaxblock = piece  # type: ignore[attr-defined]  # of Pillow's files
         yield image
 
 

@@ -9,12 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from latentlab import backend
 from latentlab.data.originals import Original, Originals
-from latentlab.data.pictures.decode import PictureForm, chunks, pillow_limits_off
+from latentlab.data.pictures.decode import PictureForm, chunks, pillow_limits_off, thread_count
 from latentlab.data.pictures.picture_decoding import SMALL_SIZE, decode_picture, decode_pixels
 
-MOST_THREADS = 16
 UNREADABLE = "unreadable"  # status of images that were tried
 
 
@@ -221,8 +219,3 @@ def read_each(
     with pillow_limits_off(), ThreadPoolExecutor(thread_count()) as pool:
         for chunk in chunks(originals.entries(positions)):
             yield from pool.map(decode_one, chunk)
-
-
-def thread_count() -> int:
-    """Return the number of threads that decode: one per core, between 2 and `MOST_THREADS`."""
-    return min(max(backend.count_processors(), 2), MOST_THREADS)
