@@ -168,19 +168,11 @@ def _method_name(clustering: Clustering) -> str:
 
 def _measure_reconstruction(run: Run) -> None:
     """Measure the reconstruction error on both splits; no label takes part."""
-    from latentlab.encoders import model_files
     from latentlab.encoders.stored_inputs import StoredInputs
     from latentlab.storage import json_form
-    from latentlab.training.reconstructions import mean_squared_error
 
     def make() -> list[Path]:
-        images = open_small_images(run)
-        network = model_files.load(run).autoencoder
-        errors = {}
-        for split in ("train", "test"):
-            indices = images.indices(split)
-            if len(indices):
-                errors[split] = mean_squared_error(network, images, indices)
+        errors = _reconstruction_errors(run)
         return [json_form.write(run.path / "reconstructions" / "mse.json", errors)]
 
     if not run.config.is_autoencoder or run.is_done("reconstruct", run.encoder_config()):
@@ -189,6 +181,28 @@ def _measure_reconstruction(run: Run) -> None:
         log.warning("evaluate: without the error of reconstruction, since the pictures are gone")
     else:
         run.do_stage("reconstruct", run.encoder_config(), make, uses_network=True)
+
+
+def _reconstruction_errors(run: Run) -> dict[str, float]:
+    """Return split -> error; of the stored codes, unless the decoder needs more than those."""
+    from latentlab.encoders import model_files
+    from latentlab.encoders.embedding import Embeddings
+    from latentlab.training import reconstructions
+
+    images = open_small_images(run)
+    model = model_files.load(run)
+    if model.decoder is not None and run.is_done("embed", run.encoder_config()):
+        embeddings = Embeddings(run.path)
+        if np.array_equal(embeddings.index().ids, images.ids):
+            codes = embeddings.parts(column="code")
+            return reconstructions.errors_of_codes(model.decoder, model.code_shape, codes, images)
+    errors = {}
+    for split in ("train", "test"):
+        indices = images.indices(split)
+        if len(indices):
+            network = model.autoencoder
+            errors[split] = reconstructions.mean_squared_error(network, images, indices)
+    return errors
 
 
 def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KScores | None":

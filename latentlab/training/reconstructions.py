@@ -4,13 +4,13 @@ reconstructions/originals.npy       some images, uint8 (n, height, width, channe
 reconstructions/epoch-0005.npy      what the autoencoder makes of them after epoch 5, the same shape
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from latentlab.data.images import TRAIN, ImageSet, as_input
+from latentlab.data.images import TEST, TRAIN, ImageSet, as_input
 from latentlab.storage.files import atomic_path
 
 SHOWN_EPOCHS = (0, 1, 2, 5, 10, 20, 50, 100, 200)
@@ -48,6 +48,47 @@ def mean_squared_error(
         errors = np.square(network.predict_on_batch(batch) - batch)
         total += float(errors.mean(dtype=np.float64)) * len(batch)
     return total / len(indices)
+
+
+def errors_of_codes(
+    decoder: Any, code_shape: tuple[int, ...], codes: Iterable[np.ndarray], images: ImageSet
+) -> dict[str, float]:
+    """Return the mean squared reconstruction error of codes that are there, by split.
+
+    Nothing is encoded, and every image is read once.
+
+    Parameters
+    ----------
+    decoder : keras.Model
+        Codes -> reconstructions of the images' shape, in [0, 1].
+    code_shape : tuple of int
+        (height, width, channels) or (d,).
+    codes : iterable of ndarray of shape (m, d), float32
+        Flattened codes of all n images, in their order.
+    images : ImageSet
+        The images.
+
+    Returns
+    -------
+    dict of str to float
+        Split -> mean over its images and their pixels, in squared units of [0, 1].
+    """
+    errors = np.empty(len(images))
+    position = 0
+    for part in codes:
+        for start in range(0, len(part), BATCH_SIZE):
+            maps = part[start : start + BATCH_SIZE].reshape(-1, *code_shape)
+            places = np.arange(position, position + len(maps))
+            difference = decoder.predict_on_batch(maps) - as_input(images.read(places))
+            flat = np.square(difference).reshape(len(maps), -1)
+            errors[places] = flat.mean(axis=1, dtype=np.float64)
+            position += len(maps)
+    by_split = {}
+    for split in (TRAIN, TEST):
+        places = images.indices(split)
+        if len(places):
+            by_split[split] = float(errors[places].mean())
+    return by_split
 
 
 def is_shown(epoch: int, n_epochs: int) -> bool:

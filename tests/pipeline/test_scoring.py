@@ -1,14 +1,22 @@
 """Scoring a run: what is computed once is read afterwards."""
 
+import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from helpers.runs import make_stripes, small_fit
 
 from latentlab import pipeline
 from latentlab.config import ClusterOptions, DataOptions
+from latentlab.data.images import as_input
+from latentlab.encoders import model_files
+from latentlab.pipeline import scoring
+from latentlab.pipeline.run_data import open_small_images
 from latentlab.scoring import probes
 from latentlab.scoring.scores import read_scores
+from latentlab.training.reconstructions import errors_of_codes, mean_squared_error
 
 
 def test_pixels_are_probed_once_for_all_features(finished_run, tmp_path, monkeypatch):
@@ -70,3 +78,40 @@ def test_data_without_labels_cluster_and_score_as_none(tmp_path):
     pipeline.cluster(run, ClusterOptions(k=3))
     assert pipeline.evaluate(run) is None
     assert not (run.path / "labels.parquet").exists()
+
+
+def test_the_error_of_reconstruction_comes_from_the_stored_codes(
+    finished_run, tmp_path, monkeypatch
+):
+    shutil.copytree(finished_run.path, tmp_path / "run")
+    run = type(finished_run).open(tmp_path / "run")
+    images = open_small_images(run)
+    network = model_files.load(run).autoencoder
+    expected = {
+        split: mean_squared_error(network, images, images.indices(split))
+        for split in ("train", "test")
+    }
+    read = []
+
+    def counted(indices):
+        read.append(indices)
+        return images.read(indices)
+
+    counting = replace(images, read=counted)
+    monkeypatch.setattr(scoring, "open_small_images", lambda run: counting)
+    run.forget("reconstruct")
+    pipeline.evaluate(run)
+    found = json.loads((run.path / "reconstructions" / "mse.json").read_text())
+    assert found == pytest.approx(expected, rel=1e-5)
+    np.testing.assert_array_equal(np.concatenate(read), np.arange(len(images)))
+
+
+def test_the_error_is_that_of_the_codes_which_are_given(finished_run):
+    images = open_small_images(finished_run)
+    model = model_files.load(finished_run)
+    codes = np.full((len(images), np.prod(model.code_shape)), 3, np.float32)
+    errors = errors_of_codes(model.decoder, model.code_shape, [codes[:70], codes[70:]], images)
+    decoded = model.decoder.predict_on_batch(codes[:1].reshape(1, *model.code_shape))
+    for split in ("train", "test"):
+        pixels = as_input(images.read(images.indices(split)))
+        assert errors[split] == pytest.approx(np.square(decoded - pixels).mean(), rel=1e-4)
