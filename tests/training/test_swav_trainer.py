@@ -7,10 +7,11 @@ import shutil
 import numpy as np
 import pytest
 from helpers.files import ROOT
-from helpers.processes import latentlab_command, python, words
-from helpers.strong import SMALL, SWAV, strong_fit, weights_of
+from helpers.processes import python
+from helpers.strong import SWAV, strong_fit, weights_of
 
 from latentlab import backend, pipeline
+from latentlab.config import DataOptions
 from latentlab.data import opening
 from latentlab.data.images import as_input
 from latentlab.encoders import model_files, networks
@@ -123,13 +124,9 @@ def test_every_crop_counts_and_the_decoder_sends_no_gradient(strong_run):
     assert float(tf.reduce_max(tf.abs(decoder))) > 0
 
 
-def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(
-    data, strong_run, tmp_path, monkeypatch
-):
-    """Another backend ends where this one does, but for rounding.
-
-    The views are drawn by NumPy, and the checkpoint is arrays.
-    """
+@pytest.fixture(scope="module")
+def interrupted(stripes_file, tmp_path_factory):
+    """Return the folder of a fit that was interrupted after its first epoch; it is copied."""
 
     class InterruptError(Exception):
         pass
@@ -137,26 +134,63 @@ def test_interrupted_fit_goes_on_to_the_same_weights_here_and_on_jax(
     def interrupt(board, row):
         raise InterruptError
 
-    whole, fitted = strong_run, strong_fit()
-    with monkeypatch.context() as patched, pytest.raises(InterruptError):
+    folder = tmp_path_factory.mktemp("interrupted") / "run"
+    with pytest.MonkeyPatch.context() as patched, pytest.raises(InterruptError):
         patched.setattr(ScalarLog, "add", interrupt)
-        pipeline.fit(data, fitted, tmp_path / "here")
-    shutil.copytree(tmp_path / "here", tmp_path / "jax")
-    resumed = pipeline.fit(data, fitted, tmp_path / "here")
-    for one, other in zip(weights_of(whole), weights_of(resumed), strict=True):
-        np.testing.assert_array_equal(one, other)
-    options = [f"--set={name}={value}" for name, value in {**SMALL["arch_options"], **SWAV}.items()]
-    shared = (
-        "--arch fast8 --objective swav --patience 0 --epochs 3 --batch-size 27"
-        " --learning-rate 0.003 --validation 0.1"
-    )
-    places = words("--data {} --run {}", data.data, tmp_path / "jax")
-    done = latentlab_command(*words("--backend jax fit"), *words(shared), *options, *places)
+        pipeline.fit(DataOptions(data=str(stripes_file)), strong_fit(), folder)
+    return folder
+
+
+ON_JAX = """
+import sys
+from latentlab import backend
+
+backend.start("jax")
+from latentlab import pipeline
+from latentlab.config import DataOptions
+from helpers.strong import strong_fit
+
+data = DataOptions(data=sys.argv[1])
+for name, kept in (("resumed", False), ("kept", True)):
+    backend.stays_on_device = lambda size: kept
+    pipeline.fit(data, strong_fit(), f"{sys.argv[2]}/{name}")
+"""
+
+
+@pytest.fixture(scope="module")
+def on_jax(interrupted, stripes_file, tmp_path_factory):
+    """Return two runs of JAX from the interrupted one.
+
+    Images are sent to the device for each step, and stay there.
+    """
+    folder = tmp_path_factory.mktemp("jax")
+    for name in ("resumed", "kept"):
+        shutil.copytree(interrupted, folder / name)
+    place = {"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])}
+    done = python("-c", ON_JAX, str(stripes_file), str(folder), env=place)
     assert done.returncode == 0, done.stderr
-    assert "resuming after epoch 1" in done.stderr
-    other = Run.open(tmp_path / "jax")
-    assert other.fact("backend") == "jax"
-    losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (whole, other)]
+    runs = Run.open(folder / "resumed"), Run.open(folder / "kept")
+    assert [run.fact("backend") for run in runs] == ["jax", "jax"]
+    return runs
+
+
+def test_interrupted_fit_goes_on_to_the_same_weights(data, strong_run, interrupted, tmp_path):
+    shutil.copytree(interrupted, tmp_path / "here")
+    resumed = pipeline.fit(data, strong_fit(), tmp_path / "here")
+    for one, other in zip(weights_of(strong_run), weights_of(resumed), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_interrupted_fit_goes_on_on_jax_to_the_same_losses(strong_run, interrupted, on_jax):
+    """Another backend ends where this one does, but for rounding.
+
+    The views are drawn by NumPy, and the checkpoint is arrays.
+    """
+    resumed = on_jax[0]
+    before = Run.open(interrupted).metrics()
+    assert [row["epoch"] for row in before] == [0, 1]
+    assert resumed.metrics()[:2] == before, "the first epoch is that of the other backend"
+    losses = [[row["swapped_loss"] for row in run.metrics()[1:]] for run in (strong_run, resumed)]
     np.testing.assert_allclose(losses[0], losses[1], rtol=0.02)
 
 
@@ -189,33 +223,8 @@ def test_images_that_stay_on_the_device_train_to_the_same_weights(
         np.testing.assert_array_equal(one, other)
 
 
-KEPT_ON_JAX = """
-import sys
-from latentlab import backend
-
-backend.start("jax")
-from latentlab import pipeline
-from latentlab.config import DataOptions
-from helpers.strong import strong_fit
-
-for name, kept in (("sent", False), ("kept", True)):
-    backend.stays_on_device = lambda size: kept
-    pipeline.fit(DataOptions(data=sys.argv[1]), strong_fit(), f"{sys.argv[2]}/{name}")
-"""
-
-
-def test_images_that_stay_on_the_device_train_to_the_same_weights_on_jax(data, tmp_path):
-    done = python(
-        "-c",
-        KEPT_ON_JAX,
-        data.data,
-        str(tmp_path),
-        env={"PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "tests")])},
-    )
-    assert done.returncode == 0, done.stderr
-    sent, kept = (Run.open(tmp_path / name) for name in ("sent", "kept"))
-    assert kept.fact("backend") == "jax"
-    for one, other in zip(weights_of(sent), weights_of(kept), strict=True):
+def test_images_that_stay_on_the_device_train_to_the_same_weights_on_jax(on_jax):
+    for one, other in zip(*map(weights_of, on_jax), strict=True):
         np.testing.assert_array_equal(one, other)
 
 
