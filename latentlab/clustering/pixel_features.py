@@ -4,8 +4,11 @@ Clusters of these vectors are what pictures give without any network. An encoder
 than they do has not been needed.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 
+BLOCK_BYTES = 1 << 19  # of pixels that are worked on at once: what is made of them stays in a cache
 LEVELS = 4  # of each channel in the histogram of colours: 64 bins of RGB
 ANGLES = 9  # bins of the directions of edges, over half a turn
 CELLS = 4  # cells along each side of an image
@@ -30,6 +33,10 @@ def colour_histograms(images: np.ndarray) -> np.ndarray:
     >>> np.flatnonzero(colour_histograms(red)).tolist()
     [48]
     """
+    return _in_blocks(_colour_histograms, images)
+
+
+def _colour_histograms(images: np.ndarray) -> np.ndarray:
     n_images, height, width, channels = images.shape
     levels = images.astype(np.int64) * LEVELS // 256
     bins = levels @ LEVELS ** np.arange(channels)[::-1]
@@ -47,6 +54,18 @@ def edge_histograms(images: np.ndarray) -> np.ndarray:
     ----------
     images : ndarray of shape (n, height, width, channels), uint8
     """
+    return _in_blocks(_edge_histograms, images)
+
+
+def _in_blocks(make: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> np.ndarray:
+    """Return make(images), (n, d), of some images at a time."""
+    size = max(1, BLOCK_BYTES // max(1, images[:1].nbytes))
+    # One block at least, so that no images give no rows of the right length.
+    starts = range(0, max(1, len(images)), size)
+    return np.concatenate([make(images[start : start + size]) for start in starts])
+
+
+def _edge_histograms(images: np.ndarray) -> np.ndarray:
     strength, angle = _gradients(images.astype(np.float32))
     n_images, height, width = strength.shape
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from latentlab.clustering import pixel_features
 from latentlab.clustering.pixel_features import colour_histograms, edge_histograms
 
 
@@ -51,3 +52,11 @@ def test_any_size_and_number_of_channels(size, channels, bins):
 
 def test_even_pictures_have_no_edges():
     assert not edge_histograms(np.full((2, 8, 8, 3), 7, np.uint8)).any()
+
+
+@pytest.mark.parametrize("histograms", [colour_histograms, edge_histograms])
+def test_blocks_change_no_bit(histograms, monkeypatch):
+    images = pictures(count=7)
+    at_once = histograms(images)
+    monkeypatch.setattr(pixel_features, "BLOCK_BYTES", 2 * images[0].nbytes)
+    np.testing.assert_array_equal(histograms(images), at_once)
