@@ -13,6 +13,7 @@ from latentlab.pipeline.run_data import IMAGE_LIST, open_named_images, open_show
 from latentlab.pipeline.scoring import evaluate, why_unlabelled
 from latentlab.pipeline.trusting import trust_of
 from latentlab.pipeline.word_search import word_search_of
+from latentlab.progress import log
 from latentlab.storage import tables
 from latentlab.storage.clustering import Clustering
 from latentlab.storage.run import Run
@@ -108,16 +109,22 @@ def report(
     pathlib.Path
         The page.
     """
-    from latentlab.reporting.report import write_report
+    from latentlab.reporting.report import code_digest, write_report
 
     summary = _complete_summary(run.clustering(name), sample, seed, as_computed)
     stage = f"report/{summary.name}"
+    page = run.path / "report" / "index.html"
     config = {"name": summary.name, "sample": sample, "seed": seed, "edits": summary.edit_note}
+    # It shows everything that the run holds, and another version may draw it otherwise.
+    config |= {"run": run.digest_without("report"), "drawn_by": code_digest()}
+    if run.is_done(stage, config):
+        log.info("report: drawn already, and nothing has changed since")
+        return page
     with run.lock(), run.stage(stage, config) as outputs:
         # The folder holds one report.
         run.forget(*(listed for listed in run.stage_names() if listed.startswith("report/")))
         outputs += write_report(summary)
-    return run.path / "report" / "index.html"
+    return page
 
 
 def figures(  # noqa: PLR0913  # as the flags of the command

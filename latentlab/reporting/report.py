@@ -4,11 +4,14 @@ It reads files of the run and images. Labels, if there are any, are read after e
 written; they colour the map and give names to clusters.
 """
 
+import functools
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+import latentlab
 from latentlab.plain_text import shortened
 from latentlab.progress import log, track
 from latentlab.reporting import deep_figures, html, plots
@@ -25,6 +28,7 @@ if TYPE_CHECKING:
 
 Figures = dict[str, "Figure"]
 
+BYTECODE = {".pyc", ".pyo"}
 FIRST_IMAGES = 32
 LONGEST_TITLE = 40  # characters of the data's name
 GALLERY_CLUSTERS = 30
@@ -61,6 +65,18 @@ def write_report(summary: ClusteringSummary) -> list[Path]:
     with atomic_path(folder / "index.html") as path:
         path.write_text(page, encoding="utf-8")
     return [folder / "index.html", *paths.values()]
+
+
+@functools.cache
+def code_digest() -> str:
+    """Return the SHA-256 of the code and templates that draw reports."""
+    folders = [Path(__file__).parent, Path(latentlab.__file__).parent / "templates"]
+    digest = hashlib.sha256(latentlab.__version__.encode())
+    paths = [path for folder in folders for path in folder.rglob("*")]
+    sources = [path for path in paths if path.suffix not in BYTECODE and path.is_file()]
+    for path in sorted(sources):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def draw_figures(summary: ClusteringSummary) -> Figures:

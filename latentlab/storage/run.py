@@ -241,6 +241,21 @@ class Run:
         """Return what run.json records of each file, by its path below the folder, with "/"."""
         return self._manifest.records()
 
+    def digest_without(self, folder: str) -> str:
+        """Return the fingerprint of all that run.json records, but of the files in `folder`.
+
+        Parameters
+        ----------
+        folder : str
+            Its path below the run's.
+        """
+        files = {
+            path: [output.bytes, output.sha256]
+            for path, output in self.records().items()
+            if not path.startswith(f"{folder}/")
+        }
+        return fingerprint({"values": self._manifest.values, "files": files})
+
     def keep(self, name: str, output: Output) -> None:
         """Record a file that is about to take its place; see `latentlab.storage.integrity`.
 

@@ -151,6 +151,28 @@ def test_a_second_report_does_not_make_the_run_look_damaged(run):
     assert pipeline.verify(run).reproduces
 
 
+def test_a_report_is_drawn_again_only_when_something_has_changed(run, caplog):
+    caplog.set_level("INFO")
+    page = pipeline.report(run, sample=60)
+    drawn = page.stat().st_mtime_ns
+    pipeline.report(run, sample=60)
+    assert page.stat().st_mtime_ns == drawn
+    assert "nothing has changed since" in caplog.text
+
+    def time_after(change):
+        change()
+        pipeline.report(run, sample=60)
+        return page.stat().st_mtime_ns
+
+    changes = [
+        page.unlink,
+        lambda: Editor(run.clustering()).add(Name(0, "dark")),
+        lambda: pipeline.cluster(run, ClusterOptions(k=3)),
+    ]
+    times = [drawn, *map(time_after, changes)]
+    assert times == sorted(set(times))
+
+
 def test_the_run_is_held_while_another_encoder_is_fitted_below_it(run, monkeypatch):
     def fit(*_):
         with pytest.raises(RunError, match="in use"), Run.open(run.path).lock():

@@ -11,10 +11,13 @@ from typing import ClassVar
 import numpy as np
 
 from latentlab.config import DataOptions
+from latentlab.data.formats.digits_table import read_digits
 from latentlab.data.layouts.policies import AUTO, NONE, would_score
 from latentlab.data.source import Shard, Source, SourceCapabilities, pixel_shards
 from latentlab.data.splits import held_out_splits
 from latentlab.options import NoOptions
+
+SIDE = 8  # of an image as it is stored, in pixels
 
 
 class Digits(Source):
@@ -26,9 +29,7 @@ class Digits(Source):
 
     def shards(self, data: DataOptions, options: NoOptions) -> Iterator[Shard]:
         """Yield the images."""
-        from sklearn.datasets import load_digits
-
-        values = load_digits().images
+        values = read_digits(range(SIDE * SIDE)).reshape(-1, SIDE, SIDE)
         images = np.round(values * (255 / 16)).astype(np.uint8)[..., np.newaxis]
         is_scored = would_score(data, has_its_own=True)
         yield from pixel_shards([images], held_out_splits(len(images), data.held_out, is_scored))
