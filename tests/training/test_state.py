@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from helpers.strong import strong_fit, weights_of
+from helpers.strong import SWAV, strong_fit, weights_of
 
 from latentlab import pipeline
 from latentlab.errors import TrainingError
@@ -15,9 +15,16 @@ from latentlab.training import (
 from latentlab.training.swav_trainer import SwAVTrainer
 from latentlab.training.tensorboard import ScalarLog
 
+# Compiled faster than muon, whose state test_swav_trainer.py resumes.
+ADAMW = SWAV | {"optimizer": "adamw"}
+
+
+def fit_of(epochs):
+    return strong_fit(epochs=epochs, objective_options=ADAMW)
+
 
 def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_weights(
-    data, strong_run, tmp_path, monkeypatch
+    data, tmp_path, monkeypatch
 ):
     """Only the first and last checkpoint are written if the rest between two outlasts the fit.
 
@@ -33,7 +40,7 @@ def test_a_big_state_is_not_written_after_every_epoch_and_resumes_to_the_same_we
 
     monkeypatch.setattr(state, "BIG_STATE", 0)
     monkeypatch.setattr(state, "SECONDS_BETWEEN_BIG_STATES", 1e9)
-    longer = strong_fit(epochs=5)
+    longer = fit_of(5)
     whole = pipeline.fit(data, longer, tmp_path / "whole")
     assert sorted(path.name for path in (whole.path / "checkpoints").iterdir()) == ["epoch-0005"]
     with monkeypatch.context() as patched, pytest.raises(InterruptError):
@@ -67,11 +74,11 @@ def test_a_big_state_is_written_when_its_rest_is_over_and_where_a_collapse_is_un
     monkeypatch.setattr(collapse, "effective_rank", collapsed_once)
     monkeypatch.setattr(state, "BIG_STATE", 0)
     monkeypatch.setattr(state, "SECONDS_BETWEEN_BIG_STATES", 1e9)
-    run = pipeline.fit(data, strong_fit(epochs=4), tmp_path / "run")
+    run = pipeline.fit(data, fit_of(4), tmp_path / "run")
     assert [event["epoch"] for event in run.fit_summary.recoveries] == [3]
     assert written == [0, 2, 4, 4]  # the last again, settled
     monkeypatch.setattr(state, "SECONDS_BETWEEN_BIG_STATES", 0.0)
-    pipeline.fit(data, strong_fit(epochs=2), tmp_path / "other")
+    pipeline.fit(data, fit_of(2), tmp_path / "other")
     assert written[4:] == [0, 1, 2, 2]
 
 
@@ -88,7 +95,7 @@ def test_a_big_state_that_diverges_stands_at_its_last_good_epoch(data, tmp_path,
     monkeypatch.setattr(state, "BIG_STATE", 0)
     monkeypatch.setattr(state, "SECONDS_BETWEEN_BIG_STATES", 1e9)
     with pytest.raises(TrainingError, match=r"not finite in epoch 3, step 1,.*last good epoch, 2"):
-        pipeline.fit(data, strong_fit(), tmp_path / "run")
+        pipeline.fit(data, fit_of(3), tmp_path / "run")
     newest = checkpoints.newest(tmp_path / "run" / "checkpoints", "epoch")
     assert newest.name == "epoch-0002"
     assert snapshot.all_finite(checkpoints.load(newest)[0].values())
