@@ -170,7 +170,9 @@ def table(rows: list[dict[str, object]]) -> str:
         "# Speed against what people would use instead\n\n"
         "**Command**: `scripts/benchmark`. Ours and the peer run in turns in one process; figures"
         " are per CPU-second, the ratio is the median of the pairs\n(range in brackets), above 1"
-        " where latentlab is faster. Photos and vectors are made up, from a fixed seed.\n\n"
+        " where latentlab is faster. Photos and vectors are made up, from a fixed seed."
+        " Of k-means one seed ran, with one\nrestart of scikit-learn times ten; inertia was not compared here"
+        " (see reports/kmeans).\n\n"
         "| row | peer | ours | peer's | ratio | rounds | machine |\n"
         "| --- | --- | ---: | ---: | ---: | ---: | --- |\n"
     )
