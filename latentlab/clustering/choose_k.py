@@ -32,6 +32,7 @@ import numpy as np
 from latentlab.clustering import structure
 from latentlab.clustering.k_agreement import NEAR, recommend
 from latentlab.clustering.structure import Separation
+from latentlab.clustering.threads import threads_for
 from latentlab.clustering.trust_rule import LEAST_EXCESS
 from latentlab.clustering.vectors import Vectors
 from latentlab.errors import ConfigError, DataError
@@ -204,9 +205,11 @@ def choose(  # noqa: PLR0913  # two more, for vectors of which some steps are kn
     rows: list[KScores] = []
     beyond = _numbers_beyond(ks, len(vectors)) if extend else ()
     for k in _while_rising(ks, beyond, rows):
-        rows.append(_scores_of(looked_at, references, k, seed, restarts))
+        with threads_for(looked_at.shape, k):
+            rows.append(_scores_of(looked_at, references, k, seed, restarts))
         step(k)
-    return _choice(rows, len(rows) > len(ks), looked_at, before_umap, seed)
+    with threads_for(looked_at.shape, ks[-1]):
+        return _choice(rows, len(rows) > len(ks), looked_at, before_umap, seed)
 
 
 def _choice(

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from latentlab.clustering.threads import threads_for
 from latentlab.features.neighbors import nearest, nearest_others
 from latentlab.features.spec import Step
 from latentlab.features.steps import UMAP_DIMENSIONS, learn_step, unit
@@ -69,10 +70,11 @@ def judge(
     scaled = unit(vectors.astype(np.float32))
     silhouettes, stabilities = [], []
     places = [_place(scaled, seed + step) for step in range(SEEDS)]
-    for k in ks:
-        labels = [_cluster(each, k, seed + step) for step, each in enumerate(places)]
-        silhouettes.append(_silhouette(places[0], labels[0]))
-        stabilities.append(_agreement(labels))
+    with threads_for(places[0].shape, max(ks)):
+        for k in ks:
+            labels = [_cluster(each, k, seed + step) for step, each in enumerate(places)]
+            silhouettes.append(_silhouette(places[0], labels[0]))
+            stabilities.append(_agreement(labels))
     return CriterionValues(
         silhouette=float(np.mean(silhouettes)),
         seed_stability=float(np.mean(stabilities)),

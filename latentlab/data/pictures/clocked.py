@@ -13,8 +13,10 @@ from latentlab.data.pictures.picture_faults import NotReadableError
 
 MOST_SECONDS = 20.0  # of processor time of the thread that decodes a picture
 PIECE = 8192  # bytes that are read at once, so that no piece takes long
-PIECE_OF_SMALL = 65536  # bytes, of pictures of so few pixels that no scan takes a millisecond
-FEW_PIXELS = 1_000_000
+# Of small pictures, more: the smallest scan of a JPEG has 12 bytes and takes 1 ns for each pixel,
+# so that a piece takes at most 1.5 s.
+PIECE_OF_SMALL = 65536
+FEW_PIXELS = 250_000
 SMALL = 1024  # bytes; so little is read of headers, some dozen times a picture
 SMALL_READS = 64  # of which one is timed
 TOO_SLOW = "takes too long to decode"
