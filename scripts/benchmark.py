@@ -1,7 +1,7 @@
 """Measure latentlab against what people would use instead, in turns, in CPU-seconds.
 
-usage: python scripts/benchmark [--rows decode,kmeans,train,dec,encode,limit] [--small]
-                                [--machine WORDS] [--out FOLDER]
+usage: scripts/benchmark [--rows decode,kmeans,train,dec,encode,limit] [--small]
+                         [--machine WORDS] [--out FOLDER]
 
 Each row runs ours and its peer A B A B and writes the ratio of CPU-seconds to results.json: above
 1, latentlab is faster. Rows that are there stay until they are measured again, so that a long
@@ -9,6 +9,7 @@ benchmark can be made in parts. A peer that is not installed is named, and its r
 """
 
 import argparse
+import functools
 import importlib.util
 import io
 import json
@@ -101,10 +102,14 @@ def decode_rows(small: bool) -> Iterator[Row]:
                 f"decode {SIDE} to {size}",
                 f"Pillow, draft to {words}, bicubic",
                 count,
-                lambda form=form: list(decode_all(files, form)),
-                lambda size=size, margin=margin: _pillow(files, size, margin),
+                functools.partial(_decoded, files, form),
+                functools.partial(_pillow, files, size, margin),
                 rounds,
             )
+
+
+def _decoded(files: list[bytes], form: PictureForm) -> list[object]:
+    return list(decode_all(files, form))
 
 
 def _photo(number: int) -> bytes:
@@ -142,11 +147,14 @@ def kmeans_rows(small: bool) -> Iterator[Row]:
             measured = benchmark_kmeans.measure(vectors.astype(np.float32), k, 0, 1)
         ratio = measured.ratio_to_peer
         yield Row(
-            f"k-means {n} x {d}, k={k}",
-            "vectors a CPU-second",
-            f"{measured.peer}, one restart times ten",
-            *(round(n / max(each, 0.01)) for each in (measured.seconds, measured.peer_seconds)),
-            *(ratio, ratio, ratio),
+            row=f"k-means {n} x {d}, k={k}",
+            metric="vectors a CPU-second",
+            peer=f"{measured.peer}, one restart times ten",
+            ours=round(n / max(measured.seconds, 0.01)),
+            of_peer=round(n / max(measured.peer_seconds, 0.01)),
+            ratio_to_peer=ratio,
+            low=ratio,
+            high=ratio,
             rounds=1,
         )
 
