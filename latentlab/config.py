@@ -128,7 +128,13 @@ class DataOptions:
         later=True,
     )
     follow_links: bool = option(False, "Follow links that lead out of a data folder.", later=True)
-    decoding: str | None = option(None, choices=(PARTS, WHOLE), later=True)
+    decoding: str | None = option(
+        None,
+        "parts lets a JPEG be decoded at a part of its size where twice the pixels that are needed"
+        " are left, whole does not [default: parts; a run goes on as it began].",
+        choices=(PARTS, WHOLE),
+        later=True,
+    )
     source_options: Values = option({}, later=True)
 
     def __post_init__(self) -> None:

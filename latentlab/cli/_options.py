@@ -31,6 +31,7 @@ DATA_NAMES = (
     "value_range",
     "layout",
     "follow_links",
+    "decoding",
     "max_pixels",
     "max_bytes",
 )

@@ -196,13 +196,12 @@ def _reconstruction_errors(run: Run) -> dict[str, float]:
         if np.array_equal(embeddings.index().ids, images.ids):
             codes = embeddings.parts(column="code")
             return reconstructions.errors_of_codes(model.decoder, model.code_shape, codes, images)
-    errors = {}
-    for split in ("train", "test"):
-        indices = images.indices(split)
-        if len(indices):
-            network = model.autoencoder
-            errors[split] = reconstructions.mean_squared_error(network, images, indices)
-    return errors
+    of_split = {split: images.indices(split) for split in ("train", "test")}
+    return {
+        split: reconstructions.mean_squared_error(model.autoencoder, images, indices)
+        for split, indices in of_split.items()
+        if len(indices)
+    }
 
 
 def score_by_k(run: Run, options: ClusterOptions, ks: list[int]) -> "KScores | None":

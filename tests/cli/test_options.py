@@ -59,8 +59,4 @@ def test_every_command_with_data_has_every_option_of_data(name):
 
 
 def test_every_field_of_data_has_an_option():
-    assert set(vars(config.DataOptions())) - set(DATA_NAMES) == {
-        "channels",
-        "decoding",
-        "source_options",
-    }
+    assert set(vars(config.DataOptions())) - set(DATA_NAMES) == {"channels", "source_options"}

@@ -5,7 +5,7 @@ twice the pixels that are needed per side. Bicubic resizing of that differs from
 picture by about one grey level, and a photo of 12 megapixels takes a fifth of the time.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ from latentlab.data.pictures.decode import (
     PictureForm,
     largest_part,
     opened,
+    part_of,
     read_part,
     too_many_bytes,
 )
@@ -136,13 +137,8 @@ def draft_scale(width: int, height: int, form: PictureForm) -> int:
     >>> draft_scale(4000, 3000, PictureForm(size=224)), draft_scale(400, 300, PictureForm(size=224))
     (4, 1)
     """
-    shorter, longer = min(width, height), max(width, height)
-    decisive = longer if form.rule == "pad" else shorter
-    enough = min(
-        decisive // (MARGIN * max(form.size, SMALL_SIZE)),
-        longer // (MARGIN * thumbnails.SIDE),
-    )
-    return largest_part(enough)
+    of_pixels = part_of(width, height, replace(form, size=max(form.size, SMALL_SIZE)))
+    return min(of_pixels, largest_part(max(width, height) // (MARGIN * thumbnails.SIDE)))
 
 
 class _Decoding:
